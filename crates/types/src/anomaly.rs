@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AnomalyId, Band, DomainName, EventTime, Lineage, Position, Score, SeriesKey, SourcePartition, Watermark,
+};
+
+/// Points of the window kept as evidence, down-sampled: enough for a spark line, small enough for an event.
+pub const EVIDENCE_POINTS_MAX: usize = 32;
+
+/// What kind of surprise it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A value far outside the window's band.
+    Spike,
+    /// The level has moved or drifts.
+    Shift,
+    /// Unusual for this time of day or week.
+    Season,
+    /// The window's shape is new.
+    Shape,
+    /// Beyond all that was ever seen.
+    Novelty,
+    /// Nothing comes any more.
+    Silence,
+}
+
+impl Channel {
+    /// The name used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spike => "spike",
+            Self::Shift => "shift",
+            Self::Season => "season",
+            Self::Shape => "shape",
+            Self::Novelty => "novelty",
+            Self::Silence => "silence",
+        }
+    }
+}
+
+/// Which way the value went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Above the band.
+    Up,
+    /// Below the band.
+    Down,
+}
+
+/// Where an anomaly stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnomalyState {
+    /// First told.
+    Opened,
+    /// Still abnormal, with news.
+    Updated,
+    /// Normal again.
+    Closed,
+}
+
+/// A window of a series judged abnormal, as one revision of its life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// Derived from series, channel and opening time.
+    pub id: AnomalyId,
+    /// 1 when opened, then one more each time.
+    pub revision: u32,
+    /// Opened, updated or closed.
+    pub state: AnomalyState,
+    /// Domain of the source.
+    pub domain: DomainName,
+    /// The series.
+    pub series: Arc<SeriesKey>,
+    /// What kind of surprise.
+    pub channel: Channel,
+    /// Which way.
+    pub direction: Direction,
+    /// Event time of the first abnormal sample.
+    pub from: EventTime,
+    /// Event time of the sample that made this revision.
+    pub at: EventTime,
+    /// Highest score so far.
+    pub score: Score,
+    /// The value that made this revision.
+    pub observed: f64,
+    /// What would have been normal.
+    pub expected: f64,
+    /// Normal range.
+    pub band: Band,
+    /// Abnormal samples so far.
+    pub samples: u32,
+    /// Least-squares slope of the window in units per second; predictions start from it.
+    pub slope: f64,
+    /// The last window, down-sampled to at most [`EVIDENCE_POINTS_MAX`] points.
+    pub window: Vec<(EventTime, f64)>,
+    /// The records of the abnormal samples.
+    pub lineage: Lineage,
+}
+
+/// How far one source partition has come in `detect`, for one domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Domain of the source.
+    pub domain: DomainName,
+    /// The partition `detect` reads (of a keyed topic or of the re-keyed one).
+    pub source: SourcePartition,
+    /// Next offset to be read.
+    pub next_offset: i64,
+    /// Nothing earlier will come from here.
+    pub watermark: Watermark,
+    /// Nothing comes at present.
+    pub idle: bool,
+    /// `detect` stands at the partition's end: only then is silence silence.
+    pub caught_up: bool,
+}
+
+/// Time itself, written into a stage's own log by the owner of the partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// The owner's clock when it was written; never goes back.
+    pub at: EventTime,
+}
+
+/// Score and band of one input row; a replay writes them out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredSample {
+    /// The record.
+    pub position: Position,
+    /// Which point of the record.
+    pub row: u32,
+    /// The series (as scored: a counter is scored as its rate).
+    pub series: Arc<SeriesKey>,
+    /// When.
+    pub at: EventTime,
+    /// The value scored.
+    pub value: f64,
+    /// Surprise.
+    pub score: Score,
+    /// Normal range; `None` while the detector still warms up.
+    pub band: Option<Band>,
+}

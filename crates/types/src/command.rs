@@ -1,0 +1,152 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CustomerId, DomainName, EventTime, IncidentId, NoticeId, Responsibility, Scope, Severity};
+
+/// What a person says of an incident afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It was right.
+    Right,
+    /// It was known and expected.
+    Expected,
+    /// There was no trouble.
+    FalseAlarm,
+    /// This is how it is from now on.
+    NewNormal,
+}
+
+/// A verdict on an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// Idempotency key.
+    pub id: Arc<str>,
+    /// Domain.
+    pub domain: DomainName,
+    /// The incident.
+    pub incident: IncidentId,
+    /// When it was said.
+    pub at: EventTime,
+    /// What was said.
+    pub verdict: Verdict,
+}
+
+/// What an operator wants done. Commands are records, so that a run can be run again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// Idempotency key.
+    pub id: Arc<str>,
+    /// Domain.
+    pub domain: DomainName,
+    /// When it was given.
+    pub at: EventTime,
+    /// Role or team; never a person's name.
+    pub by: Arc<str>,
+    /// What is to be done.
+    pub action: Action,
+}
+
+/// The actions. Those on incidents go to `correlate`, those on notices to `outreach`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Open an incident that no detector saw: customers are hit now.
+    Declare {
+        /// Whom and what it touches.
+        scope: Scope,
+        /// How bad.
+        severity: Severity,
+    },
+    /// A person takes the incident on.
+    Acknowledge {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// When it is expected to be over.
+    Eta {
+        /// Which.
+        incident: IncidentId,
+        /// When.
+        eta: EventTime,
+    },
+    /// Something has been done.
+    Step {
+        /// Which.
+        incident: IncidentId,
+        /// Code of the step in the wording catalogue.
+        code: Arc<str>,
+    },
+    /// Who answers for it.
+    Attribute {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        responsibility: Responsibility,
+    },
+    /// It was an error.
+    Retract {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// It is over.
+    Close {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// This exact text may go out; `text` is the fingerprint of the rendered texts that were shown.
+    Approve {
+        /// Which notice.
+        notice: NoticeId,
+        /// Fingerprint of what was approved, as 32 hex digits.
+        text: Arc<str>,
+    },
+    /// Nothing more goes out (`on`), or sending goes on (`off`).
+    Kill {
+        /// Whether the switch is on.
+        on: bool,
+    },
+}
+
+impl Action {
+    /// Whether `correlate` (true) or `outreach` (false) acts on it.
+    pub const fn is_on_incident(&self) -> bool {
+        match self {
+            Self::Declare { .. }
+            | Self::Acknowledge { .. }
+            | Self::Eta { .. }
+            | Self::Step { .. }
+            | Self::Attribute { .. }
+            | Self::Retract { .. }
+            | Self::Close { .. } => true,
+            Self::Approve { .. } | Self::Kill { .. } => false,
+        }
+    }
+}
+
+/// What a customer answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Idempotency key.
+    pub id: Arc<str>,
+    /// Who, as a pseudonym.
+    pub customer: CustomerId,
+    /// When.
+    pub at: EventTime,
+    /// What, after normalisation; the words themselves stay in the ledger.
+    pub kind: ReplyKind,
+}
+
+/// What a reply means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyKind {
+    /// No more notices, please.
+    Stop,
+    /// How does it stand?
+    Status,
+    /// It still doesn't work.
+    StillDown,
+    /// Anything else.
+    Other,
+}

@@ -1,0 +1,175 @@
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Fingerprint;
+
+/// Why a text is no name or id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a {what}: {why}")]
+pub struct NotAName {
+    /// The kind of name that was asked for.
+    pub what: &'static str,
+    /// The text refused, shortened to 64 characters.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// 128 bytes are enough for any name people give; longer ones bloat keys and labels.
+pub const NAME_BYTES_MAX: usize = 128;
+
+fn checked(what: &'static str, text: &str) -> Result<Arc<str>, NotAName> {
+    let why = if text.is_empty() {
+        "it is empty"
+    } else if text.len() > NAME_BYTES_MAX {
+        "it is longer than 128 bytes"
+    } else if text.chars().any(char::is_control) {
+        "it holds a control character"
+    } else if text.trim() != text {
+        "it begins or ends with white space"
+    } else {
+        return Ok(Arc::from(text));
+    };
+    Err(NotAName {
+        what,
+        text: text.chars().take(64).collect(),
+        why,
+    })
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks and keeps `text`.
+            ///
+            /// # Errors
+            /// Empty, longer than [`NAME_BYTES_MAX`], with control characters, or with white space at an end.
+            pub fn new(text: &str) -> Result<Self, NotAName> {
+                checked($what, text).map(Self)
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotAName;
+            fn try_from(text: String) -> Result<Self, NotAName> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NotAName;
+            fn from_str(text: &str) -> Result<Self, NotAName> {
+                Self::new(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A tenant, or the part of the world that one topology and one policy describe. Key of the correlate and outreach logs.
+    DomainName, "domain"
+);
+name!(
+    /// A service customers use or a service behind it (`service.name` of the OpenTelemetry semantic conventions).
+    ServiceName, "service name"
+);
+name!(
+    /// A product customers buy.
+    ProductName, "product name"
+);
+name!(
+    /// A queue of the contact centre.
+    QueueName, "queue name"
+);
+name!(
+    /// A telemetry source: its topic, or the folder a replay reads.
+    SourceName, "source name"
+);
+name!(
+    /// What serves a customer: a cell, line, port or host.
+    ElementId, "element id"
+);
+name!(
+    /// Id of an anomaly: `ano_` and 16 base-32 characters.
+    AnomalyId, "anomaly id"
+);
+name!(
+    /// Id of an incident: `inc_` and 16 base-32 characters.
+    IncidentId, "incident id"
+);
+name!(
+    /// Id of a notice: `ntc_` and 16 base-32 characters.
+    NoticeId, "notice id"
+);
+name!(
+    /// A customer's pseudonym (`cus_` …): an HMAC made at decoding; no name or number can be read from it.
+    CustomerId, "customer pseudonym"
+);
+name!(
+    /// One (person, channel, notice version) to be sent: `int_` and 16 base-32 characters.
+    IntentId, "intent id"
+);
+
+macro_rules! derived {
+    ($name:ident, $prefix:literal) => {
+        impl $name {
+            /// Derived from what it stands for: the same fingerprint gives the same id, in every run.
+            pub fn derived(from: Fingerprint) -> Self {
+                Self(Arc::from(format!(concat!($prefix, "_{}"), from.base32(16))))
+            }
+        }
+    };
+}
+derived!(AnomalyId, "ano");
+derived!(IncidentId, "inc");
+derived!(NoticeId, "ntc");
+derived!(CustomerId, "cus");
+derived!(IntentId, "int");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_once() {
+        for bad in ["", " a", "a\n", &"x".repeat(129)] {
+            assert!(ServiceName::new(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(ServiceName::new("اینترنت").unwrap().as_str(), "اینترنت");
+        assert_eq!(
+            ServiceName::new("").unwrap_err().to_string(),
+            "`` is not a service name: it is empty"
+        );
+    }
+
+    #[test]
+    fn ids_are_derived() {
+        let a = IncidentId::derived(Fingerprint::of(b"scope"));
+        assert_eq!(a, IncidentId::derived(Fingerprint::of(b"scope")));
+        assert!(a.as_str().starts_with("inc_") && a.as_str().len() == 20);
+    }
+}

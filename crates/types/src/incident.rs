@@ -1,0 +1,298 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Probability,
+    ProductName, RegionCode, Score, SeriesKey, ServiceName,
+};
+
+/// Evidence kept in one event: the strongest first. 32 with windows stay far below 256 KiB.
+pub const EVIDENCE_MAX: usize = 32;
+/// Steps of repair kept in one event.
+pub const STEPS_MAX: usize = 32;
+
+/// Where an incident stands (ITIL 4 words). Which step may follow which is `incident`'s business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Trouble for customers is expected.
+    Predicted,
+    /// Customers are hit.
+    Confirmed,
+    /// It was predicted, something was done, and it did not come.
+    Averted,
+    /// It was predicted or confirmed in error.
+    Retracted,
+    /// It was predicted and did not come within the horizon.
+    Expired,
+    /// Customers are no longer hit.
+    Resolved,
+    /// Looked at afterwards.
+    Reviewed,
+}
+
+impl IncidentState {
+    /// The name used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Predicted => "predicted",
+            Self::Confirmed => "confirmed",
+            Self::Averted => "averted",
+            Self::Retracted => "retracted",
+            Self::Expired => "expired",
+            Self::Resolved => "resolved",
+            Self::Reviewed => "reviewed",
+        }
+    }
+
+    /// Whether trouble is still expected or there.
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Predicted | Self::Confirmed => true,
+            Self::Averted | Self::Retracted | Self::Expired | Self::Resolved | Self::Reviewed => false,
+        }
+    }
+}
+
+/// How bad it is for customers; the order is by weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Hardly felt.
+    Minor,
+    /// Felt: slow or flaky.
+    Moderate,
+    /// The service can't be used.
+    Severe,
+    /// Emergency calls, health or many regions.
+    Extreme,
+}
+
+impl Severity {
+    /// The name used in events and metrics (CAP 1.2 vocabulary).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minor => "minor",
+            Self::Moderate => "moderate",
+            Self::Severe => "severe",
+            Self::Extreme => "extreme",
+        }
+    }
+}
+
+/// What kind of trouble, by its effect on customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentKind {
+    /// Works, but badly.
+    Degradation,
+    /// Doesn't work.
+    Outage,
+    /// Announced work.
+    Planned,
+}
+
+impl IncidentKind {
+    /// The name used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Degradation => "degradation",
+            Self::Outage => "outage",
+            Self::Planned => "planned",
+        }
+    }
+}
+
+/// Who answers for the cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Responsibility {
+    /// Not known; the only honest value before a person says otherwise.
+    #[default]
+    Unknown,
+    /// Ours.
+    Own,
+    /// A supplier's.
+    Supplier,
+    /// The power grid's.
+    Power,
+    /// Planned work.
+    Planned,
+    /// An order from outside; always held for people.
+    ExternalOrder,
+}
+
+/// Whom and what it touches. Empty regions or services: nobody is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scope {
+    /// Services customers use that are touched.
+    pub services: BTreeSet<ServiceName>,
+    /// Regions touched, as narrow as known.
+    pub regions: BTreeSet<RegionCode>,
+    /// Products touched; empty: all that need the services.
+    pub products: BTreeSet<ProductName>,
+    /// What failed (cells, lines, hosts); empty: not known, the region holds.
+    pub elements: BTreeSet<ElementId>,
+    /// Customers expected to be hit, where a directory is known.
+    pub customers_estimated: Option<u64>,
+}
+
+/// One series behind an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The anomaly.
+    pub anomaly: AnomalyId,
+    /// Its series.
+    pub series: Arc<SeriesKey>,
+    /// Kind of surprise.
+    pub channel: Channel,
+    /// First abnormal sample.
+    pub from: EventTime,
+    /// Latest news.
+    pub at: EventTime,
+    /// Value at the latest news.
+    pub observed: f64,
+    /// What would have been normal.
+    pub expected: f64,
+    /// Normal range.
+    pub band: Band,
+    /// Surprise.
+    pub score: Score,
+    /// Share in the incident's probability, 0 to 1.
+    pub weight: f64,
+    /// Whether it is still abnormal.
+    pub active: bool,
+}
+
+/// A suspect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The service or element suspected.
+    pub node: Arc<str>,
+    /// From the cause to the symptom.
+    pub path: Vec<Arc<str>>,
+    /// Share of the trouble it explains, 0 to 1.
+    pub share: f64,
+}
+
+/// What has been done, in words that may be shown to customers: approved text or a translated code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairStep {
+    /// When it was done.
+    pub at: EventTime,
+    /// Code of the step in the wording catalogue (`team_on_site`).
+    pub code: Arc<str>,
+}
+
+/// A person has taken it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// When.
+    pub at: EventTime,
+    /// Role or team; never a person's name.
+    pub by: Arc<str>,
+}
+
+/// *Predicted* trouble for customers: whole state at one revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Derived from scope and opening time.
+    pub id: IncidentId,
+    /// 1 at first, then one more each time.
+    pub revision: u32,
+    /// Domain.
+    pub domain: DomainName,
+    /// Where it stands.
+    pub state: IncidentState,
+    /// How bad.
+    pub severity: Severity,
+    /// By effect.
+    pub kind: IncidentKind,
+    /// Whom and what it touches.
+    pub scope: Scope,
+    /// Chance that customers are hit within the horizon (1 when confirmed).
+    pub probability: Probability,
+    /// When it was first published.
+    pub opened_at: EventTime,
+    /// Event time of this revision.
+    pub at: EventTime,
+    /// When customers are expected to be hit first.
+    pub onset_predicted: Option<EventTime>,
+    /// Interval of the predicted onset, 80 %.
+    pub onset_interval: Option<(EventTime, EventTime)>,
+    /// When customers were hit first.
+    pub onset_observed: Option<EventTime>,
+    /// When customers were no longer hit.
+    pub resolved_at: Option<EventTime>,
+    /// Strongest first, at most [`EVIDENCE_MAX`].
+    pub evidence: Vec<Evidence>,
+    /// Suspects, most likely first.
+    pub causes: Vec<Cause>,
+    /// Who answers for it.
+    pub responsibility: Responsibility,
+    /// Whether a person has taken it on.
+    pub acknowledged: Option<Acknowledgement>,
+    /// When it is expected to be over: a promise once told.
+    pub eta: Option<EventTime>,
+    /// What has been done, at most [`STEPS_MAX`].
+    pub steps: Vec<RepairStep>,
+    /// Why this revision, in one sentence for an SRE.
+    pub reason: String,
+    /// Version of the code that decided.
+    pub version: Arc<str>,
+    /// Digest of the settings that decided.
+    pub settings: Arc<str>,
+    /// The input records it came from.
+    pub lineage: Lineage,
+    /// From a replay or a simulation; never told to customers.
+    pub simulated: bool,
+}
+
+/// Why an incident event was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentChange {
+    /// Opened as a prediction.
+    Predicted,
+    /// Same state, with news.
+    Updated,
+    /// Customers are hit.
+    Confirmed,
+    /// Did not come, after something was done.
+    Averted,
+    /// Was an error.
+    Retracted,
+    /// Did not come in time.
+    Expired,
+    /// Over.
+    Resolved,
+    /// Looked at afterwards.
+    Reviewed,
+}
+
+impl IncidentChange {
+    /// The name used in the event type and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Predicted => "predicted",
+            Self::Updated => "updated",
+            Self::Confirmed => "confirmed",
+            Self::Averted => "averted",
+            Self::Retracted => "retracted",
+            Self::Expired => "expired",
+            Self::Resolved => "resolved",
+            Self::Reviewed => "reviewed",
+        }
+    }
+}
+
+/// One event on the incident topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentEvent {
+    /// Why it was published.
+    pub change: IncidentChange,
+    /// Whole state.
+    pub incident: Incident,
+}

@@ -1,0 +1,48 @@
+//! The vocabulary of forecall: ids, event time, regions, series, anomalies, incidents, customers, notices, forecasts.
+//!
+//! Every other crate speaks in these types. They are parsed once and can't be wrong afterwards (a [`Probability`] is
+//! never NaN, [`Labels`] are sorted and unique). The crate knows nothing of bytes on a topic, of clocks, of I/O, and
+//! holds no logic but what keeps a value valid.
+//!
+//! ```
+//! use forecall_types::{EventTime, Labels, SampleBatch, Reading};
+//! let labels = Labels::from_pairs([("service.name", "internet"), ("region", "IR-10")]);
+//! let mut batch = SampleBatch::default();
+//! batch.push("http.server.request.duration", &labels, &Labels::default(), EventTime::from_secs(60), Reading::Gauge(0.2));
+//! assert_eq!(batch.rows().len(), 1);
+//! ```
+
+mod anomaly;
+mod calls;
+mod command;
+mod customer;
+mod entry;
+mod fingerprint;
+mod forecast;
+mod id;
+mod incident;
+pub mod invariant;
+mod lineage;
+mod notice;
+mod number;
+mod region;
+mod reject;
+mod sample;
+mod time;
+
+pub use anomaly::*;
+pub use calls::*;
+pub use command::*;
+pub use customer::*;
+pub use entry::*;
+pub use fingerprint::*;
+pub use forecast::*;
+pub use id::*;
+pub use incident::*;
+pub use lineage::*;
+pub use notice::*;
+pub use number::*;
+pub use region::*;
+pub use reject::*;
+pub use sample::*;
+pub use time::*;

@@ -1,0 +1,526 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EventTime, Fingerprint};
+
+/// Labels a series may carry; more is refused at decoding (`TooLarge`). OpenTelemetry's own default limit is 128.
+pub const LABELS_MAX: usize = 128;
+/// Bytes of one label value kept; OpenTelemetry resource attributes in the field stay far below.
+pub const LABEL_VALUE_BYTES_MAX: usize = 1_024;
+
+/// Label names and values: sorted by name, names unique (the last one given wins), empty values left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<(Arc<str>, Arc<str>)>", into = "Vec<(Arc<str>, Arc<str>)>")]
+pub struct Labels(Vec<(Arc<str>, Arc<str>)>);
+
+impl Labels {
+    /// From pairs in any order.
+    pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let pairs = pairs
+            .into_iter()
+            .map(|(n, v)| (Arc::from(n.as_ref()), Arc::from(v.as_ref())))
+            .collect();
+        Self::from_shared(pairs)
+    }
+
+    fn from_shared(mut pairs: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        // A stable sort, reversed before and after, so that of equal names the last given comes first and stays.
+        pairs.reverse();
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.dedup_by(|later, kept| later.0 == kept.0);
+        pairs.retain(|(_, value)| !value.is_empty());
+        Self(pairs)
+    }
+
+    /// The value of a label.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .binary_search_by(|(n, _)| n.as_ref().cmp(name))
+            .ok()
+            .and_then(|i| self.0.get(i))
+            .map(|(_, v)| v.as_ref())
+    }
+
+    /// Adds or replaces a label; an empty value removes it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        let mut pairs = std::mem::take(&mut self.0);
+        pairs.push((Arc::from(name), Arc::from(value)));
+        *self = Self::from_shared(pairs);
+    }
+
+    /// Name and value, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))
+    }
+
+    /// How many labels.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends the canonical bytes: for each label name and value, each after its length.
+    pub fn write_canonical(&self, out: &mut Vec<u8>) {
+        for (name, value) in self.iter() {
+            for part in [name, value] {
+                out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+
+    /// Fingerprint of the canonical bytes: an entity is known by that of its resource labels.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut bytes = Vec::new();
+        self.write_canonical(&mut bytes);
+        Fingerprint::of(&bytes)
+    }
+}
+
+impl From<Vec<(Arc<str>, Arc<str>)>> for Labels {
+    fn from(pairs: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        Self::from_shared(pairs)
+    }
+}
+
+impl From<Labels> for Vec<(Arc<str>, Arc<str>)> {
+    fn from(labels: Labels) -> Self {
+        labels.0
+    }
+}
+
+/// What a series is: one metric of one entity, told apart by the point's own labels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SeriesKey {
+    /// Name of the metric, by OpenTelemetry semantic conventions where there is one.
+    pub metric: Arc<str>,
+    /// Unit (UCUM), empty when unknown. Not part of the identity.
+    pub unit: Arc<str>,
+    /// Labels of the resource: the entity.
+    pub resource: Labels,
+    /// Labels of the point.
+    pub labels: Labels,
+}
+
+impl SeriesKey {
+    /// Identity: metric, resource and labels, without the unit.
+    pub fn fingerprint(&self) -> Fingerprint {
+        series_fingerprint(&self.metric, self.resource.fingerprint(), &self.labels)
+    }
+
+    /// Identity of the entity.
+    pub fn entity(&self) -> Fingerprint {
+        self.resource.fingerprint()
+    }
+
+    /// The same entity and labels under another metric name (a histogram's quantile, a counter's rate).
+    #[must_use]
+    pub fn with_metric(&self, metric: &str, unit: &str) -> Self {
+        Self {
+            metric: Arc::from(metric),
+            unit: Arc::from(unit),
+            ..self.clone()
+        }
+    }
+}
+
+/// Identity of a series from its parts; see [`SeriesKey::fingerprint`].
+pub fn series_fingerprint(metric: &str, entity: Fingerprint, labels: &Labels) -> Fingerprint {
+    let mut bytes = Vec::with_capacity(64);
+    labels.write_canonical(&mut bytes);
+    Fingerprint::of_parts(&[metric.as_bytes(), &entity.as_u128().to_le_bytes(), &bytes])
+}
+
+/// Whether a sum or histogram counts since its start or since the last point (OpenTelemetry's aggregation temporality).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Temporality {
+    /// Since the start time.
+    Cumulative,
+    /// Since the last point.
+    Delta,
+}
+
+/// What one point says. Values are finite: decoders refuse NaN and infinities (`BadValue`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reading<'a> {
+    /// A value as it stands.
+    Gauge(f64),
+    /// A sum.
+    Sum {
+        /// The sum.
+        value: f64,
+        /// Since the start or since the last point.
+        temporality: Temporality,
+        /// Whether it only grows between restarts.
+        monotonic: bool,
+        /// When the count began; a later start than the last point's means a restart.
+        start: Option<EventTime>,
+    },
+    /// A histogram with explicit bounds; `counts` has one more element than `bounds`.
+    Histogram {
+        /// Upper bounds of all buckets but the last, rising.
+        bounds: &'a [f64],
+        /// Observations per bucket.
+        counts: &'a [u64],
+        /// Sum of the observations, where known.
+        sum: Option<f64>,
+        /// Since the start or since the last point.
+        temporality: Temporality,
+        /// When the count began.
+        start: Option<EventTime>,
+    },
+    /// Quantiles computed at the source: (quantile, value), with cumulative count and sum.
+    Summary {
+        /// Pairs (quantile 0 to 1, value).
+        quantiles: &'a [(f64, f64)],
+        /// Cumulative sum of observations.
+        sum: f64,
+        /// Cumulative number of observations.
+        count: u64,
+        /// When the count began.
+        start: Option<EventTime>,
+    },
+    /// `count` things happened at this time (log records, app events): becomes a rate.
+    Events {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// One row of a [`SampleBatch`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SampleRow {
+    /// Identity of the series.
+    pub series: Fingerprint,
+    /// Identity of the entity.
+    pub entity: Fingerprint,
+    /// When it was measured.
+    pub at: EventTime,
+    /// Index into the batch's keys: what to intern when the series is new.
+    key: u32,
+    reading: RowReading,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum RowReading {
+    Gauge(f64),
+    Sum {
+        value: f64,
+        temporality: Temporality,
+        monotonic: bool,
+        start: Option<EventTime>,
+    },
+    Histogram {
+        from: u32,
+        bounds: u32,
+        sum: Option<f64>,
+        temporality: Temporality,
+        start: Option<EventTime>,
+    },
+    Summary {
+        from: u32,
+        len: u32,
+        sum: f64,
+        count: u64,
+        start: Option<EventTime>,
+    },
+    Events {
+        count: u64,
+    },
+}
+
+/// What one record held, by column, and reused from record to record: the points, the series they belong to, and the
+/// points that were refused.
+#[derive(Debug, Clone, Default)]
+pub struct SampleBatch {
+    rows: Vec<SampleRow>,
+    keys: Vec<SeriesKey>,
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+    quantiles: Vec<(f64, f64)>,
+    rejects: Vec<crate::Reject>,
+}
+
+impl SampleBatch {
+    /// Empties the batch and keeps its memory.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.keys.clear();
+        self.bounds.clear();
+        self.counts.clear();
+        self.quantiles.clear();
+        self.rejects.clear();
+    }
+
+    /// Adds a point without a unit. See [`push_key`](Self::push_key).
+    pub fn push(
+        &mut self,
+        metric: &str,
+        resource: &Labels,
+        labels: &Labels,
+        at: EventTime,
+        reading: Reading<'_>,
+    ) {
+        let key = SeriesKey {
+            metric: Arc::from(metric),
+            unit: Arc::from(""),
+            resource: resource.clone(),
+            labels: labels.clone(),
+        };
+        self.push_key(&key, at, reading);
+    }
+
+    /// Adds a point of `key`.
+    pub fn push_key(&mut self, key: &SeriesKey, at: EventTime, reading: Reading<'_>) {
+        // Points of one series mostly follow each other: the last key serves again.
+        let index = match self.keys.last() {
+            Some(last) if last == key => self.keys.len() - 1,
+            _ => {
+                self.keys.push(key.clone());
+                self.keys.len() - 1
+            }
+        };
+        let reading = self.keep(reading);
+        let (series, entity) = match self.rows.last() {
+            Some(row) if usize::try_from(row.key) == Ok(index) => (row.series, row.entity),
+            _ => {
+                let entity = key.entity();
+                (series_fingerprint(&key.metric, entity, &key.labels), entity)
+            }
+        };
+        self.rows.push(SampleRow {
+            series,
+            entity,
+            at,
+            key: u32::try_from(index).unwrap_or(u32::MAX),
+            reading,
+        });
+    }
+
+    fn keep(&mut self, reading: Reading<'_>) -> RowReading {
+        let at = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        match reading {
+            Reading::Gauge(value) => RowReading::Gauge(value),
+            Reading::Sum {
+                value,
+                temporality,
+                monotonic,
+                start,
+            } => RowReading::Sum {
+                value,
+                temporality,
+                monotonic,
+                start,
+            },
+            Reading::Histogram {
+                bounds,
+                counts,
+                sum,
+                temporality,
+                start,
+            } => {
+                // Bounds and counts share one index; a missing count is 0 and a surplus one is dropped by the decoder.
+                let from = at(self.counts.len());
+                self.bounds.resize(self.counts.len(), 0.0);
+                self.bounds.extend_from_slice(bounds);
+                self.bounds.push(f64::INFINITY);
+                self.counts
+                    .extend((0..=bounds.len()).map(|i| counts.get(i).copied().unwrap_or(0)));
+                RowReading::Histogram {
+                    from,
+                    bounds: at(bounds.len()),
+                    sum,
+                    temporality,
+                    start,
+                }
+            }
+            Reading::Summary {
+                quantiles,
+                sum,
+                count,
+                start,
+            } => {
+                let from = at(self.quantiles.len());
+                self.quantiles.extend_from_slice(quantiles);
+                RowReading::Summary {
+                    from,
+                    len: at(quantiles.len()),
+                    sum,
+                    count,
+                    start,
+                }
+            }
+            Reading::Events { count } => RowReading::Events { count },
+        }
+    }
+
+    /// Notes a point that was refused; the good ones of the record stay.
+    pub fn reject(&mut self, reject: crate::Reject) {
+        self.rejects.push(reject);
+    }
+
+    /// The points, in the record's order.
+    pub fn rows(&self) -> &[SampleRow] {
+        &self.rows
+    }
+
+    /// The points refused.
+    pub fn rejects(&self) -> &[crate::Reject] {
+        &self.rejects
+    }
+
+    /// The series of a row of this batch. `None` only for a row of another batch.
+    pub fn key(&self, row: &SampleRow) -> Option<&SeriesKey> {
+        self.keys.get(usize::try_from(row.key).ok()?)
+    }
+
+    /// What a row of this batch says. `None` only for a row of another batch.
+    pub fn reading(&self, row: &SampleRow) -> Option<Reading<'_>> {
+        let index = |n: u32| usize::try_from(n).ok();
+        Some(match row.reading {
+            RowReading::Gauge(value) => Reading::Gauge(value),
+            RowReading::Sum {
+                value,
+                temporality,
+                monotonic,
+                start,
+            } => Reading::Sum {
+                value,
+                temporality,
+                monotonic,
+                start,
+            },
+            RowReading::Histogram {
+                from,
+                bounds,
+                sum,
+                temporality,
+                start,
+            } => {
+                let (from, len) = (index(from)?, index(bounds)?);
+                Reading::Histogram {
+                    bounds: self.bounds.get(from..from + len)?,
+                    counts: self.counts.get(from..=from + len)?,
+                    sum,
+                    temporality,
+                    start,
+                }
+            }
+            RowReading::Summary {
+                from,
+                len,
+                sum,
+                count,
+                start,
+            } => {
+                let (from, len) = (index(from)?, index(len)?);
+                Reading::Summary {
+                    quantiles: self.quantiles.get(from..from + len)?,
+                    sum,
+                    count,
+                    start,
+                }
+            }
+            RowReading::Events { count } => Reading::Events { count },
+        })
+    }
+}
+
+/// One source partition, as marks and heartbeats name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourcePartition {
+    /// Topic, or the folder of a replay.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+}
+
+/// How far one source partition has come: carried into every partition of the re-keyed topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceMark {
+    /// Which source partition.
+    pub source: SourcePartition,
+    /// The latest event time read from it, future-dated points left out. Lateness isn't taken off yet.
+    pub newest: EventTime,
+    /// Nothing came for the idle time-out: the source holds nobody up.
+    pub idle: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn labels_are_sorted_and_the_last_of_a_name_wins() {
+        let labels = Labels::from_pairs([("b", "1"), ("a", "2"), ("b", "3"), ("c", "")]);
+        assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "2"), ("b", "3")]);
+        assert_eq!(labels.get("b"), Some("3"));
+    }
+
+    #[test]
+    fn a_batch_gives_back_what_was_pushed() {
+        let mut batch = SampleBatch::default();
+        let resource = Labels::from_pairs([("service.name", "pay")]);
+        let readings = [
+            Reading::Gauge(1.5),
+            Reading::Histogram {
+                bounds: &[1.0, 2.0],
+                counts: &[3, 4, 5],
+                sum: Some(9.0),
+                temporality: Temporality::Delta,
+                start: None,
+            },
+            Reading::Summary {
+                quantiles: &[(0.5, 1.0), (0.9, 2.0)],
+                sum: 3.0,
+                count: 2,
+                start: None,
+            },
+            Reading::Histogram {
+                bounds: &[],
+                counts: &[7],
+                sum: None,
+                temporality: Temporality::Cumulative,
+                start: None,
+            },
+            Reading::Events { count: 2 },
+        ];
+        for (i, reading) in readings.iter().enumerate() {
+            batch.push(
+                &format!("m{i}"),
+                &resource,
+                &Labels::default(),
+                EventTime::from_secs(1),
+                *reading,
+            );
+        }
+        let got: Vec<_> = batch
+            .rows()
+            .iter()
+            .map(|row| batch.reading(row).unwrap())
+            .collect();
+        assert_eq!(got, readings);
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_has_the_fingerprint_of_its_key(metrics in proptest::collection::vec("[a-c]", 1..30)) {
+            let mut batch = SampleBatch::default();
+            let resource = Labels::from_pairs([("host.name", "h")]);
+            for metric in &metrics {
+                batch.push(metric, &resource, &Labels::default(), EventTime::MIN, Reading::Gauge(0.0));
+            }
+            for row in batch.rows() {
+                prop_assert_eq!(batch.key(row).unwrap().fingerprint(), row.series);
+                prop_assert_eq!(batch.key(row).unwrap().entity(), row.entity);
+            }
+        }
+    }
+}

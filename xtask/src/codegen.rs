@@ -1,0 +1,41 @@
+//! `codegen`: `schemas/` and `docs/reference/` are written by the binary from its own types.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::metadata::cargo;
+use crate::process;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Write nothing; fail when a file differs from what would be written.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Passes on the binary's exit code.
+pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
+    let mut command = cargo(root);
+    command.args(["run", "--release", "--quiet", "--package", "forecall", "--"]);
+    let status = process::run(with_arguments(&mut command, root, args.check))?;
+    let code = status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1);
+    Ok(ExitCode::from(code))
+}
+
+/// Checks with a binary that is built already.
+pub(crate) fn check_with(binary: &Path, root: &Path) -> Result<()> {
+    process::run_ok(with_arguments(&mut Command::new(binary), root, true))
+}
+
+fn with_arguments<'a>(command: &'a mut Command, root: &Path, check: bool) -> &'a mut Command {
+    command.args(["codegen", "--root"]).arg(root);
+    if check {
+        command.arg("--check");
+    }
+    command
+}

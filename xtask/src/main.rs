@@ -1,0 +1,103 @@
+//! The one developer command of forecall: checks of the house's own rules, test servers, tests, CI.
+//!
+//! It knows the repository and the tools a developer has (cargo, git, Maven, apt); it knows nothing of what forecall
+//! computes and depends on no crate of the house. One file a subcommand.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer command talks to the terminal"
+)]
+
+mod apt;
+mod ci;
+mod codegen;
+mod collectd;
+mod demo;
+mod greenmail;
+mod java;
+mod kafka;
+mod layers;
+mod maven;
+mod metadata;
+mod process;
+mod repo;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The one developer command of forecall.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the rules of the house that compilers don't: lengths, names, manifests, docs, leaks.
+    #[command(after_help = "Examples:\n  cargo xtask tidy")]
+    Tidy,
+    /// Check that no crate depends on a layer it must not know, nor on a library that is another crate's own.
+    #[command(after_help = "Examples:\n  cargo xtask layers")]
+    Layers,
+    /// Write schemas/ and docs/reference/ from the types, or check that they are up to date.
+    #[command(after_help = "Examples:\n  cargo xtask codegen\n  cargo xtask codegen --check")]
+    Codegen(codegen::Args),
+    /// A real single-node Apache Kafka on this machine, from Maven artifacts.
+    #[command(
+        after_help = "Examples:\n  cargo xtask kafka up\n  cargo xtask kafka status --port 19092\n  \
+                            cargo xtask kafka down"
+    )]
+    Kafka(kafka::Args),
+    /// Run the demo: no Kafka, no Java, no network needed.
+    #[command(after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --help")]
+    Demo(demo::Args),
+    /// Run all tests on real servers, fetching what they need.
+    #[command(
+        after_help = "Examples:\n  cargo xtask test\n  cargo xtask test watermark\n  cargo xtask test --fast\n  cargo xtask test --prepare"
+    )]
+    Test(test::Args),
+    /// Everything that must hold before a change lands; stops at the first step that fails.
+    #[command(after_help = "Examples:\n  cargo xtask ci")]
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let root = repo::root()?;
+    match command {
+        Command::Tidy => Ok(verdict("tidy", &tidy::problems(&root)?)),
+        Command::Layers => Ok(verdict("layers", &layers::problems(&root)?)),
+        Command::Codegen(args) => codegen::run(&root, &args),
+        Command::Kafka(args) => kafka::run(&root, &args),
+        Command::Demo(args) => demo::run(&root, &args),
+        Command::Test(args) => test::run(&root, &args).map(|()| ExitCode::SUCCESS),
+        Command::Ci => ci::run(&root).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Prints one line a problem and says how many there are.
+fn verdict(check: &str, problems: &[String]) -> ExitCode {
+    for problem in problems {
+        println!("{problem}");
+    }
+    if problems.is_empty() {
+        println!("{check}: in order");
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("xtask: {check} found {} problem(s)", problems.len());
+    ExitCode::FAILURE
+}
