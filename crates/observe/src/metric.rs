@@ -1,0 +1,183 @@
+use std::fmt::Write as _;
+
+/// What a metric counts or measures, as Prometheus types it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations by upper bound of bucket.
+    Histogram(&'static [f64]),
+}
+
+/// Seconds from a millisecond to ten minutes: covers a commit and the way from record to incident.
+const SECONDS: &[f64] = &[
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0,
+];
+
+macro_rules! metrics {
+    ($( $(#[doc = $help:literal])+ $name:ident = $text:literal, $kind:expr, [$($label:literal),*], $bound:literal; )+) => {
+        /// Every metric of forecall.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Metric {
+            $( $(#[doc = $help])+ $name, )+
+        }
+
+        impl Metric {
+            /// All of them, in the order of the reference.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => concat!("forecall_", $text)),+ }
+            }
+
+            /// One sentence for an operator.
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$name => concat!($($help),+).trim()),+ }
+            }
+
+            /// Counter, gauge or histogram.
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$name => $kind),+ }
+            }
+
+            /// Names of its labels.
+            pub const fn labels(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($label),*]),+ }
+            }
+
+            /// Distinct sets of label values kept; what comes beyond goes to one set of `other`.
+            pub const fn label_sets_max(self) -> usize {
+                match self { $(Self::$name => $bound),+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Records read.
+    RecordsTotal = "records_total", Kind::Counter, ["stage", "topic"], 512;
+    /// Bytes of keys and values read.
+    BytesTotal = "bytes_total", Kind::Counter, ["stage", "topic"], 512;
+    /// Records and points refused, by reason.
+    RejectsTotal = "rejects_total", Kind::Counter, ["stage", "reason"], 256;
+    /// Records sent to the dead-letter topic.
+    DeadLettersTotal = "dead_letters_total", Kind::Counter, ["stage"], 16;
+    /// Effects asked for by the stages.
+    OutputsTotal = "outputs_total", Kind::Counter, ["stage", "kind"], 64;
+    /// Records between a stage's position and the end of its partition.
+    LagRecords = "lag_records", Kind::Gauge, ["stage", "topic", "partition"], 4096;
+    /// Event time a partition's watermark lies behind the clock.
+    WatermarkDelaySeconds = "watermark_delay_seconds", Kind::Gauge, ["stage", "topic", "partition"], 4096;
+    /// From the newest record behind an incident event to its publication.
+    RecordToIncidentSeconds = "record_to_incident_seconds", Kind::Histogram(SECONDS), [], 1;
+    /// Time a transaction takes.
+    CommitSeconds = "commit_seconds", Kind::Histogram(SECONDS), ["stage"], 16;
+    /// Snapshots written, by result.
+    SnapshotsTotal = "snapshots_total", Kind::Counter, ["stage", "result"], 64;
+    /// Partitions taken over, by how their memory came back.
+    RestoresTotal = "restores_total", Kind::Counter, ["stage", "how"], 64;
+    /// Partitions stopped because re-reading gave another result.
+    DigestMismatchTotal = "digest_mismatch_total", Kind::Counter, ["stage"], 16;
+    /// Partitions adopted from another version or other settings.
+    AdoptedTotal = "adopted_total", Kind::Counter, ["stage"], 16;
+    /// Violations of a numbered invariant: always a bug.
+    InvariantViolationsTotal = "invariant_violations_total", Kind::Gauge, ["id"], 64;
+    /// Incident events published, by change.
+    IncidentsTotal = "incidents_total", Kind::Counter, ["change"], 16;
+    /// Incidents open at present.
+    IncidentsOpen = "incidents_open", Kind::Gauge, ["state"], 8;
+    /// Notice events published, by stage of the story and state.
+    NoticesTotal = "notices_total", Kind::Counter, ["stage", "state"], 128;
+    /// Messages to customers, by channel and where they stand.
+    IntentsTotal = "intents_total", Kind::Counter, ["channel", "state"], 64;
+    /// People not told, or not yet, by reason.
+    WithheldTotal = "withheld_total", Kind::Counter, ["reason"], 32;
+    /// Call forecasts published.
+    CallForecastsTotal = "call_forecasts_total", Kind::Counter, ["queue"], 512;
+    /// Calls expected in the present interval.
+    CallsExpected = "calls_expected", Kind::Gauge, ["queue", "scenario"], 1024;
+    /// Agents needed in the present interval.
+    AgentsNeeded = "agents_needed", Kind::Gauge, ["queue", "scenario"], 1024;
+    /// Consumers made anew because they stood still.
+    WatchdogRestartsTotal = "watchdog_restarts_total", Kind::Counter, ["stage"], 16;
+    /// 1 while the kill switch holds all messages.
+    KillSwitch = "kill_switch", Kind::Gauge, [], 1;
+    /// Events in the ledger that aren't on their topic yet.
+    OutboxDepth = "outbox_depth", Kind::Gauge, [], 1;
+    /// Failed attempts to hand a message to a gateway.
+    DeliveryErrorsTotal = "delivery_errors_total", Kind::Counter, ["channel", "class"], 64;
+    /// Unix time of the last tick a stage wrote.
+    LastTickTimestampSeconds = "last_tick_timestamp_seconds", Kind::Gauge, ["stage"], 16;
+    /// Label sets sent to `other` because a metric's bound was reached.
+    LabelOverflowTotal = "label_overflow_total", Kind::Counter, ["metric"], 64;
+    /// 1, with the version as label.
+    BuildInfo = "build_info", Kind::Gauge, ["version"], 1;
+    /// Resident memory of the process.
+    ResidentMemoryBytes = "resident_memory_bytes", Kind::Gauge, [], 1;
+    /// CPU time of the process.
+    CpuSecondsTotal = "cpu_seconds_total", Kind::Gauge, [], 1;
+    /// Open file descriptors of the process.
+    OpenFds = "open_fds", Kind::Gauge, [], 1;
+}
+
+/// The table of `docs/reference/metrics.md`.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Metrics\n\nGenerated from `crates/observe/src/metric.rs`; `cargo xtask codegen` writes it.\n\n\
+         | metric | type | labels | label sets at most | what it says |\n|---|---|---|---|---|\n",
+    );
+    for metric in Metric::ALL {
+        let kind = match metric.kind() {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let labels = metric
+            .labels()
+            .iter()
+            .map(|l| format!("`{l}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            text,
+            "| `{}` | {kind} | {labels} | {} | {} |",
+            metric.name(),
+            metric.label_sets_max(),
+            metric.help()
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let mut seen = std::collections::BTreeSet::new();
+        for metric in Metric::ALL {
+            let name = metric.name();
+            assert!(seen.insert(name), "{name} stands twice");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{name}"
+            );
+            assert!(metric.help().ends_with('.'), "{name}: help is a sentence");
+            if metric.kind() == Kind::Counter {
+                assert!(name.ends_with("_total"), "{name} is a counter");
+            }
+            assert!(metric.label_sets_max() > 0);
+        }
+    }
+
+    #[test]
+    fn the_reference_names_every_metric() {
+        let text = reference();
+        assert!(Metric::ALL.iter().all(|m| text.contains(m.name())));
+    }
+}

@@ -1,0 +1,64 @@
+use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_stage::{Effects, SnapshotError, Stage};
+use forecall_types::{EventTime, Fingerprint, Reject};
+
+use crate::host::Effect;
+
+/// Output of an adapter's stage.
+pub type OutputOf<A> = <<A as Adapter>::Stage as Stage>::Output;
+/// Input of an adapter's stage.
+pub type InputOf<A> = <<A as Adapter>::Stage as Stage>::Input;
+
+/// What joins a pure stage to a log of bytes: decoding, encoding, and what only the shell knows.
+pub trait Adapter: Send + Sync + 'static {
+    /// The stage.
+    type Stage: Stage + Send;
+
+    /// Digest of the settings the stage runs under: part of the checkpoint.
+    fn settings_digest(&self) -> Fingerprint;
+
+    /// A stage without memory for a partition.
+    fn create(&self, partition: &TopicPartition) -> Self::Stage;
+
+    /// A stage with the memory of a snapshot.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Decode`]: another version wrote it.
+    fn load(&self, partition: &TopicPartition, state: &[u8]) -> Result<Self::Stage, SnapshotError>;
+
+    /// Bytes to input; `None` for a record that means nothing to the stage by design (a tombstone).
+    ///
+    /// # Errors
+    /// Why it can't be decoded; the record is counted, and goes to the dead letters where its reason says so.
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<InputOf<Self>>, Reject>;
+
+    /// One output as effects, in order.
+    ///
+    /// # Errors
+    /// What can't be written (too large): a reject, never a retry.
+    fn encode(
+        &self,
+        partition: &TopicPartition,
+        output: OutputOf<Self>,
+        into: &mut Vec<Effect>,
+    ) -> Result<(), Reject>;
+
+    /// The dead letter of a record that could not be decoded; `None` where the stage's own log can't hold foreign bytes.
+    fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord>;
+
+    /// A tick for the stage's own log; `None` for stages that need none.
+    fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
+        let _ = (partition, at);
+        None
+    }
+
+    /// Told after each committed batch what it held, for metrics. Muted effects aren't told.
+    fn committed(&self, effects: &[Effect]) {
+        let _ = effects;
+    }
+
+    /// Called at the end of a finite input: what the stage still holds back comes out.
+    fn flush(&self, stage: &mut Self::Stage, effects: &mut Effects<OutputOf<Self>>) {
+        let _ = (stage, effects);
+    }
+}

@@ -1,0 +1,96 @@
+//! Hosting of one stage on a log: gather → step → one transaction, with snapshots and muted re-reading.
+
+mod adapter;
+mod hosted;
+mod planner;
+mod sink;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+use forecall_ledger::LedgerError;
+use forecall_log::{LogError, OutRecord};
+use forecall_stage::SnapshotError;
+use forecall_types::{Intent, NoticeId, NoticeText};
+
+pub use adapter::{Adapter, InputOf, OutputOf};
+pub(crate) use sink::lock;
+pub use sink::{LedgerSink, LogSink, Part, Sink, Work};
+pub use turn::{Host, HostSettings};
+
+/// One thing to be done by the host, in order, all of a batch or none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Publish a record.
+    Publish(OutRecord),
+    /// Write down that a message is to be sent.
+    Intend(Intent),
+    /// Keep the words of a notice.
+    Word(NoticeId, NoticeText),
+    /// Drop what of a notice hasn't been sent yet.
+    Cancel(NoticeId, forecall_types::HoldReason),
+    /// Turn the kill switch.
+    Kill(bool),
+}
+
+impl Effect {
+    /// The record, where it is one.
+    pub fn published(self) -> Option<OutRecord> {
+        match self {
+            Self::Publish(record) => Some(record),
+            Self::Intend(_) | Self::Word(..) | Self::Cancel(..) | Self::Kill(_) => None,
+        }
+    }
+}
+
+/// Why a host stops.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Snapshots can't be read or written.
+    #[error("{what}")]
+    Snapshot {
+        /// What failed on which snapshot.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A stage's memory can't be written.
+    #[error("failed to save the state of {stage} for {partition}")]
+    Save {
+        /// The stage.
+        stage: &'static str,
+        /// The partition.
+        partition: String,
+        /// The cause.
+        #[source]
+        source: SnapshotError,
+    },
+    /// Re-reading gave another result than the run that committed: the partition must not go on.
+    #[error(
+        "{stage} on {partition}: re-reading up to offset {offset} gave digest {found}, committed was {committed}; \
+         the partition stops. Remedy: find out what differs, then `forecall snapshots reset`"
+    )]
+    DigestMismatch {
+        /// The stage.
+        stage: &'static str,
+        /// The partition.
+        partition: String,
+        /// The committed position.
+        offset: i64,
+        /// What re-reading gave.
+        found: String,
+        /// What was committed.
+        committed: String,
+    },
+    /// A thread of the pipeline panicked: our bug.
+    #[error("the thread of `{0}` panicked; what it had not committed is read again after a restart")]
+    Panicked(String),
+}

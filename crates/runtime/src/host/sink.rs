@@ -1,0 +1,181 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use forecall_ledger::{CommitOutcome, Epoch, Ledger, LedgerCommit, LedgerPosition};
+use forecall_log::{Committed, Member, OutRecord, Outcome, TopicPartition, Transaction};
+
+use crate::host::{Effect, HostError};
+
+/// What a batch comes to: effects and positions that stand or fall together.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Records for the stage's own log that are no effect of a step: ticks, heartbeats, dead letters.
+    pub own: Vec<OutRecord>,
+    /// By partition.
+    pub parts: BTreeMap<TopicPartition, Part>,
+}
+
+/// What the records of one partition come to.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Effects of the steps, in order.
+    pub effects: Vec<Effect>,
+    /// The position read to; `None` where only effects without records came (a flush).
+    pub position: Option<Committed>,
+}
+
+impl Work {
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.parts.is_empty()
+    }
+}
+
+/// Where a host commits to.
+pub trait Sink: Send + Sync {
+    /// What is committed for a partition: the truth that reading goes on from. `in_group` is what the log's group says.
+    ///
+    /// # Errors
+    /// The truth can't be read; nothing is assumed.
+    fn committed(
+        &self,
+        partition: &TopicPartition,
+        in_group: Option<&Committed>,
+    ) -> Result<Option<Committed>, HostError>;
+
+    /// Commits a batch as one.
+    ///
+    /// # Errors
+    /// The log's or the ledger's.
+    fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError>;
+}
+
+/// Commits to the log: outputs and positions in one transaction.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct LogSink;
+
+impl Sink for LogSink {
+    fn committed(
+        &self,
+        _: &TopicPartition,
+        in_group: Option<&Committed>,
+    ) -> Result<Option<Committed>, HostError> {
+        Ok(in_group.cloned())
+    }
+
+    fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
+        let mut transaction = Transaction {
+            records: work.own,
+            positions: Vec::new(),
+        };
+        for (partition, part) in work.parts {
+            transaction
+                .records
+                .extend(part.effects.into_iter().filter_map(Effect::published));
+            transaction
+                .positions
+                .extend(part.position.map(|position| (partition, position)));
+        }
+        member.begin_commit(transaction)?;
+        Ok(member.await_commit()?)
+    }
+}
+
+/// Commits to the ledger: intents, outbox and position of a partition in one database transaction; ticks go to the log.
+pub struct LedgerSink {
+    ledger: Arc<Mutex<Ledger>>,
+    owner: String,
+    epochs: Mutex<BTreeMap<TopicPartition, Epoch>>,
+}
+
+impl LedgerSink {
+    /// Commits as `owner` (the stable name of the member).
+    pub fn new(ledger: Arc<Mutex<Ledger>>, owner: &str) -> Self {
+        Self {
+            ledger,
+            owner: owner.to_owned(),
+            epochs: Mutex::default(),
+        }
+    }
+
+    fn epochs(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Epoch>> {
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit_part(&self, partition: &TopicPartition, part: Part) -> Result<Outcome, HostError> {
+        let Some(epoch) = self.epochs().get(partition).cloned() else {
+            return Ok(Outcome::NotOwner);
+        };
+        let Some(position) = part.position else {
+            return Ok(Outcome::Committed);
+        };
+        let position = LedgerPosition {
+            next_offset: position.next_offset,
+            checkpoint: position.metadata,
+        };
+        let (mut intents, mut texts, mut cancels, mut outbox) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut killed = None;
+        for effect in part.effects {
+            match effect {
+                Effect::Publish(record) => outbox.push(record),
+                Effect::Intend(intent) => intents.push(intent),
+                Effect::Word(notice, text) => texts.push((notice, text)),
+                Effect::Cancel(notice, reason) => cancels.push((notice, reason)),
+                Effect::Kill(on) => killed = Some(on),
+            }
+        }
+        let commit = LedgerCommit {
+            position: &position,
+            intents: &intents,
+            texts: &texts,
+            cancels: &cancels,
+            outbox: &outbox,
+            killed,
+        };
+        Ok(match lock(&self.ledger).commit(&epoch, &commit)? {
+            CommitOutcome::Committed(_) => Outcome::Committed,
+            CommitOutcome::Fenced => Outcome::NotOwner,
+        })
+    }
+}
+
+/// The ledger; its own transactions make a half-done change after a panic impossible.
+pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sink for LedgerSink {
+    fn committed(
+        &self,
+        partition: &TopicPartition,
+        _: Option<&Committed>,
+    ) -> Result<Option<Committed>, HostError> {
+        let mut ledger = lock(&self.ledger);
+        let epoch = ledger.acquire(partition, &self.owner)?;
+        let position = ledger.position(partition)?;
+        self.epochs().insert(partition.clone(), epoch);
+        Ok(position.map(|p| Committed {
+            next_offset: p.next_offset,
+            metadata: p.checkpoint,
+        }))
+    }
+
+    fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
+        if !work.own.is_empty() {
+            member.begin_commit(Transaction {
+                records: work.own,
+                positions: Vec::new(),
+            })?;
+            if member.await_commit()? == Outcome::NotOwner {
+                return Ok(Outcome::NotOwner);
+            }
+        }
+        for (partition, part) in work.parts {
+            if self.commit_part(&partition, part)? == Outcome::NotOwner {
+                return Ok(Outcome::NotOwner);
+            }
+        }
+        Ok(Outcome::Committed)
+    }
+}

@@ -1,0 +1,265 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_log::{
+    InProcess, Log, Membership, OutRecord, RecordRef, TopicPartition, TopicSpec, Transaction,
+};
+use forecall_observe::Metrics;
+use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
+use forecall_types::{EventTime, Fingerprint, Reject, RejectReason};
+
+use crate::clock::ManualClock;
+use crate::host::{Adapter, Effect, Host, HostError, HostSettings, LogSink};
+use crate::snapshots::SnapshotStore;
+
+/// A running sum: every output hangs on all records before it, so a lost, doubled or reordered one shows.
+struct Sum(u64);
+
+impl Stage for Sum {
+    type Settings = ();
+    type Input = u64;
+    type Output = u64;
+    const NAME: &'static str = "sum";
+    const VERSION: u32 = 1;
+    fn step(&mut self, input: &u64, effects: &mut Effects<u64>) {
+        self.0 = self.0.wrapping_mul(31).wrapping_add(*input);
+        effects.emit(self.0);
+    }
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
+        encode_state(&self.0)
+    }
+    fn load((): (), bytes: &[u8]) -> Result<Self, SnapshotError> {
+        decode_state(bytes).map(Sum)
+    }
+}
+
+struct SumAdapter {
+    /// A planted fault: a stage that doesn't repeat itself.
+    bias: u64,
+}
+
+impl Adapter for SumAdapter {
+    type Stage = Sum;
+    fn settings_digest(&self) -> Fingerprint {
+        Fingerprint::of(b"same")
+    }
+    fn create(&self, _: &TopicPartition) -> Sum {
+        Sum(self.bias)
+    }
+    fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<Sum, SnapshotError> {
+        Sum::load((), state)
+    }
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<u64>, Reject> {
+        std::str::from_utf8(record.value.unwrap_or_default())
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .map(Some)
+            .ok_or_else(|| Reject::new(RejectReason::Malformed, "not a number"))
+    }
+    fn encode(&self, _: &TopicPartition, output: u64, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        into.push(Effect::Publish(OutRecord::new(
+            "out",
+            b"k".to_vec(),
+            output.to_string().into_bytes(),
+        )));
+        Ok(())
+    }
+    fn dead_letter(&self, record: &RecordRef<'_>, _: &Reject) -> Option<OutRecord> {
+        Some(OutRecord::new(
+            "dead",
+            b"k".to_vec(),
+            record.value.unwrap_or_default().to_vec(),
+        ))
+    }
+}
+
+struct Bed {
+    log: InProcess,
+    snapshots: SnapshotStore,
+    clock: Arc<ManualClock>,
+    written: u64,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let log = InProcess::default();
+        log.create_topics(&[
+            TopicSpec::new("in", 2),
+            TopicSpec::new("out", 1),
+            TopicSpec::new("dead", 1),
+        ])
+        .unwrap();
+        let clock = Arc::new(ManualClock::at(EventTime::from_secs(0)));
+        Self {
+            log,
+            snapshots: SnapshotStore::in_memory("g").unwrap(),
+            clock,
+            written: 0,
+        }
+    }
+
+    fn write(&mut self, count: u64) {
+        let records = (self.written..self.written + count).map(|i| {
+            let mut record = OutRecord::new("in", b"k".to_vec(), i.to_string().into_bytes());
+            record.partition = Some(0);
+            record
+        });
+        let transaction = Transaction {
+            records: records.collect(),
+            positions: vec![],
+        };
+        self.log.writer("producer").unwrap().commit(&transaction).unwrap();
+        self.written += count;
+    }
+
+    fn host(&self, instance: &str, bias: u64) -> Result<Host<SumAdapter>, HostError> {
+        let membership = Membership {
+            group: "g".into(),
+            instance: instance.into(),
+            topics: vec!["in".into()],
+            is_static: true,
+        };
+        let settings = HostSettings {
+            batch_records_max: 7,
+            ..HostSettings::default()
+        };
+        let (sink, clock) = (Arc::new(LogSink), Arc::clone(&self.clock));
+        let (snapshots, metrics) = (self.snapshots.clone(), Metrics::new());
+        Host::join(
+            &self.log,
+            &membership,
+            SumAdapter { bias },
+            sink,
+            snapshots,
+            clock,
+            metrics,
+            settings,
+        )
+    }
+
+    fn out(&self, topic: &str) -> Vec<String> {
+        let mut values = Vec::new();
+        self.log
+            .read(&TopicPartition::new(topic, 0), 0, &mut |r| {
+                values.push(String::from_utf8(r.value.unwrap().to_vec()).unwrap());
+            })
+            .unwrap();
+        values
+    }
+
+    /// What the outputs must be: computed anew, without any of the code under test.
+    fn oracle(&self) -> Vec<String> {
+        let mut sum = 0_u64;
+        (0..self.written)
+            .map(|i| {
+                sum = sum.wrapping_mul(31).wrapping_add(i);
+                sum.to_string()
+            })
+            .collect()
+    }
+}
+
+fn settle(host: &mut Host<SumAdapter>) {
+    while host.turn(Duration::ZERO).unwrap() {}
+}
+
+#[test]
+fn a_crash_between_any_two_batches_loses_and_doubles_nothing() {
+    for crash_after in 0..8 {
+        for snapshot_first in [false, true] {
+            let mut bed = Bed::new();
+            bed.write(40);
+            let mut host = bed.host("m", 0).unwrap();
+            for _ in 0..crash_after {
+                host.turn(Duration::ZERO).unwrap();
+                if snapshot_first {
+                    bed.clock.advance_to(EventTime::from_secs(1_000 * crash_after));
+                }
+            }
+            drop(host);
+            bed.write(5);
+            let mut again = bed.host("m", 0).unwrap();
+            settle(&mut again);
+            assert_eq!(
+                bed.out("out"),
+                bed.oracle(),
+                "crash after {crash_after}, snapshot {snapshot_first}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stop_saves_and_the_next_start_reads_only_what_is_new() {
+    let mut bed = Bed::new();
+    bed.write(20);
+    let mut host = bed.host("m", 0).unwrap();
+    settle(&mut host);
+    host.stop().unwrap();
+    // The input is gone: only the snapshot can know the sum.
+    bed.log.forget(&TopicPartition::new("in", 0), 20);
+    bed.write(3);
+    let mut again = bed.host("m", 0).unwrap();
+    settle(&mut again);
+    assert_eq!(bed.out("out"), bed.oracle());
+}
+
+#[test]
+fn a_stage_that_does_not_repeat_itself_is_stopped() {
+    let mut bed = Bed::new();
+    bed.write(20);
+    let mut host = bed.host("m", 0).unwrap();
+    settle(&mut host);
+    drop(host);
+    bed.write(1);
+    let mut other = bed.host("m", 1).unwrap();
+    let error = loop {
+        match other.turn(Duration::ZERO) {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(error, HostError::DigestMismatch { offset: 20, .. }),
+        "{error}"
+    );
+    assert_eq!(bed.out("out").len(), 20, "nothing of it was published");
+}
+
+#[test]
+fn partitions_move_with_their_memory() {
+    let mut bed = Bed::new();
+    bed.write(10);
+    let mut first = bed.host("a", 0).unwrap();
+    settle(&mut first);
+    let mut second = bed.host("b", 0).unwrap();
+    for _ in 0..4 {
+        first.turn(Duration::ZERO).unwrap();
+        second.turn(Duration::ZERO).unwrap();
+    }
+    assert_eq!((first.partitions().count(), second.partitions().count()), (1, 1));
+    bed.write(10);
+    drop(first);
+    settle(&mut second);
+    settle(&mut second);
+    assert_eq!(bed.out("out"), bed.oracle());
+}
+
+#[test]
+fn what_cannot_be_read_is_a_dead_letter_once() {
+    let mut bed = Bed::new();
+    bed.write(3);
+    let mut bad = OutRecord::new("in", b"k".to_vec(), b"not a number".to_vec());
+    bad.partition = Some(0);
+    let transaction = Transaction {
+        records: vec![bad],
+        positions: vec![],
+    };
+    bed.log.writer("p").unwrap().commit(&transaction).unwrap();
+    let mut host = bed.host("m", 0).unwrap();
+    settle(&mut host);
+    drop(host);
+    settle(&mut bed.host("m", 0).unwrap());
+    assert_eq!(bed.out("dead"), ["not a number"]);
+    assert_eq!(bed.out("out"), bed.oracle());
+}

@@ -1,0 +1,99 @@
+//! Copies the ledger's outboxes to their topics, in order, each record once.
+
+use std::sync::{Arc, Mutex};
+
+use forecall_ledger::Ledger;
+use forecall_log::{Committed, Log, LogError, OutRecord, TopicPartition, Transaction, Writer};
+use forecall_observe::{Metric, Metrics};
+use forecall_types::OutreachEntry;
+use forecall_wire::event::{TopicId, TopicNames, encode_outreach_entry};
+use tracing::error;
+
+use crate::host::{HostError, lock};
+
+/// Rows copied in one transaction.
+const BATCH_MAX: usize = 1_000;
+
+/// Publishes events and receipts from the ledger. The sequence number last published stands beside a committed position of
+/// a group of its own, in the same transaction as the records: a crash publishes nothing twice.
+pub struct Publisher {
+    ledger: Arc<Mutex<Ledger>>,
+    writer: Box<dyn Writer>,
+    topics: Arc<TopicNames>,
+    group: String,
+    events_done: i64,
+    receipts_done: i64,
+    metrics: Metrics,
+}
+
+impl Publisher {
+    /// Goes on after what the group says was published.
+    ///
+    /// # Errors
+    /// The log can't be asked.
+    pub fn open(
+        log: &dyn Log,
+        ledger: Arc<Mutex<Ledger>>,
+        topics: Arc<TopicNames>,
+        group: &str,
+        identity: &str,
+        metrics: Metrics,
+    ) -> Result<Self, HostError> {
+        let writer = log.writer(identity)?;
+        let group = format!("{group}.publisher");
+        let places = [TopicId::Notices, TopicId::OutreachLog].map(|id| TopicPartition::new(topics.name(id), 0));
+        let done: Vec<i64> = log
+            .committed(&group, &places)?
+            .into_iter()
+            .map(|c| c.and_then(|c| c.metadata.strip_prefix("seq ")?.parse().ok()).unwrap_or(0))
+            .collect();
+        let [events_done, receipts_done] = [0, 1].map(|i| done.get(i).copied().unwrap_or(0));
+        Ok(Self { ledger, writer, topics, group, events_done, receipts_done, metrics })
+    }
+
+    fn publish(&mut self, place: TopicId, seq: i64, records: Vec<OutRecord>) -> Result<(), LogError> {
+        let position = Committed { next_offset: seq, metadata: format!("seq {seq}") };
+        let partition = TopicPartition::new(self.topics.name(place), 0);
+        self.writer.commit_for(&self.group, &Transaction { records, positions: vec![(partition, position)] })
+    }
+
+    /// Copies what is new. Says whether anything was.
+    ///
+    /// # Errors
+    /// The ledger or the log fails; what wasn't committed is copied at the next call.
+    pub fn turn(&mut self) -> Result<bool, HostError> {
+        let events = lock(&self.ledger).outbox_after(self.events_done, BATCH_MAX)?;
+        #[allow(clippy::cast_precision_loss, reason = "a gauge of at most BATCH_MAX")]
+        self.metrics.set(Metric::OutboxDepth, &[], events.len() as f64);
+        let mut moved = false;
+        if let Some(last) = events.last().map(|(seq, _)| *seq) {
+            let records = events.into_iter().map(|(_, record)| record).collect();
+            self.publish(TopicId::Notices, last, records)?;
+            lock(&self.ledger).outbox_trim(last)?;
+            self.events_done = last;
+            moved = true;
+        }
+        let receipts = lock(&self.ledger).receipts_after(self.receipts_done, BATCH_MAX)?;
+        if let Some(last) = receipts.last().map(|(seq, _)| *seq) {
+            let mut records = Vec::with_capacity(receipts.len());
+            for (_, receipt) in receipts {
+                match encode_outreach_entry(&OutreachEntry::Receipt(receipt)) {
+                    Ok(encoded) => records.push(OutRecord {
+                        topic: Arc::from(self.topics.name(TopicId::OutreachLog)),
+                        partition: None,
+                        key: Some(encoded.key),
+                        value: Some(encoded.value),
+                        headers: encoded.headers,
+                    }),
+                    // A receipt holds ids and times only: that it can't be written is our bug.
+                    Err(error) => error!(%error, "a receipt can't be written"),
+                }
+            }
+            self.publish(TopicId::OutreachLog, last, records)?;
+            lock(&self.ledger).receipts_trim(last)?;
+            self.receipts_done = last;
+            moved = true;
+        }
+        Ok(moved)
+    }
+}

@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use forecall_incident::{CorrelateInput, CorrelateSettings, CorrelateStage};
+use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_observe::{Metric, Metrics};
+use forecall_stage::{SnapshotError, Stage};
+use forecall_types::{CorrelateEntry, EventTime, Fingerprint, IncidentEvent, Reject, Tick};
+use forecall_wire::event::{
+    TopicId, decode_correlate_entry, decode_incident_event, encode_correlate_entry, encode_incident_event,
+    encode_incident_state,
+};
+
+use crate::clock::Clock;
+use crate::host::{Adapter, Effect};
+use crate::stages::{Wiring, unwritable, value};
+
+/// `forecall.anomalies.v1` → `forecall.incidents.v1` and its state topic.
+pub struct CorrelateAdapter {
+    /// Sources and topics.
+    pub wiring: Wiring,
+    /// Topology and what the stage decides by.
+    pub settings: Arc<CorrelateSettings>,
+    /// Where incidents are counted.
+    pub metrics: Metrics,
+    /// What "now" is for the delay from record to incident.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Adapter for CorrelateAdapter {
+    type Stage = CorrelateStage;
+
+    fn settings_digest(&self) -> Fingerprint {
+        Fingerprint::of(format!("{:?}", self.settings).as_bytes())
+    }
+
+    fn create(&self, _: &TopicPartition) -> CorrelateStage {
+        CorrelateStage::new(Arc::clone(&self.settings))
+    }
+
+    fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<CorrelateStage, SnapshotError> {
+        CorrelateStage::load(Arc::clone(&self.settings), state)
+    }
+
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<CorrelateInput>, Reject> {
+        let entry = decode_correlate_entry(record.headers, value(record)?)?;
+        Ok(Some(CorrelateInput { position: Wiring::position(record), entry }))
+    }
+
+    fn encode(&self, _: &TopicPartition, event: IncidentEvent, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        let encoded = encode_incident_event(&event).map_err(|e| unwritable(&e))?;
+        let mut state = self.wiring.out(
+            TopicId::IncidentsState,
+            encode_incident_state(&event.incident).map_err(|e| unwritable(&e))?,
+        );
+        into.push(Effect::Publish(self.wiring.out(TopicId::Incidents, encoded)));
+        let key = state.key.clone();
+        let topic = Arc::clone(&state.topic);
+        let open = event.incident.state.is_open();
+        state.headers.shrink_to_fit();
+        into.push(Effect::Publish(state));
+        if !open {
+            // The end: its newest state, then a tombstone, so that compaction forgets it.
+            let tombstone = OutRecord { topic, partition: None, key, value: None, headers: Vec::new() };
+            into.push(Effect::Publish(tombstone));
+        }
+        Ok(())
+    }
+
+    fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
+        Some(self.wiring.dead_letter(record, reject))
+    }
+
+    fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
+        own_log_record(partition, encode_correlate_entry(&CorrelateEntry::Tick(Tick { at })).ok()?)
+    }
+
+    fn committed(&self, effects: &[Effect]) {
+        let topic = self.wiring.topics.name(TopicId::Incidents);
+        for effect in effects {
+            let Effect::Publish(record) = effect else { continue };
+            if *record.topic != *topic {
+                continue;
+            }
+            let Some(Ok(event)) = record.value.as_deref().map(|v| decode_incident_event(&record.headers, v)) else {
+                continue;
+            };
+            self.metrics.inc(Metric::IncidentsTotal, &[event.change.as_str()], 1);
+            let newest = event.incident.evidence.iter().map(|e| e.at).max();
+            if let Some(newest) = newest {
+                let seconds = self.clock.now().since(newest).as_secs_f64();
+                self.metrics.observe(Metric::RecordToIncidentSeconds, &[], seconds);
+            }
+        }
+    }
+}
+
+/// A record for the very partition of the log that the stage reads.
+pub(crate) fn own_log_record(
+    partition: &TopicPartition,
+    encoded: forecall_wire::event::Encoded,
+) -> Option<OutRecord> {
+    Some(OutRecord {
+        topic: Arc::clone(&partition.topic),
+        partition: Some(partition.partition),
+        key: Some(encoded.key),
+        value: Some(encoded.value),
+        headers: encoded.headers,
+    })
+}

@@ -1,0 +1,73 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use forecall_detect::{DetectOutput, DetectSettings, DetectStage};
+use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_stage::{Effects, SnapshotError, Stage};
+use forecall_types::{CorrelateEntry, Fingerprint, Reject, SamplesRecord, ScoredSample};
+use forecall_wire::event::{TopicId, encode_correlate_entry};
+use forecall_wire::telemetry::{Decoded, decode, samples};
+
+use crate::host::{Adapter, Effect};
+use crate::stages::rekey::source_of;
+use crate::stages::{Wiring, unwritable, value};
+
+/// Keyed telemetry and the re-keyed topic → `forecall.anomalies.v1`.
+pub struct DetectAdapter {
+    /// Sources and topics.
+    pub wiring: Wiring,
+    /// What the stage decides by.
+    pub settings: Arc<DetectSettings>,
+    /// Takes the score of each input row, where a replay wants them.
+    pub scores: Option<Arc<Mutex<Vec<ScoredSample>>>>,
+}
+
+impl Adapter for DetectAdapter {
+    type Stage = DetectStage;
+
+    fn settings_digest(&self) -> Fingerprint {
+        Fingerprint::of(format!("{:?}", self.settings).as_bytes())
+    }
+
+    fn create(&self, partition: &TopicPartition) -> DetectStage {
+        DetectStage::new(Arc::clone(&self.settings), source_of(partition))
+    }
+
+    fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<DetectStage, SnapshotError> {
+        DetectStage::load(Arc::clone(&self.settings), state)
+    }
+
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
+        if record.topic == self.wiring.topics.name(TopicId::Samples) {
+            return samples::decode(value(record)?).map(Some);
+        }
+        let source = self.wiring.source(record.topic)?;
+        Ok(match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
+            Decoded::Samples(samples) => Some(samples),
+            Decoded::Calls(_) | Decoded::Nothing => None,
+        })
+    }
+
+    fn encode(&self, _: &TopicPartition, output: DetectOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        let entry = match output {
+            DetectOutput::Anomaly(anomaly) => CorrelateEntry::Anomaly(anomaly),
+            DetectOutput::Heartbeat(heartbeat) => CorrelateEntry::Heartbeat(heartbeat),
+            DetectOutput::Scored(scored) => {
+                if let Some(scores) = &self.scores {
+                    scores.lock().unwrap_or_else(PoisonError::into_inner).push(scored);
+                }
+                return Ok(());
+            }
+        };
+        let encoded = encode_correlate_entry(&entry).map_err(|e| unwritable(&e))?;
+        into.push(Effect::Publish(self.wiring.out(TopicId::Anomalies, encoded)));
+        Ok(())
+    }
+
+    fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
+        Some(self.wiring.dead_letter(record, reject))
+    }
+
+    fn flush(&self, stage: &mut DetectStage, effects: &mut Effects<DetectOutput>) {
+        stage.flush(effects);
+    }
+}

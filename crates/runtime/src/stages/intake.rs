@@ -1,0 +1,139 @@
+use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_stage::{Effects, SnapshotError, Stage};
+use forecall_types::{Command, CorrelateEntry, Fingerprint, OutreachEntry, Reject};
+use forecall_wire::event::{
+    TopicId, decode_command, decode_directory_record, decode_feedback, decode_incident_event,
+    encode_correlate_entry, encode_outreach_entry,
+};
+use forecall_wire::telemetry::{Decoded, decode};
+
+use crate::host::{Adapter, Effect};
+use crate::stages::{Wiring, unwritable, value};
+
+/// For whose log records are sequenced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// Commands on incidents and feedback, for `correlate`.
+    Correlate,
+    /// Incidents, calls, customers, replies and commands on notices, for `outreach`.
+    Outreach,
+}
+
+/// One record that belongs in a stage's log.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// For `correlate`.
+    Correlate(Box<CorrelateEntry>),
+    /// For `outreach`.
+    Outreach(Box<OutreachEntry>),
+}
+
+/// Puts the records of several topics in one order: that of the stage's own log. It decides nothing.
+pub struct IntakeStage;
+
+impl Stage for IntakeStage {
+    type Settings = ();
+    type Input = Vec<Entry>;
+    type Output = Entry;
+    const NAME: &'static str = "intake";
+    const VERSION: u32 = 1;
+
+    fn step(&mut self, input: &Vec<Entry>, effects: &mut Effects<Entry>) {
+        for entry in input {
+            effects.emit(entry.clone());
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
+        Ok(Vec::new())
+    }
+
+    fn load((): (), _: &[u8]) -> Result<Self, SnapshotError> {
+        Ok(Self)
+    }
+}
+
+/// Joins [`IntakeStage`] to its topics.
+pub struct IntakeAdapter {
+    /// Sources and topics.
+    pub wiring: Wiring,
+    /// For whose log.
+    pub intake: Intake,
+    /// Topic of the customer directory, where one is declared.
+    pub directory_topic: Option<String>,
+}
+
+impl IntakeAdapter {
+    fn command(&self, command: Command) -> Option<Entry> {
+        match (self.intake, command.action.is_on_incident()) {
+            (Intake::Correlate, true) => Some(Entry::Correlate(Box::new(CorrelateEntry::Command(command)))),
+            (Intake::Outreach, false) => Some(Entry::Outreach(Box::new(OutreachEntry::Command(command)))),
+            (Intake::Correlate, false) | (Intake::Outreach, true) => None,
+        }
+    }
+}
+
+impl Adapter for IntakeAdapter {
+    type Stage = IntakeStage;
+
+    fn settings_digest(&self) -> Fingerprint {
+        Fingerprint::of(format!("{:?}", self.intake).as_bytes())
+    }
+
+    fn create(&self, _: &TopicPartition) -> IntakeStage {
+        IntakeStage
+    }
+
+    fn load(&self, _: &TopicPartition, _: &[u8]) -> Result<IntakeStage, SnapshotError> {
+        Ok(IntakeStage)
+    }
+
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<Vec<Entry>>, Reject> {
+        let topics = &self.wiring.topics;
+        let (headers, topic) = (record.headers, record.topic);
+        let outreach = |entry| Entry::Outreach(Box::new(entry));
+        if topic == topics.name(TopicId::Commands) {
+            return Ok(self.command(decode_command(headers, value(record)?)?).map(|entry| vec![entry]));
+        }
+        if topic == topics.name(TopicId::Feedback) {
+            let feedback = decode_feedback(headers, value(record)?)?;
+            return Ok(Some(vec![Entry::Correlate(Box::new(CorrelateEntry::Feedback(feedback)))]));
+        }
+        if topic == topics.name(TopicId::Incidents) {
+            let event = decode_incident_event(headers, value(record)?)?;
+            return Ok(Some(vec![outreach(OutreachEntry::Incident(Box::new(event)))]));
+        }
+        if self.directory_topic.as_deref() == Some(topic) {
+            // A tombstone of the compacted topic: the customer's erasure came as a record of its own before it.
+            let Some(bytes) = record.value else { return Ok(None) };
+            let directory = decode_directory_record(headers, bytes)?;
+            return Ok(Some(vec![outreach(OutreachEntry::Customer(directory.customer))]));
+        }
+        let source = self.wiring.source(topic)?;
+        Ok(match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
+            Decoded::Calls(calls) => {
+                Some(calls.into_iter().map(|call| outreach(OutreachEntry::Call(call))).collect())
+            }
+            Decoded::Samples(_) | Decoded::Nothing => None,
+        })
+    }
+
+    fn encode(&self, _: &TopicPartition, output: Entry, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        let record = match output {
+            Entry::Correlate(entry) => {
+                let encoded = encode_correlate_entry(&entry).map_err(|e| unwritable(&e))?;
+                self.wiring.out(TopicId::Anomalies, encoded)
+            }
+            Entry::Outreach(entry) => {
+                let encoded = encode_outreach_entry(&entry).map_err(|e| unwritable(&e))?;
+                self.wiring.out(TopicId::OutreachLog, encoded)
+            }
+        };
+        into.push(Effect::Publish(record));
+        Ok(())
+    }
+
+    fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
+        Some(self.wiring.dead_letter(record, reject))
+    }
+}

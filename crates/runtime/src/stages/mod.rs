@@ -1,0 +1,97 @@
+//! The adapters: each joins one pure stage to its topics.
+
+mod correlate;
+mod detect;
+mod intake;
+mod outreach;
+mod rekey;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use forecall_log::{OutRecord, RecordRef};
+use forecall_types::{Position, Reject, RejectReason};
+use forecall_wire::event::{DeadLetter, Encoded, TopicId, TopicNames};
+use forecall_wire::telemetry::{PseudonymKey, RawRecord, Source};
+
+pub use correlate::CorrelateAdapter;
+pub use detect::DetectAdapter;
+pub use intake::{Intake, IntakeAdapter};
+pub use outreach::OutreachAdapter;
+pub use rekey::RekeyAdapter;
+
+/// What every adapter needs to read sources and to name topics.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// Sources by topic.
+    pub sources: Arc<BTreeMap<String, Source>>,
+    /// Names of forecall's own topics.
+    pub topics: Arc<TopicNames>,
+    /// Key of the pseudonyms, where a source is personal.
+    pub pseudonyms: Option<Arc<PseudonymKey>>,
+}
+
+impl Wiring {
+    pub(crate) fn raw<'a>(record: &RecordRef<'a>) -> RawRecord<'a> {
+        RawRecord {
+            topic: record.topic,
+            partition: record.partition,
+            offset: record.offset,
+            appended_at: record.appended_at,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        }
+    }
+
+    pub(crate) fn position(record: &RecordRef<'_>) -> Position {
+        Position { topic: Arc::from(record.topic), partition: record.partition, offset: record.offset }
+    }
+
+    pub(crate) fn source(&self, topic: &str) -> Result<&Source, Reject> {
+        self.sources
+            .get(topic)
+            .ok_or_else(|| Reject::new(RejectReason::UnknownScope, format!("no source is declared for topic {topic}")))
+    }
+
+    /// The dead letter of a record: personal sources leave length and keyed hash, no bytes.
+    pub(crate) fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> OutRecord {
+        let source = self.sources.get(record.topic);
+        // forecall's own logs are pseudonymous, but a record that can't be read there may be anything.
+        let personal = source.is_none_or(|s| s.personal);
+        let limit = source.map_or(1 << 20, |s| s.limits.record_bytes_max);
+        let no_key: &[u8] = &[];
+        let letter = DeadLetter {
+            reject,
+            position: &Self::position(record),
+            appended_at: record.appended_at,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+            record_bytes_max: limit,
+            personal: personal.then(|| self.pseudonyms.as_deref().map_or(no_key, PseudonymKey::hash_key)),
+        }
+        .encode();
+        self.out(TopicId::DeadLetters, letter)
+    }
+
+    pub(crate) fn out(&self, topic: TopicId, encoded: Encoded) -> OutRecord {
+        OutRecord {
+            topic: Arc::from(self.topics.name(topic)),
+            partition: None,
+            key: Some(encoded.key),
+            value: Some(encoded.value),
+            headers: encoded.headers,
+        }
+    }
+}
+
+/// What can't be written is a reject of the output, never a retry.
+pub(crate) fn unwritable(error: &forecall_wire::event::EncodeError) -> Reject {
+    Reject::new(RejectReason::TooLarge, error.to_string())
+}
+
+/// The domain and the value of a record that must have one.
+pub(crate) fn value<'a>(record: &RecordRef<'a>) -> Result<&'a [u8], Reject> {
+    record.value.ok_or_else(|| Reject::new(RejectReason::MissingField, "the record has no value"))
+}

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_observe::{Metric, Metrics};
+use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, OutreachStage};
+use forecall_stage::{SnapshotError, Stage};
+use forecall_types::{CallForecast, EventTime, Fingerprint, Notice, OutreachEntry, Reject, Tick};
+use forecall_wire::event::{
+    TopicId, decode_outreach_entry, encode_call_forecast, encode_notice, encode_notice_state, encode_outreach_entry,
+};
+
+use crate::host::{Adapter, Effect};
+use crate::stages::correlate::own_log_record;
+use crate::stages::{Wiring, unwritable, value};
+
+/// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices and call forecasts.
+pub struct OutreachAdapter {
+    /// Sources and topics.
+    pub wiring: Wiring,
+    /// Policy, words and call model.
+    pub settings: Arc<OutreachSettings>,
+    /// Where notices and forecasts are counted.
+    pub metrics: Metrics,
+}
+
+impl OutreachAdapter {
+    fn notice(&self, notice: &Notice, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        into.extend(notice.texts.iter().map(|text| Effect::Word(notice.id.clone(), text.clone())));
+        let event = encode_notice(notice).map_err(|e| unwritable(&e))?;
+        let state = encode_notice_state(notice).map_err(|e| unwritable(&e))?;
+        into.push(Effect::Publish(self.wiring.out(TopicId::Notices, event)));
+        into.push(Effect::Publish(self.wiring.out(TopicId::NoticesState, state)));
+        self.metrics.inc(Metric::NoticesTotal, &[notice.stage.as_str(), notice.state.as_str()], 1);
+        Ok(())
+    }
+
+    fn forecast(&self, forecast: &CallForecast, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        let event = encode_call_forecast(forecast).map_err(|e| unwritable(&e))?;
+        into.push(Effect::Publish(self.wiring.out(TopicId::CallForecasts, event)));
+        let queue = forecast.queue.as_str();
+        self.metrics.inc(Metric::CallForecastsTotal, &[queue], 1);
+        let present = forecast.from <= forecast.made_at && forecast.made_at < forecast.from.plus(forecast.step);
+        if present {
+            for (name, scenario) in [("without", &forecast.without_notice), ("with", &forecast.with_notice)] {
+                self.metrics.set(Metric::CallsExpected, &[queue, name], scenario.arrivals.mean);
+                self.metrics.set(Metric::AgentsNeeded, &[queue, name], f64::from(scenario.staffing.scheduled));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Adapter for OutreachAdapter {
+    type Stage = OutreachStage;
+
+    fn settings_digest(&self) -> Fingerprint {
+        Fingerprint::of(format!("{:?}", self.settings).as_bytes())
+    }
+
+    fn create(&self, _: &TopicPartition) -> OutreachStage {
+        OutreachStage::new(Arc::clone(&self.settings))
+    }
+
+    fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<OutreachStage, SnapshotError> {
+        OutreachStage::load(Arc::clone(&self.settings), state)
+    }
+
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<OutreachInput>, Reject> {
+        let entry = decode_outreach_entry(record.headers, value(record)?)?;
+        Ok(Some(OutreachInput { position: Wiring::position(record), entry }))
+    }
+
+    fn encode(&self, _: &TopicPartition, output: OutreachOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        match output {
+            OutreachOutput::Notice(notice) => self.notice(&notice, into),
+            OutreachOutput::Intent(intent) => {
+                into.push(Effect::Intend(intent));
+                Ok(())
+            }
+            OutreachOutput::CancelIntents { notice, reason } => {
+                into.push(Effect::Cancel(notice, reason));
+                Ok(())
+            }
+            OutreachOutput::Kill { on } => {
+                into.push(Effect::Kill(on));
+                Ok(())
+            }
+            OutreachOutput::Forecast(forecast) => self.forecast(&forecast, into),
+        }
+    }
+
+    fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
+        Some(self.wiring.dead_letter(record, reject))
+    }
+
+    fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
+        own_log_record(partition, encode_outreach_entry(&OutreachEntry::Tick(Tick { at })).ok()?)
+    }
+}

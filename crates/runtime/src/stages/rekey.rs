@@ -1,0 +1,62 @@
+use std::sync::Arc;
+
+use forecall_detect::{RekeySettings, RekeyStage, Rekeyed};
+use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_stage::{SnapshotError, Stage};
+use forecall_types::{Fingerprint, Reject, SamplesRecord, SourcePartition};
+use forecall_wire::event::TopicId;
+use forecall_wire::telemetry::{Decoded, decode, samples};
+
+use crate::host::{Adapter, Effect};
+use crate::stages::Wiring;
+
+/// Telemetry topics that aren't keyed by entity → `forecall.samples.v1`.
+pub struct RekeyAdapter {
+    /// Sources and topics.
+    pub wiring: Wiring,
+    /// Partitions of the re-keyed topic and what counts as the future.
+    pub settings: Arc<RekeySettings>,
+}
+
+impl Adapter for RekeyAdapter {
+    type Stage = RekeyStage;
+
+    fn settings_digest(&self) -> Fingerprint {
+        Fingerprint::of(format!("{:?}", self.settings).as_bytes())
+    }
+
+    fn create(&self, partition: &TopicPartition) -> RekeyStage {
+        RekeyStage::new(Arc::clone(&self.settings), source_of(partition))
+    }
+
+    fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<RekeyStage, SnapshotError> {
+        RekeyStage::load(Arc::clone(&self.settings), state)
+    }
+
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
+        let source = self.wiring.source(record.topic)?;
+        Ok(match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
+            Decoded::Samples(samples) => Some(samples),
+            Decoded::Calls(_) | Decoded::Nothing => None,
+        })
+    }
+
+    fn encode(&self, _: &TopicPartition, output: Rekeyed, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        into.push(Effect::Publish(OutRecord {
+            topic: Arc::from(self.wiring.topics.name(TopicId::Samples)),
+            partition: i32::try_from(output.partition).ok(),
+            key: None,
+            value: Some(samples::encode(&output.record)),
+            headers: Vec::new(),
+        }));
+        Ok(())
+    }
+
+    fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
+        Some(self.wiring.dead_letter(record, reject))
+    }
+}
+
+pub(crate) fn source_of(partition: &TopicPartition) -> SourcePartition {
+    SourcePartition { topic: Arc::clone(&partition.topic), partition: partition.partition }
+}
