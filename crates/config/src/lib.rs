@@ -1,1 +1,23 @@
-//! TBD
+//! One YAML file → checked settings.
+//!
+//! [`Settings::load`] reads the file, expands `${env:…}` and `${file:…}`, and checks all that can be checked without a
+//! network. An error names the file, the line and the remedy, and shows the line with a caret; a secret is never shown. The
+//! crate knows the settings of every room and what none of them decides: it holds no logic.
+//!
+//! ```
+//! let settings = forecall_config::Settings::from_yaml("example.yaml", "domain: telecom\n")?;
+//! assert_eq!(settings.domain.as_str(), "telecom");
+//! # Ok::<(), forecall_config::ConfigError>(())
+//! ```
+
+mod error;
+mod expand;
+mod raw;
+mod settings;
+
+pub use error::{ConfigError, Problem};
+pub use raw::{
+    DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings, SourceSettings,
+    StateSettings, TopicSettings,
+};
+pub use settings::Settings;

@@ -1,1 +1,52 @@
-//! TBD
+//! Finds what is unusual in telemetry: samples of one partition in, anomalies with evidence out.
+//!
+//! [`DetectStage`] puts samples into event-time order ([`disorder`]), turns counters and histograms into series that can
+//! be judged ([`rate`]), holds a sliding window and a robust baseline a series ([`window`], [`channel`]), and opens,
+//! updates and closes anomalies ([`policy`]). [`RekeyStage`] spreads a topic that isn't keyed by entity over partitions
+//! that are. The crate knows nothing of other partitions, of topology, customers or bytes: what several series say
+//! together is `incident`'s.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use forecall_detect::{DetectOutput, DetectSettings, DetectStage};
+//! use forecall_stage::{Effects, Stage};
+//! use forecall_types::{AnomalyState, DomainName, EventTime, Labels, Position, Reading, SampleBatch, SamplesRecord, SourcePartition};
+//!
+//! let source = SourcePartition { topic: Arc::from("telemetry"), partition: 0 };
+//! let mut stage = DetectStage::new(Arc::new(DetectSettings::default()), source);
+//! let mut effects = Effects::default();
+//! let cell = Labels::from_pairs([("service.name", "internet"), ("cell", "IR-10-4711")]);
+//! for i in 0..60 {
+//!     let at = EventTime::from_secs(i * 30);
+//!     let loss = if i < 50 { 0.001 } else { 0.06 };
+//!     let mut batch = SampleBatch::default();
+//!     batch.push("packet.loss", &cell, &Labels::default(), at, Reading::Gauge(loss));
+//!     stage.step(&SamplesRecord {
+//!         domain: DomainName::new("isp").unwrap(),
+//!         origin: Position { topic: Arc::from("telemetry"), partition: 0, offset: i },
+//!         appended_at: at,
+//!         batch,
+//!         marks: Vec::new(),
+//!     }, &mut effects);
+//! }
+//! let Some(DetectOutput::Anomaly(first)) = effects.outputs().first() else { panic!("nothing found") };
+//! assert_eq!(first.state, AnomalyState::Opened);
+//! ```
+
+pub mod channel;
+mod detector;
+pub mod disorder;
+mod kind;
+pub mod policy;
+pub mod rate;
+mod registry;
+mod rekey;
+mod settings;
+mod stage;
+pub mod window;
+
+pub use detector::{Detector, Judgement};
+pub use kind::MetricKind;
+pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
+pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
+pub use stage::{DetectOutput, DetectStage};

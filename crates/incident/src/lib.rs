@@ -1,1 +1,54 @@
-//! TBD
+//! The `correlate` stage: anomalies of one scope become one predicted incident, which lives until it is withdrawn or over.
+//!
+//! It puts the records of many sources in event-time order, maps entities to services and regions, weighs evidence into a
+//! probability, expects an onset, and walks each incident through its legal states. It knows no clock, no I/O, no
+//! customers' names, and nothing of notices. What it decides hangs only on what the records say and on event time:
+//! everything is judged at fixed steps of event time, after all records before the step are known.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use forecall_incident::{CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage};
+//! use forecall_stage::{Effects, Stage};
+//! use forecall_types::{CorrelateEntry, EventTime, Position, Tick};
+//!
+//! let settings = CorrelateSettings::new(CorrelateParts::default())?;
+//! let mut stage = CorrelateStage::new(Arc::new(settings));
+//! let tick = CorrelateInput {
+//!     position: Position { topic: "forecall.anomalies.v1".into(), partition: 0, offset: 0 },
+//!     entry: CorrelateEntry::Tick(Tick { at: EventTime::from_secs(60) }),
+//! };
+//! let mut effects = Effects::default();
+//! stage.step(&tick, &mut effects);
+//! assert!(effects.outputs().is_empty());
+//! # Ok::<(), forecall_incident::SettingsError>(())
+//! ```
+
+mod command;
+mod group;
+mod life;
+mod metric;
+mod order;
+mod predict;
+mod publish;
+mod reason;
+mod review;
+mod scope;
+mod settings;
+mod stage;
+mod topology;
+mod topology_file;
+
+pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
+pub use life::{Trigger, next_state};
+pub use order::{BUFFERED_MAX, COMMAND_IDS_MAX, LATE_MAX, SOURCES_MAX};
+pub use scope::estimate_customers;
+pub use settings::{
+    CorrelateParts, CorrelateSettings, CustomerTable, IncidentTunables, OBJECTIVES_MAX, ObjectiveEntry,
+    SettingsError,
+};
+pub use stage::{CorrelateHealth, CorrelateInput, CorrelateStage, DOMAINS_MAX, TICK_BACK_MAX};
+pub use topology::{
+    DEPENDENCY_STEPS_MAX, Place, REGIONS_MAX, RULES_MAX, RegionInfo, SERVICES_MAX, SHORT_NAME_UNITS_MAX,
+    Topology,
+};
+pub use topology_file::{RegionEntry, RuleEntry, ServiceEntry, ServiceKind, TopologyError, TopologyFile};

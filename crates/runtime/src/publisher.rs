@@ -41,20 +41,41 @@ impl Publisher {
     ) -> Result<Self, HostError> {
         let writer = log.writer(identity)?;
         let group = format!("{group}.publisher");
-        let places = [TopicId::Notices, TopicId::OutreachLog].map(|id| TopicPartition::new(topics.name(id), 0));
+        let places =
+            [TopicId::Notices, TopicId::OutreachLog].map(|id| TopicPartition::new(&topics.name(id), 0));
         let done: Vec<i64> = log
             .committed(&group, &places)?
             .into_iter()
-            .map(|c| c.and_then(|c| c.metadata.strip_prefix("seq ")?.parse().ok()).unwrap_or(0))
+            .map(|c| {
+                c.and_then(|c| c.metadata.strip_prefix("seq ")?.parse().ok())
+                    .unwrap_or(0)
+            })
             .collect();
         let [events_done, receipts_done] = [0, 1].map(|i| done.get(i).copied().unwrap_or(0));
-        Ok(Self { ledger, writer, topics, group, events_done, receipts_done, metrics })
+        Ok(Self {
+            ledger,
+            writer,
+            topics,
+            group,
+            events_done,
+            receipts_done,
+            metrics,
+        })
     }
 
     fn publish(&mut self, place: TopicId, seq: i64, records: Vec<OutRecord>) -> Result<(), LogError> {
-        let position = Committed { next_offset: seq, metadata: format!("seq {seq}") };
-        let partition = TopicPartition::new(self.topics.name(place), 0);
-        self.writer.commit_for(&self.group, &Transaction { records, positions: vec![(partition, position)] })
+        let position = Committed {
+            next_offset: seq,
+            metadata: format!("seq {seq}"),
+        };
+        let partition = TopicPartition::new(&self.topics.name(place), 0);
+        self.writer.commit_for(
+            &self.group,
+            &Transaction {
+                records,
+                positions: vec![(partition, position)],
+            },
+        )
     }
 
     /// Copies what is new. Says whether anything was.

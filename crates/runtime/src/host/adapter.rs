@@ -12,7 +12,7 @@ pub type InputOf<A> = <<A as Adapter>::Stage as Stage>::Input;
 /// What joins a pure stage to a log of bytes: decoding, encoding, and what only the shell knows.
 pub trait Adapter: Send + Sync + 'static {
     /// The stage.
-    type Stage: Stage + Send;
+    type Stage: Stage<Input: Send> + Send;
 
     /// Digest of the settings the stage runs under: part of the checkpoint.
     fn settings_digest(&self) -> Fingerprint;

@@ -30,8 +30,6 @@ pub enum Effect {
     Word(NoticeId, NoticeText),
     /// Drop what of a notice hasn't been sent yet.
     Cancel(NoticeId, forecall_types::HoldReason),
-    /// Turn the kill switch.
-    Kill(bool),
 }
 
 impl Effect {
@@ -39,7 +37,7 @@ impl Effect {
     pub fn published(self) -> Option<OutRecord> {
         match self {
             Self::Publish(record) => Some(record),
-            Self::Intend(_) | Self::Word(..) | Self::Cancel(..) | Self::Kill(_) => None,
+            Self::Intend(_) | Self::Word(..) | Self::Cancel(..) => None,
         }
     }
 }
@@ -90,6 +88,9 @@ pub enum HostError {
         /// What was committed.
         committed: String,
     },
+    /// The settings ask for what can't be done.
+    #[error("{0}")]
+    Settings(String),
     /// A thread of the pipeline panicked: our bug.
     #[error("the thread of `{0}` panicked; what it had not committed is read again after a restart")]
     Panicked(String),

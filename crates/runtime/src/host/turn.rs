@@ -107,6 +107,7 @@ impl<A: Adapter> Host<A> {
         self.add_pulses(&mut work);
         self.add_ticks(&mut work);
         self.count_gathered();
+        let moved = moved || !work.is_empty();
         if !work.is_empty() {
             self.commit(work)?;
         }
@@ -497,6 +498,5 @@ fn digest_effect<A: Adapter>(hosted: &mut Hosted<A>, effect: &Effect) {
                 Some(reason.as_str().as_bytes()),
             );
         }
-        Effect::Kill(on) => digest.effect("kill", &[u8::from(*on)], None),
     }
 }

@@ -43,7 +43,10 @@ impl Adapter for CorrelateAdapter {
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<CorrelateInput>, Reject> {
         let entry = decode_correlate_entry(record.headers, value(record)?)?;
-        Ok(Some(CorrelateInput { position: Wiring::position(record), entry }))
+        Ok(Some(CorrelateInput {
+            position: Wiring::position(record),
+            entry,
+        }))
     }
 
     fn encode(&self, _: &TopicPartition, event: IncidentEvent, into: &mut Vec<Effect>) -> Result<(), Reject> {
@@ -60,7 +63,13 @@ impl Adapter for CorrelateAdapter {
         into.push(Effect::Publish(state));
         if !open {
             // The end: its newest state, then a tombstone, so that compaction forgets it.
-            let tombstone = OutRecord { topic, partition: None, key, value: None, headers: Vec::new() };
+            let tombstone = OutRecord {
+                topic,
+                partition: None,
+                key,
+                value: None,
+                headers: Vec::new(),
+            };
             into.push(Effect::Publish(tombstone));
         }
         Ok(())
@@ -71,7 +80,10 @@ impl Adapter for CorrelateAdapter {
     }
 
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
-        own_log_record(partition, encode_correlate_entry(&CorrelateEntry::Tick(Tick { at })).ok()?)
+        own_log_record(
+            partition,
+            encode_correlate_entry(&CorrelateEntry::Tick(Tick { at })).ok()?,
+        )
     }
 
     fn committed(&self, effects: &[Effect]) {
@@ -81,14 +93,20 @@ impl Adapter for CorrelateAdapter {
             if *record.topic != *topic {
                 continue;
             }
-            let Some(Ok(event)) = record.value.as_deref().map(|v| decode_incident_event(&record.headers, v)) else {
+            let Some(Ok(event)) = record
+                .value
+                .as_deref()
+                .map(|v| decode_incident_event(&record.headers, v))
+            else {
                 continue;
             };
-            self.metrics.inc(Metric::IncidentsTotal, &[event.change.as_str()], 1);
+            self.metrics
+                .inc(Metric::IncidentsTotal, &[event.change.as_str()], 1);
             let newest = event.incident.evidence.iter().map(|e| e.at).max();
             if let Some(newest) = newest {
                 let seconds = self.clock.now().since(newest).as_secs_f64();
-                self.metrics.observe(Metric::RecordToIncidentSeconds, &[], seconds);
+                self.metrics
+                    .observe(Metric::RecordToIncidentSeconds, &[], seconds);
             }
         }
     }

@@ -41,10 +41,12 @@ impl Adapter for DetectAdapter {
             return samples::decode(value(record)?).map(Some);
         }
         let source = self.wiring.source(record.topic)?;
-        Ok(match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
-            Decoded::Samples(samples) => Some(samples),
-            Decoded::Calls(_) | Decoded::Nothing => None,
-        })
+        Ok(
+            match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
+                Decoded::Samples(samples) => Some(samples),
+                Decoded::Calls(_) | Decoded::Nothing => None,
+            },
+        )
     }
 
     fn encode(&self, _: &TopicPartition, output: DetectOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {

@@ -93,11 +93,15 @@ impl Adapter for IntakeAdapter {
         let (headers, topic) = (record.headers, record.topic);
         let outreach = |entry| Entry::Outreach(Box::new(entry));
         if topic == topics.name(TopicId::Commands) {
-            return Ok(self.command(decode_command(headers, value(record)?)?).map(|entry| vec![entry]));
+            return Ok(self
+                .command(decode_command(headers, value(record)?)?)
+                .map(|entry| vec![entry]));
         }
         if topic == topics.name(TopicId::Feedback) {
             let feedback = decode_feedback(headers, value(record)?)?;
-            return Ok(Some(vec![Entry::Correlate(Box::new(CorrelateEntry::Feedback(feedback)))]));
+            return Ok(Some(vec![Entry::Correlate(Box::new(CorrelateEntry::Feedback(
+                feedback,
+            )))]));
         }
         if topic == topics.name(TopicId::Incidents) {
             let event = decode_incident_event(headers, value(record)?)?;
@@ -105,17 +109,24 @@ impl Adapter for IntakeAdapter {
         }
         if self.directory_topic.as_deref() == Some(topic) {
             // A tombstone of the compacted topic: the customer's erasure came as a record of its own before it.
-            let Some(bytes) = record.value else { return Ok(None) };
+            let Some(bytes) = record.value else {
+                return Ok(None);
+            };
             let directory = decode_directory_record(headers, bytes)?;
             return Ok(Some(vec![outreach(OutreachEntry::Customer(directory.customer))]));
         }
         let source = self.wiring.source(topic)?;
-        Ok(match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
-            Decoded::Calls(calls) => {
-                Some(calls.into_iter().map(|call| outreach(OutreachEntry::Call(call))).collect())
-            }
-            Decoded::Samples(_) | Decoded::Nothing => None,
-        })
+        Ok(
+            match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
+                Decoded::Calls(calls) => Some(
+                    calls
+                        .into_iter()
+                        .map(|call| outreach(OutreachEntry::Call(call)))
+                        .collect(),
+                ),
+                Decoded::Samples(_) | Decoded::Nothing => None,
+            },
+        )
     }
 
     fn encode(&self, _: &TopicPartition, output: Entry, into: &mut Vec<Effect>) -> Result<(), Reject> {

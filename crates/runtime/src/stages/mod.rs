@@ -29,9 +29,16 @@ pub struct Wiring {
     pub topics: Arc<TopicNames>,
     /// Key of the pseudonyms, where a source is personal.
     pub pseudonyms: Option<Arc<PseudonymKey>>,
+    /// Key of the hashes that stand for personal bytes in dead letters.
+    pub hash_key: Option<Arc<[u8]>>,
 }
 
 impl Wiring {
+    /// Name of one of forecall's own topics.
+    pub(crate) fn topic(&self, id: TopicId) -> Arc<str> {
+        Arc::from(self.topics.name(id))
+    }
+
     pub(crate) fn raw<'a>(record: &RecordRef<'a>) -> RawRecord<'a> {
         RawRecord {
             topic: record.topic,
@@ -45,22 +52,32 @@ impl Wiring {
     }
 
     pub(crate) fn position(record: &RecordRef<'_>) -> Position {
-        Position { topic: Arc::from(record.topic), partition: record.partition, offset: record.offset }
+        Position {
+            topic: Arc::from(record.topic),
+            partition: record.partition,
+            offset: record.offset,
+        }
     }
 
     pub(crate) fn source(&self, topic: &str) -> Result<&Source, Reject> {
-        self.sources
-            .get(topic)
-            .ok_or_else(|| Reject::new(RejectReason::UnknownScope, format!("no source is declared for topic {topic}")))
+        self.sources.get(topic).ok_or_else(|| {
+            Reject::new(
+                RejectReason::UnknownScope,
+                format!("no source is declared for topic {topic}"),
+            )
+        })
     }
 
     /// The dead letter of a record: personal sources leave length and keyed hash, no bytes.
     pub(crate) fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> OutRecord {
         let source = self.sources.get(record.topic);
-        // forecall's own logs are pseudonymous, but a record that can't be read there may be anything.
-        let personal = source.is_none_or(|s| s.personal);
+        // forecall's own logs are pseudonymous, but where customers are known a record that can't be read may be anything.
+        // The checked settings hold a key wherever a source is personal.
+        let personal = self
+            .hash_key
+            .as_deref()
+            .filter(|_| source.is_none_or(|s| s.personal));
         let limit = source.map_or(1 << 20, |s| s.limits.record_bytes_max);
-        let no_key: &[u8] = &[];
         let letter = DeadLetter {
             reject,
             position: &Self::position(record),
@@ -69,7 +86,7 @@ impl Wiring {
             value: record.value,
             headers: record.headers,
             record_bytes_max: limit,
-            personal: personal.then(|| self.pseudonyms.as_deref().map_or(no_key, PseudonymKey::hash_key)),
+            personal,
         }
         .encode();
         self.out(TopicId::DeadLetters, letter)
@@ -77,7 +94,7 @@ impl Wiring {
 
     pub(crate) fn out(&self, topic: TopicId, encoded: Encoded) -> OutRecord {
         OutRecord {
-            topic: Arc::from(self.topics.name(topic)),
+            topic: self.topic(topic),
             partition: None,
             key: Some(encoded.key),
             value: Some(encoded.value),
@@ -93,5 +110,7 @@ pub(crate) fn unwritable(error: &forecall_wire::event::EncodeError) -> Reject {
 
 /// The domain and the value of a record that must have one.
 pub(crate) fn value<'a>(record: &RecordRef<'a>) -> Result<&'a [u8], Reject> {
-    record.value.ok_or_else(|| Reject::new(RejectReason::MissingField, "the record has no value"))
+    record
+        .value
+        .ok_or_else(|| Reject::new(RejectReason::MissingField, "the record has no value"))
 }

@@ -6,7 +6,8 @@ use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, Outreac
 use forecall_stage::{SnapshotError, Stage};
 use forecall_types::{CallForecast, EventTime, Fingerprint, Notice, OutreachEntry, Reject, Tick};
 use forecall_wire::event::{
-    TopicId, decode_outreach_entry, encode_call_forecast, encode_notice, encode_notice_state, encode_outreach_entry,
+    TopicId, decode_outreach_entry, encode_call_forecast, encode_notice, encode_notice_state,
+    encode_outreach_entry,
 };
 
 use crate::host::{Adapter, Effect};
@@ -25,12 +26,21 @@ pub struct OutreachAdapter {
 
 impl OutreachAdapter {
     fn notice(&self, notice: &Notice, into: &mut Vec<Effect>) -> Result<(), Reject> {
-        into.extend(notice.texts.iter().map(|text| Effect::Word(notice.id.clone(), text.clone())));
+        into.extend(
+            notice
+                .texts
+                .iter()
+                .map(|text| Effect::Word(notice.id.clone(), text.clone())),
+        );
         let event = encode_notice(notice).map_err(|e| unwritable(&e))?;
         let state = encode_notice_state(notice).map_err(|e| unwritable(&e))?;
         into.push(Effect::Publish(self.wiring.out(TopicId::Notices, event)));
         into.push(Effect::Publish(self.wiring.out(TopicId::NoticesState, state)));
-        self.metrics.inc(Metric::NoticesTotal, &[notice.stage.as_str(), notice.state.as_str()], 1);
+        self.metrics.inc(
+            Metric::NoticesTotal,
+            &[notice.stage.as_str(), notice.state.as_str()],
+            1,
+        );
         Ok(())
     }
 
@@ -39,11 +49,20 @@ impl OutreachAdapter {
         into.push(Effect::Publish(self.wiring.out(TopicId::CallForecasts, event)));
         let queue = forecast.queue.as_str();
         self.metrics.inc(Metric::CallForecastsTotal, &[queue], 1);
-        let present = forecast.from <= forecast.made_at && forecast.made_at < forecast.from.plus(forecast.step);
+        let present =
+            forecast.from <= forecast.made_at && forecast.made_at < forecast.from.plus(forecast.step);
         if present {
-            for (name, scenario) in [("without", &forecast.without_notice), ("with", &forecast.with_notice)] {
-                self.metrics.set(Metric::CallsExpected, &[queue, name], scenario.arrivals.mean);
-                self.metrics.set(Metric::AgentsNeeded, &[queue, name], f64::from(scenario.staffing.scheduled));
+            for (name, scenario) in [
+                ("without", &forecast.without_notice),
+                ("with", &forecast.with_notice),
+            ] {
+                self.metrics
+                    .set(Metric::CallsExpected, &[queue, name], scenario.arrivals.mean);
+                self.metrics.set(
+                    Metric::AgentsNeeded,
+                    &[queue, name],
+                    f64::from(scenario.staffing.scheduled),
+                );
             }
         }
         Ok(())
@@ -67,10 +86,18 @@ impl Adapter for OutreachAdapter {
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<OutreachInput>, Reject> {
         let entry = decode_outreach_entry(record.headers, value(record)?)?;
-        Ok(Some(OutreachInput { position: Wiring::position(record), entry }))
+        Ok(Some(OutreachInput {
+            position: Wiring::position(record),
+            entry,
+        }))
     }
 
-    fn encode(&self, _: &TopicPartition, output: OutreachOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {
+    fn encode(
+        &self,
+        _: &TopicPartition,
+        output: OutreachOutput,
+        into: &mut Vec<Effect>,
+    ) -> Result<(), Reject> {
         match output {
             OutreachOutput::Notice(notice) => self.notice(&notice, into),
             OutreachOutput::Intent(intent) => {
@@ -79,10 +106,6 @@ impl Adapter for OutreachAdapter {
             }
             OutreachOutput::CancelIntents { notice, reason } => {
                 into.push(Effect::Cancel(notice, reason));
-                Ok(())
-            }
-            OutreachOutput::Kill { on } => {
-                into.push(Effect::Kill(on));
                 Ok(())
             }
             OutreachOutput::Forecast(forecast) => self.forecast(&forecast, into),
@@ -94,6 +117,9 @@ impl Adapter for OutreachAdapter {
     }
 
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
-        own_log_record(partition, encode_outreach_entry(&OutreachEntry::Tick(Tick { at })).ok()?)
+        own_log_record(
+            partition,
+            encode_outreach_entry(&OutreachEntry::Tick(Tick { at })).ok()?,
+        )
     }
 }

@@ -35,10 +35,12 @@ impl Adapter for RekeyAdapter {
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
         let source = self.wiring.source(record.topic)?;
-        Ok(match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
-            Decoded::Samples(samples) => Some(samples),
-            Decoded::Calls(_) | Decoded::Nothing => None,
-        })
+        Ok(
+            match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
+                Decoded::Samples(samples) => Some(samples),
+                Decoded::Calls(_) | Decoded::Nothing => None,
+            },
+        )
     }
 
     fn encode(&self, _: &TopicPartition, output: Rekeyed, into: &mut Vec<Effect>) -> Result<(), Reject> {
@@ -58,5 +60,8 @@ impl Adapter for RekeyAdapter {
 }
 
 pub(crate) fn source_of(partition: &TopicPartition) -> SourcePartition {
-    SourcePartition { topic: Arc::clone(&partition.topic), partition: partition.partition }
+    SourcePartition {
+        topic: Arc::clone(&partition.topic),
+        partition: partition.partition,
+    }
 }

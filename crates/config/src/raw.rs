@@ -1,0 +1,280 @@
+//! The file as it is written. Every field says what it is for; the reference is made from these comments.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use forecall_delivery::{DeliverSettings, SmtpSettings};
+use forecall_detect::DetectSettings;
+use forecall_incident::{IncidentTunables, ObjectiveEntry, TopologyFile};
+use forecall_kafka::KafkaSettings;
+use forecall_observe::LogSettings;
+use forecall_outreach::OutreachSettings;
+use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceName};
+use forecall_wire::telemetry::{Mapping, TimeUnit};
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    /// Name of the tenant, or of the part of the world that this topology and policy describe.
+    pub(crate) domain: DomainName,
+    /// Everything published says `simulated: true` and no customer is ever told.
+    pub(crate) simulated: bool,
+    /// Secrets may stand in the file. For demos only.
+    pub(crate) allow_literal_secrets: bool,
+    /// Consumer groups begin with this name.
+    pub(crate) group: String,
+    /// The broker. Without it only the demo, replays and checks run.
+    pub(crate) kafka: Option<KafkaSettings>,
+    /// forecall's own topics.
+    pub(crate) topics: TopicSettings,
+    /// Telemetry, calls and other inputs: one entry a topic.
+    pub(crate) sources: Vec<SourceSettings>,
+    /// The detector.
+    pub(crate) detect: DetectSettings,
+    /// Services, regions and the rules that map entities to them.
+    pub(crate) topology: TopologyFile,
+    /// From anomalies to incidents.
+    pub(crate) correlate: IncidentTunables,
+    /// What customers feel: limits on metrics beyond which they are hit.
+    pub(crate) objectives: Vec<ObjectiveEntry>,
+    /// Whom to tell what, when and how; and the call model.
+    pub(crate) outreach: OutreachSettings,
+    /// Where the customers stand.
+    pub(crate) directory: Option<DirectorySettings>,
+    /// How intents are sent: pace, retries, what to do in doubt.
+    pub(crate) delivery: DeliverSettings,
+    /// One gateway a channel. A channel without one sends nothing and raises an alarm.
+    pub(crate) gateways: BTreeMap<ContactChannel, GatewaySettings>,
+    /// The database of outreach and deliver.
+    pub(crate) ledger: LedgerSettings,
+    /// Snapshots of the stages' memory.
+    pub(crate) state: StateSettings,
+    /// Metrics and health.
+    pub(crate) http: HttpSettings,
+    /// Log lines.
+    pub(crate) logs: LogSettings,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        #[allow(clippy::expect_used, reason = "a literal that a test reads")]
+        let domain = DomainName::new("default").expect("`default` is a domain");
+        Self {
+            domain,
+            simulated: false,
+            allow_literal_secrets: false,
+            group: "forecall".to_owned(),
+            kafka: None,
+            topics: TopicSettings::default(),
+            sources: Vec::new(),
+            detect: DetectSettings::default(),
+            topology: TopologyFile::default(),
+            correlate: IncidentTunables::default(),
+            objectives: Vec::new(),
+            outreach: OutreachSettings::default(),
+            directory: None,
+            delivery: DeliverSettings::default(),
+            gateways: BTreeMap::new(),
+            ledger: LedgerSettings::default(),
+            state: StateSettings::default(),
+            http: HttpSettings::default(),
+            logs: LogSettings::default(),
+        }
+    }
+}
+
+/// forecall's own topics.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopicSettings {
+    /// Put before every name; keeps two installations, or a replay, apart on one broker.
+    pub prefix: String,
+    /// Partitions of the topics that are worked in parallel. Can't shrink later.
+    pub partitions: u32,
+    /// Copies of each partition; fewer than 3 only with `dev`.
+    pub replication: u32,
+    /// A single broker on a developer's machine: one copy of everything.
+    pub dev: bool,
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        // 12 divides by 1, 2, 3, 4 and 6: any of these numbers of processes shares evenly.
+        Self {
+            prefix: String::new(),
+            partitions: 12,
+            replication: 3,
+            dev: false,
+        }
+    }
+}
+
+/// One input topic.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSettings {
+    /// Name in metrics and logs (default: the topic).
+    #[serde(default)]
+    pub name: Option<SourceName>,
+    /// The topic.
+    pub topic: String,
+    /// How its records are written.
+    #[serde(default)]
+    pub format: FormatSettings,
+    /// For `format: mapping`: where in the JSON the parts stand.
+    #[serde(default)]
+    pub mapping: Option<Mapping>,
+    /// Records are keyed by entity, so that one entity is always on one partition. If not sure: false.
+    #[serde(default)]
+    pub keyed: bool,
+    /// Records hold personal data (default: by format; calls do).
+    #[serde(default)]
+    pub personal: Option<bool>,
+    /// Another domain than the file's.
+    #[serde(default)]
+    pub domain: Option<DomainName>,
+    /// Labels for entities that lack them.
+    #[serde(default)]
+    pub resource_defaults: BTreeMap<String, String>,
+    /// Unit of times written as bare numbers.
+    #[serde(default)]
+    pub time_unit: TimeUnit,
+    /// Largest record in bytes (default 1 MiB).
+    #[serde(default)]
+    pub record_bytes_max: Option<usize>,
+    /// For calls: names of the source's queues → queues of the contact centre.
+    #[serde(default)]
+    pub queues: BTreeMap<String, QueueName>,
+    /// For calls: beginnings of callers' numbers → regions.
+    #[serde(default)]
+    pub regions: BTreeMap<String, RegionCode>,
+}
+
+/// How the records of a topic are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormatSettings {
+    /// Told record by record from header, first bytes or shape.
+    #[default]
+    Auto,
+    /// OTLP metrics or logs, protobuf, as the OpenTelemetry Collector writes them.
+    OtlpProto,
+    /// The same in JSON.
+    OtlpJson,
+    /// prometheus-kafka-adapter.
+    PrometheusJson,
+    /// collectd `write_kafka`, JSON.
+    CollectdJson,
+    /// Telegraf JSON, single or batch.
+    TelegrafJson,
+    /// Influx line protocol.
+    InfluxLine,
+    /// forecall's own JSON.
+    FlatJson,
+    /// Any JSON or CloudEvent by the `mapping` beside it.
+    Mapping,
+    /// Lines of Asterisk's `queue_log`: calls.
+    AsteriskQueueLog,
+    /// Amazon Connect contact records: calls.
+    AmazonConnect,
+}
+
+/// Where the customers stand.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectorySettings {
+    /// A CSV file, read at the start: `id,region,services` and further columns, see `docs/reference/directory.md`.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// A compacted topic of pseudonymous records with encrypted addresses.
+    #[serde(default)]
+    pub topic: Option<String>,
+    /// Country code put before national numbers, without plus.
+    #[serde(default = "iran")]
+    pub country_code: String,
+}
+
+fn iran() -> String {
+    "98".to_owned()
+}
+
+/// How the messages of one channel leave.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum GatewaySettings {
+    /// Appends each message to a file as a JSON line; reaches nobody.
+    File(PathBuf),
+    /// Writes each message to standard error; reaches nobody.
+    Console,
+    /// An SMTP server.
+    Smtp(SmtpSettings),
+}
+
+/// The database of outreach and deliver.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LedgerSettings {
+    /// SQLite file; serves one host.
+    pub path: PathBuf,
+    /// 64 hexadecimal digits; wraps the keys of personal data. Losing it loses the addresses.
+    pub master_key: Option<forecall_ledger::Secret>,
+    /// 64 hexadecimal digits; makes pseudonyms. Another key makes other pseudonyms.
+    pub pseudonym_key: Option<forecall_ledger::Secret>,
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("var/ledger.sqlite"),
+            master_key: None,
+            pseudonym_key: None,
+        }
+    }
+}
+
+/// Snapshots of the stages' memory.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StateSettings {
+    /// A local folder.
+    pub path: PathBuf,
+    /// Seconds between two snapshots of a partition: bounds what a restart re-reads.
+    pub interval_seconds: u64,
+    /// Seconds between two ticks of a stage.
+    pub tick_seconds: u64,
+    /// Seconds without a record after which a partition is idle and holds nobody up.
+    pub idle_seconds: u64,
+}
+
+impl Default for StateSettings {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("var/state"),
+            interval_seconds: 60,
+            tick_seconds: 1,
+            idle_seconds: 30,
+        }
+    }
+}
+
+/// Metrics and health.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Other machines may read it. It is neither encrypted nor authenticated: put it behind something that is.
+    pub allow_remote: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            allow_remote: false,
+        }
+    }
+}

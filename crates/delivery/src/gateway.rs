@@ -1,0 +1,99 @@
+use std::time::Duration;
+
+use forecall_ledger::Contact;
+use forecall_types::{ContactChannel, EventTime, Intent, NoticeText};
+
+/// What is handed to a gateway.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The deed; its id is the reference the gateway gets, the same at each attempt.
+    pub intent: &'a Intent,
+    /// The words.
+    pub text: &'a NoticeText,
+    /// Where to.
+    pub contact: &'a Contact,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Now.
+    pub at: EventTime,
+}
+
+/// What a gateway can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It takes our reference and knows a repeat by it.
+    pub client_reference: bool,
+    /// It says later whether the message has arrived. Without, `accepted` is the last that is known.
+    pub receipts: bool,
+}
+
+/// The gateway has taken it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The gateway's name for it.
+    pub provider_ref: Option<String>,
+}
+
+/// The gateway hasn't taken it, or we don't know. Reasons come from a closed list; no variant holds an address or what a
+/// server wrote, because servers like to repeat the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// This message will never be taken.
+    #[error("refused for good: {reason}{}", shown(*code))]
+    Permanent {
+        /// A word why.
+        reason: &'static str,
+        /// The protocol's reply code.
+        code: Option<u16>,
+    },
+    /// This message isn't taken now.
+    #[error("refused for now: {reason}{}", shown(*code))]
+    Temporary {
+        /// A word why.
+        reason: &'static str,
+        /// The protocol's reply code.
+        code: Option<u16>,
+    },
+    /// No message would be taken now: the gateway can't be reached, refuses us, or its settings are wrong.
+    #[error("the gateway is down: {reason}{}", shown(*code))]
+    Down {
+        /// A word why.
+        reason: &'static str,
+        /// The protocol's reply code.
+        code: Option<u16>,
+    },
+    /// Too fast.
+    #[error("too fast: not before {retry_after:?}")]
+    Throttled {
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// It may have been taken; the answer was lost.
+    #[error("the answer was lost: {reason}")]
+    Indefinite {
+        /// A word why.
+        reason: &'static str,
+    },
+}
+
+fn shown(code: Option<u16>) -> String {
+    code.map_or_else(String::new, |code| format!(" ({code})"))
+}
+
+/// Carries messages of one channel. Blocking; one thread uses it at a time.
+pub trait Gateway: Send {
+    /// Its channel.
+    fn channel(&self) -> ContactChannel;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// Not taken, or not known: see [`SendError`].
+    fn send(&mut self, message: &Message<'_>) -> Result<Accepted, SendError>;
+
+    /// The batch is over: connections may be closed.
+    fn rest(&mut self) {}
+}

@@ -1,0 +1,180 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_stage::{Effects, Pulse, SnapshotError, Stage, decode_state, encode_state};
+use forecall_types::{
+    DomainName, EventTime, Position, SampleBatch, SamplesRecord, SourceMark, SourcePartition,
+};
+use serde::{Deserialize, Serialize};
+
+/// A mark goes to every partition when its source has come this much further: fine enough beside a lateness of seconds,
+/// and at most one small record a partition and second.
+pub const MARK_STEP: Duration = Duration::from_secs(1);
+
+/// How `rekey` spreads records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RekeySettings {
+    /// Partitions of the re-keyed topic.
+    pub partitions: u32,
+    /// How far beyond the broker's append time a sample may be dated; such a sample moves no mark.
+    pub future_seconds: u32,
+}
+
+impl Default for RekeySettings {
+    fn default() -> Self {
+        Self {
+            partitions: 12,
+            future_seconds: 300,
+        }
+    }
+}
+
+/// A record for one partition of the re-keyed topic.
+#[derive(Debug, Clone)]
+pub struct Rekeyed {
+    /// Partition: the entity's fingerprint modulo their number.
+    pub partition: u32,
+    /// The points of that partition's entities, with the origin of their source record, and marks.
+    pub record: SamplesRecord,
+}
+
+/// Splits records by entity, so that all samples of one come to one partition.
+#[derive(Debug, Clone)]
+pub struct RekeyStage {
+    settings: Arc<RekeySettings>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct State {
+    source: SourcePartition,
+    newest: Option<EventTime>,
+    marked: Option<EventTime>,
+    domain: Option<DomainName>,
+}
+
+impl RekeyStage {
+    /// For the source partition it is to read, with nothing seen yet.
+    pub const fn new(settings: Arc<RekeySettings>, source: SourcePartition) -> Self {
+        Self {
+            settings,
+            state: State {
+                source,
+                newest: None,
+                marked: None,
+                domain: None,
+            },
+        }
+    }
+
+    /// The partition of an entity.
+    fn partition(&self, entity: forecall_types::Fingerprint) -> u32 {
+        let partition = entity.as_u128() % u128::from(self.settings.partitions.max(1));
+        u32::try_from(partition).unwrap_or(0)
+    }
+
+    fn mark(&self, idle: bool) -> Vec<SourceMark> {
+        self.state
+            .newest
+            .map(|newest| SourceMark {
+                source: self.state.source.clone(),
+                newest,
+                idle,
+            })
+            .into_iter()
+            .collect()
+    }
+}
+
+impl Stage for RekeyStage {
+    type Settings = Arc<RekeySettings>;
+    type Input = SamplesRecord;
+    type Output = Rekeyed;
+
+    const NAME: &'static str = "rekey";
+    const VERSION: u32 = 1;
+
+    fn step(&mut self, record: &SamplesRecord, effects: &mut Effects<Rekeyed>) {
+        for reject in record.batch.rejects() {
+            effects.reject(reject.reason, reject.detail.clone());
+        }
+        let future = record
+            .appended_at
+            .plus(Duration::from_secs(u64::from(self.settings.future_seconds)));
+        let mut batches: BTreeMap<u32, SampleBatch> = BTreeMap::new();
+        for row in record.batch.rows() {
+            if row.at <= future {
+                self.state.newest = self.state.newest.max(Some(row.at));
+            }
+            if let (Some(key), Some(reading)) = (record.batch.key(row), record.batch.reading(row)) {
+                batches
+                    .entry(self.partition(row.entity))
+                    .or_default()
+                    .push_key(key, row.at, reading);
+            }
+        }
+        if self.state.domain.as_ref() != Some(&record.domain) {
+            self.state.domain = Some(record.domain.clone());
+        }
+        let due = match (self.state.newest, self.state.marked) {
+            (Some(newest), Some(marked)) => newest.since(marked) >= MARK_STEP,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if due {
+            self.state.marked = self.state.newest;
+            for partition in 0..self.settings.partitions {
+                batches.entry(partition).or_default();
+            }
+        }
+        for (partition, batch) in batches {
+            effects.emit(Rekeyed {
+                partition,
+                record: SamplesRecord {
+                    domain: record.domain.clone(),
+                    origin: record.origin.clone(),
+                    appended_at: record.appended_at,
+                    batch,
+                    marks: self.mark(false),
+                },
+            });
+        }
+    }
+
+    /// While nothing comes, says so to every partition: an idle source holds nobody up. Made at every pulse, since a pulse
+    /// changes nothing: pulse as often as a lost mark may delay the others.
+    fn pulse(&self, pulse: Pulse, effects: &mut Effects<Rekeyed>) {
+        let (true, Some(newest), Some(domain)) = (pulse.idle, self.state.newest, &self.state.domain) else {
+            return;
+        };
+        for partition in 0..self.settings.partitions {
+            effects.emit(Rekeyed {
+                partition,
+                record: SamplesRecord {
+                    domain: domain.clone(),
+                    origin: Position {
+                        topic: Arc::clone(&self.state.source.topic),
+                        partition: self.state.source.partition,
+                        offset: pulse.next_offset,
+                    },
+                    appended_at: newest,
+                    batch: SampleBatch::default(),
+                    marks: self.mark(true),
+                },
+            });
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
+        encode_state(&self.state)
+    }
+
+    fn load(settings: Arc<RekeySettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        Ok(Self {
+            settings,
+            state: decode_state(bytes)?,
+        })
+    }
+}

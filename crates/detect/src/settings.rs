@@ -1,0 +1,201 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How `detect` judges. Every value has a default; a change is named by the digest beside the committed position.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DetectSettings {
+    /// How far behind the newest event time of its source a sample may come.
+    pub lateness_seconds: u32,
+    /// How far beyond the broker's append time a sample may be dated.
+    pub future_seconds: u32,
+    /// Sliding window of a series in event time; at least 20 samples are kept even if they span more.
+    pub window_seconds: u32,
+    /// Samples a series must have shown before it is scored.
+    pub warm_up_samples: u32,
+    /// Score from which a sample counts as abnormal, at one sample every ten seconds. Slower series open lower, see
+    /// [`slow_credit_max`](Self::slow_credit_max).
+    pub open_score: f64,
+    /// An anomaly opens when this many of the last [`open_of_samples`](Self::open_of_samples) samples were abnormal.
+    pub open_samples: u32,
+    /// See [`open_samples`](Self::open_samples); at most 8.
+    pub open_of_samples: u32,
+    /// Score from which one sample alone opens an anomaly.
+    pub open_at_once_score: f64,
+    /// Opening scores are lowered by log10(seconds between samples / 10), at most by this, so that series of any pace
+    /// open equally few anomalies a day by chance. 0 switches it off.
+    pub slow_credit_max: f64,
+    /// Score below which a sample counts as calm.
+    pub close_score: f64,
+    /// An anomaly closes after this many calm samples in a row …
+    pub close_samples: u32,
+    /// … or after two and this long a calm, whichever comes first.
+    pub close_seconds: u32,
+    /// An open anomaly whose series falls silent for this long is closed.
+    pub close_silent_seconds: u32,
+    /// After closing, a series opens no anomaly for this long.
+    pub refractory_seconds: u32,
+    /// An open anomaly is told again after this long …
+    pub update_seconds: u32,
+    /// … or when its score has risen by this much since it was last told.
+    pub update_score: f64,
+    /// Score from which a sample doesn't teach the baseline.
+    pub learn_below_score: f64,
+    /// What stays abnormal this long is the new normal: the baseline moves there and the anomaly closes.
+    pub new_normal_seconds: u32,
+    /// Deviations below this share of the expected value open nothing, however rare they are.
+    pub deviation_min_share: f64,
+    /// Deviations below this many robust standard deviations open nothing; half of it for the level of 16 samples.
+    pub deviation_min_sds: f64,
+    /// Series a partition may hold; a further one is refused.
+    pub series_max: u32,
+    /// Emit a score for every gauge sample (replay).
+    pub emit_scores: bool,
+}
+
+impl Default for DetectSettings {
+    fn default() -> Self {
+        Self {
+            lateness_seconds: 10,
+            future_seconds: 300,
+            window_seconds: 600,
+            warm_up_samples: 20,
+            open_score: 4.0,
+            open_samples: 2,
+            open_of_samples: 3,
+            open_at_once_score: 5.0,
+            slow_credit_max: 1.5,
+            close_score: 2.0,
+            close_samples: 5,
+            close_seconds: 600,
+            close_silent_seconds: 1_800,
+            refractory_seconds: 600,
+            update_seconds: 60,
+            update_score: 1.0,
+            learn_below_score: 3.0,
+            new_normal_seconds: 7_200,
+            deviation_min_share: 0.1,
+            deviation_min_sds: 4.0,
+            series_max: 100_000,
+            emit_scores: false,
+        }
+    }
+}
+
+/// Why settings are refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("`{field}` {why}")]
+pub struct DetectSettingsError {
+    /// The field at fault.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl DetectSettings {
+    /// Checks what serde can't.
+    ///
+    /// # Errors
+    /// The first field that is out of range or contradicts another one.
+    pub fn check(&self) -> Result<(), DetectSettingsError> {
+        let rules = [
+            ("warm_up_samples", self.warm_up_samples >= 5, "must be at least 5"),
+            (
+                "open_score",
+                (0.5..=20.0).contains(&self.open_score),
+                "must lie between 0.5 and 20",
+            ),
+            (
+                "open_of_samples",
+                (1..=8).contains(&self.open_of_samples),
+                "must lie between 1 and 8",
+            ),
+            (
+                "open_samples",
+                (1..=self.open_of_samples).contains(&self.open_samples),
+                "must lie between 1 and `open_of_samples`",
+            ),
+            (
+                "open_at_once_score",
+                self.open_at_once_score >= self.open_score,
+                "must not lie below `open_score`",
+            ),
+            (
+                "close_score",
+                self.close_score > 0.0 && self.close_score <= self.open_score,
+                "must lie above 0 and not above `open_score`",
+            ),
+            (
+                "slow_credit_max",
+                (0.0..=self.open_score).contains(&self.slow_credit_max),
+                "must lie between 0 and `open_score`",
+            ),
+            ("close_samples", self.close_samples >= 1, "must be at least 1"),
+            ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
+            ("update_score", self.update_score > 0.0, "must lie above 0"),
+            (
+                "learn_below_score",
+                self.learn_below_score > 0.0,
+                "must lie above 0",
+            ),
+            (
+                "deviation_min_share",
+                (0.0..10.0).contains(&self.deviation_min_share),
+                "must lie between 0 and 10",
+            ),
+            (
+                "deviation_min_sds",
+                (0.0..100.0).contains(&self.deviation_min_sds),
+                "must lie between 0 and 100",
+            ),
+            (
+                "series_max",
+                (1..=SERIES_PER_SHARD_MAX).contains(&self.series_max),
+                "must lie between 1 and 1000000",
+            ),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, why)) => Err(DetectSettingsError { field, why }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn lateness(&self) -> Duration {
+        seconds(self.lateness_seconds)
+    }
+
+    pub(crate) fn future(&self) -> Duration {
+        seconds(self.future_seconds)
+    }
+}
+
+/// What [`DetectSettings::series_max`] may be raised to: at about 3 KiB a series a million take 3 GiB.
+pub const SERIES_PER_SHARD_MAX: u32 = 1_000_000;
+
+pub(crate) fn seconds(n: u32) -> Duration {
+    Duration::from_secs(u64::from(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_passes_and_contradictions_do_not() {
+        assert_eq!(DetectSettings::default().check(), Ok(()));
+        let wrong = DetectSettings {
+            open_samples: 4,
+            ..DetectSettings::default()
+        };
+        assert_eq!(
+            wrong.check().unwrap_err().to_string(),
+            "`open_samples` must lie between 1 and `open_of_samples`"
+        );
+        let wrong = DetectSettings {
+            deviation_min_share: f64::NAN,
+            ..DetectSettings::default()
+        };
+        assert!(wrong.check().is_err());
+    }
+}

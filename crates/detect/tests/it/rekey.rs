@@ -1,0 +1,107 @@
+use std::sync::Arc;
+
+use forecall_detect::{DetectSettings, RekeySettings, RekeyStage, Rekeyed};
+use forecall_stage::{Effects, Pulse, Stage};
+use forecall_types::{EventTime, Reading, SamplesRecord};
+use proptest::prelude::*;
+
+use super::{key, record, run, source, stage};
+
+fn rekey(stage: &mut RekeyStage, records: &[SamplesRecord]) -> Vec<Rekeyed> {
+    let mut effects = Effects::default();
+    for record in records {
+        stage.step(record, &mut effects);
+    }
+    effects.drain().0.collect()
+}
+
+fn settings(partitions: u32) -> Arc<RekeySettings> {
+    Arc::new(RekeySettings {
+        partitions,
+        ..RekeySettings::default()
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_point_comes_to_its_entitys_partition_once(rows in proptest::collection::vec((0_u8..6, 0_i64..100), 0..40), partitions in 1_u32..5) {
+        let rows: Vec<_> = rows.into_iter()
+            .map(|(entity, at)| (key("m", "", &format!("e{entity}")), at, Reading::Gauge(1.0)))
+            .collect();
+        let out = rekey(&mut RekeyStage::new(settings(partitions), source(0)), &[record(7, 100, &rows)]);
+        let mut got = 0;
+        for rekeyed in &out {
+            for row in rekeyed.record.batch.rows() {
+                prop_assert_eq!(u128::from(rekeyed.partition), row.entity.as_u128() % u128::from(partitions));
+                got += 1;
+            }
+            prop_assert_eq!(rekeyed.record.origin.offset, 7);
+        }
+        prop_assert_eq!(got, rows.len());
+        let marked = out.iter().filter(|r| !r.record.marks.is_empty()).count();
+        prop_assert_eq!(marked, if rows.is_empty() { 0 } else { usize::try_from(partitions).unwrap() });
+    }
+}
+
+#[test]
+fn marks_go_everywhere_once_a_second_and_idleness_with_the_pulse() {
+    let mut stage = RekeyStage::new(settings(3), source(1));
+    let point = |offset, at| record(offset, 1_000, &[(key("m", "", "a"), at, Reading::Gauge(1.0))]);
+    assert_eq!(rekey(&mut stage, &[point(0, 100)]).len(), 3, "the first mark");
+    assert_eq!(rekey(&mut stage, &[point(1, 100)]).len(), 1, "not a second later");
+    assert_eq!(
+        rekey(&mut stage, &[point(2, 5_000)]).len(),
+        1,
+        "a future one moves no mark"
+    );
+    let out = rekey(&mut stage, &[point(3, 101)]);
+    assert_eq!(out.len(), 3);
+    assert_eq!(out[0].record.marks[0].newest, EventTime::from_secs(101));
+
+    let saved = stage.save().unwrap();
+    let stage = RekeyStage::load(settings(3), &saved).unwrap();
+    let pulse = |idle| {
+        let mut effects = Effects::default();
+        let pulse = Pulse {
+            next_offset: 4,
+            caught_up: true,
+            idle,
+        };
+        stage.pulse(pulse, &mut effects);
+        effects.drain().0.collect::<Vec<_>>()
+    };
+    assert!(pulse(false).is_empty());
+    assert!(pulse(true).iter().all(|r| r.record.marks[0].idle) && pulse(true).len() == 3);
+    assert_eq!(stage.save().unwrap(), saved, "a pulse changes nothing");
+}
+
+#[test]
+fn detect_waits_for_the_slowest_source() {
+    let mut fast = RekeyStage::new(settings(1), source(0));
+    let mut slow = RekeyStage::new(settings(1), source(1));
+    let mut detect = stage(DetectSettings {
+        emit_scores: true,
+        ..DetectSettings::default()
+    });
+    let take = |rekey_stage: &mut RekeyStage, partition: i32, offset: i64, at: i64| -> Vec<SamplesRecord> {
+        let mut record = record(
+            offset,
+            at,
+            &[(key("m", "", &format!("e{partition}")), at, Reading::Gauge(1.0))],
+        );
+        record.origin.partition = partition;
+        rekey(rekey_stage, &[record])
+            .into_iter()
+            .map(|r| r.record)
+            .collect()
+    };
+    let scored = |detect: &mut _, records: Vec<SamplesRecord>| run(detect, &records).0.len();
+    assert_eq!(scored(&mut detect, take(&mut slow, 1, 0, 100)), 0);
+    assert_eq!(scored(&mut detect, take(&mut fast, 0, 0, 100)), 0);
+    assert_eq!(
+        scored(&mut detect, take(&mut fast, 0, 1, 500)),
+        0,
+        "the slow one stands at 100"
+    );
+    assert_eq!(scored(&mut detect, take(&mut slow, 1, 1, 200)), 2, "both of 100");
+}

@@ -1,0 +1,40 @@
+use std::io::Write as _;
+
+use forecall_config::Settings;
+use serde_json::json;
+
+use crate::cli::CheckArgs;
+
+pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
+    let result = Settings::load(&args.config);
+    let mut out = std::io::stdout().lock();
+    match (&result, args.json) {
+        (Ok(settings), true) => writeln!(
+            out,
+            "{}",
+            json!({ "ok": true, "domain": settings.domain, "digest": settings.digest.to_string() })
+        )?,
+        (Ok(settings), false) => {
+            writeln!(out, "{} is right.", args.config.display())?;
+            let calls = settings.sources.iter().filter(|s| s.format.is_calls()).count();
+            writeln!(
+                out,
+                "domain {}, {} sources ({calls} of calls), {} gateways, {}",
+                settings.domain,
+                settings.sources.len(),
+                settings.gateways.len(),
+                if settings.kafka.is_some() { "on Kafka" } else { "no broker: demo and replay only" }
+            )?;
+        }
+        (Err(error), true) => {
+            let problems: Vec<_> = error
+                .problems()
+                .iter()
+                .map(|p| json!({ "line": p.place.map(|x| x.0), "column": p.place.map(|x| x.1), "what": p.what }))
+                .collect();
+            writeln!(out, "{}", json!({ "ok": false, "problems": problems }))?;
+        }
+        (Err(_), false) => {}
+    }
+    result.map(|_| ()).map_err(Into::into)
+}

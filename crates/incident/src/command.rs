@@ -1,0 +1,311 @@
+//! What people say: commands and verdicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use forecall_stage::Effects;
+use forecall_types::{
+    Acknowledgement, Action, Command, Feedback, IncidentChange, IncidentEvent, IncidentId, IncidentState,
+    Position, Probability, RegionCode, RejectReason, RepairStep, STEPS_MAX, Scope, ServiceName, Severity,
+    Verdict,
+};
+
+use crate::group::{Domain, Open};
+use crate::life::{Trigger, next_state};
+use crate::predict::Hit;
+use crate::publish::Step;
+use crate::reason::{clock, place};
+use crate::scope::pairs_of;
+
+/// Services times regions of one declaration: a country of provinces by a dozen services, with room.
+const DECLARED_PAIRS_MAX: usize = 1_024;
+
+/// Why a command wasn't obeyed.
+type Refusal = (RejectReason, String);
+
+fn not_allowed(why: impl Into<String>) -> Refusal {
+    (RejectReason::NotAllowed, why.into())
+}
+
+impl Domain {
+    /// Obeys a command or says why not. A command seen before is refused as a duplicate.
+    pub(crate) fn take_command(
+        &mut self,
+        position: &Position,
+        command: &Command,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) {
+        let refused = if self.seen.insert(&format!("command {}", command.id)) {
+            self.obey(command, step, effects).err()
+        } else {
+            Some((RejectReason::Duplicate, "seen before".into()))
+        };
+        if let Some((reason, why)) = refused {
+            effects.reject(reason, format!("command {} at {position}: {why}", command.id));
+        }
+    }
+
+    fn obey(
+        &mut self,
+        command: &Command,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) -> Result<(), Refusal> {
+        let by = &command.by;
+        match &command.action {
+            Action::Declare { scope, severity } => self.declare(command, scope, *severity, step, effects),
+            Action::Acknowledge { incident } => {
+                let open = self.open_mut(incident)?;
+                open.incident.acknowledged = Some(Acknowledgement {
+                    at: command.at,
+                    by: by.clone(),
+                });
+                open.notes.push(format!("acknowledged by {by}"));
+                Ok(())
+            }
+            Action::Eta { incident, eta } => {
+                let open = self.open_mut(incident)?;
+                if *eta <= command.at {
+                    return Err(not_allowed("the time given is not after the command"));
+                }
+                open.incident.eta = Some(*eta);
+                open.notes
+                    .push(format!("expected to be over by {} ({by})", clock(*eta)));
+                Ok(())
+            }
+            Action::Step { incident, code } => {
+                let open = self.open_mut(incident)?;
+                if open.incident.steps.len() >= STEPS_MAX {
+                    return Err(not_allowed(format!("it has {STEPS_MAX} steps already")));
+                }
+                open.incident.steps.push(RepairStep {
+                    at: command.at,
+                    code: code.clone(),
+                });
+                open.notes.push(format!("step {code} ({by})"));
+                Ok(())
+            }
+            Action::Attribute {
+                incident,
+                responsibility,
+            } => {
+                let open = self.open_mut(incident)?;
+                open.incident.responsibility = *responsibility;
+                open.notes
+                    .push(format!("responsibility {responsibility:?} ({by})").to_lowercase());
+                Ok(())
+            }
+            Action::Retract { incident } => self.end_by_word(
+                incident,
+                Trigger::Retract,
+                &format!("retracted by {by}"),
+                step,
+                effects,
+            ),
+            Action::Close { incident } => self.end_by_word(
+                incident,
+                Trigger::Close,
+                &format!("closed by {by}"),
+                step,
+                effects,
+            ),
+            Action::Approve { .. } | Action::Kill { .. } => Err(not_allowed("it is about notices")),
+        }
+    }
+
+    /// Takes a verdict: a false alarm ends an open incident, all others are noted on it.
+    pub(crate) fn take_feedback(
+        &mut self,
+        position: &Position,
+        feedback: &Feedback,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) {
+        let refused = if self.seen.insert(&format!("feedback {}", feedback.id)) {
+            self.hear(feedback, step, effects).err()
+        } else {
+            Some((RejectReason::Duplicate, "seen before".into()))
+        };
+        if let Some((reason, why)) = refused {
+            effects.reject(reason, format!("feedback {} at {position}: {why}", feedback.id));
+        }
+    }
+
+    fn hear(
+        &mut self,
+        feedback: &Feedback,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) -> Result<(), Refusal> {
+        let word = match feedback.verdict {
+            Verdict::FalseAlarm => "verdict: false alarm",
+            Verdict::Right => "verdict: right",
+            Verdict::Expected => "verdict: expected",
+            Verdict::NewNormal => "verdict: new normal",
+        };
+        if let Some(closed) = self.closed.iter_mut().find(|i| i.id == feedback.incident) {
+            // Most verdicts come afterwards: the state stays, the word is published.
+            closed.revision += 1;
+            closed.at = step.at;
+            closed.reason = format!("{}: {word}", place(&closed.scope));
+            effects.emit(IncidentEvent {
+                change: IncidentChange::Updated,
+                incident: closed.clone(),
+            });
+            return Ok(());
+        }
+        if feedback.verdict == Verdict::FalseAlarm {
+            return self.end_by_word(&feedback.incident, Trigger::Retract, word, step, effects);
+        }
+        let open = self.open_mut(&feedback.incident)?;
+        open.notes.push(word.into());
+        Ok(())
+    }
+
+    fn open_mut(&mut self, id: &IncidentId) -> Result<&mut Open, Refusal> {
+        let closed = self.closed.iter().find(|i| i.id == *id).map(|i| i.state);
+        self.open.get_mut(id).ok_or_else(|| {
+            not_allowed(closed.map_or_else(
+                || format!("incident {id} is not known"),
+                |state| format!("incident {id} is {}", state.as_str()),
+            ))
+        })
+    }
+
+    fn end_by_word(
+        &mut self,
+        id: &IncidentId,
+        trigger: Trigger,
+        why: &str,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) -> Result<(), Refusal> {
+        let state = self.open_mut(id)?.incident.state;
+        if next_state(Some(state), trigger).is_none() {
+            let what = match trigger {
+                Trigger::Close => "only a confirmed one can be closed; a prediction is retracted",
+                Trigger::Foresee
+                | Trigger::Hit
+                | Trigger::Fade
+                | Trigger::FadeAfterAction
+                | Trigger::HorizonPassed
+                | Trigger::Retract
+                | Trigger::Review => "its state does not allow it",
+            };
+            return Err(not_allowed(format!(
+                "incident {id} is {}: {what}",
+                state.as_str()
+            )));
+        }
+        if let Some(open) = self.open.remove(id) {
+            let a = self.assess(&open.pairs, step);
+            self.end(open, trigger, why, &a, step, effects);
+        }
+        Ok(())
+    }
+
+    /// Confirms what is open within the declared scope, and opens incidents for the rest of it.
+    fn declare(
+        &mut self,
+        command: &Command,
+        scope: &Scope,
+        severity: Severity,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) -> Result<(), Refusal> {
+        check_declared(scope, step)?;
+        let mut owners: BTreeSet<IncidentId> = BTreeSet::new();
+        let mut rest: BTreeMap<RegionCode, BTreeSet<ServiceName>> = BTreeMap::new();
+        for pair in pairs_of(scope) {
+            match self.groups.get(&pair).and_then(|g| g.owner.clone()) {
+                Some(owner) => {
+                    owners.insert(owner);
+                }
+                None => {
+                    rest.entry(pair.region).or_default().insert(pair.service);
+                }
+            }
+        }
+        let whole = owners.is_empty();
+        for id in owners {
+            self.confirm_by_word(&id, command, severity, step, effects);
+        }
+        let scopes: Vec<Scope> = if whole {
+            vec![scope.clone()]
+        } else {
+            // What is left may be no full product of services and regions: one incident a region.
+            rest.into_iter()
+                .map(|(region, services)| Scope {
+                    services,
+                    regions: BTreeSet::from([region]),
+                    customers_estimated: None,
+                    ..scope.clone()
+                })
+                .collect()
+        };
+        for scope in scopes {
+            let since = Some(command.at.min(step.at));
+            if let Some(mut open) = self.new_incident(scope, Trigger::Hit, since, step, effects) {
+                open.declared = true;
+                open.severity_floor = severity;
+                open.incident.probability = Probability::ONE;
+                open.notes.push(format!("declared by {}", command.by));
+                self.publish_declared(open, step, effects);
+            }
+        }
+        Ok(())
+    }
+
+    fn confirm_by_word(
+        &mut self,
+        id: &IncidentId,
+        command: &Command,
+        severity: Severity,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) {
+        let Some(mut open) = self.open.remove(id) else {
+            return;
+        };
+        open.declared = true;
+        open.severity_floor = open.severity_floor.max(severity);
+        if open.incident.state == IncidentState::Predicted {
+            let a = self.assess(&open.pairs, step);
+            let hit = Hit {
+                since: command.at.min(step.at),
+                why: format!("declared by {}", command.by),
+            };
+            self.confirm(open, &hit, &a, step, effects);
+        } else {
+            open.notes.push(format!("declared by {}", command.by));
+            self.open.insert(id.clone(), open);
+        }
+    }
+}
+
+fn check_declared(scope: &Scope, step: &Step<'_>) -> Result<(), Refusal> {
+    let unknown = |why: String| Err((RejectReason::UnknownScope, why));
+    if scope.services.is_empty() || scope.regions.is_empty() {
+        return unknown("a declaration needs services and regions".into());
+    }
+    if let Some(service) = scope
+        .services
+        .iter()
+        .find(|s| !step.settings.topology.knows_service(s))
+    {
+        return unknown(format!("service {service} is not in the topology"));
+    }
+    if let Some(region) = scope
+        .regions
+        .iter()
+        .find(|r| !step.settings.topology.knows_region(r))
+    {
+        return unknown(format!("region {region} is not in the topology"));
+    }
+    if scope.services.len().saturating_mul(scope.regions.len()) > DECLARED_PAIRS_MAX {
+        return Err(not_allowed(format!(
+            "more than {DECLARED_PAIRS_MAX} pairs of service and region"
+        )));
+    }
+    Ok(())
+}

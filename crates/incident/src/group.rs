@@ -1,0 +1,341 @@
+//! Evidence by scope: which anomalies speak for which service and region, and who owns them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use forecall_stage::Effects;
+use forecall_types::{
+    Anomaly, AnomalyId, AnomalyState, DomainName, ElementId, EventTime, Incident, IncidentEvent, IncidentId,
+    Lineage, RejectReason, Severity,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::metric::MetricKind;
+use crate::order::{Order, SeenIds};
+use crate::scope::Pair;
+use crate::settings::CorrelateSettings;
+
+/// Anomalies of one domain kept as evidence: at 2 KiB each 16 MiB; a further one is refused.
+pub const ANOMALIES_MAX: usize = 8_192;
+/// Anomalies that speak for one service and region: an event names 32, the rest only supports them.
+pub const MEMBERS_MAX: usize = 256;
+/// Open incidents of one domain: beyond this the topology is too fine for people to follow.
+pub const OPEN_MAX: usize = 1_024;
+/// Closed incidents kept whole, so that a verdict or a re-opening can name them.
+pub const CLOSED_KEPT_MAX: usize = 256;
+/// Elements named by one incident; more, and the region as a whole holds.
+pub const ELEMENTS_MAX: usize = 256;
+
+/// What an anomaly may still be used for in a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Standing {
+    /// It speaks for predictions and impact.
+    Full,
+    /// A prediction built on it ended: it may only confirm.
+    ImpactOnly,
+    /// A person has judged it: it says nothing more.
+    Spent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Member {
+    /// Steps from the anomaly's service up to the scope's.
+    pub(crate) steps: u32,
+    pub(crate) standing: Standing,
+}
+
+/// An anomaly with what was found on the way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tracked {
+    pub(crate) anomaly: Anomaly,
+    pub(crate) active: bool,
+    pub(crate) elements: BTreeSet<ElementId>,
+    /// Since when the value is beyond its objective, without a break.
+    pub(crate) beyond_since: Option<EventTime>,
+    /// Since when the score stands at `confirm_score` or above.
+    pub(crate) high_since: Option<EventTime>,
+}
+
+impl Tracked {
+    fn new(anomaly: &Anomaly, elements: BTreeSet<ElementId>, settings: &CorrelateSettings) -> Self {
+        let mut tracked = Self {
+            anomaly: anomaly.clone(),
+            active: true,
+            elements,
+            beyond_since: None,
+            high_since: None,
+        };
+        tracked.judge(settings);
+        tracked
+    }
+
+    fn take(&mut self, anomaly: &Anomaly, settings: &CorrelateSettings) {
+        self.anomaly.clone_from(anomaly);
+        self.judge(settings);
+    }
+
+    fn judge(&mut self, settings: &CorrelateSettings) {
+        let anomaly = &self.anomaly;
+        self.active = match anomaly.state {
+            AnomalyState::Opened | AnomalyState::Updated => true,
+            AnomalyState::Closed => false,
+        };
+        let objective = settings.objective(&anomaly.series.metric);
+        let beyond = self.active && objective.is_some_and(|o| o.is_beyond(anomaly.observed));
+        self.beyond_since = beyond.then(|| {
+            // The window shows since when, where it reaches further back than this revision.
+            let run = anomaly
+                .window
+                .iter()
+                .rev()
+                .take_while(|(_, v)| objective.is_some_and(|o| o.is_beyond(*v)));
+            let first = run.map(|(t, _)| *t).min().unwrap_or(anomaly.at);
+            let first = first.min(anomaly.at).max(anomaly.from.min(anomaly.at));
+            self.beyond_since.unwrap_or(first).min(first)
+        });
+        let high = self.active && anomaly.score.get() >= settings.tunables.confirm_score;
+        self.high_since = high.then(|| self.high_since.unwrap_or(anomaly.at));
+    }
+
+    pub(crate) fn metric_kind(&self) -> MetricKind {
+        MetricKind::of(&self.anomaly.series.metric)
+    }
+}
+
+/// The evidence for one service in one region.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) members: BTreeMap<AnomalyId, Member>,
+    /// Since when the probability is high enough for a prediction.
+    pub(crate) above_since: Option<EventTime>,
+    /// The open incident that holds this scope.
+    pub(crate) owner: Option<IncidentId>,
+    /// An incident was refused for want of room; told once.
+    pub(crate) refused: bool,
+}
+
+/// An incident that isn't over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Open {
+    /// As last published, with what people have said since.
+    pub(crate) incident: Incident,
+    pub(crate) pairs: BTreeSet<Pair>,
+    /// A person opened or confirmed it: only a person ends it.
+    pub(crate) declared: bool,
+    /// Severity never falls while it is open; a person's word is its floor.
+    pub(crate) severity_floor: Severity,
+    /// Since when the evidence is too weak.
+    pub(crate) faded_since: Option<EventTime>,
+    /// The strongest evidence as last published.
+    pub(crate) top: Vec<AnomalyId>,
+    /// What people have done since the last event, in words.
+    pub(crate) notes: Vec<String>,
+}
+
+/// All of one domain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Domain {
+    pub(crate) name: DomainName,
+    pub(crate) order: Order,
+    pub(crate) tracked: BTreeMap<AnomalyId, Tracked>,
+    pub(crate) groups: BTreeMap<Pair, Group>,
+    pub(crate) open: BTreeMap<IncidentId, Open>,
+    /// The newest last.
+    pub(crate) closed: VecDeque<Incident>,
+    pub(crate) seen: SeenIds,
+}
+
+impl Domain {
+    pub(crate) fn new(name: DomainName) -> Self {
+        Self {
+            name,
+            order: Order::default(),
+            tracked: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            open: BTreeMap::new(),
+            closed: VecDeque::new(),
+            seen: SeenIds::default(),
+        }
+    }
+
+    /// Whether time alone may change something: then every step is judged.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.tracked.values().any(|t| t.active)
+            || self
+                .open
+                .values()
+                .any(|o| o.faded_since.is_some() || !o.notes.is_empty())
+            || self.open.values().any(|o| !o.declared)
+    }
+
+    /// Takes a revision of an anomaly.
+    pub(crate) fn take_anomaly(
+        &mut self,
+        anomaly: &Anomaly,
+        settings: &CorrelateSettings,
+        effects: &mut Effects<IncidentEvent>,
+    ) {
+        if let Some(known) = self.tracked.get_mut(&anomaly.id) {
+            if anomaly.revision <= known.anomaly.revision {
+                effects.reject(
+                    RejectReason::Duplicate,
+                    format!("anomaly {} revision {}", anomaly.id, anomaly.revision),
+                );
+                return;
+            }
+            known.take(anomaly, settings);
+        } else if !self.track(anomaly, settings, effects) {
+            return;
+        }
+        for group in self
+            .groups
+            .values()
+            .filter(|g| g.members.contains_key(&anomaly.id))
+        {
+            if let Some(open) = group.owner.as_ref().and_then(|id| self.open.get_mut(id)) {
+                open.incident.lineage.merge(&anomaly.lineage);
+            }
+        }
+    }
+
+    fn track(
+        &mut self,
+        anomaly: &Anomaly,
+        settings: &CorrelateSettings,
+        effects: &mut Effects<IncidentEvent>,
+    ) -> bool {
+        // Closed, and never heard of: it was over before it could speak for anything.
+        if anomaly.state == AnomalyState::Closed {
+            return false;
+        }
+        let place = match settings.topology.place(&anomaly.series) {
+            Ok(place) => place,
+            Err(why) => {
+                effects.reject(RejectReason::UnknownScope, why);
+                return false;
+            }
+        };
+        if self.tracked.len() >= ANOMALIES_MAX {
+            effects.reject(
+                RejectReason::SeriesLimit,
+                format!("anomaly {}: {ANOMALIES_MAX} are kept already", anomaly.id),
+            );
+            return false;
+        }
+        let mut taken = false;
+        for (service, steps) in settings.topology.touched(&place.service) {
+            let pair = Pair {
+                region: place.region.clone(),
+                service,
+            };
+            let group = self.groups.entry(pair).or_default();
+            if group.members.len() >= MEMBERS_MAX && !make_room(group, &self.tracked) {
+                effects.reject(
+                    RejectReason::SeriesLimit,
+                    format!("anomaly {}: its scope has {MEMBERS_MAX} active ones", anomaly.id),
+                );
+                continue;
+            }
+            let standing = Standing::Full;
+            group
+                .members
+                .insert(anomaly.id.clone(), Member { steps, standing });
+            taken = true;
+        }
+        if taken {
+            let tracked = Tracked::new(anomaly, place.elements, settings);
+            self.tracked.insert(anomaly.id.clone(), tracked);
+        }
+        taken
+    }
+
+    /// Ends evidence without news, and forgets what is over and needed by no open incident.
+    pub(crate) fn tidy(&mut self, at: EventTime, settings: &CorrelateSettings) {
+        let stale = Duration::from_secs(settings.tunables.evidence_stale_seconds);
+        let keep = Duration::from_secs(settings.tunables.resolve_after_seconds);
+        for tracked in self.tracked.values_mut().filter(|t| t.active) {
+            if at.since(tracked.anomaly.at) > stale {
+                tracked.active = false;
+                tracked.beyond_since = None;
+                tracked.high_since = None;
+            }
+        }
+        let mut needed: BTreeSet<AnomalyId> = BTreeSet::new();
+        for group in self.groups.values_mut() {
+            let owned = group.owner.is_some();
+            let tracked = &self.tracked;
+            group.members.retain(|id, _| {
+                owned
+                    || tracked
+                        .get(id)
+                        .is_some_and(|t| t.active || at.since(t.anomaly.at) <= keep)
+            });
+            needed.extend(group.members.keys().cloned());
+        }
+        self.groups
+            .retain(|_, g| !g.members.is_empty() || g.owner.is_some());
+        self.tracked.retain(|id, _| needed.contains(id));
+    }
+
+    /// The members of all pairs, each once, with its shortest way and best standing.
+    pub(crate) fn members_of(&self, pairs: &BTreeSet<Pair>) -> BTreeMap<AnomalyId, Member> {
+        let mut members: BTreeMap<AnomalyId, Member> = BTreeMap::new();
+        for (id, member) in pairs
+            .iter()
+            .filter_map(|p| self.groups.get(p))
+            .flat_map(|g| &g.members)
+        {
+            members
+                .entry(id.clone())
+                .and_modify(|m| {
+                    m.steps = m.steps.min(member.steps);
+                    m.standing = m.standing.min(member.standing);
+                })
+                .or_insert(*member);
+        }
+        members
+    }
+
+    /// The input records behind these members.
+    pub(crate) fn lineage_of(&self, members: &BTreeMap<AnomalyId, Member>) -> Lineage {
+        let mut lineage = Lineage::default();
+        for tracked in members.keys().filter_map(|id| self.tracked.get(id)) {
+            lineage.merge(&tracked.anomaly.lineage);
+        }
+        lineage
+    }
+
+    /// Gives the scope of an ended incident free; its evidence keeps `standing` at most.
+    pub(crate) fn release(&mut self, pairs: &BTreeSet<Pair>, standing: Standing) {
+        for pair in pairs {
+            let Some(group) = self.groups.get_mut(pair) else {
+                continue;
+            };
+            group.owner = None;
+            group.above_since = None;
+            group.refused = false;
+            for member in group.members.values_mut() {
+                member.standing = member.standing.max(standing);
+            }
+        }
+    }
+
+    pub(crate) fn remember(&mut self, incident: Incident) {
+        self.closed.push_back(incident);
+        if self.closed.len() > CLOSED_KEPT_MAX {
+            self.closed.pop_front();
+        }
+    }
+}
+
+/// Drops the member that has been over for longest; `false`: all are active.
+fn make_room(group: &mut Group, tracked: &BTreeMap<AnomalyId, Tracked>) -> bool {
+    let oldest = group
+        .members
+        .keys()
+        .filter_map(|id| tracked.get(id))
+        .filter(|t| !t.active)
+        .min_by_key(|t| (t.anomaly.at, t.anomaly.id.clone()))
+        .map(|t| t.anomaly.id.clone());
+    oldest.is_some_and(|id| group.members.remove(&id).is_some())
+}

@@ -1,0 +1,165 @@
+//! Brings an incident up to date with its evidence, and says whether that is worth an event.
+
+use std::time::Duration;
+
+use forecall_types::{
+    AnomalyId, EVIDENCE_MAX, EventTime, Incident, IncidentChange, IncidentEvent, IncidentKind, IncidentState,
+    Probability, Scope, Severity,
+};
+
+use crate::estimate_customers;
+use crate::group::Open;
+use crate::predict::Assessment;
+use crate::reason::{clock, evidence, number, place, sentence};
+use crate::scope::severity;
+use crate::settings::CorrelateSettings;
+
+/// A change of this much in probability is news.
+const PROBABILITY_NEWS: f64 = 0.1;
+/// Strongest evidence whose change is news.
+const TOP: usize = 3;
+/// News of the machine's own making are at least this far apart; what people do is told at once.
+const UPDATE_GAP: Duration = Duration::from_secs(60);
+
+/// What one step is judged with.
+pub(crate) struct Step<'a> {
+    pub(crate) at: EventTime,
+    pub(crate) settings: &'a CorrelateSettings,
+}
+
+impl Step<'_> {
+    /// Brings the incident up to date and makes the next event of it.
+    pub(crate) fn publish(
+        &self,
+        open: &mut Open,
+        change: IncidentChange,
+        a: &Assessment,
+        reason: &str,
+    ) -> IncidentEvent {
+        let incident = &mut open.incident;
+        let (scope, kind, severity) = self.effect(incident, open.severity_floor, a);
+        incident.scope = scope;
+        incident.kind = kind;
+        incident.severity = severity;
+        incident.at = self.at;
+        incident.revision += 1;
+        incident.evidence = a
+            .evidence
+            .iter()
+            .take(EVIDENCE_MAX)
+            .map(|w| w.evidence.clone())
+            .collect();
+        self.expect_onset(incident, a);
+        let notes = std::mem::take(&mut open.notes).join("; ");
+        let begin = format!("{}: ", place(&incident.scope));
+        incident.reason = begin + &sentence(&[&notes, reason, &evidence(&a.evidence)]);
+        if incident.state == IncidentState::Predicted
+            && let Some(onset) = incident.onset_predicted
+        {
+            incident.reason = sentence(&[&incident.reason, &format!("onset expected {}", clock(onset))]);
+        }
+        open.top = top(a);
+        IncidentEvent {
+            change,
+            incident: incident.clone(),
+        }
+    }
+
+    fn expect_onset(&self, incident: &mut Incident, a: &Assessment) {
+        if incident.state != IncidentState::Predicted {
+            return;
+        }
+        let horizon = self.settings.horizon();
+        if let Some(onset) = a.onset {
+            incident.onset_predicted = Some(onset.at);
+            incident.onset_interval = Some((onset.earliest, onset.latest));
+        } else if incident.onset_predicted.is_none() {
+            // Nothing to extrapolate: the middle of the horizon, and the whole of it as the interval.
+            incident.onset_predicted = Some(incident.opened_at.plus(horizon / 2));
+            incident.onset_interval = Some((incident.opened_at, incident.opened_at.plus(horizon)));
+        }
+    }
+
+    /// Scope, kind and severity; while an incident is open none of them shrinks, so that nobody is told of ups and downs.
+    fn effect(
+        &self,
+        incident: &Incident,
+        floor: Severity,
+        a: &Assessment,
+    ) -> (Scope, IncidentKind, Severity) {
+        let mut scope = incident.scope.clone();
+        scope.elements.extend(a.elements.iter().cloned());
+        if scope.elements.len() > crate::ELEMENTS_MAX {
+            scope.elements.clear();
+        }
+        let known = estimate_customers(
+            &self.settings.topology,
+            &self.settings.customers,
+            &scope.services,
+            &scope.regions,
+        );
+        scope.customers_estimated = known.or(scope.customers_estimated);
+        let kind = incident.kind.max(a.kind);
+        let judged = severity(
+            self.settings,
+            &scope,
+            kind,
+            a.felt || incident.state == IncidentState::Confirmed,
+        );
+        let severity = judged.max(incident.severity).max(floor);
+        (scope, kind, severity)
+    }
+
+    /// What is worth an event, in words; `None`: nothing.
+    pub(crate) fn news(&self, open: &Open, a: &Assessment) -> Option<String> {
+        let incident = &open.incident;
+        if !open.notes.is_empty() {
+            return Some(String::new());
+        }
+        let since = self.at.since(incident.at);
+        if since < UPDATE_GAP {
+            return None;
+        }
+        let (scope, kind, severity) = self.effect(incident, open.severity_floor, a);
+        let (old, new) = (
+            incident.probability.get(),
+            self.probability(incident.state, a).get(),
+        );
+        if (new - old).abs() >= PROBABILITY_NEWS {
+            return Some(format!("probability {} -> {}", number(old), number(new)));
+        }
+        if severity != incident.severity {
+            return Some(format!(
+                "severity {} -> {}",
+                incident.severity.as_str(),
+                severity.as_str()
+            ));
+        }
+        if kind != incident.kind {
+            return Some(format!("kind {} -> {}", incident.kind.as_str(), kind.as_str()));
+        }
+        if scope != incident.scope {
+            return Some("scope has grown".into());
+        }
+        if top(a).iter().any(|id| !open.top.contains(id)) {
+            return Some("new evidence".into());
+        }
+        let every = Duration::from_secs(self.settings.tunables.update_every_seconds);
+        (since >= every && !a.active.is_empty()).then(String::new)
+    }
+
+    pub(crate) fn probability(&self, state: IncidentState, a: &Assessment) -> Probability {
+        match state {
+            IncidentState::Confirmed | IncidentState::Resolved | IncidentState::Reviewed => Probability::ONE,
+            IncidentState::Predicted
+            | IncidentState::Averted
+            | IncidentState::Retracted
+            | IncidentState::Expired => a.probability,
+        }
+    }
+}
+
+fn top(a: &Assessment) -> Vec<AnomalyId> {
+    let strongest = a.evidence.iter().filter(|w| w.evidence.active).take(TOP);
+    strongest.map(|w| w.evidence.anomaly.clone()).collect()
+}

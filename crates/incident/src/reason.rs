@@ -1,0 +1,122 @@
+//! Sentences for an SRE. The same facts give the same bytes.
+
+use forecall_types::{EventTime, Scope};
+
+use crate::predict::Weighed;
+
+/// Pieces of evidence named in a reason; the event lists more.
+const NAMED_MAX: usize = 3;
+/// A slope is worth a word when ten minutes of it move the value by this share.
+const MOVING_SHARE: f64 = 0.05;
+
+/// A number with three significant digits, without trailing zeros: `230`, `2.1`, `0.0357`, `1.2e9`.
+pub(crate) fn number(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    if size < 1e-300 {
+        return "0".into();
+    }
+    if !(1e-4..1e7).contains(&size) {
+        return format!("{value:.2e}");
+    }
+    let decimals = [1e2, 1e1, 1e0, 1e-1, 1e-2, 1e-3]
+        .iter()
+        .position(|&from| size >= from)
+        .unwrap_or(6);
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// `14:07 UTC`.
+pub(crate) fn clock(at: EventTime) -> String {
+    let minute = at.secs().div_euclid(60).rem_euclid(24 * 60);
+    format!("{:02}:{:02} UTC", minute / 60, minute % 60)
+}
+
+/// `internet, tv in IR-10`.
+pub(crate) fn place(scope: &Scope) -> String {
+    let services: Vec<&str> = scope.services.iter().map(|s| s.as_str()).collect();
+    let regions: Vec<&str> = scope.regions.iter().map(|r| r.as_str()).collect();
+    format!("{} in {}", services.join(", "), regions.join(", "))
+}
+
+/// The strongest evidence: `http.duration at 230 ms, expected 40 ± 6, rising; …`. Empty when there is none.
+pub(crate) fn evidence(all: &[Weighed]) -> String {
+    let active = all.iter().filter(|w| w.evidence.active);
+    let named: Vec<String> = active.clone().take(NAMED_MAX).map(one).collect();
+    let more = active.count().saturating_sub(NAMED_MAX);
+    let mut text = named.join("; ");
+    if more > 0 {
+        text.push_str(&format!("; {more} more"));
+    }
+    text
+}
+
+fn one(weighed: &Weighed) -> String {
+    let e = &weighed.evidence;
+    let unit = match e.series.unit.as_ref() {
+        "" | "1" => String::new(),
+        unit if unit.starts_with('{') => String::new(),
+        unit => format!(" {unit}"),
+    };
+    let half = (e.band.high - e.band.low) / 2.0;
+    let moved = weighed.slope * 600.0;
+    let moving = if moved > e.observed.abs() * MOVING_SHARE {
+        ", rising"
+    } else if moved < -e.observed.abs() * MOVING_SHARE {
+        ", falling"
+    } else {
+        ""
+    };
+    format!(
+        "{} at {}{unit}, expected {} ± {}{moving}",
+        e.series.metric,
+        number(e.observed),
+        number(e.expected),
+        number(half),
+    )
+}
+
+/// Parts joined to one sentence, empty ones left out.
+pub(crate) fn sentence(parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        for (value, text) in [
+            (230.0, "230"),
+            (2.1, "2.1"),
+            (0.035_67, "0.0357"),
+            (40.0, "40"),
+            (1_234.5, "1234"),
+            (99.96, "100"),
+            (-0.5, "-0.5"),
+            (0.0, "0"),
+            (1.2e9, "1.20e9"),
+            (1e-6, "1.00e-6"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn the_clock_wraps_at_midnight_and_before_the_epoch() {
+        assert_eq!(
+            clock(EventTime::from_secs(86_400 + 14 * 3_600 + 7 * 60 + 59)),
+            "14:07 UTC"
+        );
+        assert_eq!(clock(EventTime::from_secs(-60)), "23:59 UTC");
+    }
+}

@@ -1,0 +1,246 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
+use forecall_types::{
+    CorrelateEntry, DomainName, EventTime, IncidentEvent, Position, RejectReason, SourcePartition, Tick,
+};
+
+use crate::group::Domain;
+use crate::order::{Held, Offered};
+use crate::publish::Step;
+use crate::settings::CorrelateSettings;
+
+/// Domains in one partition of the log: tenants of one installation, with room.
+pub const DOMAINS_MAX: usize = 256;
+/// A tick this far behind the last one is refused; within it, time stands still. Commands are held to it ahead as well.
+pub const TICK_BACK_MAX: Duration = Duration::from_secs(60);
+
+/// One record of `correlate`'s log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorrelateInput {
+    /// Where it stands in the log.
+    pub position: Position,
+    /// What it says.
+    pub entry: CorrelateEntry,
+}
+
+/// How the stage is, for metrics and alarms; decisions never hang on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CorrelateHealth {
+    /// Entries waiting for their time.
+    pub held: usize,
+    /// Anomalies kept as evidence.
+    pub anomalies: usize,
+    /// Open incidents.
+    pub open: usize,
+    /// Sources whose heartbeat is missing: a fault of forecall, told to its operator.
+    pub missing: Vec<(DomainName, SourcePartition)>,
+}
+
+/// The `correlate` stage over one partition of its log.
+#[derive(Debug, Clone)]
+pub struct CorrelateStage {
+    settings: Arc<CorrelateSettings>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+struct State {
+    tick: Option<EventTime>,
+    domains: BTreeMap<DomainName, Domain>,
+}
+
+impl CorrelateStage {
+    /// Without memory.
+    pub fn new(settings: Arc<CorrelateSettings>) -> Self {
+        Self {
+            settings,
+            state: State::default(),
+        }
+    }
+
+    /// How it is.
+    pub fn health(&self) -> CorrelateHealth {
+        let mut health = CorrelateHealth::default();
+        for domain in self.state.domains.values() {
+            health.held += domain.order.held_len();
+            health.anomalies += domain.tracked.len();
+            health.open += domain.open.len();
+            let missing = domain.order.missing().cloned();
+            health.missing.extend(missing.map(|s| (domain.name.clone(), s)));
+        }
+        health
+    }
+
+    fn tick(&mut self, tick: Tick, effects: &mut Effects<IncidentEvent>) {
+        if let Some(last) = self.state.tick
+            && last.since(tick.at) > TICK_BACK_MAX
+        {
+            effects.reject(RejectReason::Late, "a tick more than 60 s behind the last one");
+            return;
+        }
+        let now = self.state.tick.map_or(tick.at, |last| last.max(tick.at));
+        self.state.tick = Some(now);
+        let missing_after = Duration::from_secs(self.settings.tunables.heartbeat_missing_seconds);
+        for domain in self.state.domains.values_mut() {
+            for source in domain.order.tick(now, missing_after) {
+                let (topic, partition) = (source.topic, source.partition);
+                let what = format!(
+                    "no heartbeat of {topic}/{partition} in {}: it holds up nobody now",
+                    domain.name
+                );
+                effects.reject(RejectReason::Late, what);
+            }
+            advance(domain, self.state.tick, &self.settings, effects);
+        }
+    }
+
+    fn domain(&mut self, name: &DomainName, effects: &mut Effects<IncidentEvent>) -> Option<&mut Domain> {
+        if !self.state.domains.contains_key(name) && self.state.domains.len() >= DOMAINS_MAX {
+            effects.reject(
+                RejectReason::UnknownScope,
+                format!("domain {name}: {DOMAINS_MAX} are known already"),
+            );
+            return None;
+        }
+        let new = || Domain::new(name.clone());
+        Some(self.state.domains.entry(name.clone()).or_insert_with(new))
+    }
+
+    fn offer(
+        &mut self,
+        name: &DomainName,
+        position: &Position,
+        held: Held,
+        effects: &mut Effects<IncidentEvent>,
+    ) {
+        let settings = Arc::clone(&self.settings);
+        let tick = self.state.tick;
+        let Some(domain) = self.domain(name, effects) else {
+            return;
+        };
+        match domain.order.offer(position, held) {
+            Offered::Taken => {}
+            Offered::Twice => effects.reject(RejectReason::Duplicate, "the same entry is waiting already"),
+            Offered::Late => effects.reject(RejectReason::Late, "more than a day behind what was judged"),
+        }
+        advance(domain, tick, &settings, effects);
+    }
+
+    /// Whether a person's word is dated too far ahead: it would wait, unheard, until then.
+    fn is_ahead(&self, at: EventTime) -> bool {
+        self.state.tick.is_some_and(|tick| at.since(tick) > TICK_BACK_MAX)
+    }
+}
+
+/// Judges all steps that the sources have passed.
+fn advance(
+    domain: &mut Domain,
+    tick: Option<EventTime>,
+    settings: &CorrelateSettings,
+    effects: &mut Effects<IncidentEvent>,
+) {
+    loop {
+        let busy = domain.is_busy();
+        let frontier = domain.order.frontier(tick);
+        let Some((at, forced)) = domain.order.next_step(frontier, settings.step(), busy) else {
+            return;
+        };
+        if forced {
+            effects.reject(
+                RejectReason::Late,
+                format!(
+                    "the buffer of {} is full: entries go before their time",
+                    domain.name
+                ),
+            );
+        }
+        let step = Step { at, settings };
+        while let Some((position, held)) = domain.order.take_before(at) {
+            match held {
+                Held::Anomaly(anomaly) => domain.take_anomaly(&anomaly, settings, effects),
+                Held::Feedback(feedback) => domain.take_feedback(&position, &feedback, &step, effects),
+                Held::Command(command) => domain.take_command(&position, &command, &step, effects),
+            }
+        }
+        domain.evaluate(&step, effects);
+    }
+}
+
+impl Stage for CorrelateStage {
+    type Settings = Arc<CorrelateSettings>;
+    type Input = CorrelateInput;
+    type Output = IncidentEvent;
+
+    const NAME: &'static str = "correlate";
+    const VERSION: u32 = 1;
+
+    fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
+        let position = &input.position;
+        match &input.entry {
+            CorrelateEntry::Anomaly(anomaly) => {
+                // Judged again when its time comes; refused here, while the record is at hand.
+                if let Err(why) = customers_touched(&self.settings, anomaly) {
+                    effects.reject(RejectReason::UnknownScope, why);
+                    return;
+                }
+                self.offer(&anomaly.domain, position, Held::Anomaly(anomaly.clone()), effects);
+            }
+            CorrelateEntry::Heartbeat(beat) => {
+                let settings = Arc::clone(&self.settings);
+                let tick = self.state.tick;
+                if let Some(domain) = self.domain(&beat.domain, effects) {
+                    if !domain.order.beat(beat, tick) {
+                        effects.reject(RejectReason::SeriesLimit, "a heartbeat of one source too many");
+                    }
+                    advance(domain, tick, &settings, effects);
+                }
+            }
+            CorrelateEntry::Tick(tick) => self.tick(*tick, effects),
+            CorrelateEntry::Feedback(feedback) => {
+                if self.is_ahead(feedback.at) {
+                    effects.reject(RejectReason::Future, format!("feedback {}", feedback.id));
+                } else {
+                    let held = Held::Feedback(feedback.clone());
+                    self.offer(&feedback.domain, position, held, effects);
+                }
+            }
+            CorrelateEntry::Command(command) => {
+                if !command.action.is_on_incident() {
+                    let what = format!("command {} is about notices", command.id);
+                    effects.reject(RejectReason::NotAllowed, what);
+                } else if self.is_ahead(command.at) {
+                    effects.reject(RejectReason::Future, format!("command {}", command.id));
+                } else {
+                    let held = Held::Command(Box::new(command.clone()));
+                    self.offer(&command.domain, position, held, effects);
+                }
+            }
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
+        encode_state(&self.state)
+    }
+
+    fn load(settings: Arc<CorrelateSettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        Ok(Self {
+            settings,
+            state: decode_state(bytes)?,
+        })
+    }
+}
+
+/// Whether the anomaly's entity has a place that customers depend on.
+fn customers_touched(settings: &CorrelateSettings, anomaly: &forecall_types::Anomaly) -> Result<(), String> {
+    let place = settings.topology.place(&anomaly.series)?;
+    if settings.topology.touched(&place.service).is_empty() {
+        return Err(format!(
+            "service {}: no customer-facing service needs it",
+            place.service
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,392 @@
+//! A small language for runs of the stage, and how its events are told.
+//!
+//! ```text
+//! ticks                                       a tick each minute, before the lines of that minute
+//! 00:05 open a1 internet/IR-10 loss=2.5 expected=0.2 score=6 slope=0.002 [cell=c1] [src]
+//! 00:06 move a1 loss=3.1 score=7              the next revision
+//! 00:09 close a1
+//! 00:09 tick
+//! 00:09 beat 0 00:08 [idle]                   partition 0 has come to 00:08
+//! 00:10 ack | retract | close! | eta 00:40 | step team_on_site | attribute own   on incident $1, $2, … (default $1)
+//! 00:10 declare internet/IR-10 severe
+//! 00:10 verdict false_alarm
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use forecall_incident::{
+    CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, ObjectiveEntry, RegionEntry,
+    RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
+};
+use forecall_stage::{Effects, Stage};
+use forecall_types::{
+    Action, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction, DomainName,
+    EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Position, RegionCode,
+    Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition, Tick, Verdict,
+    Watermark,
+};
+
+pub(crate) fn domain() -> DomainName {
+    DomainName::new("test").unwrap()
+}
+
+pub(crate) fn minute(text: &str) -> EventTime {
+    let (h, m) = text.split_once(':').unwrap_or_else(|| panic!("no time: {text}"));
+    EventTime::from_secs(h.parse::<i64>().unwrap() * 3_600 + m.parse::<i64>().unwrap() * 60)
+}
+
+pub(crate) fn settings() -> Arc<CorrelateSettings> {
+    let service = |name: &str, customer_facing, needs: &[&str]| ServiceEntry {
+        name: name.into(),
+        customer_facing,
+        depends_on: needs.iter().map(|&n| n.into()).collect(),
+        kind: ServiceKind::General,
+    };
+    let region = |code: &str| RegionEntry {
+        code: code.into(),
+        parent: None,
+        names: BTreeMap::from([("en".into(), code.into())]),
+        short: BTreeMap::new(),
+        time_zone: "Asia/Tehran".into(),
+    };
+    let topology = Topology::check(&TopologyFile {
+        services: vec![
+            service("internet", true, &["access"]),
+            service("tv", true, &["access"]),
+            service("access", false, &[]),
+        ],
+        regions: vec![region("IR-10"), region("IR-23")],
+        rules: vec![RuleEntry {
+            elements: vec!["cell.id".into()],
+            ..RuleEntry::default()
+        }],
+    })
+    .unwrap();
+    let objective = |metric: &str, above, outage| ObjectiveEntry {
+        metric: metric.into(),
+        above: Some(above),
+        below: None,
+        for_seconds: 120,
+        outage,
+    };
+    let customers = BTreeMap::from([(
+        RegionCode::new("IR-10").unwrap(),
+        BTreeMap::from([(ServiceName::new("internet").unwrap(), 4_000)]),
+    )]);
+    let settings = CorrelateSettings::new(CorrelateParts {
+        topology,
+        objectives: vec![
+            objective("loss", 5.0, Some(50.0)),
+            objective("*.duration", 200.0, None),
+        ],
+        customers,
+        version: "0".into(),
+        settings_digest: "s".into(),
+        ..CorrelateParts::default()
+    });
+    Arc::new(settings.unwrap())
+}
+
+/// Reads the language, steps the stage, tells what comes out.
+pub(crate) struct Run {
+    pub(crate) stage: CorrelateStage,
+    pub(crate) events: Vec<IncidentEvent>,
+    anomalies: BTreeMap<String, Anomaly>,
+    incidents: Vec<IncidentId>,
+    ticked: Option<EventTime>,
+    ticks: bool,
+    offset: i64,
+    text: String,
+}
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        Self {
+            stage: CorrelateStage::new(settings()),
+            events: Vec::new(),
+            anomalies: BTreeMap::new(),
+            incidents: Vec::new(),
+            ticked: None,
+            ticks: false,
+            offset: 0,
+            text: String::new(),
+        }
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
+        let line = line.trim();
+        if line == "ticks" {
+            self.ticks = true;
+        } else if !line.is_empty() && !line.starts_with('#') {
+            let (time, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let at = minute(time);
+            while self.ticks && self.ticked.is_none_or(|t| t < at) {
+                let next = self
+                    .ticked
+                    .map_or(at, |t| t.plus(std::time::Duration::from_secs(60)));
+                self.ticked = Some(next);
+                self.step(CorrelateEntry::Tick(Tick { at: next }));
+            }
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            if let Some(entry) = self.entry(at, &words) {
+                self.step(entry);
+            }
+        }
+    }
+
+    fn entry(&mut self, at: EventTime, words: &[&str]) -> Option<CorrelateEntry> {
+        let (verb, rest) = words.split_first()?;
+        Some(match *verb {
+            "tick" => CorrelateEntry::Tick(Tick { at }),
+            "beat" => CorrelateEntry::Heartbeat(Heartbeat {
+                domain: domain(),
+                source: SourcePartition {
+                    topic: "telemetry".into(),
+                    partition: rest[0].parse().unwrap(),
+                },
+                next_offset: 0,
+                watermark: Watermark::at(minute(rest[1])),
+                idle: rest.contains(&"idle"),
+                caught_up: true,
+            }),
+            "open" | "move" | "close" => CorrelateEntry::Anomaly(Box::new(self.anomaly(at, verb, rest))),
+            "verdict" => CorrelateEntry::Feedback(Feedback {
+                id: format!("f{}", self.offset).into(),
+                domain: domain(),
+                incident: self.incident(rest),
+                at,
+                verdict: match rest[0] {
+                    "false_alarm" => Verdict::FalseAlarm,
+                    "right" => Verdict::Right,
+                    other => panic!("verdict {other}"),
+                },
+            }),
+            _ => CorrelateEntry::Command(Command {
+                id: rest
+                    .iter()
+                    .find_map(|w| w.strip_prefix("id="))
+                    .map_or_else(|| format!("c{}", self.offset).into(), Arc::from),
+                domain: domain(),
+                at,
+                by: "noc".into(),
+                action: self.action(verb, rest),
+            }),
+        })
+    }
+
+    fn action(&self, verb: &str, rest: &[&str]) -> Action {
+        let incident = || self.incident(rest);
+        match verb {
+            "ack" => Action::Acknowledge { incident: incident() },
+            "retract" => Action::Retract { incident: incident() },
+            "close!" => Action::Close { incident: incident() },
+            "eta" => Action::Eta {
+                incident: incident(),
+                eta: minute(rest[0]),
+            },
+            "step" => Action::Step {
+                incident: incident(),
+                code: rest[0].into(),
+            },
+            "attribute" => Action::Attribute {
+                incident: incident(),
+                responsibility: Responsibility::Own,
+            },
+            "declare" => {
+                let (services, regions) = rest[0].split_once('/').unwrap();
+                Action::Declare {
+                    scope: Scope {
+                        services: services
+                            .split('+')
+                            .map(|s| ServiceName::new(s).unwrap())
+                            .collect(),
+                        regions: regions.split('+').map(|r| RegionCode::new(r).unwrap()).collect(),
+                        products: BTreeSet::new(),
+                        elements: BTreeSet::new(),
+                        customers_estimated: None,
+                    },
+                    severity: Severity::Severe,
+                }
+            }
+            other => panic!("verb {other}"),
+        }
+    }
+
+    fn incident(&self, rest: &[&str]) -> IncidentId {
+        let number = rest
+            .iter()
+            .find_map(|w| w.strip_prefix('$'))
+            .map_or(1, |n| n.parse::<usize>().unwrap());
+        let unknown = || IncidentId::derived(forecall_types::Fingerprint::of(b"unknown"));
+        self.incidents.get(number - 1).cloned().unwrap_or_else(unknown)
+    }
+
+    fn anomaly(&mut self, at: EventTime, verb: &str, rest: &[&str]) -> Anomaly {
+        let position = self.position();
+        let anomaly = self.anomalies.entry(rest[0].to_owned()).or_insert_with(|| {
+            let (service, region) = rest[1].split_once('/').unwrap();
+            let cell = rest
+                .iter()
+                .find_map(|w| w.strip_prefix("cell="))
+                .unwrap_or_default();
+            anomaly(
+                rest[0],
+                at,
+                &[("service.name", service), ("region", region), ("cell.id", cell)],
+            )
+        });
+        anomaly.revision += 1;
+        anomaly.at = at;
+        anomaly.lineage.add(&Position {
+            topic: "telemetry".into(),
+            ..position
+        });
+        anomaly.state = match verb {
+            "open" => AnomalyState::Opened,
+            "move" => AnomalyState::Updated,
+            _ => AnomalyState::Closed,
+        };
+        for (name, value) in rest.iter().filter_map(|w| w.split_once('=')) {
+            match (name, value.parse::<f64>()) {
+                ("expected", Ok(v)) => {
+                    anomaly.expected = v;
+                    anomaly.band = Band {
+                        low: v * 0.5,
+                        high: v * 1.5,
+                    };
+                }
+                ("score", Ok(v)) => anomaly.score = Score::clamped(v),
+                ("slope", Ok(v)) => anomaly.slope = v,
+                ("cell", _) => {}
+                (metric, Ok(v)) => {
+                    anomaly.observed = v;
+                    anomaly.window.push((at, v));
+                    anomaly.series = Arc::new(
+                        anomaly
+                            .series
+                            .with_metric(metric, if metric == "loss" { "%" } else { "" }),
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        anomaly.clone()
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            topic: "log".into(),
+            partition: 0,
+            offset: self.offset,
+        }
+    }
+
+    pub(crate) fn step(&mut self, entry: CorrelateEntry) {
+        let input = CorrelateInput {
+            position: self.position(),
+            entry,
+        };
+        self.offset += 1;
+        let mut effects = Effects::default();
+        self.stage.step(&input, &mut effects);
+        let (outputs, rejects) = effects.drain();
+        for event in outputs {
+            self.tell(&event);
+            self.events.push(event);
+        }
+        for reject in rejects {
+            let mut detail = reject.detail;
+            for (i, id) in self.incidents.iter().enumerate() {
+                detail = detail.replace(id.as_str(), &format!("${}", i + 1));
+            }
+            writeln!(self.text, "      refused {}: {detail}", reject.reason).unwrap();
+        }
+    }
+
+    fn tell(&mut self, event: &IncidentEvent) {
+        let i = &event.incident;
+        if !self.incidents.contains(&i.id) {
+            self.incidents.push(i.id.clone());
+        }
+        let number = 1 + self.incidents.iter().position(|id| *id == i.id).unwrap();
+        let secs = |t: EventTime| {
+            format!(
+                "{:02}:{:02}:{:02}",
+                t.secs() / 3_600,
+                t.secs() / 60 % 60,
+                t.secs() % 60
+            )
+        };
+        write!(
+            self.text,
+            "{} {} ${number}/{} p={:.2} {} {}",
+            secs(i.at),
+            event.change.as_str(),
+            i.revision,
+            i.probability.get(),
+            i.severity.as_str(),
+            i.kind.as_str()
+        )
+        .unwrap();
+        for (name, time) in [
+            ("onset", i.onset_predicted),
+            ("hit", i.onset_observed),
+            ("eta", i.eta),
+            ("over", i.resolved_at),
+        ] {
+            if let Some(time) = time {
+                write!(self.text, " {name}={}", secs(time)).unwrap();
+            }
+        }
+        if !i.scope.elements.is_empty() {
+            let names: Vec<&str> = i.scope.elements.iter().map(|e| e.as_str()).collect();
+            write!(self.text, " elements={}", names.join(",")).unwrap();
+        }
+        if let Some(customers) = i.scope.customers_estimated {
+            write!(self.text, " customers={customers}").unwrap();
+        }
+        let mut reason = i.reason.clone();
+        for (n, id) in self.incidents.iter().enumerate() {
+            reason = reason.replace(id.as_str(), &format!("${}", n + 1));
+        }
+        writeln!(self.text, "\n      {reason}").unwrap();
+    }
+}
+
+/// An anomaly of an entity, before its first revision.
+pub(crate) fn anomaly(name: &str, at: EventTime, labels: &[(&str, &str)]) -> Anomaly {
+    Anomaly {
+        id: AnomalyId::new(name).unwrap(),
+        revision: 0,
+        state: AnomalyState::Opened,
+        domain: domain(),
+        series: Arc::new(SeriesKey {
+            metric: "cpu".into(),
+            unit: "".into(),
+            resource: Labels::from_pairs(labels.iter().copied()),
+            labels: Labels::default(),
+        }),
+        channel: Channel::Spike,
+        direction: Direction::Up,
+        from: at,
+        at,
+        score: Score::clamped(5.0),
+        observed: 1.0,
+        expected: 0.5,
+        band: Band { low: 0.0, high: 1.0 },
+        samples: 1,
+        slope: 0.0,
+        window: Vec::new(),
+        lineage: Lineage::default(),
+    }
+}
+
+pub(crate) fn told(fixture: &str) -> String {
+    let mut run = Run::new();
+    for line in fixture.lines() {
+        run.line(line);
+    }
+    run.text
+}

@@ -1,0 +1,309 @@
+use expect_test::{Expect, expect};
+
+use crate::fixture::told;
+
+fn check(fixture: &str, expected: Expect) {
+    expected.assert_eq(&told(fixture));
+}
+
+#[test]
+fn a_ramp_is_predicted_then_confirmed_then_over() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 loss=1.0 expected=0.2 score=5 slope=0.003 cell=c1
+        00:03 move a1 loss=1.5 score=7
+        00:05 move a1 loss=2.2 score=9
+        00:12 move a1 loss=4.5
+        00:14 move a1 loss=5.5
+        00:30 move a1 loss=60
+        00:40 close a1 loss=0.2
+        01:00",
+        expect![[r#"
+            00:03:40 predicted $1/1 p=0.73 moderate degradation onset=00:22:26 elements=c1 customers=4000
+                  internet in IR-10: loss at 1.5 %, expected 0.2 ± 0.1, rising; onset expected 00:22 UTC
+            00:05:10 updated $1/2 p=0.83 moderate degradation onset=00:20:33 elements=c1 customers=4000
+                  internet in IR-10: probability 0.727 -> 0.833; loss at 2.2 %, expected 0.2 ± 0.1, rising; onset expected 00:20 UTC
+            00:10:10 updated $1/3 p=0.90 moderate degradation onset=00:20:33 elements=c1 customers=4000
+                  internet in IR-10: loss at 2.2 %, expected 0.2 ± 0.1, rising; onset expected 00:20 UTC
+            00:15:10 updated $1/4 p=0.92 moderate degradation onset=00:14:00 elements=c1 customers=4000
+                  internet in IR-10: loss at 5.5 %, expected 0.2 ± 0.1, rising; onset expected 00:14 UTC
+            00:16:00 confirmed $1/5 p=1.00 moderate degradation onset=00:14:00 hit=00:14:00 elements=c1 customers=4000
+                  internet in IR-10: customers hit since 00:14 UTC (loss above 5); loss at 5.5 %, expected 0.2 ± 0.1, rising
+            00:21:00 updated $1/6 p=1.00 moderate degradation onset=00:14:00 hit=00:14:00 elements=c1 customers=4000
+                  internet in IR-10: loss at 5.5 %, expected 0.2 ± 0.1, rising
+            00:26:00 updated $1/7 p=1.00 moderate degradation onset=00:14:00 hit=00:14:00 elements=c1 customers=4000
+                  internet in IR-10: loss at 5.5 %, expected 0.2 ± 0.1, rising
+            00:30:10 updated $1/8 p=1.00 severe outage onset=00:14:00 hit=00:14:00 elements=c1 customers=4000
+                  internet in IR-10: severity moderate -> severe; loss at 60 %, expected 0.2 ± 0.1
+            00:35:10 updated $1/9 p=1.00 severe outage onset=00:14:00 hit=00:14:00 elements=c1 customers=4000
+                  internet in IR-10: loss at 60 %, expected 0.2 ± 0.1
+            00:50:00 resolved $1/10 p=1.00 severe outage onset=00:14:00 hit=00:14:00 over=00:40:00 elements=c1 customers=4000
+                  internet in IR-10: all evidence gone since 00:40 UTC
+        "#]],
+    );
+}
+
+#[test]
+fn a_decoy_is_withdrawn_when_its_evidence_goes() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 cpu=0.99 expected=0.4 score=12
+        00:02 open a2 internet/IR-10 queue=900 expected=100 score=10
+        00:10 close a1
+        00:11 close a2
+        00:30",
+        expect![[r#"
+            00:03:10 predicted $1/1 p=0.77 minor degradation onset=00:33:10 customers=4000
+                  internet in IR-10: cpu at 0.99, expected 0.4 ± 0.2; queue at 900, expected 100 ± 50; onset expected 00:33 UTC
+            00:07:10 updated $1/2 p=0.88 minor degradation onset=00:33:10 customers=4000
+                  internet in IR-10: probability 0.774 -> 0.875; cpu at 0.99, expected 0.4 ± 0.2; queue at 900, expected 100 ± 50; onset expected 00:33 UTC
+            00:10:10 updated $1/3 p=0.50 minor degradation onset=00:33:10 customers=4000
+                  internet in IR-10: probability 0.875 -> 0.495; queue at 900, expected 100 ± 50; onset expected 00:33 UTC
+            00:11:10 updated $1/4 p=0.05 minor degradation onset=00:33:10 customers=4000
+                  internet in IR-10: probability 0.495 -> 0.0474; onset expected 00:33 UTC
+            00:16:10 retracted $1/5 p=0.05 minor degradation onset=00:33:10 customers=4000
+                  internet in IR-10: evidence gone since 00:11 UTC
+        "#]],
+    );
+}
+
+#[test]
+fn a_prediction_that_does_not_come_true_expires_and_is_not_made_again_of_the_same_evidence() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 errors=9 expected=1 score=7
+        02:30
+        02:31 open a2 internet/IR-10 loss=7 expected=0.1 score=9
+        02:36",
+        expect![[r#"
+            00:10:30 predicted $1/1 p=0.63 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:15:30 updated $1/2 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:20:30 updated $1/3 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:25:30 updated $1/4 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:30:30 updated $1/5 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:35:30 updated $1/6 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:40:30 updated $1/7 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:45:30 updated $1/8 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:50:30 updated $1/9 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            00:55:30 updated $1/10 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            01:00:30 updated $1/11 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            01:05:30 updated $1/12 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:40 UTC
+            01:10:30 expired $1/13 p=0.65 moderate degradation onset=00:40:30 customers=4000
+                  internet in IR-10: no impact within the horizon; errors at 9, expected 1 ± 0.5
+            02:32:10 predicted $2/1 p=0.81 moderate degradation onset=02:31:00 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.1 ± 0.05; errors at 9, expected 1 ± 0.5; onset expected 02:31 UTC
+            02:33:00 confirmed $2/2 p=1.00 moderate degradation onset=02:31:00 hit=02:31:00 customers=4000
+                  internet in IR-10: customers hit since 02:31 UTC (loss above 5); loss at 7 %, expected 0.1 ± 0.05; errors at 9, expected 1 ± 0.5
+        "#]],
+    );
+}
+
+#[test]
+fn two_scopes_are_two_incidents_and_one_cause_below_two_services_is_one() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 loss=7 expected=0.2 score=9
+        00:01 open a2 access/IR-23 loss=8 expected=0.2 score=9 cell=c7
+        00:05",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.81 moderate degradation onset=00:01:00 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
+            00:02:10 predicted $2/1 p=0.63 moderate degradation onset=00:01:00 elements=c7
+                  internet, tv in IR-23: loss at 8 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
+            00:03:00 confirmed $2/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c7
+                  internet, tv in IR-23: customers hit since 00:01 UTC (loss above 5); loss at 8 %, expected 0.2 ± 0.1
+            00:03:00 confirmed $1/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 customers=4000
+                  internet in IR-10: customers hit since 00:01 UTC (loss above 5); loss at 7 %, expected 0.2 ± 0.1
+        "#]],
+    );
+}
+
+#[test]
+fn unknown_places_open_nothing() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-99 loss=99 expected=0.2 score=20
+        00:01 open a2 core/IR-10 loss=99 expected=0.2 score=20
+        00:20",
+        expect![[r#"
+                  refused unknown_scope: region IR-99 is not in the topology
+                  refused unknown_scope: service core is not in the topology
+        "#]],
+    );
+}
+
+#[test]
+fn a_late_source_is_waited_for_and_what_comes_behind_still_counts() {
+    check(
+        "00:00 beat 0 00:00
+        00:00 beat 1 00:00
+        00:05 open a1 internet/IR-10 loss=7 expected=0.2 score=9
+        00:20 beat 0 00:20
+        # partition 1 stands at 00:00: nothing may be judged yet
+        00:21 tick
+        00:22 beat 1 00:22
+        00:03 open a2 internet/IR-10 http.duration=90 expected=40 score=6
+        00:30 beat 0 00:30
+        00:30 beat 1 00:30",
+        expect![[r#"
+            00:06:10 predicted $1/1 p=0.81 moderate degradation onset=00:05:00 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; onset expected 00:05 UTC
+            00:07:00 confirmed $1/2 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 customers=4000
+                  internet in IR-10: customers hit since 00:05 UTC (loss above 5); loss at 7 %, expected 0.2 ± 0.1
+            00:12:00 updated $1/3 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1
+            00:17:00 updated $1/4 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1
+            00:20:10 updated $1/5 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 customers=4000
+                  internet in IR-10: new evidence; loss at 7 %, expected 0.2 ± 0.1; http.duration at 90, expected 40 ± 20
+            00:25:10 updated $1/6 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; http.duration at 90, expected 40 ± 20
+        "#]],
+    );
+}
+
+#[test]
+fn a_missing_heartbeat_holds_up_nobody_and_is_no_incident() {
+    check(
+        "00:00 tick
+        00:00 beat 0 00:00
+        00:00 beat 1 00:00
+        00:01 open a1 internet/IR-10 loss=7 expected=0.2 score=9
+        00:01 tick
+        00:02 tick
+        00:02 beat 0 00:02
+        00:03 tick
+        00:03 beat 0 00:03
+        00:04 tick
+        00:04 beat 0 00:04
+        00:05 beat 0 00:05
+        # ticks stand still within a minute back, and are refused beyond
+        00:03 tick
+        00:02 tick",
+        expect![[r#"
+                  refused late: no heartbeat of telemetry/1 in test: it holds up nobody now
+            00:02:10 predicted $1/1 p=0.81 moderate degradation onset=00:01:00 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
+            00:03:00 confirmed $1/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 customers=4000
+                  internet in IR-10: customers hit since 00:01 UTC (loss above 5); loss at 7 %, expected 0.2 ± 0.1
+                  refused late: a tick more than 60 s behind the last one
+        "#]],
+    );
+}
+
+#[test]
+fn people_steer() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 errors=9 expected=1 score=12
+        00:05 ack
+        00:06 close!
+        00:07 step team_on_site id=x
+        00:08 step team_on_site id=x
+        00:08 close a1
+        00:20
+        00:21 step team_on_site
+        00:21 verdict right
+        00:22",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.63 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
+            00:05:10 updated $1/2 p=0.71 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: acknowledged by noc; errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
+                  refused not_allowed: command c9 at log/0@9: incident $1 is predicted: only a confirmed one can be closed; a prediction is retracted
+            00:07:10 updated $1/3 p=0.76 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: step team_on_site (noc); errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
+            00:08:10 updated $1/4 p=0.05 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: probability 0.758 -> 0.0474; onset expected 00:32 UTC
+                  refused duplicate: command x at log/0@13: seen before
+            00:13:10 averted $1/5 p=0.05 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: evidence gone since 00:08 UTC
+            00:21:10 updated $1/6 p=0.05 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: verdict: right
+                  refused not_allowed: command c28 at log/0@28: incident $1 is averted
+        "#]],
+    );
+}
+
+#[test]
+fn people_declare_and_close() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 errors=9 expected=1 score=12
+        00:05 declare internet+tv/IR-10
+        00:05 declare internet+tv/IR-23
+        00:06 eta 00:40
+        00:06 attribute $2
+        00:07 close a1
+        00:20 eta 00:19
+        00:30 close!
+        00:30 retract $3
+        00:30 verdict false_alarm $2
+        00:31 declare core/IR-10
+        00:31 ack $9
+        00:40 open a3 internet/IR-10 errors=9 expected=1 score=12
+        00:45",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.63 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
+            00:05:10 confirmed $1/2 p=1.00 severe degradation onset=00:32:10 hit=00:05:00 customers=4000
+                  internet in IR-10: customers hit since 00:05 UTC (declared by noc); errors at 9, expected 1 ± 0.5
+            00:05:10 confirmed $2/1 p=1.00 severe degradation hit=00:05:00
+                  tv in IR-10: declared by noc
+            00:05:10 confirmed $3/1 p=1.00 severe degradation hit=00:05:00
+                  internet, tv in IR-23: declared by noc
+            00:06:10 updated $2/2 p=1.00 severe degradation hit=00:05:00
+                  tv in IR-10: responsibility own (noc)
+            00:06:10 updated $1/3 p=1.00 severe degradation onset=00:32:10 hit=00:05:00 eta=00:40:00 customers=4000
+                  internet in IR-10: expected to be over by 00:40 UTC (noc); errors at 9, expected 1 ± 0.5
+                  refused not_allowed: command c27 at log/0@27: the time given is not after the command
+            00:30:10 retracted $2/3 p=0.00 severe degradation hit=00:05:00
+                  tv in IR-10: verdict: false alarm
+            00:30:10 resolved $1/4 p=1.00 severe degradation onset=00:32:10 hit=00:05:00 eta=00:40:00 over=00:30:10 customers=4000
+                  internet in IR-10: closed by noc
+            00:30:10 retracted $3/2 p=0.00 severe degradation hit=00:05:00
+                  internet, tv in IR-23: retracted by noc
+                  refused unknown_scope: command c42 at log/0@42: service core is not in the topology
+                  refused not_allowed: command c43 at log/0@43: incident inc_0gkjegweqpckvzzb is not known
+            00:41:10 predicted $4/1 p=0.63 moderate degradation onset=01:11:10 customers=4000
+                  internet in IR-10: again, after $1 (resolved); errors at 9, expected 1 ± 0.5; onset expected 01:11 UTC
+        "#]],
+    );
+}
+
+#[test]
+fn a_false_alarm_is_not_raised_again_by_what_raised_it() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 loss=4 expected=1 score=12
+        00:05 verdict false_alarm
+        00:06 move a1 loss=9
+        00:30",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.63 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: loss at 4 %, expected 1 ± 0.5; onset expected 00:32 UTC
+            00:05:10 retracted $1/2 p=0.00 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: verdict: false alarm; loss at 4 %, expected 1 ± 0.5
+        "#]],
+    );
+}

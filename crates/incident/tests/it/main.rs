@@ -1,0 +1,11 @@
+//! The stage as a whole: golden runs that an operator could read, and properties over random runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail on the spot; clippy's own allowance ends at helpers outside #[test]"
+)]
+
+mod fixture;
+mod golden;
+mod properties;

@@ -1,0 +1,369 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use forecall_log::{LogError, Outcome, Transaction};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code};
+use rdkafka::producer::Producer as _;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::connection::Connection;
+use crate::context::{Consumer, committed_of, committed_wait};
+use crate::error::{
+    fatal, fatal_by, is_fenced, is_no_topic, is_not_owner, is_refusal, is_too_large, remedy, retriable_by,
+    too_large,
+};
+use crate::producer::{self, Producer, Report};
+
+/// How long the same effects are tried again. After `max.poll.interval.ms` (five minutes) the group gives the partitions
+/// to another member, whose effects they are then.
+const PATIENCE: Duration = Duration::from_secs(280);
+/// Pause before a further attempt, doubled each time up to the second figure: short enough for a leader election, long
+/// enough not to flood a broker that comes up.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Why an attempt didn't end in a commit.
+enum Trouble {
+    /// Nothing more can be done here.
+    Stop(LogError),
+    NotOwner,
+    /// It was aborted; the producer is good.
+    Again(KafkaError),
+    /// Nobody knows; the producer must go.
+    Doubt(KafkaError),
+}
+
+/// Writes transactions under one identity, and finds out how they ended.
+pub(crate) struct Transactor {
+    connection: Arc<Connection>,
+    identity: String,
+    producer: Option<Producer>,
+    /// Partitions of the topics published to so far: a missing topic is found out before anything is sent.
+    topics: BTreeMap<Arc<str>, i32>,
+    begun_at: Instant,
+    /// How the first half of the transaction under way went; `None`: none is under way.
+    begun: Option<Result<(), Trouble>>,
+}
+
+impl Transactor {
+    /// Takes the identity over: whoever had it is fenced, and its open transaction is ended.
+    pub(crate) fn new(connection: Arc<Connection>, identity: &str) -> Result<Self, LogError> {
+        let mut transactor = Self {
+            connection,
+            identity: identity.to_owned(),
+            producer: None,
+            topics: BTreeMap::new(),
+            begun_at: Instant::now(),
+            begun: None,
+        };
+        transactor.renew()?;
+        Ok(transactor)
+    }
+
+    /// First half: publishes and hands in positions. Failures that may pass are kept for [`finish`](Self::finish).
+    pub(crate) fn begin(
+        &mut self,
+        transaction: &Transaction,
+        group: Option<&Consumer>,
+    ) -> Result<(), LogError> {
+        self.check_topics(transaction)?;
+        match self.try_begin(transaction, group) {
+            Err(Trouble::Stop(error)) => Err(error),
+            result => {
+                self.begun = Some(result);
+                Ok(())
+            }
+        }
+    }
+
+    /// Second half: commits, and where that fails in doubt finds out, and tries again.
+    pub(crate) fn finish(
+        &mut self,
+        transaction: &Transaction,
+        group: Option<&Consumer>,
+    ) -> Result<Outcome, LogError> {
+        let Some(mut result) = self.begun.take() else {
+            return Ok(Outcome::Committed);
+        };
+        let first = Instant::now();
+        let mut pause = BACKOFF.0;
+        loop {
+            let error = match result.and_then(|()| self.try_end()) {
+                Ok(()) => return Ok(Outcome::Committed),
+                Err(Trouble::Stop(error)) => return Err(error),
+                Err(Trouble::NotOwner) => return Ok(Outcome::NotOwner),
+                Err(Trouble::Again(error)) => error,
+                Err(Trouble::Doubt(error)) => {
+                    tracing::warn!(identity = self.identity, %error, "a transaction is in doubt: finding out");
+                    if self.settle_patiently(transaction, group, first)? {
+                        return Ok(Outcome::Committed);
+                    }
+                    error
+                }
+            };
+            if first.elapsed() >= PATIENCE {
+                let what = format!("`{}` could not commit in {} s", self.identity, PATIENCE.as_secs());
+                return Err(fatal_by(what, error));
+            }
+            tracing::warn!(identity = self.identity, %error, "a transaction is tried again");
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(BACKOFF.1);
+            result = self.try_begin(transaction, group);
+        }
+    }
+
+    /// Lets the client library speak: its log lines wait for it.
+    pub(crate) fn listen(&self) {
+        if let Some(producer) = &self.producer {
+            producer.poll(Duration::ZERO);
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        self.connection.settings.transaction_timeout()
+    }
+
+    /// A new producer under the same identity: its epoch fences whatever the old one has in flight.
+    fn renew(&mut self) -> Result<(), LogError> {
+        self.producer = None;
+        let producer = producer::create(&self.connection.settings, &self.identity)?;
+        let wait = committed_wait(&self.connection.settings);
+        let begun = Instant::now();
+        loop {
+            let error = match producer.init_transactions(wait.saturating_sub(begun.elapsed())) {
+                Ok(()) => break,
+                Err(error) => error,
+            };
+            producer.poll(Duration::ZERO);
+            let what = format!("`{}` could not begin to write transactions", self.identity);
+            match &error {
+                KafkaError::Transaction(cause) if is_fenced(cause.code()) => return Err(self.fenced()),
+                KafkaError::Transaction(cause) if is_refusal(cause.code()) => {
+                    return Err(fatal_by(format!("{what}: {}", remedy(cause.code())), error));
+                }
+                KafkaError::Transaction(cause) if cause.is_retriable() && begun.elapsed() < wait => {}
+                _ => return Err(retriable_by(what, error)),
+            }
+        }
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    fn fenced(&self) -> LogError {
+        LogError::Fenced {
+            identity: self.identity.clone(),
+        }
+    }
+
+    fn check_topics(&mut self, transaction: &Transaction) -> Result<(), LogError> {
+        for record in &transaction.records {
+            let needed = record.partition.unwrap_or(0);
+            if self
+                .topics
+                .get(&record.topic)
+                .is_some_and(|count| (0..*count).contains(&needed))
+            {
+                continue;
+            }
+            let count = self.connection.partition_count(&record.topic)?;
+            self.topics.insert(Arc::clone(&record.topic), count);
+            if !(0..count).contains(&needed) {
+                return Err(fatal(format!(
+                    "topic `{}` has {count} partitions, none is {needed}",
+                    record.topic
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn try_begin(&mut self, transaction: &Transaction, group: Option<&Consumer>) -> Result<(), Trouble> {
+        if self.producer.is_none() {
+            self.renew().map_err(Trouble::Stop)?;
+        }
+        let Some(producer) = &self.producer else {
+            return Err(Trouble::Doubt(KafkaError::Canceled));
+        };
+        producer.context().take();
+        self.begun_at = Instant::now();
+        producer.begin_transaction().map_err(Trouble::Doubt)?;
+        for record in &transaction.records {
+            if let Err(error) = producer::publish(producer, record, self.wait()) {
+                let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+                return Err(self.give_up(error, code, Some((&record.topic, record.len()))));
+            }
+        }
+        if transaction.positions.is_empty() {
+            return Ok(());
+        }
+        let Some(metadata) = group.and_then(|consumer| consumer.context().claim(consumer)) else {
+            let error = KafkaError::Global(Code::UnknownMemberId);
+            return Err(self.give_up(error, Code::UnknownMemberId, None));
+        };
+        let offsets = offsets_of(transaction).map_err(Trouble::Stop)?;
+        producer
+            .send_offsets_to_transaction(&offsets, &metadata, self.wait())
+            .map_err(|error| self.classify(error))
+    }
+
+    fn try_end(&mut self) -> Result<(), Trouble> {
+        let Some(producer) = &self.producer else {
+            return Err(Trouble::Doubt(KafkaError::Canceled));
+        };
+        let rest = self.wait().saturating_sub(self.begun_at.elapsed());
+        if !producer::drain(producer, rest) {
+            return Err(Trouble::Doubt(KafkaError::Flush(Code::OperationTimedOut)));
+        }
+        if let Some(refused) = producer.context().peek().refused {
+            let error = KafkaError::MessageProduction(refused.code);
+            return Err(self.give_up(error, refused.code, Some((&refused.topic, refused.bytes))));
+        }
+        producer
+            .commit_transaction(self.wait())
+            .map_err(|error| self.classify(error))
+    }
+
+    /// What a failed transactional call means.
+    fn classify(&self, error: KafkaError) -> Trouble {
+        let KafkaError::Transaction(cause) = &error else {
+            return Trouble::Doubt(error);
+        };
+        let code = cause.code();
+        if is_fenced(code) {
+            return self.on_fenced(error);
+        }
+        if is_refusal(code) {
+            let what = format!("`{}` could not commit: {}", self.identity, remedy(code));
+            return Trouble::Stop(fatal_by(what, error));
+        }
+        let requires_abort = RDKafkaError::txn_requires_abort(cause);
+        if requires_abort {
+            self.give_up(error, code, None)
+        } else {
+            Trouble::Doubt(error)
+        }
+    }
+
+    /// Whether another process has the identity, or the broker ended a transaction that took too long.
+    fn on_fenced(&self, error: KafkaError) -> Trouble {
+        if self.begun_at.elapsed() < self.wait() {
+            Trouble::Stop(self.fenced())
+        } else {
+            Trouble::Doubt(error)
+        }
+    }
+
+    /// Aborts what was begun; says what to do then. `record`: topic and bytes of the one that failed.
+    fn give_up(&self, error: KafkaError, code: Code, record: Option<(&str, usize)>) -> Trouble {
+        let Some(producer) = &self.producer else {
+            return Trouble::Doubt(error);
+        };
+        if let Err(abort) = producer::abort(producer, self.wait()) {
+            let fenced = producer
+                .client()
+                .fatal_error()
+                .is_some_and(|(code, _)| is_fenced(code))
+                || abort.rdkafka_error_code().is_some_and(is_fenced);
+            if fenced {
+                return self.on_fenced(abort);
+            }
+            if !is_too_large(code) && !is_not_owner(code) {
+                return Trouble::Doubt(abort);
+            }
+        }
+        // The abort makes the library answer for what it dropped; a refusal heard only now is the true cause.
+        let Report { refused, .. } = producer.context().take();
+        let (code, record) = match &refused {
+            Some(refused) => (refused.code, Some((refused.topic.as_str(), refused.bytes))),
+            None => (code, record),
+        };
+        match record {
+            _ if is_not_owner(code) => Trouble::NotOwner,
+            Some((topic, bytes)) if is_too_large(code) => Trouble::Stop(too_large(topic, bytes)),
+            Some((topic, _)) if is_no_topic(code) => Trouble::Stop(LogError::NoTopic {
+                topic: topic.to_owned(),
+            }),
+            Some((topic, _)) if is_refusal(code) => Trouble::Stop(fatal_by(
+                format!("topic `{topic}` can't be written: {}", remedy(code)),
+                error,
+            )),
+            _ => Trouble::Again(error),
+        }
+    }
+
+    /// Finds out however often a broker doesn't answer: what is in doubt must not be forgotten.
+    fn settle_patiently(
+        &mut self,
+        transaction: &Transaction,
+        group: Option<&Consumer>,
+        first: Instant,
+    ) -> Result<bool, LogError> {
+        let taken = self.producer.as_ref().and_then(|p| p.context().take().taken);
+        loop {
+            match self.settle(transaction, group, taken.as_ref()) {
+                Err(error @ LogError::Retriable { .. }) if first.elapsed() < PATIENCE => {
+                    tracing::warn!(identity = self.identity, %error, "a transaction is still in doubt");
+                    std::thread::sleep(BACKOFF.1);
+                }
+                Err(LogError::Retriable { what, source }) => {
+                    return Err(LogError::Fatal {
+                        what: format!(
+                            "`{}` could not find out whether its transaction stands: {what}",
+                            self.identity
+                        ),
+                        source,
+                    });
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// After doubt: a new producer ends the transaction one way or the other; then whether it stands.
+    fn settle(
+        &mut self,
+        transaction: &Transaction,
+        group: Option<&Consumer>,
+        taken: Option<&(String, i32, i64)>,
+    ) -> Result<bool, LogError> {
+        self.renew()?;
+        if let Some(consumer) = group.filter(|_| !transaction.positions.is_empty()) {
+            let partitions: Vec<_> = transaction.positions.iter().map(|(p, _)| p.clone()).collect();
+            let committed = committed_of(consumer, &partitions, committed_wait(&self.connection.settings))?;
+            let stands = committed
+                .iter()
+                .zip(&transaction.positions)
+                .all(|(found, (_, ours))| found.as_ref() == Some(ours));
+            if !stands || transaction.records.is_empty() {
+                return Ok(stands);
+            }
+        }
+        // The same positions may have been committed before, so a record tells: either all of them can be read, or none.
+        // Where not even one was taken by a broker, the commit can't have been asked for.
+        match taken {
+            Some((topic, partition, offset)) => self.connection.stands(topic, *partition, *offset),
+            None => Ok(false),
+        }
+    }
+}
+
+/// A fresh list each time: setting the metadata of an element twice leaks in the binding.
+fn offsets_of(transaction: &Transaction) -> Result<TopicPartitionList, LogError> {
+    let mut list = TopicPartitionList::with_capacity(transaction.positions.len());
+    for (partition, committed) in &transaction.positions {
+        let mut element = list.add_partition(&partition.topic, partition.partition);
+        element
+            .set_offset(Offset::Offset(committed.next_offset))
+            .map_err(|e| {
+                fatal_by(
+                    format!("{} is no position of {partition}", committed.next_offset),
+                    e,
+                )
+            })?;
+        if !committed.metadata.is_empty() {
+            element.set_metadata(&committed.metadata);
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,103 @@
+use std::str::FromStr;
+
+use forecall_types::{ContactChannel, EventTime, Intent, IntentState, Language, NoticeText};
+use rusqlite::Row;
+
+use crate::LedgerError;
+
+/// A value of the database that must be one of an enum's.
+fn one_of<T: Copy>(
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+    text: &str,
+    what: &'static str,
+) -> Result<T, LedgerError> {
+    all.iter()
+        .copied()
+        .find(|case| name(*case) == text)
+        .ok_or(LedgerError::Corrupt { what })
+}
+
+pub(crate) fn channel(text: &str) -> Result<ContactChannel, LedgerError> {
+    one_of(&ContactChannel::ALL, ContactChannel::as_str, text, "channel")
+}
+
+pub(crate) fn language(text: &str) -> Result<Language, LedgerError> {
+    one_of(&Language::ALL, Language::as_str, text, "language")
+}
+
+pub(crate) fn state(text: &str) -> Result<IntentState, LedgerError> {
+    one_of(&IntentState::ALL, IntentState::as_str, text, "state")
+}
+
+/// A checked name, read back.
+pub(crate) fn name<T: FromStr>(text: &str, what: &'static str) -> Result<T, LedgerError> {
+    text.parse().map_err(|_| LedgerError::Corrupt { what })
+}
+
+fn text(row: &Row<'_>, column: &'static str) -> Result<String, LedgerError> {
+    row.get(column).map_err(|_| LedgerError::Corrupt { what: column })
+}
+
+/// The columns [`intent`] reads.
+pub(crate) const INTENT: &str = "i.id, i.notice, i.incident, i.domain, i.customer, i.channel, i.language, \
+     i.planned_at, i.expires_at";
+
+/// The intent of a row that holds [`INTENT`].
+pub(crate) fn intent(row: &Row<'_>) -> Result<Intent, LedgerError> {
+    let time = |column: &'static str| {
+        row.get::<_, Option<i64>>(column)
+            .map(|nanos| nanos.map(EventTime::from_nanos))
+            .map_err(|_| LedgerError::Corrupt { what: column })
+    };
+    Ok(Intent {
+        id: name(&text(row, "id")?, "intent id")?,
+        notice: name(&text(row, "notice")?, "notice id")?,
+        incident: name(&text(row, "incident")?, "incident id")?,
+        domain: name(&text(row, "domain")?, "domain")?,
+        customer: name(&text(row, "customer")?, "customer")?,
+        channel: channel(&text(row, "channel")?)?,
+        language: language(&text(row, "language")?)?,
+        at: time("planned_at")?.ok_or(LedgerError::Corrupt { what: "planned_at" })?,
+        expires_at: time("expires_at")?,
+    })
+}
+
+/// The columns [`notice_text`] reads, beside those of the intent.
+pub(crate) const TEXT: &str = "t.subject, t.body, t.parts";
+
+/// The text of a row that holds [`TEXT`].
+pub(crate) fn notice_text(row: &Row<'_>, of: &Intent) -> Result<NoticeText, LedgerError> {
+    let corrupt = |_| LedgerError::Corrupt { what: "text" };
+    Ok(NoticeText {
+        language: of.language,
+        channel: of.channel,
+        subject: row.get("subject").map_err(corrupt)?,
+        body: row.get("body").map_err(corrupt)?,
+        parts: row.get("parts").map_err(corrupt)?,
+    })
+}
+
+/// Runs over the rows of a query, each through a function that may fail in our own way.
+pub(crate) fn collect<T>(
+    mut rows: rusqlite::Rows<'_>,
+    doing: &'static str,
+    read: impl Fn(&Row<'_>) -> Result<T, LedgerError>,
+) -> Result<Vec<T>, LedgerError> {
+    let mut all = Vec::new();
+    while let Some(row) = rows
+        .next()
+        .map_err(|source| LedgerError::Database { doing, source })?
+    {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
+/// `id, domain, updated_at` of an intent.
+pub(crate) fn cancelled(row: &Row<'_>) -> Result<(String, String, EventTime), LedgerError> {
+    let at: i64 = row
+        .get("updated_at")
+        .map_err(|_| LedgerError::Corrupt { what: "updated_at" })?;
+    Ok((text(row, "id")?, text(row, "domain")?, EventTime::from_nanos(at)))
+}

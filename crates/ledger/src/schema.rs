@@ -1,0 +1,87 @@
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::LedgerError;
+use crate::error::Doing;
+
+/// One entry a version, never changed after a release: a new version appends. `user_version` counts those applied.
+const MIGRATIONS: &[&str] = &[V1];
+
+const V1: &str = "
+CREATE TABLE owners (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL, owner TEXT NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE positions (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL, checkpoint TEXT NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE texts (
+    notice TEXT NOT NULL, language TEXT NOT NULL, channel TEXT NOT NULL,
+    subject TEXT, body TEXT NOT NULL, parts INTEGER NOT NULL,
+    PRIMARY KEY (notice, language, channel)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE intents (
+    id TEXT PRIMARY KEY NOT NULL,
+    notice TEXT NOT NULL, incident TEXT NOT NULL, domain TEXT NOT NULL, customer TEXT NOT NULL,
+    channel TEXT NOT NULL, language TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned','sending','accepted','delivered','failed','unknown')),
+    reason TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    not_before INTEGER,
+    lease_until INTEGER, fence INTEGER, worker TEXT,
+    provider_ref TEXT,
+    planned_at INTEGER NOT NULL, accepted_at INTEGER, expires_at INTEGER, updated_at INTEGER NOT NULL,
+    FOREIGN KEY (notice, language, channel) REFERENCES texts (notice, language, channel)
+) STRICT;
+CREATE INDEX intents_waiting ON intents (channel, planned_at) WHERE state = 'planned';
+CREATE INDEX intents_sending ON intents (lease_until) WHERE state = 'sending';
+CREATE INDEX intents_expiring ON intents (expires_at) WHERE state = 'planned' AND expires_at IS NOT NULL;
+CREATE INDEX intents_by_notice ON intents (notice, state);
+CREATE INDEX intents_by_customer ON intents (customer);
+CREATE INDEX intents_by_provider ON intents (provider_ref) WHERE provider_ref IS NOT NULL;
+
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL,
+    topic TEXT NOT NULL, to_partition INTEGER, key BLOB, value BLOB, headers BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE receipts_outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    intent TEXT NOT NULL, notice TEXT NOT NULL, domain TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE customers (
+    id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, record TEXT NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE personal (customer TEXT PRIMARY KEY NOT NULL, ciphertext BLOB NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE person_keys (customer TEXT PRIMARY KEY NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID, STRICT;
+
+CREATE TABLE audit (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+
+CREATE TABLE flags (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
+INSERT INTO flags VALUES ('killed', x'00'), ('fence', x'0000000000000000');
+";
+
+/// Brings the file to this program's schema.
+pub(crate) fn migrate(db: &mut Connection) -> Result<(), LedgerError> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    // Immediate: two processes that open a new file at once must not both create it.
+    let tx = db
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin the migration")?;
+    let found: i64 = tx
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .doing("read its schema version")?;
+    if found > known {
+        return Err(LedgerError::SchemaTooNew { found, known });
+    }
+    for script in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        tx.execute_batch(script).doing("migrate its schema")?;
+    }
+    tx.pragma_update(None, "user_version", known)
+        .doing("write its schema version")?;
+    tx.commit().doing("commit the migration")
+}

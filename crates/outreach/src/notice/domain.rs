@@ -1,0 +1,327 @@
+//! One domain: its customers, its threads, its kill switch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_stage::Effects;
+use forecall_types::{
+    Action, Command, CustomerChange, CustomerId, EventTime, HoldReason, Incident, IncidentEvent, IncidentId,
+    IncidentState, NoticeId, RejectReason,
+};
+use serde::{Deserialize, Serialize};
+
+use super::audience::audience;
+use super::directory::{Directory, PersonNo};
+use super::plan::{on_news, standing_news, tell};
+use super::policy::quiet_until;
+use super::record::Thread;
+use super::thread::{Change, EtaMove, News, news_of};
+use crate::settings::OutreachSettings;
+use crate::stage::OutreachOutput;
+use crate::words::Wording;
+
+/// Incidents kept in one domain, the ended ones for [`THREAD_KEPT`] included: a storm has tens, not thousands.
+pub(crate) const THREADS_MAX: usize = 4_096;
+/// How long an ended incident is kept: its last messages wait a night at most, their receipts come within a day.
+const THREAD_KEPT: Duration = Duration::from_secs(48 * 3600);
+
+/// The state of one domain.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Domain {
+    directory: Directory,
+    pub(super) threads: BTreeMap<IncidentId, Thread>,
+    /// Which incident a notice belongs to.
+    pub(super) notices: BTreeMap<NoticeId, IncidentId>,
+    killed: bool,
+}
+
+/// What a domain borrows from the stage for one record.
+pub(crate) struct Office<'a> {
+    pub(crate) settings: &'a OutreachSettings,
+    pub(crate) wording: &'a Wording,
+    pub(crate) opted_out: &'a BTreeSet<CustomerId>,
+    pub(crate) effects: &'a mut Effects<OutreachOutput>,
+}
+
+/// What planning needs beside the thread itself.
+pub(crate) struct Desk<'a> {
+    pub(crate) settings: &'a OutreachSettings,
+    pub(crate) wording: &'a Wording,
+    pub(crate) directory: &'a mut Directory,
+    pub(crate) notices: &'a mut BTreeMap<NoticeId, IncidentId>,
+    pub(crate) opted_out: &'a BTreeSet<CustomerId>,
+    pub(crate) killed: bool,
+    pub(crate) effects: &'a mut Effects<OutreachOutput>,
+}
+
+impl Desk<'_> {
+    /// Day number in a region, and the end of its quiet hours if it is in them.
+    pub(crate) fn clock(&self, region: u32, at: EventTime) -> (i32, Option<EventTime>) {
+        let region = self.directory.region(region);
+        let zone = region
+            .as_ref()
+            .map_or(&self.settings.zone, |r| self.settings.zone_of(r));
+        (zone.day(at), quiet_until(at, zone, &self.settings.quiet))
+    }
+
+    /// One more message for a person on `day`.
+    pub(crate) fn count_message(&mut self, no: PersonNo, day: i32) {
+        if let Some(person) = self.directory.get_mut(no) {
+            let before = if person.day == day { person.sent_today } else { 0 };
+            person.sent_today = before.saturating_add(1);
+            person.day = day;
+        }
+    }
+}
+
+impl Domain {
+    /// The desk and the threads apart, so that a thread can be worked on.
+    fn open<'a>(
+        &'a mut self,
+        office: &'a mut Office<'_>,
+    ) -> (Desk<'a>, &'a mut BTreeMap<IncidentId, Thread>) {
+        let desk = Desk {
+            settings: office.settings,
+            wording: office.wording,
+            directory: &mut self.directory,
+            notices: &mut self.notices,
+            opted_out: office.opted_out,
+            killed: self.killed,
+            effects: office.effects,
+        };
+        (desk, &mut self.threads)
+    }
+
+    /// An incident has changed. Returns how many customers are in its scope; `None` if the event wasn't taken.
+    pub(crate) fn on_incident(&mut self, event: &IncidentEvent, office: &mut Office<'_>) -> Option<u64> {
+        let incident = &event.incident;
+        let (mut desk, threads) = self.open(office);
+        let known = threads.get(&incident.id);
+        if known.is_some_and(|t| t.incident.revision >= incident.revision) {
+            desk.effects
+                .reject(RejectReason::Duplicate, "this revision of the incident is known");
+            return None;
+        }
+        if known.is_none() && threads.len() >= THREADS_MAX && !forget_oldest(threads, desk.notices) {
+            desk.effects.reject(
+                RejectReason::TooLarge,
+                "too many incidents are open in the domain",
+            );
+            return None;
+        }
+        let thread = threads
+            .entry(incident.id.clone())
+            .or_insert_with(|| Thread::new(incident.clone()));
+        let change = Change {
+            change: event.change,
+            state: incident.state,
+            step: told_steps(incident, desk.settings) > told_steps(&thread.incident, desk.settings),
+            eta: eta_move(thread, incident),
+        };
+        thread.incident = incident.clone();
+        if incident.state.is_open() {
+            thread.closed_at = None;
+        } else if thread.closed_at.is_none() {
+            thread.closed_at = Some(incident.at);
+        }
+        let in_scope = audience(desk.directory, &incident.scope, desk.settings).len();
+        on_news(&mut desk, thread, news_of(change), incident.at);
+        Some(u64::try_from(in_scope).unwrap_or(u64::MAX))
+    }
+
+    /// The directory has changed.
+    pub(crate) fn on_customer(&mut self, change: &CustomerChange, effects: &mut Effects<OutreachOutput>) {
+        match change {
+            CustomerChange::Upsert(customer) => {
+                if let Err((reason, why)) = self.directory.upsert(customer) {
+                    effects.reject(reason, why);
+                }
+            }
+            CustomerChange::Erased { id, .. } => {
+                if let Some(no) = self.directory.erase(id) {
+                    for thread in self.threads.values_mut() {
+                        thread.told.remove(&no);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A customer called or replied.
+    pub(crate) fn saw(&mut self, customer: &CustomerId, at: EventTime) {
+        self.directory.saw(customer, at);
+    }
+
+    /// An operator's command.
+    pub(crate) fn on_command(&mut self, command: &Command, office: &mut Office<'_>) {
+        match &command.action {
+            Action::Approve { notice, text } => self.approve(notice, text, command.at, office),
+            Action::Kill { on } => self.kill(*on, command.at, office),
+            Action::Declare { .. }
+            | Action::Acknowledge { .. }
+            | Action::Eta { .. }
+            | Action::Step { .. }
+            | Action::Attribute { .. }
+            | Action::Retract { .. }
+            | Action::Close { .. } => office.effects.reject(
+                RejectReason::NotAllowed,
+                "a command on an incident belongs to the log of correlate",
+            ),
+        }
+    }
+
+    fn approve(&mut self, notice: &NoticeId, text: &Arc<str>, at: EventTime, office: &mut Office<'_>) {
+        let incident = self.notices.get(notice).cloned();
+        let (mut desk, threads) = self.open(office);
+        let found = incident.and_then(|i| threads.get_mut(&i)).and_then(|thread| {
+            let index = thread.records.iter().position(|r| r.notice.id == *notice)?;
+            Some((thread, index))
+        });
+        let Some((thread, index)) = found else {
+            return desk
+                .effects
+                .reject(RejectReason::NotAllowed, "approval of a notice that isn't known");
+        };
+        let Some(record) = thread.records.get_mut(index) else {
+            return;
+        };
+        if record.closed {
+            return desk.effects.reject(
+                RejectReason::NotAllowed,
+                "approval of a notice that later news has overtaken",
+            );
+        }
+        if record.notice.text_fingerprint != *text {
+            return desk.effects.reject(
+                RejectReason::NotAllowed,
+                "approval of another text than the notice has now",
+            );
+        }
+        record.approved = Some(Arc::clone(text));
+        let news = record.news;
+        tell(&mut desk, thread, news, at);
+    }
+
+    /// Turns the kill switch. On: what hasn't left is taken back. Off: whoever missed something hears how it stands now.
+    fn kill(&mut self, on: bool, at: EventTime, office: &mut Office<'_>) {
+        if self.killed == on {
+            return;
+        }
+        self.killed = on;
+        let (mut desk, threads) = self.open(office);
+        for thread in threads.values_mut() {
+            if !on {
+                let news = standing_news(thread.incident.state);
+                tell(&mut desk, thread, news, at);
+                continue;
+            }
+            for index in 0..thread.records.len() {
+                let stopped = thread.untell_planned(index);
+                let Some(record) = thread.records.get_mut(index) else {
+                    continue;
+                };
+                if stopped == 0 {
+                    continue;
+                }
+                // Its intents are used up, so a new notice goes on after the switch.
+                record.drop_holds(HoldReason::Killed);
+                *record.notice.withheld.entry(HoldReason::Killed).or_default() += stopped;
+                record.publish(at, "the kill switch is on".into(), desk.effects);
+                desk.effects.emit(OutreachOutput::CancelIntents {
+                    notice: record.notice.id.clone(),
+                    reason: HoldReason::Killed,
+                });
+            }
+        }
+    }
+
+    /// Time has come to `at`: promises fall due, holds end, receipts are published, ended incidents are forgotten.
+    pub(crate) fn on_tick(&mut self, at: EventTime, office: &mut Office<'_>) {
+        let (mut desk, threads) = self.open(office);
+        for thread in threads.values_mut() {
+            if thread.incident.state == IncidentState::Confirmed
+                && let Some(news) = thread.promises.due(at, &desk.settings.promise)
+                && on_news(&mut desk, thread, news, at) == 0
+            {
+                thread.promises.break_for(news);
+            }
+            let mut again: BTreeSet<News> = thread
+                .records
+                .iter_mut()
+                .filter(|r| !r.closed && r.retry_at.is_some_and(|t| t <= at))
+                .map(|r| {
+                    r.retry_at = None;
+                    r.news
+                })
+                .collect();
+            if std::mem::take(&mut thread.look_again) {
+                again.insert(standing_news(thread.incident.state));
+            }
+            for news in again {
+                tell(&mut desk, thread, news, at);
+            }
+            for record in thread.records.iter_mut().filter(|r| r.dirty) {
+                record.publish(at, "receipts came in".into(), desk.effects);
+            }
+        }
+        let gone: Vec<IncidentId> = threads
+            .iter()
+            .filter(|(_, t)| t.closed_at.is_some_and(|closed| at.since(closed) > THREAD_KEPT))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            forget(threads, desk.notices, &id);
+        }
+    }
+}
+
+fn told_steps(incident: &Incident, settings: &OutreachSettings) -> usize {
+    incident
+        .steps
+        .iter()
+        .filter(|step| settings.steps.0.contains_key(&step.code))
+        .count()
+}
+
+/// How the expected end moved, against what was told.
+fn eta_move(thread: &Thread, incident: &Incident) -> Option<EtaMove> {
+    let eta = incident
+        .eta
+        .filter(|eta| *eta > incident.at && thread.incident.eta != Some(*eta))?;
+    match thread.promises.eta {
+        Some(told) if told == eta => None,
+        Some(told) if told < eta => Some(EtaMove::Later),
+        Some(_) | None => Some(EtaMove::Sooner),
+    }
+}
+
+fn forget(
+    threads: &mut BTreeMap<IncidentId, Thread>,
+    notices: &mut BTreeMap<NoticeId, IncidentId>,
+    id: &IncidentId,
+) {
+    if let Some(thread) = threads.remove(id) {
+        for record in &thread.records {
+            notices.remove(&record.notice.id);
+        }
+    }
+}
+
+/// Makes room: forgets the incident that ended first. Whether there was one.
+fn forget_oldest(
+    threads: &mut BTreeMap<IncidentId, Thread>,
+    notices: &mut BTreeMap<NoticeId, IncidentId>,
+) -> bool {
+    let oldest = threads
+        .iter()
+        .filter_map(|(id, t)| t.closed_at.map(|closed| (closed, id.clone())))
+        .min();
+    match oldest {
+        Some((_, id)) => {
+            forget(threads, notices, &id);
+            true
+        }
+        None => false,
+    }
+}

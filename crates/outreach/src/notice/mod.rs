@@ -1,0 +1,14 @@
+//! From incidents to notices: whom, whether, when, and what became of it.
+
+mod audience;
+mod directory;
+mod domain;
+mod no_call;
+mod plan;
+mod policy;
+mod promise;
+mod record;
+mod thread;
+mod track;
+
+pub(crate) use domain::{Domain, Office};

@@ -1,0 +1,475 @@
+//! From news to notices and intents.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_types::{
+    ContactChannel, EventTime, Fingerprint, HoldReason, IncidentState, Intent, IntentId, IntentState, Notice,
+    NoticeStage, NoticeState, check_invariant, invariant::InvariantId,
+};
+
+use super::audience::Question;
+use super::directory::PersonNo;
+use super::domain::Desk;
+use super::no_call::{NoCallFacts, no_call_needed};
+use super::policy::{
+    NoticeQuestion, PersonQuestion, Verdict, for_notice, for_person, in_pilot, is_closing, is_opening,
+    purpose_of, usable_channels,
+};
+use super::promise::next_update;
+use super::record::{RECORDS_MAX, Record, Sent, Thread, Told};
+use super::thread::{LastTold, News, overtakes, stage_for};
+use crate::stage::OutreachOutput;
+use crate::words::{Facts, FactsSource, fingerprint};
+
+/// A closing message goes within this time or not at all: later it only puzzles.
+const CLOSING_EXPIRY: Duration = Duration::from_secs(12 * 3600);
+
+/// News that holds for as long as an incident is in this state.
+pub(crate) const fn standing_news(state: IncidentState) -> News {
+    match state {
+        IncidentState::Predicted => News::StillPredicted,
+        IncidentState::Confirmed => News::StillConfirmed,
+        IncidentState::Averted => News::Averted,
+        IncidentState::Retracted => News::Retracted,
+        IncidentState::Expired => News::Expired,
+        IncidentState::Resolved => News::Resolved,
+        IncidentState::Reviewed => News::Reviewed,
+    }
+}
+
+/// Who gets a message, and why others don't.
+#[derive(Default)]
+struct Selection {
+    send: Vec<(PersonNo, ContactChannel)>,
+    withheld: BTreeMap<HoldReason, u64>,
+    retry_at: Option<EventTime>,
+    /// Why nothing goes, if nothing may.
+    blocked: Option<String>,
+}
+
+impl Selection {
+    fn withhold(&mut self, reason: HoldReason, count: u64) {
+        *self.withheld.entry(reason).or_default() += count;
+    }
+}
+
+/// Tells news: first takes back what it makes untrue, then plans what it asks for. Returns how many people it reaches.
+pub(crate) fn on_news(desk: &mut Desk<'_>, thread: &mut Thread, news: News, at: EventTime) -> u64 {
+    overtake(desk, thread, news, at);
+    tell(desk, thread, news, at)
+}
+
+fn overtake(desk: &mut Desk<'_>, thread: &mut Thread, news: News, at: EventTime) {
+    for index in 0..thread.records.len() {
+        let Some(record) = thread.records.get_mut(index) else {
+            continue;
+        };
+        let retracts = news == News::Retracted && !record.retracted && !is_closing(record.notice.stage);
+        if record.closed && !retracts || !overtakes(news, record.notice.stage) {
+            continue;
+        }
+        record.retracted |= retracts;
+        if !record.closed {
+            record.drop_holds(HoldReason::Stale);
+        }
+        record.publish(at, "later news has overtaken it".into(), desk.effects);
+        let notice = record.notice.id.clone();
+        if thread.untell_planned(index) > 0 {
+            desk.effects.emit(OutreachOutput::CancelIntents {
+                notice,
+                reason: HoldReason::Stale,
+            });
+        }
+    }
+}
+
+/// Plans what `news` asks for, person by person. Asking again plans only what wasn't planned yet.
+pub(crate) fn tell(desk: &mut Desk<'_>, thread: &mut Thread, news: News, at: EventTime) -> u64 {
+    let audience = super::audience::audience(desk.directory, &thread.incident.scope, desk.settings);
+    let mut stages: BTreeMap<NoticeStage, Vec<PersonNo>> = BTreeMap::new();
+    let told = thread
+        .told
+        .iter()
+        .filter(|(_, told)| told.last != LastTold::Nothing)
+        .map(|(no, _)| *no);
+    let people: BTreeSet<PersonNo> = audience.iter().copied().chain(told).collect();
+    for no in people {
+        if let Some(stage) = stage_for(news, thread.last_told(no)) {
+            stages.entry(stage).or_default().push(no);
+        }
+    }
+    // An incident that touches nobody leaves a trace too: it may be the directory that is wrong.
+    if audience.is_empty()
+        && let Some(stage) = stage_for(news, LastTold::Nothing)
+    {
+        stages.entry(stage).or_default();
+    }
+    // Those who know most first: what they were promised must not be overwritten by what the newly told are.
+    stages
+        .into_iter()
+        .rev()
+        .map(|(stage, people)| plan(desk, thread, (news, stage), at, &audience, &people))
+        .sum()
+}
+
+fn plan(
+    desk: &mut Desk<'_>,
+    thread: &mut Thread,
+    (news, stage): (News, NoticeStage),
+    at: EventTime,
+    audience: &BTreeSet<PersonNo>,
+    people: &[PersonNo],
+) -> u64 {
+    let before = thread.records.len();
+    let Some(index) = record_for(desk, thread, news, stage, at) else {
+        return 0;
+    };
+    let selection = select(desk, thread, index, at, audience, people);
+    let says_nothing_new = selection.send.is_empty() && !selection.withheld.keys().any(|r| r.is_hold());
+    let told_before = thread.records.iter().take(index).any(|r| r.notice.stage == stage);
+    if index == before && says_nothing_new && told_before {
+        // A second notice of a stage, and still only people who may not be told: the first one says so.
+        if let Some(record) = thread.records.pop() {
+            desk.notices.remove(&record.notice.id);
+        }
+        return 0;
+    }
+    let reached = u64::try_from(selection.send.len()).unwrap_or(u64::MAX);
+    commit(desk, thread, index, at, audience, selection);
+    reached
+}
+
+/// The notice that tells `stage` now: the open one if its text still holds (or nobody got it yet), else a new one.
+fn record_for(
+    desk: &mut Desk<'_>,
+    thread: &mut Thread,
+    news: News,
+    stage: NoticeStage,
+    at: EventTime,
+) -> Option<usize> {
+    let open = thread
+        .records
+        .iter()
+        .rposition(|r| r.notice.stage == stage && !r.closed);
+    let before = open.and_then(|i| thread.records.get(i)).map(|r| &r.facts);
+    let facts = facts_of(desk, thread, news, stage, at, before);
+    if let Some(record) = open.and_then(|i| thread.records.get_mut(i)) {
+        let same_day =
+            desk.settings.zone.local(record.facts.at).date() == desk.settings.zone.local(at).date();
+        if same_day && record.facts.still_true(&facts) {
+            return open;
+        }
+        if record.intents.is_empty() {
+            write(desk, record, facts, news);
+            return open;
+        }
+        record.drop_holds(HoldReason::Stale);
+        record.publish(
+            at,
+            "its text no longer holds; a new one follows".into(),
+            desk.effects,
+        );
+    }
+    if thread.records.len() >= RECORDS_MAX && !is_closing(stage) {
+        return None;
+    }
+    let incident = &thread.incident;
+    let notice = Notice {
+        id: thread.notice_id(stage),
+        revision: 0,
+        domain: incident.domain.clone(),
+        incident: incident.id.clone(),
+        incident_revision: incident.revision,
+        stage,
+        state: NoticeState::Drafted,
+        at,
+        audience: 0,
+        intents: 0,
+        progress: BTreeMap::new(),
+        withheld: BTreeMap::new(),
+        channels: BTreeMap::new(),
+        texts: Vec::new(),
+        text_fingerprint: Arc::from(""),
+        no_call_needed: false,
+        next_update: None,
+        eta: None,
+        first_accepted_at: None,
+        reason: String::new(),
+        simulated: incident.simulated,
+    };
+    desk.notices.insert(notice.id.clone(), incident.id.clone());
+    let mut record = Record::new(notice, news, facts.clone());
+    write(desk, &mut record, facts, news);
+    thread.records.push(record);
+    Some(thread.records.len() - 1)
+}
+
+fn facts_of(
+    desk: &Desk<'_>,
+    thread: &Thread,
+    news: News,
+    stage: NoticeStage,
+    at: EventTime,
+    before: Option<&Facts>,
+) -> Facts {
+    let incident = &thread.incident;
+    let no_call = stage == NoticeStage::Confirmed
+        && no_call_needed(NoCallFacts::of(
+            incident,
+            at,
+            thread.promises.overdue(at),
+            desk.settings,
+        ));
+    let source = FactsSource {
+        at,
+        no_call_needed: no_call,
+        // Asked again for people who were held, these must not turn into what the others have been told since.
+        eta_old: match stage {
+            NoticeStage::EtaChanged => before.map_or(thread.promises.eta, |b| b.eta_old),
+            NoticeStage::Predicted
+            | NoticeStage::Confirmed
+            | NoticeStage::Progress
+            | NoticeStage::Resolved
+            | NoticeStage::AllClear
+            | NoticeStage::Averted
+            | NoticeStage::Retraction => None,
+        },
+        told_at: if is_closing(stage) {
+            before.map_or(thread.opening_at, |b| b.told_at)
+        } else {
+            None
+        },
+        next: next_update(stage, incident, at, &desk.settings.promise),
+        with_steps: stage == NoticeStage::Progress,
+        step_is_news: news == News::Step && stage == NoticeStage::Progress,
+    };
+    Facts::of(incident, source, desk.settings)
+}
+
+/// Writes the texts. Words that can't be filled are our own bug; then there is no text, and nothing is sent.
+fn write(desk: &Desk<'_>, record: &mut Record, facts: Facts, news: News) {
+    let texts = desk.wording.texts(record.notice.stage, &facts, desk.settings);
+    check_invariant!(InvariantId::N2, texts.is_ok(), "{:?}", texts.as_ref().err());
+    let notice = &mut record.notice;
+    notice.texts = texts.unwrap_or_default();
+    notice.text_fingerprint = Arc::from(fingerprint(&notice.texts));
+    notice.no_call_needed = facts.no_call_needed;
+    notice.next_update = facts.next;
+    notice.eta = facts.eta;
+    record.facts = facts;
+    record.news = news;
+}
+
+fn select(
+    desk: &Desk<'_>,
+    thread: &Thread,
+    index: usize,
+    at: EventTime,
+    audience: &BTreeSet<PersonNo>,
+    people: &[PersonNo],
+) -> Selection {
+    let mut selection = Selection::default();
+    let Some(record) = thread.records.get(index) else {
+        return selection;
+    };
+    let (incident, stage) = (&thread.incident, record.notice.stage);
+    let share = if stage == NoticeStage::Predicted {
+        desk.settings.predicted.pilot_share.get()
+    } else {
+        1.0
+    };
+    let piloted = |no: &PersonNo| {
+        desk.directory
+            .get(*no)
+            .is_some_and(|person| share >= 1.0 || in_pilot(person, incident, share))
+    };
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let reach = if is_opening(stage) {
+        count(audience.iter().filter(|no| piloted(no)).count())
+    } else {
+        count(people.len())
+    };
+    let question = NoticeQuestion {
+        incident,
+        stage,
+        at,
+        audience: count(audience.len()),
+        reach,
+        killed: desk.killed,
+        approved: record.approved.as_ref() == Some(&record.notice.text_fingerprint),
+    };
+    let block = for_notice(&question, desk.settings).or_else(|| {
+        record
+            .notice
+            .texts
+            .is_empty()
+            .then(|| (HoldReason::Policy, "it has no text".into()))
+    });
+    if let Some((reason, why)) = block {
+        selection.withhold(reason, count(people.len()));
+        selection.blocked = Some(why);
+        return selection;
+    }
+    let usable = usable_channels(incident, stage, desk.settings);
+    let purpose = purpose_of(incident, desk.settings);
+    let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
+    for no in people {
+        let Some(person) = desk.directory.get(*no) else {
+            continue;
+        };
+        let (day, quiet) = *clocks
+            .entry(person.region)
+            .or_insert_with(|| desk.clock(person.region, at));
+        let told = thread.told.get(no);
+        let tried = |channel| {
+            !record.intents.is_empty()
+                && record
+                    .intents
+                    .contains_key(&intent_id(record, person.id.as_str(), channel))
+        };
+        let works = |channel: ContactChannel| usable.contains(&channel) && !tried(channel);
+        if person.channels().any(&tried) && !person.channels().any(works) {
+            // Every way was tried; the failures stand in the notice's progress.
+            continue;
+        }
+        let verdict = for_person(
+            &PersonQuestion {
+                person,
+                stage,
+                purpose,
+                at,
+                opted_out: desk.opted_out.contains(&person.id),
+                in_pilot: piloted(no),
+                messages: told.map_or(0, |t| t.messages),
+                today: if person.day == day { person.sent_today } else { 0 },
+                quiet_until: quiet,
+                corrects_tonight: stage == NoticeStage::Retraction
+                    && told.is_some_and(|t| quiet.is_some() && at.since(t.at) <= CLOSING_EXPIRY),
+                usable: &works,
+            },
+            desk.settings,
+        );
+        match verdict {
+            Verdict::Send(channel) => selection.send.push((*no, channel)),
+            Verdict::Suppress(reason) => selection.withhold(reason, 1),
+            Verdict::Hold(reason, until) => {
+                selection.withhold(reason, 1);
+                selection.retry_at = [selection.retry_at, until].into_iter().flatten().min();
+            }
+        }
+    }
+    selection
+}
+
+fn intent_id(record: &Record, customer: &str, channel: ContactChannel) -> IntentId {
+    IntentId::derived(Fingerprint::of_parts(&[
+        b"intent",
+        record.notice.id.as_str().as_bytes(),
+        customer.as_bytes(),
+        channel.as_str().as_bytes(),
+    ]))
+}
+
+/// Writes the selection into the notice and asks for the intents, the notice first.
+fn commit(
+    desk: &mut Desk<'_>,
+    thread: &mut Thread,
+    index: usize,
+    at: EventTime,
+    audience: &BTreeSet<PersonNo>,
+    selection: Selection,
+) {
+    let Thread {
+        incident,
+        told: told_by_person,
+        promises,
+        opening_at,
+        records,
+        ..
+    } = thread;
+    let Some(record) = records.get_mut(index) else {
+        return;
+    };
+    let stage = record.notice.stage;
+    let question = Question::of(desk.directory, &incident.scope, desk.settings);
+    let after = LastTold::after(stage, record.facts.eta.is_some());
+    let expires_at = match stage {
+        NoticeStage::Predicted => record.facts.onset.or(record.facts.next),
+        NoticeStage::Confirmed | NoticeStage::Progress | NoticeStage::EtaChanged => record.facts.next,
+        NoticeStage::Resolved | NoticeStage::AllClear | NoticeStage::Averted | NoticeStage::Retraction => {
+            Some(at.plus(CLOSING_EXPIRY))
+        }
+    };
+    let mut intents = Vec::with_capacity(selection.send.len());
+    for (no, channel) in selection.send {
+        let clock_of = desk.directory.get(no).map(|p| p.region);
+        let day = clock_of.map_or(0, |region| desk.clock(region, at).0);
+        let Some(person) = desk.directory.get(no) else {
+            continue;
+        };
+        check_invariant!(
+            InvariantId::N1,
+            told_by_person.contains_key(&no)
+                || (question.touches(person)
+                    && desk
+                        .directory
+                        .region(person.region)
+                        .is_some_and(|r| question.covers(&r))),
+            "{} is outside the scope of {}",
+            person.id,
+            incident.id
+        );
+        let intent = Intent {
+            id: intent_id(record, person.id.as_str(), channel),
+            notice: record.notice.id.clone(),
+            incident: incident.id.clone(),
+            domain: incident.domain.clone(),
+            customer: person.id.clone(),
+            channel,
+            language: person.language,
+            at,
+            expires_at,
+        };
+        let sent = Sent {
+            person: no,
+            state: IntentState::Planned,
+        };
+        record.intents.insert(intent.id.clone(), sent);
+        record.shift(IntentState::Planned, true);
+        *record.notice.channels.entry(channel).or_default() += 1;
+        record.notice.intents += 1;
+        let before = told_by_person.get(&no);
+        let told = Told {
+            last: after,
+            before: before.map_or(LastTold::Nothing, |t| t.last),
+            notice: u32::try_from(index).unwrap_or(u32::MAX),
+            at,
+            messages: before.map_or(0, |t| t.messages).saturating_add(1),
+        };
+        told_by_person.insert(no, told);
+        desk.count_message(no, day);
+        intents.push(intent);
+    }
+    if !intents.is_empty() {
+        if is_opening(stage) {
+            *opening_at = Some(at);
+        }
+        promises.renew(record.facts.next, record.facts.eta);
+    }
+    let notice = &mut record.notice;
+    notice.incident_revision = incident.revision;
+    notice.audience = u64::try_from(audience.len()).unwrap_or(u64::MAX);
+    notice.withheld = selection.withheld;
+    record.retry_at = selection.retry_at;
+    let reason = selection.blocked.unwrap_or_else(|| match intents.len() {
+        0 => "nobody can be told now".to_owned(),
+        1 => "1 message planned".to_owned(),
+        n => format!("{n} messages planned"),
+    });
+    record.publish(at, reason, desk.effects);
+    for intent in intents {
+        desk.effects.emit(OutreachOutput::Intent(intent));
+    }
+}

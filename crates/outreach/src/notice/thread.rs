@@ -1,0 +1,312 @@
+//! One thread per trouble (R9): what has happened and what this person was last told give what they are told now.
+
+use forecall_types::{IncidentChange, IncidentState, NoticeStage};
+use serde::{Deserialize, Serialize};
+
+/// What has happened, from a customer's point of view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum News {
+    /// It may come.
+    Predicted,
+    /// It may still come; perhaps to more people, or more surely.
+    StillPredicted,
+    /// It is there.
+    Confirmed,
+    /// It is still there; perhaps for more people.
+    StillConfirmed,
+    /// It takes longer than was said.
+    EtaLater,
+    /// There is an end in sight now, or a nearer one.
+    EtaSooner,
+    /// The end that was told has passed.
+    EtaLost,
+    /// Something was done.
+    Step,
+    /// Nothing has happened, but news was promised.
+    PromiseDue,
+    /// Prevented.
+    Averted,
+    /// It was an error.
+    Retracted,
+    /// It did not come.
+    Expired,
+    /// It is over.
+    Resolved,
+    /// Looked at afterwards.
+    Reviewed,
+}
+
+#[cfg(test)]
+impl News {
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Predicted,
+        Self::StillPredicted,
+        Self::Confirmed,
+        Self::StillConfirmed,
+        Self::EtaLater,
+        Self::EtaSooner,
+        Self::EtaLost,
+        Self::Step,
+        Self::PromiseDue,
+        Self::Averted,
+        Self::Retracted,
+        Self::Expired,
+        Self::Resolved,
+        Self::Reviewed,
+    ];
+}
+
+/// What a person was last told in this thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum LastTold {
+    /// Nothing.
+    Nothing,
+    /// That it may come.
+    Predicted,
+    /// That it is there, without an end.
+    Trouble,
+    /// That it is there, and when it should be over.
+    TroubleWithEta,
+    /// That it is over, did not come, or was an error.
+    Closed,
+}
+
+impl LastTold {
+    /// After a message of this stage.
+    pub(crate) const fn after(stage: NoticeStage, with_eta: bool) -> Self {
+        match stage {
+            NoticeStage::Predicted => Self::Predicted,
+            NoticeStage::Confirmed | NoticeStage::Progress | NoticeStage::EtaChanged => {
+                if with_eta {
+                    Self::TroubleWithEta
+                } else {
+                    Self::Trouble
+                }
+            }
+            NoticeStage::Resolved
+            | NoticeStage::AllClear
+            | NoticeStage::Averted
+            | NoticeStage::Retraction => Self::Closed,
+        }
+    }
+}
+
+/// The table: the stage to tell, or silence.
+///
+/// Closings go only to people who were told; growth reaches only new ones; a severity that changes is silence; whoever
+/// missed the beginning hears the beginning, not the middle.
+pub(crate) const fn stage_for(news: News, told: LastTold) -> Option<NoticeStage> {
+    use LastTold as L;
+    use NoticeStage as S;
+    match (news, told) {
+        (News::Predicted | News::StillPredicted, L::Nothing) => Some(S::Predicted),
+        (
+            News::Predicted | News::StillPredicted,
+            L::Predicted | L::Trouble | L::TroubleWithEta | L::Closed,
+        ) => None,
+
+        (News::Confirmed | News::StillConfirmed, L::Nothing | L::Predicted | L::Closed) => Some(S::Confirmed),
+        (News::Confirmed | News::StillConfirmed, L::Trouble | L::TroubleWithEta) => None,
+
+        (
+            News::EtaLater | News::EtaSooner | News::EtaLost | News::Step | News::PromiseDue,
+            L::Nothing | L::Predicted | L::Closed,
+        ) => Some(S::Confirmed),
+        // "It takes longer" is said only to people who know of an earlier end.
+        (News::EtaLater, L::TroubleWithEta) => Some(S::EtaChanged),
+        (News::EtaLater, L::Trouble) => Some(S::Progress),
+        (News::EtaSooner | News::Step, L::Trouble | L::TroubleWithEta) => Some(S::Progress),
+        (News::EtaLost, L::TroubleWithEta) => Some(S::EtaChanged),
+        (News::EtaLost, L::Trouble) => None,
+        (News::PromiseDue, L::Trouble | L::TroubleWithEta) => Some(S::Progress),
+
+        (News::Averted, L::Predicted) => Some(S::Averted),
+        (News::Expired, L::Predicted) => Some(S::AllClear),
+        // To somebody who was told that it is there, only "it is over" can be true.
+        (News::Averted | News::Expired, L::Trouble | L::TroubleWithEta) => Some(S::Resolved),
+        (News::Resolved, L::Predicted | L::Trouble | L::TroubleWithEta) => Some(S::Resolved),
+        (News::Retracted, L::Predicted | L::Trouble | L::TroubleWithEta) => Some(S::Retraction),
+        (News::Averted | News::Expired | News::Resolved | News::Retracted, L::Nothing | L::Closed) => None,
+        (News::Reviewed, L::Nothing | L::Predicted | L::Trouble | L::TroubleWithEta | L::Closed) => None,
+    }
+}
+
+/// Whether `news` makes an earlier message of `stage` untrue: what of it hasn't left must not leave.
+pub(crate) const fn overtakes(news: News, stage: NoticeStage) -> bool {
+    let open_trouble = matches!(
+        stage,
+        NoticeStage::Confirmed | NoticeStage::Progress | NoticeStage::EtaChanged
+    );
+    match news {
+        News::Predicted | News::StillPredicted | News::StillConfirmed | News::Reviewed => false,
+        News::Confirmed => !open_trouble,
+        News::EtaLater | News::EtaSooner | News::EtaLost | News::PromiseDue => {
+            open_trouble || matches!(stage, NoticeStage::Predicted)
+        }
+        News::Step => matches!(stage, NoticeStage::Progress | NoticeStage::Predicted),
+        News::Averted | News::Retracted | News::Expired | News::Resolved => {
+            open_trouble || matches!(stage, NoticeStage::Predicted)
+        }
+    }
+}
+
+/// What two states of an incident have in common with news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) change: IncidentChange,
+    pub(crate) state: IncidentState,
+    /// A step with approved words is new.
+    pub(crate) step: bool,
+    /// The end moved: later, or sooner (or is known for the first time).
+    pub(crate) eta: Option<EtaMove>,
+}
+
+/// Which way an expected end moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EtaMove {
+    Later,
+    Sooner,
+}
+
+/// What an incident event means for customers. An end that moves tells more than a step.
+pub(crate) const fn news_of(change: Change) -> News {
+    match change.change {
+        IncidentChange::Predicted => News::Predicted,
+        IncidentChange::Confirmed => News::Confirmed,
+        IncidentChange::Averted => News::Averted,
+        IncidentChange::Retracted => News::Retracted,
+        IncidentChange::Expired => News::Expired,
+        IncidentChange::Resolved => News::Resolved,
+        IncidentChange::Reviewed => News::Reviewed,
+        IncidentChange::Updated => match change.state {
+            IncidentState::Predicted => News::StillPredicted,
+            IncidentState::Confirmed => match (change.eta, change.step) {
+                (Some(EtaMove::Later), _) => News::EtaLater,
+                (Some(EtaMove::Sooner), _) => News::EtaSooner,
+                (None, true) => News::Step,
+                (None, false) => News::StillConfirmed,
+            },
+            IncidentState::Averted => News::Averted,
+            IncidentState::Retracted => News::Retracted,
+            IncidentState::Expired => News::Expired,
+            IncidentState::Resolved => News::Resolved,
+            IncidentState::Reviewed => News::Reviewed,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn every_cell() {
+        let columns = [
+            LastTold::Nothing,
+            LastTold::Predicted,
+            LastTold::Trouble,
+            LastTold::TroubleWithEta,
+            LastTold::Closed,
+        ];
+        let mut table = String::new();
+        let mut row = |head: String, cells: Vec<String>| {
+            let line: String = cells.iter().map(|c| format!(" {c:<14}")).collect();
+            writeln!(table, "{}", format!("{head:<14}|{line}").trim_end()).unwrap();
+        };
+        row(String::new(), columns.iter().map(|c| format!("{c:?}")).collect());
+        for news in News::ALL {
+            let cells = columns
+                .iter()
+                .map(|told| stage_for(news, *told).map_or("-", NoticeStage::as_str).to_owned())
+                .collect();
+            row(format!("{news:?}"), cells);
+        }
+        expect![[r#"
+                          | Nothing        Predicted      Trouble        TroubleWithEta Closed
+            Predicted     | predicted      -              -              -              -
+            StillPredicted| predicted      -              -              -              -
+            Confirmed     | confirmed      confirmed      -              -              confirmed
+            StillConfirmed| confirmed      confirmed      -              -              confirmed
+            EtaLater      | confirmed      confirmed      progress       eta_changed    confirmed
+            EtaSooner     | confirmed      confirmed      progress       progress       confirmed
+            EtaLost       | confirmed      confirmed      -              eta_changed    confirmed
+            Step          | confirmed      confirmed      progress       progress       confirmed
+            PromiseDue    | confirmed      confirmed      progress       progress       confirmed
+            Averted       | -              averted        resolved       resolved       -
+            Retracted     | -              retraction     retraction     retraction     -
+            Expired       | -              all_clear      resolved       resolved       -
+            Resolved      | -              resolved       resolved       resolved       -
+            Reviewed      | -              -              -              -              -
+        "#]]
+        .assert_eq(&table);
+    }
+
+    #[test]
+    fn what_is_overtaken() {
+        let mut table = String::new();
+        for news in News::ALL {
+            let stages: Vec<&str> = NoticeStage::ALL
+                .into_iter()
+                .filter(|stage| overtakes(news, *stage))
+                .map(NoticeStage::as_str)
+                .collect();
+            writeln!(table, "{}", format!("{news:?}: {}", stages.join(" ")).trim_end()).unwrap();
+        }
+        expect![[r#"
+            Predicted:
+            StillPredicted:
+            Confirmed: predicted resolved all_clear averted retraction
+            StillConfirmed:
+            EtaLater: predicted confirmed progress eta_changed
+            EtaSooner: predicted confirmed progress eta_changed
+            EtaLost: predicted confirmed progress eta_changed
+            Step: predicted progress
+            PromiseDue: predicted confirmed progress eta_changed
+            Averted: predicted confirmed progress eta_changed
+            Retracted: predicted confirmed progress eta_changed
+            Expired: predicted confirmed progress eta_changed
+            Resolved: predicted confirmed progress eta_changed
+            Reviewed:
+        "#]]
+        .assert_eq(&table);
+    }
+
+    #[test]
+    fn closings_go_only_to_the_told_and_only_once() {
+        for news in [
+            News::Averted,
+            News::Retracted,
+            News::Expired,
+            News::Resolved,
+            News::Reviewed,
+        ] {
+            assert_eq!(stage_for(news, LastTold::Nothing), None, "{news:?}");
+            assert_eq!(stage_for(news, LastTold::Closed), None, "{news:?}");
+        }
+    }
+
+    #[test]
+    fn an_update_is_read_by_what_changed() {
+        let update = |state, eta, step| {
+            news_of(Change {
+                change: IncidentChange::Updated,
+                state,
+                step,
+                eta,
+            })
+        };
+        let confirmed = IncidentState::Confirmed;
+        assert_eq!(update(confirmed, None, false), News::StillConfirmed);
+        assert_eq!(update(confirmed, None, true), News::Step);
+        assert_eq!(update(confirmed, Some(EtaMove::Later), true), News::EtaLater);
+        assert_eq!(update(confirmed, Some(EtaMove::Sooner), true), News::EtaSooner);
+        assert_eq!(
+            update(IncidentState::Predicted, Some(EtaMove::Later), true),
+            News::StillPredicted
+        );
+    }
+}

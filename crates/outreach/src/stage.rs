@@ -1,0 +1,217 @@
+//! The stage: records of the outreach log in, notices, intents and call forecasts out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
+use forecall_types::{
+    CallForecast, CustomerChange, CustomerId, DomainName, EventTime, HoldReason, Intent, Notice, NoticeId,
+    OutreachEntry, Position, RejectReason, Reply, ReplyKind,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::calls::{CallModel, CallState};
+use crate::notice::{Domain, Office};
+use crate::settings::OutreachSettings;
+use crate::words::Wording;
+
+/// Domains on one partition of the log. They are tenants: more go on further partitions.
+pub const DOMAINS_MAX: usize = 256;
+/// Pseudonyms that opted out, kept whether or not the directory knows them: as many as a partition's largest directory.
+pub const OPT_OUTS_MAX: usize = 2_000_000;
+
+/// One record of the outreach log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutreachInput {
+    /// Where it stands.
+    pub position: Position,
+    /// What it says.
+    pub entry: OutreachEntry,
+}
+
+/// What is to be written down or published.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutreachOutput {
+    /// A revision of a notice; it stands before the intents it plans.
+    Notice(Box<Notice>),
+    /// One message to one person.
+    Intent(Intent),
+    /// Intents of this notice that haven't been tried must not be. Each is then answered with a receipt `failed`; one
+    /// that had left already is answered as usual.
+    CancelIntents {
+        /// The notice.
+        notice: NoticeId,
+        /// Why: the kill switch, or later news.
+        reason: HoldReason,
+    },
+    /// Calls expected in an interval.
+    Forecast(Box<CallForecast>),
+}
+
+/// Whom to tell what of which incident, and the calls to expect. Its state is all the log has told it.
+pub struct OutreachStage {
+    settings: Arc<OutreachSettings>,
+    wording: Wording,
+    domains: BTreeMap<DomainName, Domain>,
+    opted_out: BTreeSet<CustomerId>,
+    calls: CallModel,
+}
+
+/// What a snapshot holds.
+#[derive(Serialize)]
+struct Saved<'a> {
+    domains: &'a BTreeMap<DomainName, Domain>,
+    opted_out: &'a BTreeSet<CustomerId>,
+    calls: &'a CallState,
+}
+
+#[derive(Deserialize)]
+struct Loaded {
+    domains: BTreeMap<DomainName, Domain>,
+    opted_out: BTreeSet<CustomerId>,
+    calls: CallState,
+}
+
+impl OutreachStage {
+    /// Knows nobody yet.
+    pub fn new(settings: Arc<OutreachSettings>) -> Self {
+        Self {
+            calls: CallModel::new(Arc::clone(&settings.calls)),
+            settings,
+            wording: Wording::default(),
+            domains: BTreeMap::new(),
+            opted_out: BTreeSet::new(),
+        }
+    }
+
+    /// The domain of that name with what it needs for a record, and the call model; `None`, with a reject, if there are
+    /// too many domains.
+    fn domain<'a>(
+        &'a mut self,
+        name: &DomainName,
+        effects: &'a mut Effects<OutreachOutput>,
+    ) -> Option<(&'a mut Domain, Office<'a>, &'a mut CallModel)> {
+        if !self.domains.contains_key(name) && self.domains.len() >= DOMAINS_MAX {
+            effects.reject(RejectReason::TooLarge, "too many domains on one partition");
+            return None;
+        }
+        let domain = self.domains.entry(name.clone()).or_default();
+        let office = Office {
+            settings: &self.settings,
+            wording: &self.wording,
+            opted_out: &self.opted_out,
+            effects,
+        };
+        Some((domain, office, &mut self.calls))
+    }
+
+    fn on_customer(&mut self, change: &CustomerChange, effects: &mut Effects<OutreachOutput>) {
+        let name = match change {
+            CustomerChange::Upsert(customer) => &customer.domain,
+            CustomerChange::Erased { id, domain } => {
+                self.opted_out.remove(id);
+                domain
+            }
+        };
+        if let Some((domain, office, _)) = self.domain(name, effects) {
+            domain.on_customer(change, office.effects);
+        }
+    }
+
+    fn on_reply(&mut self, reply: &Reply, effects: &mut Effects<OutreachOutput>) {
+        for domain in self.domains.values_mut() {
+            domain.saw(&reply.customer, reply.at);
+        }
+        match reply.kind {
+            ReplyKind::Stop => {
+                if self.opted_out.len() < OPT_OUTS_MAX {
+                    self.opted_out.insert(reply.customer.clone());
+                } else {
+                    effects.reject(RejectReason::TooLarge, "the list of opt-outs is full");
+                }
+            }
+            // They show that the person is awake; answering them is the journeys' business.
+            ReplyKind::Status | ReplyKind::StillDown | ReplyKind::Other => {}
+        }
+    }
+
+    fn on_tick(&mut self, at: EventTime, effects: &mut Effects<OutreachOutput>) {
+        for domain in self.domains.values_mut() {
+            let mut office = Office {
+                settings: &self.settings,
+                wording: &self.wording,
+                opted_out: &self.opted_out,
+                effects,
+            };
+            domain.on_tick(at, &mut office);
+        }
+        let mut forecasts = Vec::new();
+        self.calls.on_tick(at, &mut forecasts);
+        for forecast in forecasts {
+            effects.emit(OutreachOutput::Forecast(Box::new(forecast)));
+        }
+    }
+}
+
+impl Stage for OutreachStage {
+    type Settings = Arc<OutreachSettings>;
+    type Input = OutreachInput;
+    type Output = OutreachOutput;
+
+    const NAME: &'static str = "outreach";
+    const VERSION: u32 = 1;
+
+    fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
+        match &input.entry {
+            OutreachEntry::Incident(event) => {
+                if let Some((domain, mut office, calls)) = self.domain(&event.incident.domain, effects)
+                    && let Some(affected) = domain.on_incident(event, &mut office)
+                {
+                    calls.on_incident(event, affected);
+                }
+            }
+            OutreachEntry::Call(call) => {
+                if let Some((domain, _, calls)) = self.domain(&call.domain, effects) {
+                    if let Some(customer) = &call.customer {
+                        domain.saw(customer, call.at);
+                    }
+                    calls.on_call(call);
+                }
+            }
+            OutreachEntry::Customer(change) => self.on_customer(change, effects),
+            OutreachEntry::Reply(reply) => self.on_reply(reply, effects),
+            OutreachEntry::Receipt(receipt) => {
+                if let Some((domain, mut office, calls)) = self.domain(&receipt.domain, effects)
+                    && let Some(incident) = domain.on_receipt(receipt, &mut office)
+                {
+                    calls.on_told(&incident, receipt.at, 1);
+                }
+            }
+            OutreachEntry::Command(command) => {
+                if let Some((domain, mut office, _)) = self.domain(&command.domain, effects) {
+                    domain.on_command(command, &mut office);
+                }
+            }
+            OutreachEntry::Tick(tick) => self.on_tick(tick.at, effects),
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
+        encode_state(&Saved {
+            domains: &self.domains,
+            opted_out: &self.opted_out,
+            calls: self.calls.state(),
+        })
+    }
+
+    fn load(settings: Arc<OutreachSettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let loaded: Loaded = decode_state(bytes)?;
+        Ok(Self {
+            calls: CallModel::restore(Arc::clone(&settings.calls), loaded.calls),
+            settings,
+            wording: Wording::default(),
+            domains: loaded.domains,
+            opted_out: loaded.opted_out,
+        })
+    }
+}

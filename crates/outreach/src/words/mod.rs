@@ -1,0 +1,15 @@
+//! The words for customers: facts in, texts per language and channel out. What is said stands in `templates/`.
+
+mod calendar;
+mod catalogue;
+mod facts;
+mod lint;
+mod sms;
+
+pub(crate) use calendar::unix_day;
+pub(crate) use catalogue::{Wording, fingerprint};
+pub(crate) use facts::{Facts, FactsSource};
+
+#[cfg(test)]
+#[allow(clippy::too_many_lines, reason = "texts as they read take room")]
+mod tests;

@@ -1,0 +1,332 @@
+//! Puts the stages of a process together: who reads what, who commits where.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use forecall_config::{GatewaySettings, Settings};
+use forecall_delivery::{DeliverSettings, Deliverer, EmailGateway, FileSink, Gateway};
+use forecall_detect::RekeySettings;
+use forecall_ledger::{Ledger, MasterKey};
+use forecall_log::Membership;
+use forecall_types::ContactChannel;
+use forecall_wire::event::TopicId;
+use forecall_wire::telemetry::PseudonymKey;
+
+use crate::drive::{DeliverDrive, Drive};
+use crate::host::{Adapter, Host, HostError, HostSettings, LedgerSink, LogSink, Sink};
+use crate::pipeline::Surroundings;
+use crate::publisher::Publisher;
+use crate::snapshots::SnapshotStore;
+use crate::stages::{
+    CorrelateAdapter, DetectAdapter, Intake, IntakeAdapter, OutreachAdapter, RekeyAdapter, Wiring,
+};
+
+type Drives = Vec<(&'static str, Box<dyn Drive>)>;
+
+pub(crate) struct Assembly<'a> {
+    settings: &'a Settings,
+    around: &'a Surroundings,
+    wiring: Wiring,
+    snapshots: SnapshotStore,
+    ledger_path: PathBuf,
+    master: Option<MasterKey>,
+    ledger: Option<Arc<Mutex<Ledger>>>,
+}
+
+fn settings_error(what: impl std::fmt::Display) -> HostError {
+    HostError::Settings(what.to_string())
+}
+
+/// The key of the pseudonyms, from the 64 hexadecimal digits of the settings.
+///
+/// # Errors
+/// It is something else.
+pub fn pseudonym_key(settings: &Settings) -> Result<Option<Arc<PseudonymKey>>, HostError> {
+    let Some(secret) = &settings.ledger.pseudonym_key else {
+        return Ok(None);
+    };
+    let text = secret.expose().trim();
+    let bytes: Option<Vec<u8>> = (text.len() == 64)
+        .then(|| {
+            (0..32)
+                .map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok())
+                .collect()
+        })
+        .flatten();
+    let bytes = bytes.ok_or_else(|| settings_error("ledger.pseudonym_key must be 64 hexadecimal digits"))?;
+    let country = settings
+        .directory
+        .as_ref()
+        .map_or("98", |d| d.country_code.as_str());
+    Ok(Some(Arc::new(
+        PseudonymKey::from_bytes(&bytes)
+            .map_err(settings_error)?
+            .with_country(country),
+    )))
+}
+
+impl<'a> Assembly<'a> {
+    pub(crate) fn new(
+        settings: &'a Settings,
+        around: &'a Surroundings,
+        ledger_path: PathBuf,
+        in_memory: bool,
+    ) -> Result<Self, HostError> {
+        let wiring = Wiring {
+            sources: Arc::new(
+                settings
+                    .sources
+                    .iter()
+                    .map(|s| (s.topic.to_string(), s.clone()))
+                    .collect(),
+            ),
+            topics: Arc::new(settings.topic_names()),
+            pseudonyms: pseudonym_key(settings)?,
+            hash_key: settings
+                .ledger
+                .pseudonym_key
+                .as_ref()
+                .map(|key| Arc::from(key.expose().as_bytes())),
+        };
+        let snapshots = if in_memory {
+            SnapshotStore::in_memory(&settings.group)?
+        } else {
+            SnapshotStore::local(&settings.state.path, &settings.group)?
+        };
+        let master = match (&settings.ledger.master_key, in_memory) {
+            (Some(secret), _) => Some(MasterKey::from_hex(secret.expose()).map_err(settings_error)?),
+            // Nothing outlives a run in memory, nor need its key.
+            (None, true) => Some(MasterKey::generate().map_err(settings_error)?),
+            (None, false) => None,
+        };
+        Ok(Self {
+            settings,
+            around,
+            wiring,
+            snapshots,
+            ledger_path,
+            master,
+            ledger: None,
+        })
+    }
+
+    pub(crate) fn opened_ledger(&self) -> Option<Arc<Mutex<Ledger>>> {
+        self.ledger.clone()
+    }
+
+    fn host_settings(&self) -> HostSettings {
+        let state = &self.settings.state;
+        HostSettings {
+            tick_every: Duration::from_secs(state.tick_seconds),
+            idle_after: Duration::from_secs(state.idle_seconds),
+            snapshot_every: Duration::from_secs(state.interval_seconds),
+            ..HostSettings::default()
+        }
+    }
+
+    fn membership(&self, stage: &str, topics: Vec<String>) -> Membership {
+        let group = format!("{}.{stage}", self.settings.group);
+        let instance = format!("{group}.{}.0", self.around.slot);
+        Membership {
+            group,
+            instance,
+            topics,
+            is_static: true,
+        }
+    }
+
+    fn host<A: Adapter>(
+        &self,
+        membership: &Membership,
+        adapter: A,
+        sink: Arc<dyn Sink>,
+    ) -> Result<Host<A>, HostError> {
+        Host::join(
+            self.around.log.as_ref(),
+            membership,
+            adapter,
+            sink,
+            self.snapshots.clone(),
+            Arc::clone(&self.around.clock),
+            self.around.metrics.clone(),
+            self.host_settings(),
+        )
+    }
+
+    fn topic(&self, id: TopicId) -> String {
+        self.wiring.topics.name(id)
+    }
+
+    pub(crate) fn detect(&self) -> Result<Drives, HostError> {
+        let telemetry = || self.settings.sources.iter().filter(|s| !s.format.is_calls());
+        let names = |keyed: bool| {
+            telemetry()
+                .filter(move |s| s.keyed == keyed)
+                .map(|s| s.topic.to_string())
+        };
+        let mut drives: Drives = Vec::new();
+        let unkeyed: Vec<String> = names(false).collect();
+        let samples = self.topic(TopicId::Samples);
+        if !unkeyed.is_empty() {
+            let partitions = self.around.log.bounds(&samples)?.len();
+            let settings = RekeySettings {
+                partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
+                future_seconds: self.settings.detect.future_seconds,
+            };
+            let adapter = RekeyAdapter {
+                wiring: self.wiring.clone(),
+                settings: Arc::new(settings),
+            };
+            let host = self.host(
+                &self.membership("rekey", unkeyed.clone()),
+                adapter,
+                Arc::new(LogSink),
+            )?;
+            drives.push(("rekey", Box::new(host)));
+        }
+        let mut topics: Vec<String> = names(true).collect();
+        if !unkeyed.is_empty() {
+            topics.push(samples);
+        }
+        if !topics.is_empty() {
+            let adapter = DetectAdapter {
+                wiring: self.wiring.clone(),
+                settings: Arc::clone(&self.settings.detect),
+                scores: self.around.scores.clone(),
+            };
+            let host = self.host(&self.membership("detect", topics), adapter, Arc::new(LogSink))?;
+            drives.push(("detect", Box::new(host)));
+        }
+        Ok(drives)
+    }
+
+    pub(crate) fn correlate(&self) -> Result<Drives, HostError> {
+        let intake = IntakeAdapter {
+            wiring: self.wiring.clone(),
+            intake: Intake::Correlate,
+            directory_topic: None,
+        };
+        let inputs = vec![self.topic(TopicId::Commands), self.topic(TopicId::Feedback)];
+        let intake = self.host(
+            &self.membership("correlate-intake", inputs),
+            intake,
+            Arc::new(LogSink),
+        )?;
+        let adapter = CorrelateAdapter {
+            wiring: self.wiring.clone(),
+            settings: Arc::clone(&self.settings.correlate),
+            metrics: self.around.metrics.clone(),
+            clock: Arc::clone(&self.around.clock),
+        };
+        let membership = self.membership("correlate", vec![self.topic(TopicId::Anomalies)]);
+        let correlate = self.host(&membership, adapter, Arc::new(LogSink))?;
+        Ok(vec![
+            ("correlate-intake", Box::new(intake)),
+            ("correlate", Box::new(correlate)),
+        ])
+    }
+
+    fn open_ledger(&self) -> Result<Ledger, HostError> {
+        let Some(master) = &self.master else {
+            return Err(settings_error(
+                "`ledger.master_key` is needed: 64 hexadecimal digits by ${env:NAME} or ${file:/path}",
+            ));
+        };
+        if let Some(folder) = self.ledger_path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| settings_error(format!("failed to create {}: {e}", folder.display())))?;
+        }
+        Ok(Ledger::open(&self.ledger_path, master.clone())?)
+    }
+
+    fn shared_ledger(&mut self) -> Result<Arc<Mutex<Ledger>>, HostError> {
+        if let Some(ledger) = &self.ledger {
+            return Ok(Arc::clone(ledger));
+        }
+        let ledger = Arc::new(Mutex::new(self.open_ledger()?));
+        self.ledger = Some(Arc::clone(&ledger));
+        Ok(ledger)
+    }
+
+    pub(crate) fn outreach(&mut self) -> Result<Drives, HostError> {
+        let ledger = self.shared_ledger()?;
+        let directory_topic = self.settings.directory.as_ref().and_then(|d| d.topic.clone());
+        let mut inputs = vec![self.topic(TopicId::Incidents), self.topic(TopicId::Commands)];
+        inputs.extend(
+            self.settings
+                .sources
+                .iter()
+                .filter(|s| s.format.is_calls())
+                .map(|s| s.topic.to_string()),
+        );
+        inputs.extend(directory_topic.clone());
+        let intake = IntakeAdapter {
+            wiring: self.wiring.clone(),
+            intake: Intake::Outreach,
+            directory_topic,
+        };
+        let intake = self.host(
+            &self.membership("outreach-intake", inputs),
+            intake,
+            Arc::new(LogSink),
+        )?;
+        let adapter = OutreachAdapter {
+            wiring: self.wiring.clone(),
+            settings: Arc::clone(&self.settings.outreach),
+            metrics: self.around.metrics.clone(),
+        };
+        let membership = self.membership("outreach", vec![self.topic(TopicId::OutreachLog)]);
+        let sink = Arc::new(LedgerSink::new(Arc::clone(&ledger), &membership.instance));
+        let outreach = self.host(&membership, adapter, sink)?;
+        let publisher = Publisher::open(
+            self.around.log.as_ref(),
+            ledger,
+            Arc::clone(&self.wiring.topics),
+            &self.settings.group,
+            &format!("{}.publisher.{}.0", self.settings.group, self.around.slot),
+            self.around.metrics.clone(),
+        )?;
+        Ok(vec![
+            ("outreach-intake", Box::new(intake)),
+            ("outreach", Box::new(outreach)),
+            ("publisher", Box::new(publisher)),
+        ])
+    }
+
+    pub(crate) fn deliver(&mut self) -> Result<Box<dyn Drive>, HostError> {
+        self.shared_ledger()?;
+        let settings = DeliverSettings {
+            worker: format!("{}.deliver.{}", self.settings.group, self.around.slot),
+            ..self.settings.delivery.clone()
+        };
+        let deliverer = Deliverer::new(self.open_ledger()?, gateways(&self.settings.gateways)?, settings)
+            .map_err(settings_error)?;
+        Ok(Box::new(DeliverDrive {
+            deliverer,
+            clock: Arc::clone(&self.around.clock),
+            metrics: self.around.metrics.clone(),
+        }))
+    }
+}
+
+fn gateways(
+    settings: &BTreeMap<ContactChannel, GatewaySettings>,
+) -> Result<Vec<Box<dyn Gateway>>, HostError> {
+    settings
+        .iter()
+        .map(|(channel, gateway)| {
+            Ok(match gateway {
+                GatewaySettings::File(path) => Box::new(
+                    FileSink::append(*channel, path)
+                        .map_err(|e| settings_error(format!("failed to open {}: {e}", path.display())))?,
+                ) as Box<dyn Gateway>,
+                GatewaySettings::Console => Box::new(FileSink::console(*channel)),
+                GatewaySettings::Smtp(smtp) => {
+                    Box::new(EmailGateway::new(smtp.clone()).map_err(settings_error)?)
+                }
+            })
+        })
+        .collect()
+}

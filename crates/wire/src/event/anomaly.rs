@@ -1,0 +1,86 @@
+//! Anomalies: windows of a series judged abnormal.
+
+use super::scalar::{InputLineage, Name, Number, Point, Range, Series, Surprise, Time};
+use super::shape::{published, published_enum};
+
+published_enum! {
+    /// What kind of surprise it was.
+    Channel {
+        /// A value far outside the window's band.
+        Spike,
+        /// The level has moved or drifts.
+        Shift,
+        /// Unusual for this time of day or week.
+        Season,
+        /// The window's shape is new.
+        Shape,
+        /// Beyond all that was ever seen.
+        Novelty,
+        /// Nothing comes any more.
+        Silence,
+    }
+}
+
+published_enum! {
+    /// Which way the value went.
+    Direction {
+        /// Above the band.
+        Up,
+        /// Below the band.
+        Down,
+    }
+}
+
+published_enum! {
+    /// Where an anomaly stands in its life.
+    AnomalyState {
+        /// First told.
+        Opened,
+        /// Still abnormal, with news.
+        Updated,
+        /// Normal again.
+        Closed,
+    }
+}
+
+published! {
+    /// A window of a series judged abnormal, as one revision of its life.
+    Anomaly of Anomaly {
+        /// Id: the same for all revisions, and in every run.
+        id: Name = id,
+        /// 1 when opened, then one more each time.
+        revision: u32 = revision,
+        /// Opened, updated or closed.
+        state: AnomalyState = state,
+        /// Domain of the source.
+        domain: Name = domain,
+        /// The series.
+        series: Series = series,
+        /// What kind of surprise.
+        channel: Channel = channel,
+        /// Which way.
+        direction: Direction = direction,
+        /// Event time of the first abnormal sample.
+        from: Time = from,
+        /// Event time of the sample that made this revision.
+        at: Time = at,
+        /// Highest score so far: −log10 of the chance of this or worse in normal times (3 = one in a thousand), 0 to 20.
+        score: Surprise = score,
+        /// The value that made this revision.
+        observed: Number = observed,
+        /// What would have been normal.
+        expected: Number = expected,
+        /// Normal range.
+        band: Range = band,
+        /// Abnormal samples so far.
+        samples: u32 = samples,
+        /// Slope of the window in units per second.
+        slope_per_second: Number = slope,
+        /// The last window, down-sampled to at most 32 points.
+        #[serde(default)]
+        window: Vec<Point> = window,
+        /// The input records of the abnormal samples.
+        #[serde(default)]
+        lineage: InputLineage = lineage,
+    }
+}

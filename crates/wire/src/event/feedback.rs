@@ -1,0 +1,35 @@
+//! Verdicts from people on incidents.
+
+use super::scalar::{Name, Time};
+use super::shape::{published, published_enum};
+
+published_enum! {
+    /// What a person says of an incident afterwards.
+    Verdict {
+        /// It was right.
+        Right,
+        /// It was known and expected.
+        Expected,
+        /// There was no trouble.
+        FalseAlarm,
+        /// This is how it is from now on.
+        NewNormal,
+    }
+}
+
+published! {
+    /// A verdict on an incident.
+    #[derive(Eq)]
+    Feedback of Feedback {
+        /// Idempotency key, made by whoever gives the verdict.
+        id: String = id,
+        /// Domain.
+        domain: Name = domain,
+        /// The incident.
+        incident: Name = incident,
+        /// When it was said.
+        at: Time = at,
+        /// What was said.
+        verdict: Verdict = verdict,
+    }
+}

@@ -1,0 +1,286 @@
+//! Incidents: predicted trouble for customers, and how it went.
+
+use std::collections::BTreeSet;
+
+use forecall_types as types;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::anomaly::Channel;
+use super::scalar::{InputLineage, Interval, Name, Number, Range, Region, Series, Share, Surprise, Time};
+use super::shape::{Shape, published, published_enum};
+
+published_enum! {
+    /// Where an incident stands.
+    IncidentState {
+        /// Trouble for customers is expected.
+        Predicted,
+        /// Customers are hit.
+        Confirmed,
+        /// It was predicted, something was done, and it did not come.
+        Averted,
+        /// It was predicted or confirmed in error.
+        Retracted,
+        /// It was predicted and did not come within the horizon.
+        Expired,
+        /// Customers are no longer hit.
+        Resolved,
+        /// Looked at afterwards.
+        Reviewed,
+    }
+}
+
+published_enum! {
+    /// How bad it is for customers.
+    Severity {
+        /// Hardly felt.
+        Minor,
+        /// Felt: slow or flaky.
+        Moderate,
+        /// The service can't be used.
+        Severe,
+        /// Emergency calls, health or many regions.
+        Extreme,
+    }
+}
+
+published_enum! {
+    /// What kind of trouble, by its effect on customers.
+    IncidentKind {
+        /// Works, but badly.
+        Degradation,
+        /// Doesn't work.
+        Outage,
+        /// Announced work.
+        Planned,
+    }
+}
+
+published_enum! {
+    /// Who answers for the cause.
+    Responsibility {
+        /// Not known.
+        Unknown,
+        /// The operator.
+        Own,
+        /// A supplier.
+        Supplier,
+        /// The power grid.
+        Power,
+        /// Planned work.
+        Planned,
+        /// An order from outside.
+        ExternalOrder,
+    }
+}
+
+published_enum! {
+    /// Why an incident event was published.
+    IncidentChange {
+        /// Opened as a prediction.
+        Predicted,
+        /// Same state, with news.
+        Updated,
+        /// Customers are hit.
+        Confirmed,
+        /// Did not come, after something was done.
+        Averted,
+        /// Was an error.
+        Retracted,
+        /// Did not come in time.
+        Expired,
+        /// Over.
+        Resolved,
+        /// Looked at afterwards.
+        Reviewed,
+    }
+}
+
+published! {
+    /// Whom and what an incident touches. Empty regions or services: nobody is told.
+    #[derive(Eq)]
+    Scope of Scope {
+        /// Services customers use that are touched.
+        #[serde(default)]
+        services: BTreeSet<Name> = services,
+        /// Regions touched, as narrow as known.
+        #[serde(default)]
+        regions: BTreeSet<Region> = regions,
+        /// Products touched; empty: all that need the services.
+        #[serde(default)]
+        products: BTreeSet<Name> = products,
+        /// What failed (cells, lines, hosts); empty: not known, the region holds.
+        #[serde(default)]
+        elements: BTreeSet<Name> = elements,
+        /// Customers expected to be hit, where a directory is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        customers_estimated: Option<u64> = customers_estimated,
+    }
+}
+
+published! {
+    /// One series behind an incident.
+    Evidence of Evidence {
+        /// The anomaly.
+        anomaly: Name = anomaly,
+        /// Its series.
+        series: Series = series,
+        /// Kind of surprise.
+        channel: Channel = channel,
+        /// First abnormal sample.
+        from: Time = from,
+        /// Latest news.
+        at: Time = at,
+        /// Value at the latest news.
+        observed: Number = observed,
+        /// What would have been normal.
+        expected: Number = expected,
+        /// Normal range.
+        band: Range = band,
+        /// Surprise, 0 to 20.
+        score: Surprise = score,
+        /// Share in the incident's probability, 0 to 1.
+        weight: Number = weight,
+        /// Whether it is still abnormal.
+        active: bool = active,
+    }
+}
+
+published! {
+    /// A suspect.
+    Cause of Cause {
+        /// The service or element suspected.
+        node: String = node,
+        /// From the cause to the symptom.
+        #[serde(default)]
+        path: Vec<String> = path,
+        /// Share of the trouble it explains, 0 to 1.
+        share: Number = share,
+    }
+}
+
+published! {
+    /// What has been done.
+    #[derive(Eq)]
+    RepairStep of RepairStep {
+        /// When it was done.
+        at: Time = at,
+        /// Code of the step in the wording catalogue.
+        code: String = code,
+    }
+}
+
+published! {
+    /// A person has taken the incident on.
+    #[derive(Eq)]
+    Acknowledgement of Acknowledgement {
+        /// When.
+        at: Time = at,
+        /// Role or team; never a person's name.
+        by: String = by,
+    }
+}
+
+published! {
+    /// Predicted trouble for customers: the whole state at one revision.
+    Incident of Incident {
+        /// Id: the same for all revisions, and in every run.
+        id: Name = id,
+        /// 1 at first, then one more each time.
+        revision: u32 = revision,
+        /// Domain: a tenant, or the part of the world that one topology and one policy describe.
+        domain: Name = domain,
+        /// Where it stands.
+        state: IncidentState = state,
+        /// How bad.
+        severity: Severity = severity,
+        /// By effect.
+        kind: IncidentKind = kind,
+        /// Whom and what it touches.
+        scope: Scope = scope,
+        /// Chance that customers are hit within the horizon (1 when confirmed).
+        probability: Share = probability,
+        /// When it was first published.
+        opened_at: Time = opened_at,
+        /// Event time of this revision.
+        at: Time = at,
+        /// When customers are expected to be hit first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        onset_predicted: Option<Time> = onset_predicted,
+        /// Interval of the predicted onset, 80 %.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        onset_interval: Option<Interval> = onset_interval,
+        /// When customers were hit first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        onset_observed: Option<Time> = onset_observed,
+        /// When customers were no longer hit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolved_at: Option<Time> = resolved_at,
+        /// Strongest first, at most 32.
+        #[serde(default)]
+        evidence: Vec<Evidence> = evidence,
+        /// Suspects, most likely first.
+        #[serde(default)]
+        causes: Vec<Cause> = causes,
+        /// Who answers for it.
+        responsibility: Responsibility = responsibility,
+        /// Who has taken it on; absent: nobody yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acknowledged: Option<Acknowledgement> = acknowledged,
+        /// When it is expected to be over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        eta: Option<Time> = eta,
+        /// What has been done, at most 32.
+        #[serde(default)]
+        steps: Vec<RepairStep> = steps,
+        /// Why this revision, in one sentence for an engineer.
+        #[serde(default)]
+        reason: String = reason,
+        /// Version of the code that decided.
+        #[serde(default)]
+        version: String = version,
+        /// Digest of the settings that decided.
+        #[serde(default)]
+        settings: String = settings,
+        /// The input records it came from.
+        #[serde(default)]
+        lineage: InputLineage = lineage,
+        /// From a replay or a simulation; never told to customers.
+        simulated: bool = simulated,
+    }
+}
+
+/// One event of an incident's life: why it was published, and the whole state after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentEvent {
+    /// Why it was published.
+    pub change: IncidentChange,
+    /// The whole state.
+    #[serde(flatten)]
+    pub incident: Incident,
+}
+
+impl Shape<types::IncidentEvent> for IncidentEvent {
+    fn put(inner: &types::IncidentEvent) -> Self {
+        let types::IncidentEvent { change, incident } = inner;
+        Self {
+            change: Shape::put(change),
+            incident: Shape::put(incident),
+        }
+    }
+    fn take(self) -> Result<types::IncidentEvent, types::Reject> {
+        Ok(types::IncidentEvent {
+            change: self.change.take()?,
+            incident: self.incident.take()?,
+        })
+    }
+}
+
+impl Shape<Box<types::IncidentEvent>> for IncidentEvent {
+    fn put(inner: &Box<types::IncidentEvent>) -> Self {
+        Self::put(inner.as_ref())
+    }
+    fn take(self) -> Result<Box<types::IncidentEvent>, types::Reject> {
+        Shape::<types::IncidentEvent>::take(self).map(Box::new)
+    }
+}

@@ -1,0 +1,178 @@
+//! Notices: what is told to customers, to how many, and how far it has come. Counts and ids, never a person.
+
+use std::collections::BTreeMap;
+
+use super::customer::{ContactChannel, Language};
+use super::scalar::{Name, Time};
+use super::shape::{published, published_enum};
+
+published_enum! {
+    /// The stage of the story a notice tells.
+    NoticeStage {
+        /// Trouble may come; it works now.
+        Predicted,
+        /// It is there.
+        Confirmed,
+        /// Something has been done.
+        Progress,
+        /// The end is expected at another time.
+        EtaChanged,
+        /// It works again.
+        Resolved,
+        /// What customers were warned of did not come.
+        AllClear,
+        /// What customers were warned of was prevented.
+        Averted,
+        /// The earlier message was wrong.
+        Retraction,
+    }
+}
+
+published_enum! {
+    /// Why somebody isn't told, or not yet.
+    HoldReason {
+        /// Hold: waits for approval.
+        Approval,
+        /// Hold: quiet hours.
+        QuietHours,
+        /// Hold: every channel of this person needs what has failed.
+        Unreachable,
+        /// Hold: the kill switch is on.
+        Killed,
+        /// Hold: told later, at random, so that the effect can be measured.
+        HoldOut,
+        /// Suppressed: no consent for this purpose.
+        NoConsent,
+        /// Suppressed: opted out.
+        OptedOut,
+        /// Suppressed: no address on any channel.
+        NoChannel,
+        /// Suppressed: the policy doesn't tell customers of this stage at this certainty.
+        Policy,
+        /// Suppressed: outside the pilot.
+        Pilot,
+        /// Suppressed: a cap on messages is reached.
+        Cap,
+        /// Suppressed: nobody is in scope, or the scope is unknown.
+        EmptyScope,
+        /// Suppressed: a replay or a simulation.
+        Simulated,
+        /// Suppressed: no longer true when it could have gone.
+        Stale,
+    }
+}
+
+published_enum! {
+    /// Where a notice stands.
+    NoticeState {
+        /// Written, waiting.
+        Drafted,
+        /// May go.
+        Approved,
+        /// Waits for a reason.
+        Held,
+        /// Goes to nobody, for a reason.
+        Suppressed,
+        /// Messages are planned; some are on their way.
+        Sending,
+        /// Every message has left or failed for good.
+        Sent,
+        /// Every message is at its end.
+        Delivered,
+        /// Taken back.
+        Retracted,
+    }
+}
+
+published_enum! {
+    /// Where one message to one person stands.
+    IntentState {
+        /// Written down, not tried.
+        Planned,
+        /// Handed to the gateway; the answer isn't known.
+        Sending,
+        /// The gateway has taken it.
+        Accepted,
+        /// It has arrived.
+        Delivered,
+        /// It won't arrive.
+        Failed,
+        /// It can't be found out.
+        Unknown,
+    }
+}
+
+published! {
+    /// The words of a notice in one language and channel: one text serves all, so it holds no personal data.
+    #[derive(Eq)]
+    NoticeText of NoticeText {
+        /// Language.
+        language: Language = language,
+        /// Channel.
+        channel: ContactChannel = channel,
+        /// Subject, for channels that have one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String> = subject,
+        /// Body.
+        body: String = body,
+        /// Message parts it takes (text messages), else 1.
+        parts: u32 = parts,
+    }
+}
+
+published! {
+    /// A notice: what is told, to how many, and how far it has come.
+    #[derive(Eq)]
+    Notice of Notice {
+        /// Id: the same for all revisions, and in every run.
+        id: Name = id,
+        /// 1 at first, then one more each time.
+        revision: u32 = revision,
+        /// Domain.
+        domain: Name = domain,
+        /// The incident.
+        incident: Name = incident,
+        /// The incident's revision that it was written from.
+        incident_revision: u32 = incident_revision,
+        /// What stage of the story.
+        stage: NoticeStage = stage,
+        /// Where it stands.
+        state: NoticeState = state,
+        /// Event time of this revision.
+        at: Time = at,
+        /// Customers in scope.
+        audience: u64 = audience,
+        /// Messages planned so far.
+        intents: u64 = intents,
+        /// Messages by where they stand.
+        #[serde(default)]
+        progress: BTreeMap<IntentState, u64> = progress,
+        /// People not told, or not yet, by reason.
+        #[serde(default)]
+        withheld: BTreeMap<HoldReason, u64> = withheld,
+        /// Messages by channel.
+        #[serde(default)]
+        channels: BTreeMap<ContactChannel, u64> = channels,
+        /// The texts.
+        #[serde(default)]
+        texts: Vec<NoticeText> = texts,
+        /// Fingerprint of the texts: what an approval names, as 32 hex digits.
+        text_fingerprint: String = text_fingerprint,
+        /// Whether a text says that no call is needed.
+        no_call_needed: bool = no_call_needed,
+        /// Time by which the next news is promised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_update: Option<Time> = next_update,
+        /// When it is expected to be over, as told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        eta: Option<Time> = eta,
+        /// First message accepted by a gateway.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_accepted_at: Option<Time> = first_accepted_at,
+        /// Why this revision, in one sentence.
+        #[serde(default)]
+        reason: String = reason,
+        /// From a replay or a simulation; never sent.
+        simulated: bool = simulated,
+    }
+}

@@ -1,0 +1,155 @@
+//! The payloads: for each its schema and the event types that carry it.
+
+/// What stands in the value of an event; each has one JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Payload {
+    /// An anomaly at one revision.
+    Anomaly,
+    /// How far a source partition has come.
+    Heartbeat,
+    /// Time, written by the owner of a partition.
+    Tick,
+    /// A verdict on an incident.
+    Feedback,
+    /// An operator's command.
+    Command,
+    /// A change of an incident, with its whole state.
+    IncidentEvent,
+    /// The whole state of an incident.
+    IncidentState,
+    /// A notice at one revision.
+    Notice,
+    /// Calls expected in one interval of one queue.
+    CallForecast,
+    /// A call to the contact centre.
+    Call,
+    /// A change of the customer directory.
+    Customer,
+    /// A customer's answer.
+    Reply,
+    /// A gateway's answer.
+    Receipt,
+    /// A record that could not be taken; its value is the original bytes, its schema that of the headers.
+    DeadLetter,
+}
+
+impl Payload {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Anomaly,
+        Self::Heartbeat,
+        Self::Tick,
+        Self::Feedback,
+        Self::Command,
+        Self::IncidentEvent,
+        Self::IncidentState,
+        Self::Notice,
+        Self::CallForecast,
+        Self::Call,
+        Self::Customer,
+        Self::Reply,
+        Self::Receipt,
+        Self::DeadLetter,
+    ];
+
+    /// Its name: `schemas/<name>.v1.json` is its schema.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anomaly => "anomaly",
+            Self::Heartbeat => "heartbeat",
+            Self::Tick => "tick",
+            Self::Feedback => "feedback",
+            Self::Command => "command",
+            Self::IncidentEvent => "incident-event",
+            Self::IncidentState => "incident-state",
+            Self::Notice => "notice",
+            Self::CallForecast => "call-forecast",
+            Self::Call => "call",
+            Self::Customer => "customer",
+            Self::Reply => "reply",
+            Self::Receipt => "receipt",
+            Self::DeadLetter => "dead-letter",
+        }
+    }
+
+    /// What people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Anomaly => "Anomaly",
+            Self::Heartbeat => "Heartbeat",
+            Self::Tick => "Tick",
+            Self::Feedback => "Feedback",
+            Self::Command => "Command",
+            Self::IncidentEvent => "Incident event",
+            Self::IncidentState => "Incident state",
+            Self::Notice => "Notice",
+            Self::CallForecast => "Call forecast",
+            Self::Call => "Call",
+            Self::Customer => "Customer",
+            Self::Reply => "Reply",
+            Self::Receipt => "Receipt",
+            Self::DeadLetter => "Dead letter",
+        }
+    }
+
+    /// The event types (`ce_type`) that carry it.
+    pub const fn event_types(self) -> &'static [&'static str] {
+        match self {
+            Self::Anomaly => &[
+                "forecall.anomaly.opened.v1",
+                "forecall.anomaly.updated.v1",
+                "forecall.anomaly.closed.v1",
+            ],
+            Self::Heartbeat => &["forecall.heartbeat.v1"],
+            Self::Tick => &["forecall.tick.v1"],
+            Self::Feedback => &["forecall.feedback.v1"],
+            Self::Command => &["forecall.command.v1"],
+            Self::IncidentEvent => &[
+                "forecall.incident.predicted.v1",
+                "forecall.incident.updated.v1",
+                "forecall.incident.confirmed.v1",
+                "forecall.incident.averted.v1",
+                "forecall.incident.retracted.v1",
+                "forecall.incident.expired.v1",
+                "forecall.incident.resolved.v1",
+                "forecall.incident.reviewed.v1",
+            ],
+            Self::IncidentState => &["forecall.incident.state.v1"],
+            Self::Notice => &[
+                "forecall.notice.drafted.v1",
+                "forecall.notice.approved.v1",
+                "forecall.notice.held.v1",
+                "forecall.notice.suppressed.v1",
+                "forecall.notice.sending.v1",
+                "forecall.notice.sent.v1",
+                "forecall.notice.delivered.v1",
+                "forecall.notice.retracted.v1",
+                "forecall.notice.state.v1",
+            ],
+            Self::CallForecast => &["forecall.call-forecast.v1"],
+            Self::Call => &["forecall.call.v1"],
+            Self::Customer => &["forecall.customer.upserted.v1", "forecall.customer.erased.v1"],
+            Self::Reply => &["forecall.reply.v1"],
+            Self::Receipt => &["forecall.receipt.v1"],
+            Self::DeadLetter => &["forecall.dead-letter.v1"],
+        }
+    }
+
+    /// The payload that an event type carries.
+    pub fn of_event_type(event_type: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|p| p.event_types().contains(&event_type))
+    }
+
+    /// Where its schema lies in the repository.
+    pub fn schema_path(self) -> String {
+        format!("schemas/{}.v1.json", self.name())
+    }
+
+    /// The schema's URI, as `ce_dataschema` and `$id` give it: the path behind forecall's own scheme, since CloudEvents
+    /// asks for an absolute URI.
+    pub fn schema_uri(self) -> String {
+        format!("forecall:{}", self.schema_path())
+    }
+}

@@ -1,0 +1,394 @@
+//! One example or more of each payload: they stand in the schemas, and tests hold the schemas against them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_types::{
+    Acknowledgement, Action, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
+    CallScenario, Cause, Channel, Command, ContactChannel, Customer, CustomerChange, Direction, EventTime,
+    Evidence, Feedback, Heartbeat, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentKind,
+    IncidentState, IntentState, Labels, Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState,
+    NoticeText, Position, Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, RepairStep, Reply,
+    ReplyKind, Responsibility, Scope, Score, SeriesKey, Severity, SourcePartition, Staffing, Tick, Verdict,
+    Watermark,
+};
+
+use crate::event::{self, DeadLetter, DirectoryRecord, EncodeError, Encoded, Payload};
+
+/// Examples of a payload as complete records, made from values of `forecall_types`.
+pub fn examples(payload: Payload) -> Vec<Encoded> {
+    let made: Result<Vec<Encoded>, EncodeError> = match payload {
+        Payload::Anomaly => [event::encode_anomaly(&anomaly())].into_iter().collect(),
+        Payload::Heartbeat => [event::encode_heartbeat(&heartbeat())].into_iter().collect(),
+        Payload::Tick => [event::encode_tick(&Tick { at: at(0) })].into_iter().collect(),
+        Payload::Feedback => [event::encode_feedback(&feedback())].into_iter().collect(),
+        Payload::Command => actions()
+            .into_iter()
+            .map(|a| event::encode_command(&command(a)))
+            .collect(),
+        Payload::IncidentEvent => {
+            let event = IncidentEvent {
+                change: IncidentChange::Confirmed,
+                incident: incident(),
+            };
+            [event::encode_incident_event(&event)].into_iter().collect()
+        }
+        Payload::IncidentState => [event::encode_incident_state(&incident())].into_iter().collect(),
+        Payload::Notice => [
+            event::encode_notice(&notice()),
+            event::encode_notice_state(&notice()),
+        ]
+        .into_iter()
+        .collect(),
+        Payload::CallForecast => [event::encode_call_forecast(&forecast())].into_iter().collect(),
+        Payload::Call => [event::encode_call(&call())].into_iter().collect(),
+        Payload::Customer => customers().iter().map(event::encode_directory_record).collect(),
+        Payload::Reply => [event::encode_reply(&reply())].into_iter().collect(),
+        Payload::Receipt => [event::encode_receipt(&receipt())].into_iter().collect(),
+        Payload::DeadLetter => Ok(dead_letters()),
+    };
+    made.expect("the examples are small and hold finite numbers only")
+}
+
+/// Minutes after the first of the examples' times.
+fn at(minutes: i64) -> EventTime {
+    EventTime::from_secs(1_795_325_400 + 60 * minutes)
+}
+
+fn named<T: TryFrom<String>>(text: &str) -> T
+where
+    T::Error: Debug,
+{
+    T::try_from(text.to_owned()).expect("the examples' names keep the rules for names")
+}
+
+fn lineage() -> Lineage {
+    let range = LineageRange {
+        topic: Arc::from("telemetry.otlp"),
+        partition: 3,
+        from: 120_400,
+        to: 120_431,
+    };
+    Lineage::from_ranges(vec![range], false)
+}
+
+fn series() -> Arc<SeriesKey> {
+    Arc::new(SeriesKey {
+        metric: Arc::from("http.server.request.duration.p99"),
+        unit: Arc::from("s"),
+        resource: Labels::from_pairs([("service.name", "internet"), ("region", "IR-23")]),
+        labels: Labels::from_pairs([("http.route", "/login")]),
+    })
+}
+
+fn band() -> Band {
+    Band {
+        low: 0.08,
+        high: 0.31,
+    }
+}
+
+fn anomaly() -> Anomaly {
+    Anomaly {
+        id: named("ano_5h2k9c0q7m3xw8dz"),
+        revision: 2,
+        state: AnomalyState::Updated,
+        domain: named("isp"),
+        series: series(),
+        channel: Channel::Shift,
+        direction: Direction::Up,
+        from: at(0),
+        at: at(4),
+        score: Score::clamped(6.4),
+        observed: 0.94,
+        expected: 0.18,
+        band: band(),
+        samples: 9,
+        slope: 0.0021,
+        window: vec![(at(3), 0.71), (at(4), 0.94)],
+        lineage: lineage(),
+    }
+}
+
+fn heartbeat() -> Heartbeat {
+    Heartbeat {
+        domain: named("isp"),
+        source: SourcePartition {
+            topic: Arc::from("forecall.samples.v1"),
+            partition: 3,
+        },
+        next_offset: 120_432,
+        watermark: Watermark::at(at(4)),
+        idle: false,
+        caught_up: true,
+    }
+}
+
+fn feedback() -> Feedback {
+    Feedback {
+        id: Arc::from("review-17"),
+        domain: named("isp"),
+        incident: named("inc_7k2m4q9x1c8v5b3n"),
+        at: at(90),
+        verdict: Verdict::Right,
+    }
+}
+
+fn actions() -> Vec<Action> {
+    let incident = || named("inc_7k2m4q9x1c8v5b3n");
+    vec![
+        Action::Declare {
+            scope: scope(),
+            severity: Severity::Severe,
+        },
+        Action::Acknowledge { incident: incident() },
+        Action::Eta {
+            incident: incident(),
+            eta: at(60),
+        },
+        Action::Step {
+            incident: incident(),
+            code: Arc::from("team_on_site"),
+        },
+        Action::Attribute {
+            incident: incident(),
+            responsibility: Responsibility::Supplier,
+        },
+        Action::Retract { incident: incident() },
+        Action::Close { incident: incident() },
+        Action::Approve {
+            notice: named("ntc_2d6f8h1j3k5m7p9r"),
+            text: Arc::from("99aa06d3014798d86001c324468d497f"),
+        },
+        Action::Kill { on: true },
+    ]
+}
+
+fn command(action: Action) -> Command {
+    Command {
+        id: Arc::from("cmd-0042"),
+        domain: named("isp"),
+        at: at(6),
+        by: Arc::from("noc"),
+        action,
+    }
+}
+
+fn scope() -> Scope {
+    Scope {
+        services: BTreeSet::from([named("internet")]),
+        regions: BTreeSet::from([named("IR-23")]),
+        products: BTreeSet::new(),
+        elements: BTreeSet::from([named("olt-teh-5")]),
+        customers_estimated: Some(4_200),
+    }
+}
+
+fn incident() -> Incident {
+    Incident {
+        id: named("inc_7k2m4q9x1c8v5b3n"),
+        revision: 3,
+        domain: named("isp"),
+        state: IncidentState::Confirmed,
+        severity: Severity::Moderate,
+        kind: IncidentKind::Degradation,
+        scope: scope(),
+        probability: Probability::ONE,
+        opened_at: at(2),
+        at: at(6),
+        onset_predicted: Some(at(7)),
+        onset_interval: Some((at(5), at(12))),
+        onset_observed: Some(at(6)),
+        resolved_at: None,
+        evidence: vec![Evidence {
+            anomaly: named("ano_5h2k9c0q7m3xw8dz"),
+            series: series(),
+            channel: Channel::Shift,
+            from: at(0),
+            at: at(6),
+            observed: 1.2,
+            expected: 0.18,
+            band: band(),
+            score: Score::clamped(9.1),
+            weight: 0.8,
+            active: true,
+        }],
+        causes: vec![Cause {
+            node: Arc::from("olt-teh-5"),
+            path: vec![Arc::from("olt-teh-5"), Arc::from("internet")],
+            share: 0.7,
+        }],
+        responsibility: Responsibility::Unknown,
+        acknowledged: Some(Acknowledgement {
+            at: at(6),
+            by: Arc::from("noc"),
+        }),
+        eta: Some(at(60)),
+        steps: vec![RepairStep {
+            at: at(20),
+            code: Arc::from("team_on_site"),
+        }],
+        reason: "p99 of internet in IR-23 passed the customers' threshold".to_owned(),
+        version: Arc::from("correlate-1"),
+        settings: Arc::from("3f9c2a71"),
+        lineage: lineage(),
+        simulated: false,
+    }
+}
+
+fn notice() -> Notice {
+    Notice {
+        id: named("ntc_2d6f8h1j3k5m7p9r"),
+        revision: 4,
+        domain: named("isp"),
+        incident: named("inc_7k2m4q9x1c8v5b3n"),
+        incident_revision: 3,
+        stage: NoticeStage::Confirmed,
+        state: NoticeState::Sending,
+        at: at(8),
+        audience: 4_200,
+        intents: 3_900,
+        progress: BTreeMap::from([(IntentState::Accepted, 2_600), (IntentState::Planned, 1_300)]),
+        withheld: BTreeMap::from([(HoldReason::HoldOut, 200), (HoldReason::NoConsent, 100)]),
+        channels: BTreeMap::from([(ContactChannel::Sms, 3_500), (ContactChannel::Email, 400)]),
+        texts: vec![NoticeText {
+            language: Language::En,
+            channel: ContactChannel::Email,
+            subject: Some("Internet in your area".to_owned()),
+            body: "Internet in your area is slow at present. Our team is working on it.".to_owned(),
+            parts: 1,
+        }],
+        text_fingerprint: Arc::from("99aa06d3014798d86001c324468d497f"),
+        no_call_needed: true,
+        next_update: Some(at(68)),
+        eta: Some(at(60)),
+        first_accepted_at: Some(at(7)),
+        reason: "confirmed and acknowledged".to_owned(),
+        simulated: false,
+    }
+}
+
+fn quantiles(mean: f64) -> Quantiles {
+    let factors = [0.6, 0.65, 0.75, 0.85, 1.0, 1.125, 1.25, 1.375, 1.5];
+    Quantiles {
+        mean,
+        values: factors.map(|f| mean * f),
+    }
+}
+
+fn forecast() -> CallForecast {
+    let scenario = |mean: f64, agents: u32| CallScenario {
+        arrivals: quantiles(mean),
+        staffing: Staffing {
+            offered_load: mean / 6.0,
+            agents,
+            scheduled: agents + agents / 2,
+            service_level: 0.82,
+            occupancy: 0.79,
+        },
+    };
+    CallForecast {
+        domain: named("isp"),
+        queue: named("support"),
+        made_at: at(8),
+        revision: 2,
+        from: at(30),
+        step: Duration::from_mins(30),
+        baseline: quantiles(120.0),
+        without_notice: scenario(420.0, 84),
+        with_notice: scenario(280.0, 58),
+        avoided: [60.0, 140.0, 210.0],
+        effect_measured: false,
+        incidents: vec![named("inc_7k2m4q9x1c8v5b3n")],
+        model: Arc::from("surge-1"),
+    }
+}
+
+fn call() -> CallRecord {
+    CallRecord {
+        id: Arc::from("c4f1d2a09b7e"),
+        domain: named("isp"),
+        queue: named("support"),
+        arrived_at: at(9),
+        at: at(14),
+        outcome: CallOutcome::Answered,
+        wait: Some(Duration::from_millis(42_500)),
+        handle: Some(Duration::from_mins(4)),
+        customer: Some(named("cus_0a1b2c3d4e5f6g7h")),
+        region: Some(named("IR-23")),
+    }
+}
+
+fn customers() -> Vec<DirectoryRecord> {
+    let customer = Customer {
+        id: named("cus_0a1b2c3d4e5f6g7h"),
+        domain: named("isp"),
+        region: named("IR-23"),
+        served_by: BTreeSet::from([named("olt-teh-5")]),
+        services: BTreeSet::from([named("internet")]),
+        language: Language::Fa,
+        channels: vec![ContactChannel::Sms, ContactChannel::Email],
+        consents: BTreeSet::from([Purpose::ServiceNotice]),
+        priority: false,
+        at: at(-600),
+    };
+    let erased = CustomerChange::Erased {
+        id: customer.id.clone(),
+        domain: customer.domain.clone(),
+    };
+    vec![
+        DirectoryRecord {
+            customer: CustomerChange::Upsert(customer),
+            ciphertexts: BTreeMap::from([(ContactChannel::Sms, b"(ciphertext)".to_vec())]),
+        },
+        DirectoryRecord {
+            customer: erased,
+            ciphertexts: BTreeMap::new(),
+        },
+    ]
+}
+
+fn reply() -> Reply {
+    Reply {
+        id: Arc::from("reply-9"),
+        customer: named("cus_0a1b2c3d4e5f6g7h"),
+        at: at(25),
+        kind: ReplyKind::StillDown,
+    }
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        intent: named("int_9r7p5m3k1j8h6f4d"),
+        notice: named("ntc_2d6f8h1j3k5m7p9r"),
+        domain: named("isp"),
+        state: IntentState::Accepted,
+        at: at(7),
+    }
+}
+
+fn dead_letters() -> Vec<Encoded> {
+    let reject = Reject::new(RejectReason::Malformed, "not JSON at line 1, column 9");
+    let position = Position {
+        topic: Arc::from("telemetry.collectd"),
+        partition: 0,
+        offset: 77,
+    };
+    let plain = DeadLetter {
+        reject: &reject,
+        position: &position,
+        appended_at: at(0),
+        key: Some(b"host-1"),
+        value: Some(b"{\"values\"oops"),
+        headers: &[("source", b"collectd")],
+        record_bytes_max: 1024,
+        personal: None,
+    };
+    let personal = DeadLetter {
+        personal: Some(b"example key"),
+        ..plain.clone()
+    };
+    vec![plain.encode(), personal.encode()]
+}

@@ -1,0 +1,35 @@
+//! Telemetry: the bytes of a record on a source topic become points ([`SamplesRecord`]) or calls ([`CallRecord`]).
+//!
+//! One file a format; [`decode`] is the way in. A bad point is refused beside the good ones
+//! ([`SampleBatch::reject`](forecall_types::SampleBatch::reject), [`CallBatch::rejects`]); a record of which nothing
+//! can be read is a [`Reject`](forecall_types::Reject). No refusal holds bytes of the record.
+//!
+//! Which labels make the entity ("resource"): OTLP and mappings say so themselves; in flat formats those whose name is
+//! a well-known one of a resource (`service.*`, `host.*`, `cloud.*`, `region`, `job` …, see [`is_resource_label`]).
+
+mod amazon_connect;
+mod asterisk;
+mod calls;
+mod collectd;
+mod decode;
+mod detect_format;
+mod flat_json;
+mod influx;
+mod json;
+mod mapping;
+mod otlp;
+mod otlp_histogram;
+mod otlp_logs;
+mod points;
+mod prometheus;
+mod pseudonym;
+pub mod samples;
+mod source;
+mod telegraf;
+
+pub use calls::{CallBatch, CallSettings};
+pub use decode::{Decoded, RawRecord, decode};
+pub use mapping::{Condition, CustomerField, Envelope, IdentityKind, Mapping, MappingError, TextFrom};
+pub use points::is_resource_label;
+pub use pseudonym::{PSEUDONYM_KEY_BYTES_MIN, PseudonymKey, PseudonymKeyTooShort};
+pub use source::{Format, Limits, Source, TimeUnit};

@@ -1,0 +1,258 @@
+//! The codec of `forecall.samples.v1`: a [`SamplesRecord`] as compact bytes, between forecall's own stages.
+//!
+//! Layout, all numbers LEB128 varints (signed ones zigzag), floats 8 bytes little-endian:
+//! version byte · strings (count, then each length and bytes) · label sets (count, then each count and name/value string
+//! indices) · domain · origin (topic, partition, offset) · appended_at · marks · keys (metric, unit, resource set,
+//! label set) · rows (key, time since the last row, kind byte, payload).
+//!
+//! Refused points are not carried: they are counted where the source record was decoded. Unknown versions, indices out
+//! of range, bytes left over and numbers that aren't finite are `Malformed`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use forecall_types::{
+    EventTime, Fingerprint, Labels, Reading, Reject, RejectReason, SamplesRecord, SeriesKey, Temporality,
+};
+
+use self::input::Input;
+
+mod input;
+
+/// First byte of a record. It begins no ASCII text, no JSON and no OTLP request, so that `auto` can tell.
+pub const VERSION: u8 = 0xf1;
+/// Rows of one record: ten times what a source record may hold by default.
+pub const ROWS_MAX: usize = 100_000;
+/// Labels of all rows together when each row has its own copy: what bounds memory when few bytes name one large label
+/// set many times (32 B each, 96 MiB).
+const LABELS_OF_ROWS_MAX: usize = 3_000_000;
+
+const GAUGE: u8 = 0;
+const SUM: u8 = 1;
+const HISTOGRAM: u8 = 2;
+const SUMMARY: u8 = 3;
+const EVENTS: u8 = 4;
+
+/// The bytes of a record.
+pub fn encode(record: &SamplesRecord) -> Vec<u8> {
+    let mut tables = Tables::default();
+    let mut body = Vec::with_capacity(record.batch.rows().len() * 16 + 64);
+    let domain = tables.string(record.domain.as_str());
+    put(&mut body, domain);
+    let topic = tables.string(&record.origin.topic);
+    put(&mut body, topic);
+    put_signed(&mut body, i64::from(record.origin.partition));
+    put_signed(&mut body, record.origin.offset);
+    put_signed(&mut body, record.appended_at.nanos());
+    put(&mut body, len(record.marks.len()));
+    for mark in &record.marks {
+        let topic = tables.string(&mark.source.topic);
+        put(&mut body, topic);
+        put_signed(&mut body, i64::from(mark.source.partition));
+        put_signed(&mut body, mark.newest.nanos());
+        body.push(u8::from(mark.idle));
+    }
+    let mut keys: BTreeMap<(Fingerprint, &str), u64> = BTreeMap::new();
+    let mut key_bytes = Vec::new();
+    let mut rows = Vec::with_capacity(record.batch.rows().len() * 16);
+    let (mut row_count, mut last) = (0, 0_i64);
+    for row in record.batch.rows() {
+        let (Some(key), Some(reading)) = (record.batch.key(row), record.batch.reading(row)) else {
+            continue;
+        };
+        let next = len(keys.len());
+        let index = *keys.entry((row.series, key.unit.as_ref())).or_insert_with(|| {
+            put_key(&mut key_bytes, &mut tables, key);
+            next
+        });
+        put(&mut rows, index);
+        put_signed(&mut rows, row.at.nanos().wrapping_sub(last));
+        last = row.at.nanos();
+        put_reading(&mut rows, &reading);
+        row_count += 1;
+    }
+    let mut out = vec![VERSION];
+    tables.write(&mut out);
+    out.append(&mut body);
+    put(&mut out, len(keys.len()));
+    out.append(&mut key_bytes);
+    put(&mut out, row_count);
+    out.append(&mut rows);
+    out
+}
+
+/// The record in the bytes.
+///
+/// # Errors
+/// `Malformed` if the bytes are not a record of this version, `TooLarge` beyond [`ROWS_MAX`].
+pub fn decode(bytes: &[u8]) -> Result<SamplesRecord, Reject> {
+    let mut input = Input { rest: bytes };
+    let record = input.record()?;
+    if input.rest.is_empty() {
+        Ok(record)
+    } else {
+        Err(bad("bytes are left over"))
+    }
+}
+
+fn bad(what: &str) -> Reject {
+    Reject::new(RejectReason::Malformed, format!("samples record: {what}"))
+}
+
+fn len(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or(0));
+}
+
+fn put_signed(out: &mut Vec<u8>, number: i64) {
+    // Zigzag: small numbers of either sign become small ones.
+    put(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
+}
+
+fn put_float(out: &mut Vec<u8>, number: f64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put_start(out: &mut Vec<u8>, start: Option<EventTime>) {
+    match start {
+        None => out.push(0),
+        Some(start) => {
+            out.push(1);
+            put_signed(out, start.nanos());
+        }
+    }
+}
+
+const fn temporality_byte(temporality: Temporality) -> u8 {
+    match temporality {
+        Temporality::Cumulative => 0,
+        Temporality::Delta => 1,
+    }
+}
+
+fn put_key(out: &mut Vec<u8>, tables: &mut Tables, key: &SeriesKey) {
+    let parts = [
+        tables.string(&key.metric),
+        tables.string(&key.unit),
+        tables.labels(&key.resource),
+        tables.labels(&key.labels),
+    ];
+    for part in parts {
+        put(out, part);
+    }
+}
+
+fn put_reading(out: &mut Vec<u8>, reading: &Reading<'_>) {
+    match reading {
+        Reading::Gauge(value) => {
+            out.push(GAUGE);
+            put_float(out, *value);
+        }
+        Reading::Sum {
+            value,
+            temporality,
+            monotonic,
+            start,
+        } => {
+            out.push(SUM);
+            put_float(out, *value);
+            out.push(temporality_byte(*temporality));
+            out.push(u8::from(*monotonic));
+            put_start(out, *start);
+        }
+        Reading::Histogram {
+            bounds,
+            counts,
+            sum,
+            temporality,
+            start,
+        } => {
+            out.push(HISTOGRAM);
+            put(out, len(bounds.len()));
+            bounds.iter().for_each(|bound| put_float(out, *bound));
+            counts.iter().for_each(|count| put(out, *count));
+            out.push(u8::from(sum.is_some()));
+            if let Some(sum) = sum {
+                put_float(out, *sum);
+            }
+            out.push(temporality_byte(*temporality));
+            put_start(out, *start);
+        }
+        Reading::Summary {
+            quantiles,
+            sum,
+            count,
+            start,
+        } => {
+            out.push(SUMMARY);
+            put(out, len(quantiles.len()));
+            for (quantile, value) in *quantiles {
+                put_float(out, *quantile);
+                put_float(out, *value);
+            }
+            put_float(out, *sum);
+            put(out, *count);
+            put_start(out, *start);
+        }
+        Reading::Events { count } => {
+            out.push(EVENTS);
+            put(out, *count);
+        }
+    }
+}
+
+/// Strings and label sets, each written once.
+#[derive(Default)]
+struct Tables {
+    strings: Vec<Arc<str>>,
+    string_index: BTreeMap<Arc<str>, u64>,
+    sets: Vec<Vec<u64>>,
+    set_index: BTreeMap<Labels, u64>,
+}
+
+impl Tables {
+    fn string(&mut self, text: &str) -> u64 {
+        if let Some(index) = self.string_index.get(text) {
+            return *index;
+        }
+        let (index, text) = (len(self.strings.len()), Arc::<str>::from(text));
+        self.strings.push(Arc::clone(&text));
+        self.string_index.insert(text, index);
+        index
+    }
+
+    fn labels(&mut self, labels: &Labels) -> u64 {
+        if let Some(index) = self.set_index.get(labels) {
+            return *index;
+        }
+        let set = labels
+            .iter()
+            .flat_map(|(name, value)| [name, value])
+            .map(|text| self.string(text))
+            .collect();
+        let index = len(self.sets.len());
+        self.sets.push(set);
+        self.set_index.insert(labels.clone(), index);
+        index
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put(out, len(self.strings.len()));
+        for text in &self.strings {
+            put(out, len(text.len()));
+            out.extend_from_slice(text.as_bytes());
+        }
+        put(out, len(self.sets.len()));
+        for set in &self.sets {
+            put(out, len(set.len() / 2));
+            set.iter().for_each(|index| put(out, *index));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+use std::sync::Arc;
+
+use forecall_types::{
+    DomainName, EventTime, Labels, Position, Reading, Reject, RejectReason, SampleBatch, SamplesRecord,
+    SeriesKey, SourceMark, SourcePartition, Temporality,
+};
+
+use super::{EVENTS, GAUGE, HISTOGRAM, LABELS_OF_ROWS_MAX, ROWS_MAX, SUM, SUMMARY, VERSION, bad};
+use crate::telemetry::points::is_finite;
+
+/// Metric, unit, resource and labels, in the tables still: label sets are copied only for rows, which are counted.
+type KeyParts<'t> = (&'t Arc<str>, &'t Arc<str>, &'t Labels, &'t Labels);
+
+/// The bytes not read yet. Nothing is allocated for more elements than there are bytes left to hold them.
+pub(super) struct Input<'a> {
+    pub(super) rest: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    fn byte(&mut self) -> Result<u8, Reject> {
+        let (first, rest) = self.rest.split_first().ok_or_else(|| bad("it ends too soon"))?;
+        self.rest = rest;
+        Ok(*first)
+    }
+
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], Reject> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or_else(|| bad("it ends too soon"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn number(&mut self) -> Result<u64, Reject> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let part = u64::from(byte & 0x7f);
+            // The tenth byte has room for one bit only.
+            if shift == 63 && part > 1 {
+                return Err(bad("a number is too large"));
+            }
+            number |= part << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(bad("a number is too long"))
+    }
+
+    fn signed(&mut self) -> Result<i64, Reject> {
+        let number = self.number()?;
+        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
+    fn partition(&mut self) -> Result<i32, Reject> {
+        i32::try_from(self.signed()?).map_err(|_| bad("a partition is out of range"))
+    }
+
+    fn float(&mut self) -> Result<f64, Reject> {
+        let mut bytes = [0; 8];
+        for (to, from) in bytes.iter_mut().zip(self.bytes(8)?) {
+            *to = *from;
+        }
+        Ok(f64::from_le_bytes(bytes))
+    }
+
+    fn flag(&mut self) -> Result<bool, Reject> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(bad("a flag is neither 0 nor 1")),
+        }
+    }
+
+    fn start(&mut self) -> Result<Option<EventTime>, Reject> {
+        Ok(if self.flag()? {
+            Some(EventTime::from_nanos(self.signed()?))
+        } else {
+            None
+        })
+    }
+
+    fn temporality(&mut self) -> Result<Temporality, Reject> {
+        Ok(if self.flag()? {
+            Temporality::Delta
+        } else {
+            Temporality::Cumulative
+        })
+    }
+
+    /// A count of elements of at least `bytes_each` bytes: never more than the bytes left can hold.
+    fn count(&mut self, bytes_each: usize) -> Result<usize, Reject> {
+        usize::try_from(self.number()?)
+            .ok()
+            .filter(|count| *count <= self.rest.len() / bytes_each)
+            .ok_or_else(|| bad("a count is beyond the record's end"))
+    }
+
+    fn one_of<'t, T>(&mut self, table: &'t [T]) -> Result<&'t T, Reject> {
+        usize::try_from(self.number()?)
+            .ok()
+            .and_then(|index| table.get(index))
+            .ok_or_else(|| bad("an index is out of range"))
+    }
+
+    fn strings(&mut self) -> Result<Vec<Arc<str>>, Reject> {
+        let count = self.count(1)?;
+        let mut strings = Vec::with_capacity(count);
+        for _ in 0..count {
+            let len = self.count(1)?;
+            let text = std::str::from_utf8(self.bytes(len)?).map_err(|_| bad("a string is not UTF-8"))?;
+            strings.push(Arc::from(text));
+        }
+        Ok(strings)
+    }
+
+    fn label_sets(&mut self, strings: &[Arc<str>]) -> Result<Vec<Labels>, Reject> {
+        let count = self.count(1)?;
+        let mut sets = Vec::with_capacity(count);
+        for _ in 0..count {
+            let pairs = self.count(2)?;
+            let mut set = Vec::with_capacity(pairs);
+            for _ in 0..pairs {
+                let name = Arc::clone(self.one_of(strings)?);
+                set.push((name, Arc::clone(self.one_of(strings)?)));
+            }
+            sets.push(Labels::from(set));
+        }
+        Ok(sets)
+    }
+
+    pub(super) fn record(&mut self) -> Result<SamplesRecord, Reject> {
+        if self.byte()? != VERSION {
+            return Err(bad("its version is not known"));
+        }
+        let strings = self.strings()?;
+        let sets = self.label_sets(&strings)?;
+        let domain = DomainName::new(self.one_of(&strings)?).map_err(|_| bad("its domain is not a name"))?;
+        let origin = Position {
+            topic: Arc::clone(self.one_of(&strings)?),
+            partition: self.partition()?,
+            offset: self.signed()?,
+        };
+        let appended_at = EventTime::from_nanos(self.signed()?);
+        let marks = self.marks(&strings)?;
+        let keys = self.keys(&strings, &sets)?;
+        let batch = self.rows(&keys)?;
+        Ok(SamplesRecord {
+            domain,
+            origin,
+            appended_at,
+            batch,
+            marks,
+        })
+    }
+
+    fn marks(&mut self, strings: &[Arc<str>]) -> Result<Vec<SourceMark>, Reject> {
+        let count = self.count(4)?;
+        (0..count)
+            .map(|_| {
+                Ok(SourceMark {
+                    source: SourcePartition {
+                        topic: Arc::clone(self.one_of(strings)?),
+                        partition: self.partition()?,
+                    },
+                    newest: EventTime::from_nanos(self.signed()?),
+                    idle: self.flag()?,
+                })
+            })
+            .collect()
+    }
+
+    fn keys<'t>(&mut self, strings: &'t [Arc<str>], sets: &'t [Labels]) -> Result<Vec<KeyParts<'t>>, Reject> {
+        let count = self.count(4)?;
+        (0..count)
+            .map(|_| {
+                Ok((
+                    self.one_of(strings)?,
+                    self.one_of(strings)?,
+                    self.one_of(sets)?,
+                    self.one_of(sets)?,
+                ))
+            })
+            .collect()
+    }
+
+    fn rows(&mut self, keys: &[KeyParts<'_>]) -> Result<SampleBatch, Reject> {
+        let count = self.count(4)?;
+        if count > ROWS_MAX {
+            return Err(Reject::new(
+                RejectReason::TooLarge,
+                format!("samples record: more than {ROWS_MAX} rows"),
+            ));
+        }
+        let mut batch = SampleBatch::default();
+        let (mut last, mut labels) = (0_i64, 0_usize);
+        for _ in 0..count {
+            let (metric, unit, resource, point) = self.one_of(keys)?;
+            labels += resource.len() + point.len();
+            if labels > LABELS_OF_ROWS_MAX {
+                return Err(Reject::new(
+                    RejectReason::TooLarge,
+                    format!("samples record: more than {LABELS_OF_ROWS_MAX} labels"),
+                ));
+            }
+            let key = SeriesKey {
+                metric: Arc::clone(metric),
+                unit: Arc::clone(unit),
+                resource: (*resource).clone(),
+                labels: (*point).clone(),
+            };
+            last = last.wrapping_add(self.signed()?);
+            self.reading(&mut batch, &key, EventTime::from_nanos(last))?;
+        }
+        Ok(batch)
+    }
+
+    fn reading(&mut self, batch: &mut SampleBatch, key: &SeriesKey, at: EventTime) -> Result<(), Reject> {
+        let mut push = |reading: Reading<'_>| {
+            if is_finite(&reading) {
+                batch.push_key(key, at, reading);
+                Ok(())
+            } else {
+                Err(bad("a number is not finite"))
+            }
+        };
+        match self.byte()? {
+            GAUGE => push(Reading::Gauge(self.float()?)),
+            SUM => push(Reading::Sum {
+                value: self.float()?,
+                temporality: self.temporality()?,
+                monotonic: self.flag()?,
+                start: self.start()?,
+            }),
+            HISTOGRAM => {
+                let len = self.count(8)?;
+                let bounds = (0..len).map(|_| self.float()).collect::<Result<Vec<_>, _>>()?;
+                let counts = (0..=len).map(|_| self.number()).collect::<Result<Vec<_>, _>>()?;
+                let sum = if self.flag()? { Some(self.float()?) } else { None };
+                push(Reading::Histogram {
+                    bounds: &bounds,
+                    counts: &counts,
+                    sum,
+                    temporality: self.temporality()?,
+                    start: self.start()?,
+                })
+            }
+            SUMMARY => {
+                let len = self.count(16)?;
+                let quantiles = (0..len)
+                    .map(|_| Ok((self.float()?, self.float()?)))
+                    .collect::<Result<Vec<_>, Reject>>()?;
+                push(Reading::Summary {
+                    quantiles: &quantiles,
+                    sum: self.float()?,
+                    count: self.number()?,
+                    start: self.start()?,
+                })
+            }
+            EVENTS => push(Reading::Events {
+                count: self.number()?,
+            }),
+            _ => Err(bad("a row is of no known kind")),
+        }
+    }
+}
