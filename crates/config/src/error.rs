@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::secret::hidden;
+
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -13,6 +15,7 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     file: String,
+    /// Without secrets.
     text: String,
     problems: Vec<Problem>,
 }
@@ -23,7 +26,7 @@ impl ConfigError {
     pub(crate) fn new(file: &str, text: &str, problems: Vec<Problem>) -> Self {
         Self {
             file: file.to_owned(),
-            text: text.to_owned(),
+            text: hidden(text),
             problems,
         }
     }
@@ -46,7 +49,7 @@ impl fmt::Display for ConfigError {
             };
             write!(f, "{}:{line}:{column}: {}", self.file, problem.what)?;
             if let Some(source) = self.text.lines().nth(line.saturating_sub(1)) {
-                let caret = " ".repeat(column.saturating_sub(1).min(source.chars().count()));
+                let caret = " ".repeat(column.saturating_sub(1).min(source.chars().count() + 1));
                 write!(f, "\n{line:>5} | {source}\n      | {caret}^")?;
             }
         }

@@ -1,106 +1,148 @@
-//! `${env:NAME}`, `${env:NAME:-default}` and `${file:/path}` → their text, and the rule that a secret is never a literal.
+//! `${env:NAME}`, `${env:NAME:-default}` and `${file:/path}` → their text.
 
 use std::env;
 use std::fs;
 
 use crate::error::Problem;
+use crate::secret::literal_secrets;
 
-/// Keys whose value is a secret, wherever they stand.
-const SECRET_KEYS: [&str; 5] = [
-    "master_key",
-    "pseudonym_key",
-    "password",
-    "sasl_password",
-    "ssl_key_password",
-];
+/// A text with its references replaced.
+#[derive(Debug, Default)]
+pub(crate) struct Expanded {
+    /// Line breaks are where they were.
+    pub(crate) text: String,
+    /// What came from the environment or a file: never to be shown.
+    pub(crate) values: Vec<String>,
+}
 
-/// The text with every reference replaced, as a double-quoted YAML scalar; line breaks never change.
-pub(crate) fn expand(text: &str) -> Result<String, Vec<Problem>> {
-    let literal_secrets_allowed = text.lines().any(|line| {
-        let mut words = line.split(':').map(str::trim);
-        (words.next(), words.next()) == (Some("allow_literal_secrets"), Some("true"))
-    });
-    let mut problems = Vec::new();
-    let mut expanded = String::with_capacity(text.len());
+/// Replaces every reference outside comments. One that stands alone becomes a quoted scalar (a number or flag a bare
+/// one), so that a value such as `a: b` or `yes` stays text.
+pub(crate) fn expand(text: &str) -> Result<Expanded, Vec<Problem>> {
+    let mut problems = literal_secrets(text);
+    let mut expanded = Expanded::default();
     for (i, line) in text.lines().enumerate() {
         if i > 0 {
-            expanded.push('\n');
-        }
-        if line.trim_start().starts_with('#') {
-            expanded.push_str(line);
-            continue;
-        }
-        if !literal_secrets_allowed {
-            problems.extend(literal_secret(line).map(|(column, key)| Problem {
-                place: Some((i + 1, column)),
-                what: format!(
-                    "`{key}` is a secret and must not stand in the file: write `{key}: ${{env:NAME}}` or `{key}: ${{file:/run/secrets/{key}}}`"
-                ),
-            }));
+            expanded.text.push('\n');
         }
         expand_line(line, i + 1, &mut expanded, &mut problems);
     }
     if text.ends_with('\n') {
-        expanded.push('\n');
+        expanded.text.push('\n');
     }
     if problems.is_empty() {
         Ok(expanded)
     } else {
+        problems.sort_by_key(|p| p.place);
         Err(problems)
     }
 }
 
-/// Column of the value and key, where a secret key has a value that is no reference.
-fn literal_secret(line: &str) -> Option<(usize, &'static str)> {
-    SECRET_KEYS.into_iter().find_map(|key| {
-        let pattern = format!("{key}:");
-        line.match_indices(&pattern).find_map(|(at, _)| {
-            let (before, rest) = line.split_at(at);
-            let begins = before.chars().next_back().is_none_or(|c| " {,-\"'".contains(c));
-            let value = rest.strip_prefix(&pattern).unwrap_or_default();
-            let bare = value.trim_start().trim_start_matches(['"', '\'']);
-            let literal = !bare.is_empty() && !bare.starts_with("${") && !bare.starts_with(['#', '}', '~']);
-            let column = line.chars().count() - value.trim_start().chars().count() + 1;
-            (begins && literal && !bare.starts_with("null")).then_some((column, key))
-        })
-    })
+/// How the text is written where a reference stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// Between scalars: a quote here begins one.
+    Between,
+    /// Within a scalar without quotes.
+    Plain,
+    Single,
+    Double,
+    Comment,
 }
 
-fn expand_line(line: &str, number: usize, into: &mut String, problems: &mut Vec<Problem>) {
+impl Style {
+    fn after(self, last: char, c: char) -> Self {
+        match (self, c) {
+            (Self::Comment, _) => Self::Comment,
+            (Self::Double, '"') if last != '\\' => Self::Plain,
+            (Self::Single, '\'') => Self::Plain,
+            (Self::Double | Self::Single, _) => self,
+            (Self::Between | Self::Plain, '#') if last.is_whitespace() => Self::Comment,
+            (Self::Between, '"') => Self::Double,
+            (Self::Between, '\'') => Self::Single,
+            (_, '{' | '[' | ',') => Self::Between,
+            (_, ' ' | '\t') if matches!(last, ':' | '-' | ',') => Self::Between,
+            (Self::Between, c) if c.is_whitespace() => Self::Between,
+            // The dash of a list's entry.
+            (Self::Between, '-') => Self::Between,
+            (Self::Between | Self::Plain, _) => Self::Plain,
+        }
+    }
+}
+
+fn expand_line(line: &str, number: usize, into: &mut Expanded, problems: &mut Vec<Problem>) {
+    let mut style = Style::Between;
+    let mut last = ' ';
     let mut rest = line;
-    while let Some((before, after)) = rest.split_once("${") {
-        into.push_str(before);
-        let column = line.chars().count() - after.chars().count() - 1;
-        let Some((reference, behind)) = after.split_once('}') else {
-            problems.push(Problem {
-                place: Some((number, column)),
-                what: "`${` without `}`".to_owned(),
-            });
+    while let Some(c) = rest.chars().next() {
+        let reference = (style != Style::Comment)
+            .then(|| rest.strip_prefix("${"))
+            .flatten();
+        let Some(after) = reference else {
+            style = style.after(last, c);
+            last = c;
+            into.text.push(c);
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            continue;
+        };
+        let place = Some((number, line.chars().count() - rest.chars().count() + 1));
+        let Some((name, behind)) = after.split_once('}') else {
+            let what = "`${` without `}`".to_owned();
+            problems.push(Problem { place, what });
             return;
         };
-        match resolve(reference) {
-            Ok(value) => {
-                // Within quotes the value is only escaped; a bare one becomes a quoted scalar, so that a value such as
-                // `a: b` or `yes` stays text.
-                let quoted = serde_json::Value::String(value).to_string();
-                let inner = quoted
-                    .trim_start_matches('"')
-                    .strip_suffix('"')
-                    .unwrap_or_default();
-                let bare = matches!(
-                    before.trim_end().chars().next_back(),
-                    None | Some(':' | '-' | ',' | '[' | '{')
-                );
-                into.push_str(if bare { &quoted } else { inner });
+        let next = behind.trim_start();
+        let ends =
+            next.is_empty() || next.starts_with([',', ']', '}']) || (next.starts_with('#') && next != behind);
+        match resolve(name).and_then(|value| Ok((written(&value, style, ends)?, value))) {
+            Ok((text, value)) => {
+                into.text.push_str(&text);
+                into.values.push(value);
             }
-            Err(what) => problems.push(Problem {
-                place: Some((number, column)),
-                what,
-            }),
+            Err(what) => problems.push(Problem { place, what }),
         }
+        if style == Style::Between {
+            style = Style::Plain;
+        }
+        last = '}';
         rest = behind;
     }
-    into.push_str(rest);
+}
+
+/// A value as it must be written there to be read as it is.
+fn written(value: &str, style: Style, ends: bool) -> Result<String, String> {
+    let quoted = serde_json::Value::from(value).to_string();
+    match style {
+        Style::Between if ends => Ok(if is_number_or_flag(value) {
+            value.to_owned()
+        } else {
+            quoted
+        }),
+        Style::Double => {
+            let inner = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
+            Ok(inner.unwrap_or_default().to_owned())
+        }
+        Style::Single if !value.contains(['\n', '\r']) => Ok(value.replace('\'', "''")),
+        Style::Between | Style::Plain
+            if value.chars().all(|c| c.is_alphanumeric() || "-_./@+".contains(c)) =>
+        {
+            Ok(value.to_owned())
+        }
+        Style::Between | Style::Plain | Style::Single | Style::Comment => Err(
+            "put this in double quotes: the value that is put in here holds characters that YAML reads"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Such a value is also read as text where text is wanted, digit by digit.
+fn is_number_or_flag(value: &str) -> bool {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let parts: Vec<&str> = digits.splitn(2, '.').collect();
+    matches!(value, "true" | "false")
+        || parts
+            .iter()
+            .all(|part| !part.is_empty() && part.len() <= 15 && part.bytes().all(|b| b.is_ascii_digit()))
+            && (digits == "0" || digits.starts_with("0.") || !digits.starts_with('0'))
 }
 
 fn resolve(reference: &str) -> Result<String, String> {
@@ -136,7 +178,7 @@ mod tests {
 
     fn check(text: &str, expect: &str) {
         let got = match expand(text) {
-            Ok(text) => text,
+            Ok(expanded) => expanded.text,
             Err(problems) => problems
                 .iter()
                 .map(|p| format!("{:?} {}", p.place.unwrap_or_default(), p.what))
@@ -147,10 +189,21 @@ mod tests {
     }
 
     #[test]
-    fn references_become_quoted_scalars() {
+    fn references_become_scalars_that_are_read_as_they_are() {
         check("a: ${env:FORECALL_NOT_SET:-x: y}\n", "a: \"x: y\"\n");
-        check("a: \"u-${env:FORECALL_NOT_SET:-1}\"", "a: \"u-1\"");
+        check("a: \"u-${env:FORECALL_NOT_SET:-\"1}\"", "a: \"u-\\\"1\"");
+        check("a: 'u-${env:FORECALL_NOT_SET:-it's}'", "a: 'u-it''s'");
+        check(
+            "a: [${env:FORECALL_NOT_SET:-12}, ${env:FORECALL_NOT_SET:-012}]",
+            "a: [12, \"012\"]",
+        );
+        check("- ${env:FORECALL_NOT_SET:-true} # ${x", "- true # ${x");
+        check(
+            "a: u-${env:FORECALL_NOT_SET:-1}-${env:FORECALL_NOT_SET:-b}",
+            "a: u-1-b",
+        );
         check("# ${env:IGNORED}", "# ${env:IGNORED}");
+        check("a: b#${env:FORECALL_NOT_SET:-1}", "a: b#1");
     }
 
     #[test]
@@ -164,20 +217,20 @@ mod tests {
             "(1, 4) `${vault:x}` is no reference; `${env:NAME}` and `${file:/path}` are",
         );
         check("a: ${env:X", "(1, 4) `${` without `}`");
+        check(
+            "a: x ${env:FORECALL_NOT_SET:-b: c}",
+            "(1, 6) put this in double quotes: the value that is put in here holds characters that YAML reads",
+        );
     }
 
     #[test]
-    fn a_literal_secret_is_refused_and_not_shown() {
-        let remedy = "is a secret and must not stand in the file: write `password: ${env:NAME}` or `password: ${file:/run/secrets/password}`";
-        check("  password: hunter2", &format!("(1, 13) `password` {remedy}"));
+    fn a_file_is_read_without_its_last_line_break() {
+        let folder = std::env::temp_dir().join(format!("forecall-expand-{}", std::process::id()));
+        std::fs::write(&folder, "s3cr\"et\n").unwrap();
         check(
-            "smtp: {password: \"hunter2\"}",
-            &format!("(1, 18) `password` {remedy}"),
+            &format!("password: ${{file:{}}}", folder.display()),
+            "password: \"s3cr\\\"et\"",
         );
-        check("password: ~", "password: ~");
-        check(
-            "allow_literal_secrets: true\npassword: p",
-            "allow_literal_secrets: true\npassword: p",
-        );
+        std::fs::remove_file(folder).unwrap();
     }
 }

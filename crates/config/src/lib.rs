@@ -10,11 +10,17 @@
 //! # Ok::<(), forecall_config::ConfigError>(())
 //! ```
 
+mod check;
+mod doc;
 mod error;
 mod expand;
+mod parse_error;
+mod place;
 mod raw;
+mod secret;
 mod settings;
 
+pub use doc::files;
 pub use error::{ConfigError, Problem};
 pub use raw::{
     DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings, SourceSettings,

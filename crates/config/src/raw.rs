@@ -12,10 +12,10 @@ use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceName};
 use forecall_wire::telemetry::{Mapping, TimeUnit};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The whole file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct File {
     /// Name of the tenant, or of the part of the world that this topology and policy describe.
@@ -27,6 +27,7 @@ pub(crate) struct File {
     /// Consumer groups begin with this name.
     pub(crate) group: String,
     /// The broker. Without it only the demo, replays and checks run.
+    #[serde(skip_serializing)]
     pub(crate) kafka: Option<KafkaSettings>,
     /// forecall's own topics.
     pub(crate) topics: TopicSettings,
@@ -87,7 +88,7 @@ impl Default for File {
 }
 
 /// forecall's own topics.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TopicSettings {
     /// Put before every name; keeps two installations, or a replay, apart on one broker.
@@ -113,7 +114,7 @@ impl Default for TopicSettings {
 }
 
 /// One input topic.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
     /// Name in metrics and logs (default: the topic).
@@ -154,7 +155,7 @@ pub struct SourceSettings {
 }
 
 /// How the records of a topic are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FormatSettings {
     /// Told record by record from header, first bytes or shape.
@@ -183,7 +184,7 @@ pub enum FormatSettings {
 }
 
 /// Where the customers stand.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectorySettings {
     /// A CSV file, read at the start: `id,region,services` and further columns, see `docs/reference/directory.md`.
@@ -202,7 +203,7 @@ fn iran() -> String {
 }
 
 /// How the messages of one channel leave.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum GatewaySettings {
     /// Appends each message to a file as a JSON line; reaches nobody.
@@ -214,7 +215,7 @@ pub enum GatewaySettings {
 }
 
 /// The database of outreach and deliver.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LedgerSettings {
     /// SQLite file; serves one host.
@@ -236,7 +237,7 @@ impl Default for LedgerSettings {
 }
 
 /// Snapshots of the stages' memory.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StateSettings {
     /// A local folder.
@@ -261,7 +262,7 @@ impl Default for StateSettings {
 }
 
 /// Metrics and health.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Address and port; port 0 takes a free one.

@@ -1,10 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use forecall_delivery::DeliverSettings;
 use forecall_detect::DetectSettings;
-use forecall_incident::{CorrelateParts, CorrelateSettings, Topology};
+use forecall_incident::CorrelateSettings;
 use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
@@ -12,12 +12,17 @@ use forecall_types::{ContactChannel, DomainName, Fingerprint, Labels, SourceName
 use forecall_wire::event::TopicNames;
 use forecall_wire::telemetry::{CallSettings as CallFields, Format, Source};
 
-use crate::error::{ConfigError, Problem, nearest};
+use crate::check::check;
+use crate::error::{ConfigError, Problem};
 use crate::expand::expand;
+use crate::parse_error::problem_of;
 use crate::raw::{
     DirectorySettings, File, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings, SourceSettings,
     StateSettings, TopicSettings,
 };
+
+/// Largest `record_bytes_max`: a record is held in memory whole, several at once.
+const RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Checked settings of the whole house.
 #[derive(Debug, Clone)]
@@ -56,6 +61,8 @@ pub struct Settings {
     pub logs: LogSettings,
     /// Digest of what decides, secrets left out.
     pub digest: Fingerprint,
+    /// What works but is probably not meant.
+    pub warnings: Vec<Problem>,
 }
 
 impl Settings {
@@ -81,47 +88,21 @@ impl Settings {
         let expanded = expand(text).map_err(failed)?;
         // An empty file is a map without keys: all defaults.
         let file: File = if expanded
+            .text
             .lines()
             .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
         {
             File::default()
         } else {
-            serde_saphyr::from_str(&expanded).map_err(|error| failed(vec![problem_of(&error)]))?
+            serde_saphyr::from_str(&expanded.text)
+                .map_err(|error| failed(vec![problem_of(&error, text, &expanded.values)]))?
         };
-        check(file, digest(text)).map_err(failed)
+        check(file, text, digest(text), &expanded.values).map_err(failed)
     }
 
     /// Names of forecall's own topics.
     pub fn topic_names(&self) -> TopicNames {
         TopicNames::with_prefix(self.topics.prefix.clone())
-    }
-}
-
-/// A parser's complaint, without the source (which holds expanded secrets), with a hint where a key is misspelt.
-fn problem_of(error: &serde_saphyr::Error) -> Problem {
-    let place = error.location().and_then(|at| {
-        Some((
-            usize::try_from(at.line()).ok()?,
-            usize::try_from(at.column()).ok()?,
-        ))
-    });
-    let bare = error.without_snippet().to_string();
-    let what = bare
-        .split(" at line ")
-        .next()
-        .unwrap_or(&bare)
-        .trim_end_matches([',', ':'])
-        .to_owned();
-    let mut quoted = what.split('`').skip(1).step_by(2);
-    let hint = match quoted.next() {
-        Some(word) if what.contains("unknown") => {
-            nearest(word, quoted).map(|name| format!("; did you mean `{name}`?"))
-        }
-        Some(_) | None => None,
-    };
-    Problem {
-        place,
-        what: format!("{what}{}", hint.unwrap_or_default()),
     }
 }
 
@@ -136,91 +117,15 @@ fn digest(text: &str) -> Fingerprint {
     Fingerprint::of_parts(&lines)
 }
 
-fn check(file: File, digest: Fingerprint) -> Result<Settings, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut wrong = |what: String| problems.push(Problem { place: None, what });
-    if let Err(error) = file.detect.check() {
-        wrong(format!("detect: {error}"));
-    }
-    if let Err(error) = file.outreach.calls.check() {
-        wrong(format!("outreach.calls: {error}"));
-    }
-    if file.topics.replication < 3 && !file.topics.dev {
-        wrong(format!(
-            "topics.replication is {}: fewer than 3 copies need `topics.dev: true`",
-            file.topics.replication
-        ));
-    }
-    if !(1..=1_000).contains(&file.topics.partitions) {
-        wrong(format!(
-            "topics.partitions is {}: it must lie between 1 and 1000",
-            file.topics.partitions
-        ));
-    }
-    for (name, seconds) in [
-        ("interval_seconds", file.state.interval_seconds),
-        ("tick_seconds", file.state.tick_seconds),
-        ("idle_seconds", file.state.idle_seconds),
-    ] {
-        if seconds == 0 {
-            wrong(format!("state.{name} is 0: it must be at least 1"));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    let mut sources = Vec::new();
-    for source in file.sources {
-        if !seen.insert(source.topic.clone()) {
-            wrong(format!("sources: topic `{}` stands twice", source.topic));
-        }
-        match source_of(&file.domain, source) {
-            Ok(source) => sources.push(source),
-            Err(what) => wrong(what),
-        }
-    }
-    if sources.iter().any(|s| s.personal) && file.ledger.pseudonym_key.is_none() {
-        wrong("a source holds personal data (calls do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits".into());
-    }
-    let topology = Topology::check(&file.topology)
-        .map_err(|e| wrong(format!("topology: {e}")))
-        .unwrap_or_default();
-    let correlate = CorrelateSettings::new(CorrelateParts {
-        topology,
-        tunables: file.correlate,
-        objectives: file.objectives,
-        customers: BTreeMap::new(),
-        version: Arc::from(env!("CARGO_PKG_VERSION")),
-        settings_digest: Arc::from(digest.to_string()),
-        simulated: file.simulated,
-    })
-    .map_err(|e| wrong(format!("correlate: {e}")));
-    match correlate {
-        Ok(correlate) if problems.is_empty() => Ok(Settings {
-            domain: file.domain,
-            simulated: file.simulated,
-            group: file.group,
-            kafka: file.kafka,
-            topics: file.topics,
-            sources,
-            detect: Arc::new(file.detect),
-            correlate: Arc::new(correlate),
-            outreach: Arc::new(file.outreach),
-            directory: file.directory,
-            delivery: file.delivery,
-            gateways: file.gateways,
-            ledger: file.ledger,
-            state: file.state,
-            http: file.http,
-            logs: file.logs,
-            digest,
-        }),
-        Ok(_) | Err(()) => Err(problems),
-    }
-}
-
-fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Source, String> {
+pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Source, String> {
     let topic = raw.topic.clone();
     let format = match (raw.format, raw.mapping) {
-        (FormatSettings::Mapping, Some(mapping)) => Format::Mapping(mapping),
+        (FormatSettings::Mapping, Some(mapping)) => {
+            mapping
+                .check()
+                .map_err(|e| format!("sources: topic `{topic}`: mapping: {e}"))?;
+            Format::Mapping(mapping)
+        }
         (FormatSettings::Mapping, None) => {
             return Err(format!(
                 "sources: topic `{topic}` has `format: mapping` and no `mapping:`"
@@ -252,14 +157,19 @@ fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Source, String>
     source.resource_defaults = Labels::from_pairs(&raw.resource_defaults);
     source.time_unit = raw.time_unit;
     if let Some(bytes) = raw.record_bytes_max {
+        if !(1..=RECORD_BYTES_MAX).contains(&bytes) {
+            return Err(format!(
+                "sources: topic `{topic}`: `record_bytes_max` is {bytes}: it must lie between 1 and {RECORD_BYTES_MAX}"
+            ));
+        }
         source.limits.record_bytes_max = bytes;
     }
-    let shared = |(key, value)| {
-        let key: String = key;
-        (Arc::from(key), value)
-    };
     source.calls = CallFields {
-        queues: raw.queues.into_iter().map(shared).collect(),
+        queues: raw
+            .queues
+            .into_iter()
+            .map(|(key, value)| (Arc::from(key), value))
+            .collect(),
         regions: raw
             .regions
             .into_iter()

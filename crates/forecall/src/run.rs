@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
-use forecall_observe::{Health, Metrics, init_logs, serve};
+use forecall_observe::{Health, Metric, Metrics, init_logs, serve};
 use forecall_runtime::{Pipeline, Roles, Storage, Surroundings, SystemClock};
 use tracing::info;
 
@@ -32,6 +34,19 @@ impl Which {
     }
 }
 
+/// Brings the watchdog's count of the Kafka client into the metrics, every second.
+fn count_rejoins(metrics: Metrics, stop: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        let mut told = 0;
+        while !stop.load(Ordering::SeqCst) {
+            let count = forecall_kafka::watchdog_count();
+            metrics.inc(Metric::WatchdogRestartsTotal, &["all"], count.saturating_sub(told));
+            told = count;
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+}
+
 pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     let settings = Settings::load(&args.config)?;
     init_logs(&settings.logs)?;
@@ -51,7 +66,7 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     let surroundings = Surroundings {
         log,
         clock: Arc::new(SystemClock),
-        metrics,
+        metrics: metrics.clone(),
         health: health.clone(),
         slot: args.slot,
         scores: None,
@@ -62,6 +77,7 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
         directory::import(&settings, &mut pipeline)?;
     }
     health.set_ready("start", true);
+    count_rejoins(metrics, Arc::clone(&stop));
     info!(slot = args.slot, ?which, "running");
     pipeline.run(&stop)?;
     info!("stopped: positions are committed, snapshots saved");

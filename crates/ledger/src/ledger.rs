@@ -62,6 +62,17 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Stops waiting for the disk at each commit: for a ledger that dies with its process (demo, replay). After a power
+    /// cut nothing of it may be left.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn forgo_durability(&self) -> Result<(), LedgerError> {
+        self.db
+            .execute_batch("PRAGMA synchronous = OFF")
+            .doing("set the durability")
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -43,7 +43,9 @@ pub use commit::{CommitOutcome, Committed, Epoch, LedgerCommit, LedgerPosition};
 pub use directory::{Contact, DirectoryRow, Imported};
 pub use directory_csv::{BadRow, DirectoryError, DirectorySettings, read_directory};
 pub use error::LedgerError;
-pub use lease::{LeaseRequest, Leased, Outcome, OutcomeKind, Prefer, RecordOutcome, Settled, StaleRules};
+pub use lease::{
+    Accepted, LeaseRequest, Leased, Outcome, OutcomeKind, Prefer, RecordOutcome, Settled, StaleRules,
+};
 pub use ledger::Ledger;
 pub use mask::Masked;
 pub use secret::Secret;

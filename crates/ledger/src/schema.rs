@@ -39,6 +39,7 @@ CREATE TABLE intents (
 CREATE INDEX intents_waiting ON intents (channel, planned_at) WHERE state = 'planned';
 CREATE INDEX intents_sending ON intents (lease_until) WHERE state = 'sending';
 CREATE INDEX intents_expiring ON intents (expires_at) WHERE state = 'planned' AND expires_at IS NOT NULL;
+CREATE INDEX intents_accepted ON intents (accepted_at) WHERE accepted_at IS NOT NULL;
 CREATE INDEX intents_by_notice ON intents (notice, state);
 CREATE INDEX intents_by_customer ON intents (customer);
 CREATE INDEX intents_by_provider ON intents (provider_ref) WHERE provider_ref IS NOT NULL;

@@ -15,7 +15,7 @@ use forecall_wire::event::TopicId;
 use forecall_wire::telemetry::PseudonymKey;
 
 use crate::drive::{DeliverDrive, Drive};
-use crate::host::{Adapter, Host, HostError, HostSettings, LedgerSink, LogSink, Sink};
+use crate::host::{Adapter, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink};
 use crate::pipeline::Surroundings;
 use crate::publisher::Publisher;
 use crate::snapshots::SnapshotStore;
@@ -32,6 +32,7 @@ pub(crate) struct Assembly<'a> {
     snapshots: SnapshotStore,
     ledger_path: PathBuf,
     master: Option<MasterKey>,
+    in_memory: bool,
     ledger: Option<Arc<Mutex<Ledger>>>,
 }
 
@@ -108,6 +109,7 @@ impl<'a> Assembly<'a> {
             snapshots,
             ledger_path,
             master,
+            in_memory,
             ledger: None,
         })
     }
@@ -143,16 +145,14 @@ impl<'a> Assembly<'a> {
         adapter: A,
         sink: Arc<dyn Sink>,
     ) -> Result<Host<A>, HostError> {
-        Host::join(
-            self.around.log.as_ref(),
-            membership,
-            adapter,
+        let place = Place {
             sink,
-            self.snapshots.clone(),
-            Arc::clone(&self.around.clock),
-            self.around.metrics.clone(),
-            self.host_settings(),
-        )
+            snapshots: self.snapshots.clone(),
+            clock: Arc::clone(&self.around.clock),
+            metrics: self.around.metrics.clone(),
+            settings: self.host_settings(),
+        };
+        Host::join(self.around.log.as_ref(), membership, adapter, place)
     }
 
     fn topic(&self, id: TopicId) -> String {
@@ -238,7 +238,11 @@ impl<'a> Assembly<'a> {
             std::fs::create_dir_all(folder)
                 .map_err(|e| settings_error(format!("failed to create {}: {e}", folder.display())))?;
         }
-        Ok(Ledger::open(&self.ledger_path, master.clone())?)
+        let ledger = Ledger::open(&self.ledger_path, master.clone())?;
+        if self.in_memory {
+            ledger.forgo_durability()?;
+        }
+        Ok(ledger)
     }
 
     fn shared_ledger(&mut self) -> Result<Arc<Mutex<Ledger>>, HostError> {

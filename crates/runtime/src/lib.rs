@@ -14,8 +14,8 @@ mod publisher;
 mod snapshots;
 mod stages;
 
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use assemble::pseudonym_key;
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use host::HostError;
 pub use pipeline::{Pipeline, Roles, Storage, Surroundings, topic_specs};
 pub use snapshots::SnapshotStore;

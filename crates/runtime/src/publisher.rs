@@ -16,7 +16,7 @@ const BATCH_MAX: usize = 1_000;
 
 /// Publishes events and receipts from the ledger. The sequence number last published stands beside a committed position of
 /// a group of its own, in the same transaction as the records: a crash publishes nothing twice.
-pub struct Publisher {
+pub(crate) struct Publisher {
     ledger: Arc<Mutex<Ledger>>,
     writer: Box<dyn Writer>,
     topics: Arc<TopicNames>,
@@ -31,7 +31,7 @@ impl Publisher {
     ///
     /// # Errors
     /// The log can't be asked.
-    pub fn open(
+    pub(crate) fn open(
         log: &dyn Log,
         ledger: Arc<Mutex<Ledger>>,
         topics: Arc<TopicNames>,
@@ -82,7 +82,7 @@ impl Publisher {
     ///
     /// # Errors
     /// The ledger or the log fails; what wasn't committed is copied at the next call.
-    pub fn turn(&mut self) -> Result<bool, HostError> {
+    pub(crate) fn turn(&mut self) -> Result<bool, HostError> {
         let events = lock(&self.ledger).outbox_after(self.events_done, BATCH_MAX)?;
         #[allow(clippy::cast_precision_loss, reason = "a gauge of at most BATCH_MAX")]
         self.metrics.set(Metric::OutboxDepth, &[], events.len() as f64);

@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::host::HostError;
 
 /// Snapshots kept per partition: the newest, one to fall back on when it is damaged, and one for the moment between.
-pub const SNAPSHOTS_KEPT: usize = 3;
+const SNAPSHOTS_KEPT: usize = 3;
 
 /// A store of snapshots on anything `object_store` knows; a local folder by default.
 #[derive(Debug, Clone)]

@@ -1,11 +1,25 @@
-//! End to end: against a real Kafka, whose address `FORECALL_E2E_KAFKA` gives. `cargo xtask test` starts one.
+//! End to end, against real servers, which environment variables name. `cargo xtask test` starts what can be shared, sets
+//! them and runs this.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     reason = "every line of this binary is a test, but clippy relaxes these inside `#[test]` functions only"
 )]
 
+mod broker;
+mod collectd;
+mod contract;
+mod cpu_hog;
+mod http;
+mod installation;
+mod kill;
 mod log;
+mod mail;
+mod ports;
+mod process;
+mod real_input;
+mod telemetry;

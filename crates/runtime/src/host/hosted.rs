@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use forecall_log::{Assignment, Committed, Handler, OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Checkpoint, Digest, Stage};
+use forecall_stage::{Digest, Stage};
 use forecall_types::{EventTime, Fingerprint, Reject};
 use tracing::{info, warn};
 
@@ -46,6 +46,8 @@ pub(super) struct Hosted<A: Adapter> {
 pub(super) struct Hosting<A: Adapter> {
     pub(super) adapter: Arc<A>,
     pub(super) planner: Arc<Planner>,
+    /// Digest of the adapter's settings, taken once: some settings are large.
+    pub(super) settings: Fingerprint,
     pub(super) metrics: Metrics,
     pub(super) now: EventTime,
     pub(super) owned: BTreeMap<TopicPartition, Hosted<A>>,
@@ -59,6 +61,7 @@ pub(super) struct Hosting<A: Adapter> {
 impl<A: Adapter> Hosting<A> {
     pub(super) fn new(adapter: Arc<A>, planner: Arc<Planner>, metrics: Metrics) -> Self {
         Self {
+            settings: adapter.settings_digest(),
             adapter,
             planner,
             metrics,
@@ -68,15 +71,6 @@ impl<A: Adapter> Hosting<A> {
             failed: None,
             records: 0,
             bytes: 0,
-        }
-    }
-
-    /// The checkpoint that goes beside a position.
-    pub(super) fn checkpoint(&self, digest: Digest) -> Checkpoint {
-        Checkpoint {
-            version: A::Stage::VERSION,
-            settings: self.adapter.settings_digest(),
-            digest,
         }
     }
 

@@ -17,7 +17,7 @@ use forecall_types::{Intent, NoticeId, NoticeText};
 pub use adapter::{Adapter, InputOf, OutputOf};
 pub(crate) use sink::lock;
 pub use sink::{LedgerSink, LogSink, Part, Sink, Work};
-pub use turn::{Host, HostSettings};
+pub use turn::{Host, HostSettings, Place};
 
 /// One thing to be done by the host, in order, all of a batch or none.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forecall_ledger::{CommitOutcome, Epoch, Ledger, LedgerCommit, LedgerPosition};
-use forecall_log::{Committed, Member, OutRecord, Outcome, TopicPartition, Transaction};
+use forecall_log::{Committed, LogError, Member, OutRecord, Outcome, TopicPartition, Transaction};
 
 use crate::host::{Effect, HostError};
 
@@ -133,7 +133,12 @@ impl LedgerSink {
         };
         Ok(match lock(&self.ledger).commit(&epoch, &commit)? {
             CommitOutcome::Committed(_) => Outcome::Committed,
-            CommitOutcome::Fenced => Outcome::NotOwner,
+            // Another process took the partition in the ledger while the log still says it is ours: one slot, two processes.
+            CommitOutcome::Fenced => {
+                return Err(HostError::Log(LogError::Fenced {
+                    identity: self.owner.clone(),
+                }));
+            }
         })
     }
 }

@@ -9,7 +9,7 @@ use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{EventTime, Fingerprint, Reject, RejectReason};
 
 use crate::clock::ManualClock;
-use crate::host::{Adapter, Effect, Host, HostError, HostSettings, LogSink};
+use crate::host::{Adapter, Effect, Host, HostError, HostSettings, LogSink, Place};
 use crate::snapshots::SnapshotStore;
 
 /// A running sum: every output hangs on all records before it, so a lost, doubled or reordered one shows.
@@ -123,18 +123,14 @@ impl Bed {
             batch_records_max: 7,
             ..HostSettings::default()
         };
-        let (sink, clock) = (Arc::new(LogSink), Arc::clone(&self.clock));
-        let (snapshots, metrics) = (self.snapshots.clone(), Metrics::new());
-        Host::join(
-            &self.log,
-            &membership,
-            SumAdapter { bias },
-            sink,
-            snapshots,
-            clock,
-            metrics,
+        let place = Place {
+            sink: Arc::new(LogSink),
+            snapshots: self.snapshots.clone(),
+            clock: Arc::clone(&self.clock) as Arc<_>,
+            metrics: Metrics::new(),
             settings,
-        )
+        };
+        Host::join(&self.log, &membership, SumAdapter { bias }, place)
     }
 
     fn out(&self, topic: &str) -> Vec<String> {

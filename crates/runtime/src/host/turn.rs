@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forecall_log::{Committed, GatherLimits, Log, Member, Membership, Outcome, TopicPartition};
+use forecall_log::{Committed, GatherLimits, Log, LogError, Member, Membership, Outcome, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Checkpoint, Effects, Pulse, Snapshot, SnapshotHeader, Stage};
 use forecall_types::invariant::InvariantId;
-use forecall_types::{EventTime, Reject, check_invariant};
+use forecall_types::{EventTime, Fingerprint, Reject, check_invariant};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
@@ -46,6 +46,20 @@ impl Default for HostSettings {
     }
 }
 
+/// Where a host works: what it commits to, keeps its memory in, and reads the time from.
+pub struct Place {
+    /// Where batches are committed.
+    pub sink: Arc<dyn Sink>,
+    /// Where memory is kept.
+    pub snapshots: SnapshotStore,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where it is counted.
+    pub metrics: Metrics,
+    /// How it works.
+    pub settings: HostSettings,
+}
+
 /// One member of a stage's group: hosts the stage on each partition it owns.
 pub struct Host<A: Adapter> {
     hosting: Hosting<A>,
@@ -62,16 +76,14 @@ impl<A: Adapter> Host<A> {
     ///
     /// # Errors
     /// The log can't be joined.
-    pub fn join(
-        log: &dyn Log,
-        membership: &Membership,
-        adapter: A,
-        sink: Arc<dyn Sink>,
-        snapshots: SnapshotStore,
-        clock: Arc<dyn Clock>,
-        metrics: Metrics,
-        settings: HostSettings,
-    ) -> Result<Self, HostError> {
+    pub fn join(log: &dyn Log, membership: &Membership, adapter: A, place: Place) -> Result<Self, HostError> {
+        let Place {
+            sink,
+            snapshots,
+            clock,
+            metrics,
+            settings,
+        } = place;
         let planner = Arc::new(Planner::new(A::Stage::NAME, Arc::clone(&sink), snapshots.clone()));
         let member = log.join(membership, Arc::clone(&planner) as Arc<_>)?;
         let hosting = Hosting::new(Arc::new(adapter), planner, metrics);
@@ -117,7 +129,7 @@ impl<A: Adapter> Host<A> {
 
     fn step_all(&mut self, work: &mut Work) -> Result<bool, HostError> {
         let mut moved = false;
-        let settings = self.hosting.adapter.settings_digest();
+        let settings = self.hosting.settings;
         let adapter = Arc::clone(&self.hosting.adapter);
         for (partition, hosted) in &mut self.hosting.owned {
             let gathered = std::mem::take(&mut hosted.gathered);
@@ -126,6 +138,7 @@ impl<A: Adapter> Host<A> {
                 adapter: adapter.as_ref(),
                 metrics: &self.hosting.metrics,
                 partition,
+                settings: self.hosting.settings,
             };
             for record in gathered {
                 stepper.finish_restore(hosted, record.offset)?;
@@ -243,7 +256,7 @@ impl<A: Adapter> Host<A> {
             .flat_map(|part| part.effects.iter().cloned())
             .collect();
         let begun = self.clock.now();
-        match self.sink.commit(self.member.as_mut(), work)? {
+        match self.sink.commit(self.member.as_mut(), work).map_err(undecided)? {
             Outcome::Committed => {
                 for (partition, committed) in positions {
                     if let Some(hosted) = self.hosting.owned.get_mut(&partition) {
@@ -334,6 +347,7 @@ impl<A: Adapter> Host<A> {
                 adapter: adapter.as_ref(),
                 metrics: &self.hosting.metrics,
                 partition,
+                settings: self.hosting.settings,
             };
             let into = &mut work.parts.entry(partition.clone()).or_default().effects;
             stepper.perform(hosted, effects, false, into);
@@ -355,11 +369,23 @@ impl<A: Adapter> Host<A> {
     }
 }
 
+/// A commit that failed leaves the stages ahead of what stands: the host can't go on, only begin anew.
+fn undecided(error: HostError) -> HostError {
+    match error {
+        HostError::Log(LogError::Retriable { what, source }) => HostError::Log(LogError::Fatal {
+            what: format!("{what}; the batch is read again after a restart"),
+            source,
+        }),
+        other => other,
+    }
+}
+
 /// Steps the records of one partition.
 struct Stepper<'a, A: Adapter> {
     adapter: &'a A,
     metrics: &'a Metrics,
     partition: &'a TopicPartition,
+    settings: Fingerprint,
 }
 
 impl<A: Adapter> Stepper<'_, A> {
@@ -376,7 +402,7 @@ impl<A: Adapter> Stepper<'_, A> {
         let stage = A::Stage::NAME;
         let found = Checkpoint {
             version: A::Stage::VERSION,
-            settings: self.adapter.settings_digest(),
+            settings: self.settings,
             digest: hosted.digest,
         };
         let partition = self.partition;

@@ -15,15 +15,15 @@ use crate::host::{Adapter, Effect};
 use crate::stages::{Wiring, unwritable, value};
 
 /// `forecall.anomalies.v1` → `forecall.incidents.v1` and its state topic.
-pub struct CorrelateAdapter {
+pub(crate) struct CorrelateAdapter {
     /// Sources and topics.
-    pub wiring: Wiring,
+    pub(crate) wiring: Wiring,
     /// Topology and what the stage decides by.
-    pub settings: Arc<CorrelateSettings>,
+    pub(crate) settings: Arc<CorrelateSettings>,
     /// Where incidents are counted.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// What "now" is for the delay from record to incident.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Adapter for CorrelateAdapter {

@@ -12,13 +12,13 @@ use crate::stages::rekey::source_of;
 use crate::stages::{Wiring, unwritable, value};
 
 /// Keyed telemetry and the re-keyed topic → `forecall.anomalies.v1`.
-pub struct DetectAdapter {
+pub(crate) struct DetectAdapter {
     /// Sources and topics.
-    pub wiring: Wiring,
+    pub(crate) wiring: Wiring,
     /// What the stage decides by.
-    pub settings: Arc<DetectSettings>,
+    pub(crate) settings: Arc<DetectSettings>,
     /// Takes the score of each input row, where a replay wants them.
-    pub scores: Option<Arc<Mutex<Vec<ScoredSample>>>>,
+    pub(crate) scores: Option<Arc<Mutex<Vec<ScoredSample>>>>,
 }
 
 impl Adapter for DetectAdapter {

@@ -12,7 +12,7 @@ use crate::stages::{Wiring, unwritable, value};
 
 /// For whose log records are sequenced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intake {
+pub(crate) enum Intake {
     /// Commands on incidents and feedback, for `correlate`.
     Correlate,
     /// Incidents, calls, customers, replies and commands on notices, for `outreach`.
@@ -21,26 +21,46 @@ pub enum Intake {
 
 /// One record that belongs in a stage's log.
 #[derive(Debug, Clone)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// For `correlate`.
     Correlate(Box<CorrelateEntry>),
     /// For `outreach`.
     Outreach(Box<OutreachEntry>),
 }
 
+/// What one record came to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Taken {
+    entries: Vec<Entry>,
+    /// Parts that were refused while the others are good.
+    rejects: Vec<Reject>,
+}
+
+impl From<Entry> for Taken {
+    fn from(entry: Entry) -> Self {
+        Self {
+            entries: vec![entry],
+            rejects: Vec::new(),
+        }
+    }
+}
+
 /// Puts the records of several topics in one order: that of the stage's own log. It decides nothing.
-pub struct IntakeStage;
+pub(crate) struct IntakeStage;
 
 impl Stage for IntakeStage {
     type Settings = ();
-    type Input = Vec<Entry>;
+    type Input = Taken;
     type Output = Entry;
     const NAME: &'static str = "intake";
     const VERSION: u32 = 1;
 
-    fn step(&mut self, input: &Vec<Entry>, effects: &mut Effects<Entry>) {
-        for entry in input {
+    fn step(&mut self, input: &Taken, effects: &mut Effects<Entry>) {
+        for entry in &input.entries {
             effects.emit(entry.clone());
+        }
+        for reject in &input.rejects {
+            effects.reject(reject.reason, reject.detail.clone());
         }
     }
 
@@ -54,13 +74,13 @@ impl Stage for IntakeStage {
 }
 
 /// Joins [`IntakeStage`] to its topics.
-pub struct IntakeAdapter {
+pub(crate) struct IntakeAdapter {
     /// Sources and topics.
-    pub wiring: Wiring,
+    pub(crate) wiring: Wiring,
     /// For whose log.
-    pub intake: Intake,
+    pub(crate) intake: Intake,
     /// Topic of the customer directory, where one is declared.
-    pub directory_topic: Option<String>,
+    pub(crate) directory_topic: Option<String>,
 }
 
 impl IntakeAdapter {
@@ -88,24 +108,22 @@ impl Adapter for IntakeAdapter {
         Ok(IntakeStage)
     }
 
-    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<Vec<Entry>>, Reject> {
+    fn decode(&self, record: &RecordRef<'_>) -> Result<Option<Taken>, Reject> {
         let topics = &self.wiring.topics;
         let (headers, topic) = (record.headers, record.topic);
         let outreach = |entry| Entry::Outreach(Box::new(entry));
         if topic == topics.name(TopicId::Commands) {
             return Ok(self
                 .command(decode_command(headers, value(record)?)?)
-                .map(|entry| vec![entry]));
+                .map(Taken::from));
         }
         if topic == topics.name(TopicId::Feedback) {
-            let feedback = decode_feedback(headers, value(record)?)?;
-            return Ok(Some(vec![Entry::Correlate(Box::new(CorrelateEntry::Feedback(
-                feedback,
-            )))]));
+            let feedback = CorrelateEntry::Feedback(decode_feedback(headers, value(record)?)?);
+            return Ok(Some(Entry::Correlate(Box::new(feedback)).into()));
         }
         if topic == topics.name(TopicId::Incidents) {
             let event = decode_incident_event(headers, value(record)?)?;
-            return Ok(Some(vec![outreach(OutreachEntry::Incident(Box::new(event)))]));
+            return Ok(Some(outreach(OutreachEntry::Incident(Box::new(event))).into()));
         }
         if self.directory_topic.as_deref() == Some(topic) {
             // A tombstone of the compacted topic: the customer's erasure came as a record of its own before it.
@@ -113,17 +131,19 @@ impl Adapter for IntakeAdapter {
                 return Ok(None);
             };
             let directory = decode_directory_record(headers, bytes)?;
-            return Ok(Some(vec![outreach(OutreachEntry::Customer(directory.customer))]));
+            return Ok(Some(outreach(OutreachEntry::Customer(directory.customer)).into()));
         }
         let source = self.wiring.source(topic)?;
         Ok(
             match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
-                Decoded::Calls(calls) => Some(
-                    calls
+                Decoded::Calls(batch) => Some(Taken {
+                    entries: batch
+                        .calls
                         .into_iter()
                         .map(|call| outreach(OutreachEntry::Call(call)))
                         .collect(),
-                ),
+                    rejects: batch.rejects,
+                }),
                 Decoded::Samples(_) | Decoded::Nothing => None,
             },
         )

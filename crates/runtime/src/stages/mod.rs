@@ -14,23 +14,23 @@ use forecall_types::{Position, Reject, RejectReason};
 use forecall_wire::event::{DeadLetter, Encoded, TopicId, TopicNames};
 use forecall_wire::telemetry::{PseudonymKey, RawRecord, Source};
 
-pub use correlate::CorrelateAdapter;
-pub use detect::DetectAdapter;
-pub use intake::{Intake, IntakeAdapter};
-pub use outreach::OutreachAdapter;
-pub use rekey::RekeyAdapter;
+pub(crate) use correlate::CorrelateAdapter;
+pub(crate) use detect::DetectAdapter;
+pub(crate) use intake::{Intake, IntakeAdapter};
+pub(crate) use outreach::OutreachAdapter;
+pub(crate) use rekey::RekeyAdapter;
 
 /// What every adapter needs to read sources and to name topics.
 #[derive(Debug, Clone)]
-pub struct Wiring {
+pub(crate) struct Wiring {
     /// Sources by topic.
-    pub sources: Arc<BTreeMap<String, Source>>,
+    pub(crate) sources: Arc<BTreeMap<String, Source>>,
     /// Names of forecall's own topics.
-    pub topics: Arc<TopicNames>,
+    pub(crate) topics: Arc<TopicNames>,
     /// Key of the pseudonyms, where a source is personal.
-    pub pseudonyms: Option<Arc<PseudonymKey>>,
+    pub(crate) pseudonyms: Option<Arc<PseudonymKey>>,
     /// Key of the hashes that stand for personal bytes in dead letters.
-    pub hash_key: Option<Arc<[u8]>>,
+    pub(crate) hash_key: Option<Arc<[u8]>>,
 }
 
 impl Wiring {

@@ -15,13 +15,13 @@ use crate::stages::correlate::own_log_record;
 use crate::stages::{Wiring, unwritable, value};
 
 /// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices and call forecasts.
-pub struct OutreachAdapter {
+pub(crate) struct OutreachAdapter {
     /// Sources and topics.
-    pub wiring: Wiring,
+    pub(crate) wiring: Wiring,
     /// Policy, words and call model.
-    pub settings: Arc<OutreachSettings>,
+    pub(crate) settings: Arc<OutreachSettings>,
     /// Where notices and forecasts are counted.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
 }
 
 impl OutreachAdapter {

@@ -11,11 +11,11 @@ use crate::host::{Adapter, Effect};
 use crate::stages::Wiring;
 
 /// Telemetry topics that aren't keyed by entity → `forecall.samples.v1`.
-pub struct RekeyAdapter {
+pub(crate) struct RekeyAdapter {
     /// Sources and topics.
-    pub wiring: Wiring,
+    pub(crate) wiring: Wiring,
     /// Partitions of the re-keyed topic and what counts as the future.
-    pub settings: Arc<RekeySettings>,
+    pub(crate) settings: Arc<RekeySettings>,
 }
 
 impl Adapter for RekeyAdapter {

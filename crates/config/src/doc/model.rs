@@ -1,0 +1,174 @@
+//! All types the file can hold, with their defaults.
+
+use std::collections::BTreeMap;
+
+use forecall_delivery::{BreakerSettings, SmtpSettings};
+use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
+use forecall_outreach::calls::QueueSettings;
+use forecall_outreach::{RegionSettings, ServiceSettings};
+use forecall_wire::telemetry::{CustomerField, Mapping};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::source::{Items, Shape, defaults, read};
+use crate::raw::{DirectorySettings, File, SourceSettings};
+
+const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
+
+/// The files settings are declared in.
+const SOURCES: [(&str, &str); 15] = [
+    ("config/raw", include_str!("../raw.rs")),
+    ("kafka/settings", KAFKA),
+    ("detect/settings", include_str!("../../../detect/src/settings.rs")),
+    (
+        "incident/settings",
+        include_str!("../../../incident/src/settings.rs"),
+    ),
+    (
+        "incident/topology_file",
+        include_str!("../../../incident/src/topology_file.rs"),
+    ),
+    (
+        "outreach/settings",
+        include_str!("../../../outreach/src/settings.rs"),
+    ),
+    (
+        "outreach/calls",
+        include_str!("../../../outreach/src/calls/settings.rs"),
+    ),
+    (
+        "delivery/settings",
+        include_str!("../../../delivery/src/settings.rs"),
+    ),
+    ("delivery/pace", include_str!("../../../delivery/src/pace.rs")),
+    ("ledger/lease", include_str!("../../../ledger/src/lease.rs")),
+    ("observe/logs", include_str!("../../../observe/src/logs.rs")),
+    (
+        "wire/source",
+        include_str!("../../../wire/src/telemetry/source.rs"),
+    ),
+    (
+        "wire/mapping",
+        include_str!("../../../wire/src/telemetry/mapping.rs"),
+    ),
+    ("types/customer", include_str!("../../../types/src/customer.rs")),
+    ("types/notice", include_str!("../../../types/src/notice.rs")),
+];
+
+/// The root type.
+pub(super) const ROOT: &str = "File";
+
+/// Types and what they are where nothing is said.
+pub(super) struct Model {
+    pub(super) items: Items,
+    /// Struct → its keys with their defaults; a key without one must be given.
+    pub(super) defaults: BTreeMap<String, Value>,
+}
+
+impl Model {
+    pub(super) fn read() -> Result<Self, String> {
+        let mut items = Items::new();
+        for (name, text) in SOURCES {
+            read(name, text, &mut items)?;
+        }
+        let mut model = Self {
+            items,
+            defaults: BTreeMap::new(),
+        };
+        let file = serde_json::to_value(File::default()).map_err(|e| e.to_string())?;
+        model.keep(ROOT, file);
+        let kafka = defaults(KAFKA, "KafkaSettings", &model.items)?;
+        model.keep("KafkaSettings", kafka);
+        for (name, value) in [
+            ("SourceSettings", least::<SourceSettings>(json!({"topic": "t"}))),
+            ("Mapping", least::<Mapping>(json!({"metric": "m"}))),
+            ("CustomerField", least::<CustomerField>(json!({"pointer": "/p"}))),
+            ("ServiceEntry", least::<ServiceEntry>(json!({"name": "n"}))),
+            (
+                "RegionEntry",
+                least::<RegionEntry>(json!({"code": "AA", "names": {}})),
+            ),
+            ("RuleEntry", least::<RuleEntry>(json!({}))),
+            ("ObjectiveEntry", least::<ObjectiveEntry>(json!({"metric": "m"}))),
+            ("RegionSettings", least::<RegionSettings>(json!({}))),
+            ("ServiceSettings", least::<ServiceSettings>(json!({}))),
+            ("QueueSettings", least::<QueueSettings>(json!({}))),
+            ("BreakerSettings", least::<BreakerSettings>(json!({}))),
+            ("DirectorySettings", least::<DirectorySettings>(json!({}))),
+            (
+                "SmtpSettings",
+                least::<SmtpSettings>(json!({"host": "h", "from": "a@b"})),
+            ),
+        ] {
+            model.keep(name, value.map_err(|why| format!("{name}: {why}"))?);
+        }
+        Ok(model)
+    }
+
+    /// Keeps the defaults of a struct and of those that stand in it by default.
+    fn keep(&mut self, name: &str, mut value: Value) {
+        let Some(Shape::Struct(fields)) = self.items.get(name).map(|i| i.shape.clone()) else {
+            return;
+        };
+        let whole = self.items.get(name).is_some_and(|i| i.serde.default);
+        for field in fields {
+            let inner = match Type::parse(&field.ty) {
+                Type::Shared(inner) => *inner,
+                other => other,
+            };
+            if let (Type::Named(ty), Some(part)) = (inner, value.get(&field.key).cloned()) {
+                self.keep(&ty, part);
+            }
+            if !whole
+                && !field.serde.default
+                && !field.ty.starts_with("Option<")
+                && let Some(map) = value.as_object_mut()
+            {
+                map.remove(&field.key);
+            }
+        }
+        self.defaults.entry(name.to_owned()).or_insert(value);
+    }
+
+    pub(super) fn default(&self, name: &str, key: &str) -> Option<&Value> {
+        self.defaults.get(name)?.get(key)
+    }
+}
+
+/// What a type is with nothing given but what must be.
+fn least<T: DeserializeOwned + Serialize>(given: Value) -> Result<Value, String> {
+    let value: T = serde_json::from_value(given).map_err(|e| e.to_string())?;
+    serde_json::to_value(value).map_err(|e| e.to_string())
+}
+
+/// A type as it is written in the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Type {
+    Optional(Box<Self>),
+    Shared(Box<Self>),
+    List(Box<Self>),
+    Map(Box<Self>, Box<Self>),
+    Named(String),
+}
+
+impl Type {
+    pub(super) fn parse(text: &str) -> Self {
+        let text = text.trim();
+        let Some((head, inner)) = text.strip_suffix('>').and_then(|t| t.split_once('<')) else {
+            return Self::Named(text.rsplit("::").next().unwrap_or(text).to_owned());
+        };
+        let one = || Box::new(Self::parse(inner));
+        match head {
+            "Option" => Self::Optional(one()),
+            "Arc" | "Box" => Self::Shared(one()),
+            "Vec" | "BTreeSet" => Self::List(one()),
+            "BTreeMap" => {
+                // No key is itself generic.
+                let (key, value) = inner.split_once(", ").unwrap_or((inner, "String"));
+                Self::Map(Box::new(Self::parse(key)), Box::new(Self::parse(value)))
+            }
+            other => Self::Named(other.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+use expect_test::{Expect, expect};
+use forecall_config::Settings;
+
+use crate::example::example;
+
+fn check(text: &str, expected: Expect) {
+    let shown = match Settings::from_yaml("f.yaml", text) {
+        Ok(_) => "no error".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    for secret in ["hunter2", "hunter"] {
+        assert!(!shown.contains(secret), "a secret is shown: {shown}");
+    }
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn a_wrong_type_is_shown_under_its_column() {
+    check(
+        "domain: telecom\ntopics:\n  partitions: many\n",
+        expect![[r#"
+        f.yaml:3:15: invalid u32
+            3 |   partitions: many
+              |               ^"#]],
+    );
+    check(
+        "state: {tick_seconds: 1, idle_seconds: [2]}\n",
+        expect![[r#"
+        f.yaml:1:40: expected string scalar
+            1 | state: {tick_seconds: 1, idle_seconds: [2]}
+              |                                        ^"#]],
+    );
+}
+
+#[test]
+fn an_unknown_key_gets_a_hint() {
+    check(
+        "topics:\n  replicaton: 3\n",
+        expect![[r#"
+        f.yaml:2:3: unknown field `replicaton`, expected one of prefix, partitions, replication, dev
+            2 |   replicaton: 3
+              |   ^"#]],
+    );
+    check(
+        "sorces: []\n",
+        expect![[r#"
+        f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, http, logs
+            1 | sorces: []
+              | ^"#]],
+    );
+    check(
+        "sources:\n  - topic: t\n    format: otlp_protobuf\n",
+        expect![[r#"
+            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, asterisk_queue_log, amazon_connect
+                3 |     format: otlp_protobuf
+                  |             ^"#]],
+    );
+}
+
+#[test]
+fn missing_variables_are_all_named() {
+    check(
+        "ledger:\n  master_key: ${env:FORECALL_TEST_UNSET_A}\n  pseudonym_key: \"${env:FORECALL_TEST_UNSET_B}\"\n",
+        expect![[r#"
+            f.yaml:2:15: the environment variable `FORECALL_TEST_UNSET_A` is not set; set it, or write `${env:FORECALL_TEST_UNSET_A:-default}`
+                2 |   master_key: ${env:FORECALL_TEST_UNSET_A}
+                  |               ^
+            f.yaml:3:19: the environment variable `FORECALL_TEST_UNSET_B` is not set; set it, or write `${env:FORECALL_TEST_UNSET_B:-default}`
+                3 |   pseudonym_key: "${env:FORECALL_TEST_UNSET_B}"
+                  |                   ^"#]],
+    );
+}
+
+#[test]
+fn a_literal_secret_is_refused_and_never_shown() {
+    check(
+        "kafka:\n  sasl_password: hunter2\n",
+        expect![[r#"
+        f.yaml:2:18: `sasl_password` is a secret and must not stand in the file: write `sasl_password: ${env:NAME}` or `sasl_password: ${file:/run/secrets/sasl_password}`
+            2 |   sasl_password: ***
+              |                  ^"#]],
+    );
+    check(
+        "ledger:\n  master_key: >-\n    hunter2\n",
+        expect![[r#"
+        f.yaml:2:15: `master_key` is a secret and must not stand in the file: write `master_key: ${env:NAME}` or `master_key: ${file:/run/secrets/master_key}`
+            2 |   master_key: ***
+              |               ^"#]],
+    );
+    check(
+        "ledger:\n  master_key:\n    hunter2\n",
+        expect![[r#"
+        f.yaml:3:5: `master_key` is a secret and must not stand in the file: write `master_key: ${env:NAME}` or `master_key: ${file:/run/secrets/master_key}`
+            3 |     ***
+              |     ^"#]],
+    );
+    // A spelling that only the parsed value gives away.
+    check("ledger: {\"master\\u005fkey\": hunter2}\n", expect![[""]]);
+    // Allowed, but wrong for another reason.
+    check(
+        "allow_literal_secrets: true\nledger: {master_key: hunter2}\n",
+        expect![[""]],
+    );
+    check(
+        "allow_literal_secrets: true\nledger: {master_key: {a: hunter2}}\n",
+        expect![[""]],
+    );
+}
+
+#[test]
+fn what_came_from_outside_is_never_shown() {
+    check(
+        "topics:\n  partitions: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
+        expect![[""]],
+    );
+    check(
+        "outreach:\n  zone: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
+        expect![[""]],
+    );
+    check(
+        "http:\n  listen: \"${env:FORECALL_TEST_UNSET:-hunter2}:1\"\n",
+        expect![[""]],
+    );
+    check("ledger: ${env:FORECALL_TEST_UNSET:-hunter2}\n", expect![[""]]);
+    check(
+        "sources:\n- topic: t\n  format: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
+        expect![[""]],
+    );
+    check("${env:FORECALL_TEST_UNSET:-hunter2}: 1\n", expect![[""]]);
+}
+
+#[test]
+fn several_problems_are_all_listed_in_the_order_of_the_file() {
+    check(
+        "topics:\n  replication: 1\n  partitions: 0\nsources:\n  - topic: a\n  - topic: a\n  - topic: calls\n    format: asterisk_queue_log\n\
+         state: {tick_seconds: 0}\ncorrelate:\n  horizon_seconds: 0\nhttp:\n  listen: 0.0.0.0:9464\n",
+        expect![[r#"
+            f.yaml:2:16: topics.replication is 1: fewer than 3 copies need `topics.dev: true`, and 1 is the least
+                2 |   replication: 1
+                  |                ^
+            f.yaml:3:15: topics.partitions is 0: it must lie between 1 and 1000
+                3 |   partitions: 0
+                  |               ^
+            f.yaml:6:12: sources: topic `a` stands twice: one entry reads one topic
+                6 |   - topic: a
+                  |            ^
+            f.yaml:7:12: sources: topic `calls` holds personal data (calls do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits
+                7 |   - topic: calls
+                  |            ^
+            f.yaml:9:8: state.tick_seconds is 0: it must be at least 1
+                9 | state: {tick_seconds: 0}
+                  |        ^
+            f.yaml:11:20: correlate: horizon_seconds is 0: it must be 1 to 604800
+               11 |   horizon_seconds: 0
+                  |                    ^
+            f.yaml:13:11: http.listen: 0.0.0.0:9464 is not a loopback address; set `http.allow_remote: true` if other machines may read the metrics
+               13 |   listen: 0.0.0.0:9464
+                  |           ^"#]],
+    );
+}
+
+#[test]
+fn parts_that_do_not_go_together_name_both() {
+    let text = example()
+        .replace("regions: [IR-23]", "regions: [IR-99]")
+        .replace("    IR-10:\n      name:", "    IR-11:\n      name:")
+        .replace("    fixed-internet:\n      name:", "    fixed-net:\n      name:")
+        .replace("\"9851\": IR-09", "\"9851\": IR-98")
+        .replace("tls: starttls", "tls: none")
+        .replace("format: mapping\n", "format: mapping\n    keyed: true\n")
+        .replace("time: /opened_at", "time: opened_at")
+        .replace("security_protocol: sasl_ssl", "security_protocol: ssl");
+    check(
+        &text,
+        expect![[r#"
+        f.yaml:18:19: kafka: `sasl_mechanism` is not used with `security_protocol: ssl`
+           18 |   sasl_mechanism: SCRAM-SHA-512
+              |                   ^
+        f.yaml:55:5: sources.3.regions names region `IR-98`, which `topology.regions` doesn't declare
+           55 |     regions:
+              |     ^
+        f.yaml:60:3: sources: topic `crm.tickets`: mapping: `time`: `opened_at` is not a JSON pointer: it is empty or begins with /
+           60 |   - topic: crm.tickets
+              |   ^
+        f.yaml:163:5: outreach.services.fixed-net names service `fixed-net`, which `topology.services` doesn't declare
+          163 |     fixed-net:
+              |     ^
+        f.yaml:173:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
+          173 |     IR-11:
+              |     ^
+        f.yaml:224:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
+          224 |         regions: [IR-99]
+              |                  ^
+        f.yaml:247:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
+          247 |       tls: none
+              |            ^"#]],
+    );
+}
+
+#[test]
+fn the_directory_needs_its_keys() {
+    check(
+        "directory: {file: d.csv, country_code: \"+98\"}\n",
+        expect![[r#"
+        f.yaml:1:12: directory: `ledger.pseudonym_key` is needed: 64 hexadecimal digits by ${env:NAME} or ${file:/path}
+            1 | directory: {file: d.csv, country_code: "+98"}
+              |            ^
+        f.yaml:1:12: directory: `ledger.master_key` is needed: 64 hexadecimal digits by ${env:NAME} or ${file:/path}
+            1 | directory: {file: d.csv, country_code: "+98"}
+              |            ^
+        f.yaml:1:12: directory.country_code: 1 to 3 digits without plus, such as 98
+            1 | directory: {file: d.csv, country_code: "+98"}
+              |            ^"#]],
+    );
+    check(
+        "ledger:\n  master_key: ${env:FORECALL_TEST_UNSET:-hunter2}\n  pseudonym_key: ${env:FORECALL_TEST_UNSET:-hunter2}\ndirectory: {}\n",
+        expect![[""]],
+    );
+}
+
+#[test]
+fn a_channel_without_a_gateway_is_a_warning() {
+    let text = example().replace("  sms:\n    file: /var/lib/forecall/sms.jsonl\n", "");
+    let settings = Settings::from_yaml("f.yaml", &text).unwrap();
+    let shown: Vec<String> = settings
+        .warnings
+        .iter()
+        .map(|w| format!("{:?} {}", w.place, w.what))
+        .collect();
+    expect!["Some((241, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+}

@@ -1,0 +1,76 @@
+use forecall_config::{GatewaySettings, Settings, files};
+use forecall_types::{ContactChannel, ServiceName};
+
+const EXAMPLE: &str = include_str!("../../../../deploy/forecall.example.yaml");
+
+/// The example with a value for each variable it needs; none is set in this process.
+pub(crate) fn example() -> String {
+    let key = "0123456789abcdef".repeat(4);
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9093,kafka-2:9093"),
+        ("KAFKA_USERNAME", "forecall"),
+        ("KAFKA_PASSWORD", "k4fka-S3cret: #1"),
+        ("SMTP_USERNAME", "notice"),
+        ("SMTP_PASSWORD", "sm\"tp"),
+        ("FORECALL_MASTER_KEY", &key),
+        ("FORECALL_PSEUDONYM_KEY", &key),
+    ]
+    .into_iter()
+    .fold(EXAMPLE.to_owned(), |text, (name, value)| {
+        let reference = format!("${{env:{name}}}");
+        assert!(text.contains(&reference), "the example doesn't use {name}");
+        text.replace(&reference, &format!("${{env:FORECALL_TEST_{name}:-{value}}}"))
+    })
+}
+
+#[test]
+fn the_example_loads() {
+    let settings = Settings::from_yaml("example.yaml", &example()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(settings.warnings, []);
+    assert_eq!(settings.sources.len(), 5);
+    let personal: Vec<&str> = settings
+        .sources
+        .iter()
+        .filter(|s| s.personal)
+        .map(|s| &*s.topic)
+        .collect();
+    assert_eq!(personal, ["callcentre.queue_log", "crm.tickets"]);
+    assert!(
+        settings
+            .kafka
+            .is_some_and(|k| k.bootstrap_servers.ends_with("kafka-2:9093"))
+    );
+    let Some(GatewaySettings::Smtp(smtp)) = settings.gateways.get(&ContactChannel::Email) else {
+        panic!("e-mail goes by SMTP")
+    };
+    assert_eq!(smtp.password.as_ref().unwrap().expose(), "sm\"tp");
+    let topology = settings.correlate.topology();
+    assert_eq!(
+        (topology.regions().count(), topology.customer_facing().count()),
+        (3, 2)
+    );
+    assert!(topology.knows_service(&ServiceName::new("core-network").unwrap()));
+}
+
+#[test]
+fn the_example_is_what_the_schema_says() {
+    let schema = serde_json::from_str(&files()[0].1).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let value: serde_json::Value = serde_saphyr::from_str(EXAMPLE).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&value)
+        .map(|e| format!("{e} at {}", e.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+}
+
+#[test]
+fn the_digest_changes_with_what_decides_only() {
+    let digest = |text: &str| Settings::from_yaml("x", text).unwrap().digest;
+    let text = example();
+    assert_eq!(digest(&text), digest(&format!("# a comment\n{text}\n")));
+    assert_ne!(
+        digest(&text),
+        digest(&text.replace("open_score: 4.0", "open_score: 4.5"))
+    );
+}

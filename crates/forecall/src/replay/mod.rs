@@ -1,0 +1,312 @@
+//! `forecall replay`: recorded telemetry through the very stages that run live, on the log in memory.
+//!
+//! Files are read whole, merged by time and fed cell by cell of a fixed grid of event time ([`house`]): what comes out
+//! hangs on the input alone, not on the machine's clock nor on how much is fed at once.
+
+mod csv_input;
+mod house;
+mod input;
+mod jsonl_input;
+mod kafka_input;
+mod labels;
+mod output;
+mod time_text;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use forecall_config::Settings;
+use forecall_log::{OutRecord, TopicSpec};
+use forecall_observe::{LogSettings, init_logs};
+use forecall_types::{EventTime, Position, Reading, SampleBatch, SamplesRecord, ScoredSample, SourceName};
+use forecall_wire::event::TopicId;
+use forecall_wire::telemetry::{Format, Source, samples};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::house::{Fed, House, Stamped, grid_of};
+use self::input::Input;
+use self::output::{Manifest, Output, Score};
+use crate::stop;
+
+/// The topic that rows of files are put on.
+const TOPIC: &str = "replay";
+
+/// Rows put on the log before the stages work them off: below the 5,000 records of one batch of a stage.
+const CHUNK_ROWS: usize = 4_000;
+
+/// The command line of `forecall replay`.
+#[derive(Debug, Args)]
+#[command(after_long_help = LONG)]
+pub(crate) struct ReplayArgs {
+    /// A CSV or JSONL file, a folder of them, or `kafka://topic?from=TIME&to=TIME` (with --config).
+    #[arg(long, short)]
+    pub(crate) input: String,
+    /// Folder for the results; files of an earlier replay in it are replaced.
+    #[arg(long, short)]
+    pub(crate) out: PathBuf,
+    /// Topology, policy and detector settings; without it the defaults. `simulated: true` always holds.
+    #[arg(long, short)]
+    pub(crate) config: Option<PathBuf>,
+    /// Time zone of timestamps that name none, such as `Asia/Tehran`.
+    #[arg(long, default_value = "UTC")]
+    pub(crate) zone: String,
+    /// Fail if any row could not be read.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Rows fed at once; the results don't hang on it.
+    #[arg(long, hide = true, default_value_t = CHUNK_ROWS)]
+    pub(crate) chunk: usize,
+}
+
+const LONG: &str = "\
+Input:
+  CSV, wide    timestamp,value                      the series is the file's path below the input, without its ending
+  CSV, long    timestamp,series,value[,label…]      further columns are labels
+  JSONL        {\"ts\":…,\"series\":…,\"value\":…,\"labels\":{…}}, one object a line
+  Times: RFC 3339, `2026-03-01 12:00:00[.5]`, or seconds, milli-, micro- or nanoseconds since 1970.
+  A series without the labels service.name and region gets its own name and ZZ (ISO's user-assigned code), so that its
+  incidents have a scope.
+
+Output (the same input gives the same bytes):
+  scores.csv           timestamp,series,value,score,lower,upper: a row for every input row, in input order;
+                       score empty: the row could not be read or was not judged; bounds empty: still warming up
+  anomalies.jsonl      events, one a line: {\"type\":…,\"id\":…,\"data\":{…}}
+  incidents.jsonl, notices.jsonl (never sent), call-forecasts.jsonl: the same
+  manifest.json        input files with sizes and XXH3-128, counts, version
+
+Examples:
+  forecall replay --input history/ --out result/
+  forecall replay --input history/ --out result/ --config forecall.yaml --zone Asia/Tehran
+  forecall replay --input 'kafka://metrics?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z' --config forecall.yaml --out day/";
+
+/// What one replay came to.
+struct Outcome {
+    manifest: Manifest,
+    /// Of bad rows and files left alone, for the end of the run.
+    remarks: Vec<String>,
+}
+
+pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
+    if args.chunk == 0 {
+        bail!("--chunk must be at least 1");
+    }
+    let begun = Instant::now();
+    init_logs(&LogSettings {
+        level: "warn".to_owned(),
+        ..LogSettings::default()
+    })?;
+    let stop = stop::on_signal()?;
+    let outcome = if args.input.starts_with("kafka://") {
+        kafka_input::replay(args, &stop)?
+    } else {
+        replay_files(args, &stop)?
+    };
+    for remark in &outcome.remarks {
+        complain(remark);
+    }
+    outcome.manifest.print(args.json, &args.out, begun.elapsed())?;
+    if !outcome.manifest.complete {
+        bail!(
+            "stopped by a signal: the results in {} are valid and partial",
+            args.out.display()
+        );
+    }
+    if args.strict && outcome.manifest.rows_bad > 0 {
+        bail!("{} rows could not be read", outcome.manifest.rows_bad);
+    }
+    Ok(())
+}
+
+/// Says something beside the results.
+fn complain(what: &str) {
+    // Standard error may be closed; the results don't depend on it.
+    let _ = writeln!(std::io::stderr().lock(), "forecall: {what}");
+}
+
+/// The settings of a replay: the file's, or the defaults; simulated, with scores, everything on one partition.
+fn settings(config: Option<&Path>, grid_seconds: u64) -> anyhow::Result<Settings> {
+    let mut settings = match config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("failed to read the configuration {}", path.display()))?;
+            Settings::from_yaml(&path.display().to_string(), &simulated(&text))?
+        }
+        None => Settings::from_yaml(
+            "the defaults of a replay",
+            &format!(
+                // Heartbeats come once a cell of the grid: only several missing ones are a fault.
+                "domain: replay\nsimulated: true\ntopics: {{ dev: true, replication: 1 }}\ncorrelate: {{ heartbeat_missing_seconds: {} }}\n",
+                (4 * grid_seconds).max(120)
+            ),
+        )?,
+    };
+    settings.topics.partitions = 1;
+    settings.topics.dev = true;
+    Arc::make_mut(&mut settings.detect).emit_scores = true;
+    Ok(settings)
+}
+
+/// The text with `simulated: true`, whatever it says; other lines stay where they are, for messages that name them.
+fn simulated(text: &str) -> String {
+    let mut said = false;
+    let mut lines: Vec<&str> = text
+        .lines()
+        .map(|line| {
+            if line.starts_with("simulated:") {
+                said = true;
+                "simulated: true"
+            } else {
+                line
+            }
+        })
+        .collect();
+    if !said {
+        lines.push("simulated: true");
+    }
+    lines.join("\n") + "\n"
+}
+
+fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyhow::Result<Outcome> {
+    let zone = jiff::tz::TimeZone::get(&args.zone)
+        .with_context(|| format!("no time zone is called {}", args.zone))?;
+    let input = walk::read(Path::new(&args.input), &zone)?;
+    let order = input.order();
+    let cap = if args.config.is_some() {
+        house::GRID_CONFIG_MAX
+    } else {
+        house::GRID_MAX
+    };
+    let times = || order.iter().filter_map(|(file, row)| input.row(*file, *row)?.at);
+    let grid = grid_of(times, cap);
+    let mut settings = settings(args.config.as_deref(), grid.as_secs())?;
+    let mut source = Source::new(
+        SourceName::new(TOPIC)?,
+        TOPIC,
+        settings.domain.clone(),
+        Format::Samples,
+    );
+    source.keyed = true;
+    settings.sources = vec![source];
+    settings.kafka = None;
+    settings.state.idle_seconds = house::IDLE.as_secs().max(2 * grid.as_secs());
+    let start = times().next().unwrap_or_default();
+    let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, grid)?;
+
+    let places: BTreeMap<Arc<str>, usize> = (0..)
+        .zip(&input.files)
+        .map(|(n, file)| (Arc::clone(&file.path), n))
+        .collect();
+    let mut scores: Vec<Vec<Option<Score>>> = input.files.iter().map(|f| vec![None; f.rows.len()]).collect();
+    let mut keep = |scored: Vec<ScoredSample>| {
+        for sample in scored {
+            let row = usize::try_from(sample.position.offset).ok();
+            let slot = places
+                .get(&sample.position.topic)
+                .and_then(|file| scores.get_mut(*file)?.get_mut(row?));
+            if let Some(slot) = slot {
+                *slot = Some(Score::of(&sample));
+            }
+        }
+    };
+    let bar = progress(order.len());
+    let topic: Arc<str> = Arc::from(TOPIC);
+    let records = order.iter().filter_map(|(file, row)| {
+        let (at, value) = record(&input, &settings, *file, *row)?;
+        Some(Stamped {
+            at,
+            record: OutRecord {
+                topic: Arc::clone(&topic),
+                partition: Some(0),
+                key: None,
+                value: Some(value),
+                headers: Vec::new(),
+            },
+        })
+    });
+    let fed = house.feed(records, args.chunk, stop, &mut |rows, scored| {
+        bar.inc(u64::try_from(rows).unwrap_or(0));
+        keep(scored);
+    })?;
+    keep(house.finish()?);
+    bar.finish_and_clear();
+
+    let mut output = Output::create(&args.out)?;
+    let scored = output.scores_of_files(&input, &scores)?;
+    let counts = output.events(&house, &settings.topic_names())?;
+    let rows = input.files.iter().map(|f| f.rows.len()).sum::<usize>();
+    let manifest = Manifest {
+        version: env!("CARGO_PKG_VERSION"),
+        complete: fed == Fed::All,
+        simulated: true,
+        settings_digest: settings.digest.to_string(),
+        grid_seconds: grid.as_secs(),
+        zone: args.zone.clone(),
+        inputs: input.manifest(),
+        rows,
+        rows_bad: input.bad,
+        rows_scored: scored,
+        series: input.series_count(),
+        dead_letters: house.count(&settings.topic_names().name(TopicId::DeadLetters))?,
+        events: counts,
+    };
+    output.finish(&manifest)?;
+    Ok(Outcome {
+        manifest,
+        remarks: input.remarks(),
+    })
+}
+
+/// The record of a row, and its time; none for a row that could not be read.
+fn record(input: &Input, settings: &Settings, file: usize, row: usize) -> Option<(EventTime, Vec<u8>)> {
+    let known = input.files.get(file)?;
+    let read = known.rows.get(row)?;
+    let at = read.at?;
+    let mut batch = SampleBatch::default();
+    batch.push_key(&input.series(read.series)?.key, at, Reading::Gauge(read.value));
+    let record = SamplesRecord {
+        domain: settings.domain.clone(),
+        origin: Position {
+            topic: Arc::clone(&known.path),
+            partition: 0,
+            offset: i64::try_from(row).ok()?,
+        },
+        appended_at: at,
+        marks: Vec::new(),
+        batch,
+    };
+    Some((at, samples::encode(&record)))
+}
+
+/// On a terminal only: `indicatif` draws to standard error and hides where that is none.
+fn progress(rows: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left");
+    let bar = ProgressBar::new(u64::try_from(rows).unwrap_or(u64::MAX));
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_is_simulated_whatever_the_file_says() {
+        assert_eq!(
+            simulated("a: 1\nsimulated: false\nb: 2"),
+            "a: 1\nsimulated: true\nb: 2\n"
+        );
+        assert_eq!(simulated("a: 1\n"), "a: 1\nsimulated: true\n");
+        assert!(settings(None, 300).unwrap().simulated);
+    }
+}

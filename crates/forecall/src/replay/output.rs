@@ -1,0 +1,257 @@
+//! The files of a replay: written under other names, renamed together at the end.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use forecall_log::RecordRef;
+use forecall_types::ScoredSample;
+use forecall_wire::event::{TopicId, TopicNames};
+use serde_json::{Value, json};
+
+use super::house::House;
+use super::input::{Input, Row};
+
+/// Ends of names that aren't final.
+const PART: &str = ".part";
+
+/// Which topic's events go into which file, and how their types begin.
+const EVENTS: [(&str, TopicId, &str); 4] = [
+    ("anomalies", TopicId::Anomalies, "forecall.anomaly."),
+    ("incidents", TopicId::Incidents, "forecall."),
+    ("notices", TopicId::Notices, "forecall."),
+    ("call-forecasts", TopicId::CallForecasts, "forecall."),
+];
+
+/// What a row was given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Score {
+    score: f64,
+    band: Option<(f64, f64)>,
+}
+
+impl Score {
+    pub(super) fn of(sample: &ScoredSample) -> Self {
+        Self {
+            score: sample.score.get(),
+            band: sample.band.map(|b| (b.low, b.high)),
+        }
+    }
+}
+
+/// How many events of a kind were written.
+pub(super) type Counts = Vec<(&'static str, u64)>;
+
+/// The folder being filled.
+pub(super) struct Output {
+    folder: PathBuf,
+    names: Vec<String>,
+}
+
+impl Output {
+    pub(super) fn create(folder: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            names: Vec::new(),
+        })
+    }
+
+    fn begin(&mut self, name: &str) -> anyhow::Result<BufWriter<File>> {
+        let path = self.folder.join(format!("{name}{PART}"));
+        let file = File::create(&path).with_context(|| format!("failed to create {}", path.display()))?;
+        self.names.push(name.to_owned());
+        Ok(BufWriter::new(file))
+    }
+
+    fn scores(&mut self) -> anyhow::Result<csv::Writer<BufWriter<File>>> {
+        let mut file = csv::Writer::from_writer(self.begin("scores.csv")?);
+        file.write_record(["timestamp", "series", "value", "score", "lower", "upper"])?;
+        Ok(file)
+    }
+
+    /// A row for every row of the input, in its order. Gives the number of rows that have a score.
+    pub(super) fn scores_of_files(
+        &mut self,
+        input: &Input,
+        scores: &[Vec<Option<Score>>],
+    ) -> anyhow::Result<usize> {
+        let mut file = self.scores()?;
+        let mut scored = 0;
+        for (rows, scores) in input.files.iter().zip(scores) {
+            for (row, score) in rows.rows.iter().zip(scores) {
+                scored += usize::from(score.is_some());
+                let series = input.series(row.series).map_or("", |s| s.shown.as_str());
+                write_score(&mut file, (Row::timestamp(row), series, row.value_text()), *score)?;
+            }
+        }
+        file.flush().context("failed to write scores.csv")?;
+        Ok(scored)
+    }
+
+    /// A row for every sample scored, in the order of judging. `shown` names time, series and value.
+    pub(super) fn scores_of_samples(
+        &mut self,
+        samples: &[ScoredSample],
+        shown: &dyn Fn(&ScoredSample) -> (String, String, String),
+    ) -> anyhow::Result<()> {
+        let mut file = self.scores()?;
+        for sample in samples {
+            let (timestamp, series, value) = shown(sample);
+            write_score(&mut file, (&timestamp, &series, &value), Some(Score::of(sample)))?;
+        }
+        file.flush().context("failed to write scores.csv")
+    }
+
+    /// The events of each kind, in order: `{"type":…,"id":…,"data":…}`, the data as it stands on the topic.
+    pub(super) fn events(&mut self, house: &House, topics: &TopicNames) -> anyhow::Result<Counts> {
+        let mut counts = Counts::new();
+        for (kind, topic, begins) in EVENTS {
+            let name = format!("{kind}.jsonl");
+            let mut file = self.begin(&name)?;
+            let (mut count, mut failed) = (0, None);
+            house.read(
+                &topics.name(topic),
+                &mut |record| match write_event(&mut file, record, begins) {
+                    Ok(written) => count += u64::from(written),
+                    Err(error) => failed = failed.take().or(Some(error)),
+                },
+            )?;
+            failed.map_or(Ok(()), Err)?;
+            file.flush().with_context(|| format!("failed to write {name}"))?;
+            counts.push((kind, count));
+        }
+        Ok(counts)
+    }
+
+    /// Writes the manifest and gives every file its name; the manifest last.
+    pub(super) fn finish(mut self, manifest: &Manifest) -> anyhow::Result<()> {
+        let mut file = self.begin("manifest.json")?;
+        serde_json::to_writer_pretty(&mut file, &manifest.json())?;
+        file.write_all(b"\n")
+            .and_then(|()| file.flush())
+            .context("failed to write manifest.json")?;
+        for name in &self.names {
+            let (from, to) = (self.folder.join(format!("{name}{PART}")), self.folder.join(name));
+            std::fs::rename(&from, &to).with_context(|| format!("failed to rename {}", from.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_score(
+    file: &mut csv::Writer<BufWriter<File>>,
+    (timestamp, series, value): (&str, &str, &str),
+    score: Option<Score>,
+) -> anyhow::Result<()> {
+    // `Display` of a float is the shortest text that reads back as the same number.
+    let score_text = score.map_or_else(String::new, |s| s.score.to_string());
+    let (lower, upper) = score
+        .and_then(|s| s.band)
+        .map_or_else(Default::default, |(low, high)| {
+            (low.to_string(), high.to_string())
+        });
+    file.write_record([timestamp, series, value, &score_text, &lower, &upper])
+        .context("failed to write scores.csv")
+}
+
+/// Writes an event whose type begins so; says whether it did.
+fn write_event(into: &mut impl Write, record: &RecordRef<'_>, begins: &str) -> anyhow::Result<bool> {
+    let header = |name: &str| {
+        record
+            .header(name)
+            .and_then(|text| std::str::from_utf8(text).ok())
+    };
+    let (Some(kind), Some(id)) = (header("ce_type"), header("ce_id")) else {
+        return Err(anyhow!(
+            "an event without ce_type or ce_id at {} of {}",
+            record.offset,
+            record.topic
+        ));
+    };
+    let Some(value) = record.value.filter(|_| kind.starts_with(begins)) else {
+        return Ok(false);
+    };
+    write!(
+        into,
+        "{{\"type\":{},\"id\":{},\"data\":",
+        Value::from(kind),
+        Value::from(id)
+    )?;
+    into.write_all(value)?;
+    into.write_all(b"}\n")?;
+    Ok(true)
+}
+
+/// What was read, by what, and what came of it. No time of day, no path of this machine.
+pub(super) struct Manifest {
+    pub(super) version: &'static str,
+    pub(super) complete: bool,
+    pub(super) simulated: bool,
+    pub(super) settings_digest: String,
+    pub(super) grid_seconds: u64,
+    pub(super) zone: String,
+    pub(super) inputs: Vec<Value>,
+    pub(super) rows: usize,
+    pub(super) rows_bad: usize,
+    pub(super) rows_scored: usize,
+    pub(super) series: usize,
+    pub(super) dead_letters: i64,
+    pub(super) events: Counts,
+}
+
+impl Manifest {
+    fn json(&self) -> Value {
+        let events: serde_json::Map<String, Value> = self
+            .events
+            .iter()
+            .map(|(kind, n)| ((*kind).to_owned(), Value::from(*n)))
+            .collect();
+        json!({
+            "version": self.version,
+            "complete": self.complete,
+            "simulated": self.simulated,
+            "settings_digest": self.settings_digest,
+            "grid_seconds": self.grid_seconds,
+            "zone": self.zone,
+            "inputs": self.inputs,
+            "rows": self.rows,
+            "rows_bad": self.rows_bad,
+            "rows_scored": self.rows_scored,
+            "series": self.series,
+            "dead_letters": self.dead_letters,
+            "events": events,
+        })
+    }
+
+    /// The summary, to standard output.
+    pub(super) fn print(&self, as_json: bool, folder: &Path, took: Duration) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        let seconds = took.as_secs_f64();
+        if as_json {
+            let mut all = self.json();
+            if let Some(map) = all.as_object_mut() {
+                map.remove("inputs");
+                map.insert("seconds".to_owned(), Value::from((seconds * 1e3).round() / 1e3));
+            }
+            writeln!(out, "{all}")?;
+            return Ok(());
+        }
+        let files = self.inputs.len();
+        writeln!(
+            out,
+            "{} rows of {} series from {files} inputs in {seconds:.1} s ({} could not be read, {} scored)",
+            self.rows, self.series, self.rows_bad, self.rows_scored
+        )?;
+        for (kind, count) in &self.events {
+            writeln!(out, "  {count:>9} {kind}")?;
+        }
+        if self.dead_letters > 0 {
+            writeln!(out, "  {:>9} dead letters", self.dead_letters)?;
+        }
+        writeln!(out, "written to {}", folder.display())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const FILES: [&str; 6] = [
+    "anomalies.jsonl",
+    "call-forecasts.jsonl",
+    "incidents.jsonl",
+    "manifest.json",
+    "notices.jsonl",
+    "scores.csv",
+];
+
+fn replay(input: &Path, out: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_forecall"))
+        .arg("replay")
+        .args(["--input".as_ref(), input.as_os_str()])
+        .args(["--out".as_ref(), out.as_os_str()])
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Every file of a folder by name.
+fn all(folder: &Path) -> BTreeMap<String, String> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// A day of a sample a minute around 20 with a small fixed pattern, 80 from minute 1,000 to 1,059.
+fn day() -> String {
+    let mut csv = "timestamp,value\n".to_owned();
+    for minute in 0..1_440 {
+        let value = if (1_000..1_060).contains(&minute) { 80 } else { 20 };
+        let wobble = (minute * 7) % 5;
+        writeln!(
+            csv,
+            "2026-03-01 {:02}:{:02}:00,{value}.{wobble}",
+            minute / 60,
+            minute % 60
+        )
+        .unwrap();
+    }
+    csv
+}
+
+fn scores(text: &str) -> Vec<Vec<String>> {
+    csv::Reader::from_reader(text.as_bytes())
+        .records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn a_folder_gives_every_file_and_the_same_bytes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    fs::create_dir_all(input.join("north")).unwrap();
+    fs::write(input.join("north/load.csv"), day()).unwrap();
+    fs::write(input.join("calm.csv"), day().replace(",80.", ",20.")).unwrap();
+    fs::write(input.join("notes.json"), "{}").unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    let first = replay(&input, &a, &[]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    assert!(text(&first.stderr).contains("left alone: notes.json"));
+    assert!(
+        text(&first.stdout).contains("2880 rows of 2 series from 2 inputs"),
+        "{}",
+        text(&first.stdout)
+    );
+    // Another number of rows at once changes nothing.
+    assert!(replay(&input, &b, &["--chunk", "7"]).status.success());
+    let (a, b) = (all(&a), all(&b));
+    assert_eq!(a.keys().collect::<Vec<_>>(), FILES);
+    assert_eq!(a, b);
+
+    let rows = scores(&a["scores.csv"]);
+    let wanted = format!(
+        "{}{}",
+        day().replace(",80.", ",20."),
+        day().replace("timestamp,value\n", "")
+    );
+    let shown: Vec<String> = rows.iter().map(|r| format!("{},{}", r[0], r[2])).collect();
+    assert_eq!(
+        shown,
+        wanted.lines().skip(1).collect::<Vec<_>>(),
+        "in input order, texts as they stand"
+    );
+    assert_eq!(
+        (rows[0][1].as_str(), rows[1_440][1].as_str()),
+        ("calm", "north/load")
+    );
+    assert!(rows.iter().all(|r| !r[3].is_empty()), "every row is scored");
+    assert!(
+        rows[0][4].is_empty() && !rows[1_439][4].is_empty(),
+        "bounds come after the warm-up"
+    );
+    let score = |row: usize| rows[row][3].parse::<f64>().unwrap();
+    assert!(score(1_440 + 1_001) > 5.0 && score(1_440 + 900) < 3.0);
+
+    let anomalies: Vec<Value> = a["anomalies.jsonl"]
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(anomalies[0]["type"], "forecall.anomaly.opened.v1");
+    assert!(
+        anomalies
+            .iter()
+            .all(|e| e["id"].is_string() && e["data"].is_object())
+    );
+    assert!(a["anomalies.jsonl"].contains("north/load") && !a["anomalies.jsonl"].contains("calm"));
+    assert!(
+        a["incidents.jsonl"].contains("\"ZZ\""),
+        "{}",
+        a["incidents.jsonl"]
+    );
+    let manifest: Value = serde_json::from_str(&a["manifest.json"]).unwrap();
+    assert_eq!(
+        (&manifest["rows"], &manifest["rows_bad"]),
+        (&Value::from(2_880), &Value::from(0))
+    );
+    assert_eq!(manifest["inputs"][1]["path"], "north/load.csv");
+    assert_eq!(manifest["complete"], true);
+}
+
+#[test]
+fn bad_rows_and_repeated_times_keep_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("x.csv");
+    fs::write(
+        &input,
+        "timestamp,value\n2026-03-01 00:02:00,3\n2026-03-01 00:01:00,1\nyesterday,2\n2026-03-01 00:01:00,7\n2026-03-01 00:03:00,NaN\n2026-03-01 00:04:00\n",
+    )
+    .unwrap();
+    let out = folder.path().join("out");
+    let result = replay(&input, &out, &["--json"]);
+    assert!(result.status.success(), "{}", text(&result.stderr));
+    let stderr = text(&result.stderr);
+    for line in [
+        "x.csv:4: the timestamp",
+        "x.csv:6: the value",
+        "x.csv:7: the value",
+    ] {
+        assert!(stderr.contains(line), "{line} in {stderr}");
+    }
+    let summary: Value = serde_json::from_slice(&result.stdout).unwrap();
+    assert_eq!(
+        (&summary["rows"], &summary["rows_bad"]),
+        (&Value::from(6), &Value::from(3))
+    );
+    let rows = scores(&all(&out)["scores.csv"]);
+    let shown: Vec<String> = rows
+        .iter()
+        .map(|r| format!("{}|{}|{}|{}", r[0], r[1], r[2], !r[3].is_empty()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "2026-03-01 00:02:00|x|3|true",
+            "2026-03-01 00:01:00|x|1|true",
+            "yesterday|x|2|false",
+            "2026-03-01 00:01:00|x|7|true",
+            "2026-03-01 00:03:00|x|NaN|false",
+            "2026-03-01 00:04:00|x||false",
+        ]
+    );
+    let strict = replay(&input, &out, &["--strict"]);
+    assert_eq!(strict.status.code(), Some(1));
+    assert!(text(&strict.stderr).contains("3 rows could not be read"));
+}
+
+#[test]
+fn long_csv_and_jsonl_name_their_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    fs::create_dir(&input).unwrap();
+    fs::write(
+        input.join("a.csv"),
+        "timestamp,series,value,region,cell\n1772323200,delay,1.50,IR-23,7\n1772323200,delay,2,IR-10,\n1772323260,loss,0,,\n",
+    )
+    .unwrap();
+    fs::write(
+        input.join("b.jsonl"),
+        "{\"ts\":1772323200000,\"series\":\"calls\",\"value\":4,\"labels\":{\"region\":\"IR-23\"}}\n\n{\"ts\":1,\"series\":\"calls\"}\n",
+    )
+    .unwrap();
+    fs::write(input.join("c.csv"), "when,what\n1,2\n").unwrap();
+    let out = folder.path().join("out");
+    let result = replay(&input, &out, &[]);
+    assert!(result.status.success(), "{}", text(&result.stderr));
+    let stderr = text(&result.stderr);
+    assert!(stderr.contains("b.jsonl:3: `value`"), "{stderr}");
+    assert!(
+        stderr.contains("c.csv (its header has no column `timestamp`)"),
+        "{stderr}"
+    );
+    let rows = scores(&all(&out)["scores.csv"]);
+    let shown: Vec<String> = rows
+        .iter()
+        .map(|r| format!("{}|{}|{}|{}", r[0], r[1], r[2], !r[3].is_empty()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"1772323200|delay{cell="7",region="IR-23"}|1.50|true"#,
+            r#"1772323200|delay{region="IR-10"}|2|true"#,
+            "1772323260|loss|0|true",
+            r#"1772323200000|calls{region="IR-23"}|4|true"#,
+            "1|calls||false",
+        ]
+    );
+}
+
+#[test]
+fn what_can_not_be_read_at_all_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.txt"), "").unwrap();
+    for (input, zone, why) in [
+        ("x.txt", "UTC", "neither *.csv nor *.jsonl"),
+        ("none.csv", "UTC", "failed to read none.csv"),
+        (".", "UTC", "holds no *.csv or *.jsonl"),
+        (".", "Nowhere", "no time zone is called Nowhere"),
+    ] {
+        let result = replay(
+            &folder.path().join(input),
+            &folder.path().join("out"),
+            &["--zone", zone],
+        );
+        assert_eq!(result.status.code(), Some(1), "{input}");
+        assert!(
+            text(&result.stderr).contains(why),
+            "{why} in {}",
+            text(&result.stderr)
+        );
+    }
+    let result = Command::new(env!("CARGO_BIN_EXE_forecall"))
+        .args(["replay", "--input", "kafka://m", "--out", "nowhere"])
+        .output()
+        .unwrap();
+    assert!(text(&result.stderr).contains("a topic needs --config"));
+}
