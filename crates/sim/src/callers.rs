@@ -134,12 +134,18 @@ impl Callers {
             }
             let notices_after = self.seed.exponential(For::Hit, a, 0, 4.0);
             let (median, sigma) = hidden::DELAY;
-            let delay = self.seed.lognormal((For::Delay, For::DelaySecond), a, 0, median, sigma);
+            let delay = self
+                .seed
+                .lognormal((For::Delay, For::DelaySecond), a, 0, median, sigma);
             let at = hit.plus(minutes(notices_after + delay));
             if at >= self.repaired && self.seed.uniform(For::Propensity, a, 1) < hidden::CUT_AT_REPAIR {
                 continue;
             }
-            self.coming.insert(Coming { at, caller: no, engaged: false });
+            self.coming.insert(Coming {
+                at,
+                caller: no,
+                engaged: false,
+            });
         }
     }
 
@@ -161,8 +167,14 @@ impl Callers {
         let message = u64::from(stage as u8);
         if self.seed.uniform(For::Engage, a, message) < hidden::ENGAGEMENT {
             let (median, sigma) = hidden::ENGAGEMENT_DELAY;
-            let delay = self.seed.lognormal((For::EngageDelay, For::DelaySecond), a, message, median, sigma);
-            self.coming.insert(Coming { at: at.plus(minutes(delay)), caller: no, engaged: true });
+            let delay = self
+                .seed
+                .lognormal((For::EngageDelay, For::DelaySecond), a, message, median, sigma);
+            self.coming.insert(Coming {
+                at: at.plus(minutes(delay)),
+                caller: no,
+                engaged: true,
+            });
         }
     }
 
@@ -181,7 +193,9 @@ impl Callers {
         let mut arrivals: Vec<(EventTime, usize, u32)> = Vec::new();
         for (queue, (_, a_day)) in QUEUES.iter().enumerate() {
             let q = u64::try_from(queue).unwrap_or(0);
-            let n = self.seed.poisson(For::Arrivals, q, self.tick, rate(*a_day, week_minute, seconds));
+            let n = self
+                .seed
+                .poisson(For::Arrivals, q, self.tick, rate(*a_day, week_minute, seconds));
             for i in 0..n {
                 let place = self.tick.wrapping_mul(64).wrapping_add(i);
                 let within = self.seed.uniform(For::Caller, q + 8, place) * seconds;
@@ -220,22 +234,41 @@ impl Callers {
         *self.arrivals.entry((name, at.floor(INTERVAL))).or_default() += 1;
         let at = EventTime::from_secs(at.secs());
         let id = format!("{}.{n}", at.secs());
-        let whole = |seconds: f64| Duration::from_secs(Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs());
+        let whole = |seconds: f64| {
+            Duration::from_secs(Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs())
+        };
         let wait = whole(self.seed.exponential(For::Wait, n, 0, 22.0));
         let patience = whole(self.seed.exponential(For::Patience, n, 0, 180.0));
-        self.line(at, format!("{}|{id}|{name}|NONE|ENTERQUEUE||{number}|1", at.secs()));
+        self.line(
+            at,
+            format!("{}|{id}|{name}|NONE|ENTERQUEUE||{number}|1", at.secs()),
+        );
         if patience < wait {
             let end = at.plus(patience);
-            self.line(end, format!("{}|{id}|{name}|NONE|ABANDON|1|1|{}", end.secs(), patience.as_secs()));
+            self.line(
+                end,
+                format!(
+                    "{}|{id}|{name}|NONE|ABANDON|1|1|{}",
+                    end.secs(),
+                    patience.as_secs()
+                ),
+            );
             return;
         }
-        let talk = whole(self.seed.lognormal((For::Handle, For::DelaySecond), n, 0, 200.0, 0.6).min(3_000.0));
+        let talk = whole(
+            self.seed
+                .lognormal((For::Handle, For::DelaySecond), n, 0, 200.0, 0.6)
+                .min(3_000.0),
+        );
         let end = at.plus(wait).plus(talk);
         let agent = 1 + n % 40;
         let (waited, talked) = (wait.as_secs(), talk.as_secs());
         self.line(
             end,
-            format!("{}|{id}|{name}|SIP/agent{agent}|COMPLETECALLER|{waited}|{talked}|1", end.secs()),
+            format!(
+                "{}|{id}|{name}|SIP/agent{agent}|COMPLETECALLER|{waited}|{talked}|1",
+                end.secs()
+            ),
         );
     }
 

@@ -115,9 +115,17 @@ impl People {
                 .filter(|(has, _)| *has)
                 .map(|(_, name)| ServiceName::new(name))
                 .collect::<Result<_, _>>()?,
-            language: if self.chance(For::Language, no, 0, 0.85) { Language::Fa } else { Language::En },
+            language: if self.chance(For::Language, no, 0, 0.85) {
+                Language::Fa
+            } else {
+                Language::En
+            },
             channels: self.channels(no),
-            consents: consents.iter().filter(|(has, _)| *has).map(|(_, purpose)| *purpose).collect(),
+            consents: consents
+                .iter()
+                .filter(|(has, _)| *has)
+                .map(|(_, purpose)| *purpose)
+                .collect(),
             priority: self.chance(For::Consent, no, 3, 0.005),
             at: self.as_of,
         })
@@ -133,13 +141,18 @@ impl People {
         } else {
             [(sms, ContactChannel::Sms), (email, ContactChannel::Email)]
         };
-        order.into_iter().filter(|(has, _)| *has).map(|(_, channel)| channel).collect()
+        order
+            .into_iter()
+            .filter(|(has, _)| *has)
+            .map(|(_, channel)| channel)
+            .collect()
     }
 
     pub(crate) fn row(&self, no: u32) -> Result<DirectoryRow, WorldError> {
         let customer = self.customer(no)?;
         let names = u64::try_from(NAMES.len()).unwrap_or(1);
-        let name_at = |which| usize::try_from(self.seed.below(For::Name, u64::from(no), which, names)).unwrap_or(0);
+        let name_at =
+            |which| usize::try_from(self.seed.below(For::Name, u64::from(no), which, names)).unwrap_or(0);
         let first = NAMES.get(name_at(0)).map_or("", |n| n.0);
         let last = NAMES.get(name_at(1)).map_or("", |n| n.1);
         let addresses = customer

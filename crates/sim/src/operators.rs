@@ -50,11 +50,19 @@ impl Operators {
         for (minutes, deed) in &PLAN {
             let at = incident.at.plus(Duration::from_secs(minutes * 60));
             let action = match deed {
-                Deed::Acknowledge => Action::Acknowledge { incident: incident.id.clone() },
+                Deed::Acknowledge => Action::Acknowledge {
+                    incident: incident.id.clone(),
+                },
                 // Nobody promises an end that has passed.
-                Deed::Eta if self.eta > at => Action::Eta { incident: incident.id.clone(), eta: self.eta },
+                Deed::Eta if self.eta > at => Action::Eta {
+                    incident: incident.id.clone(),
+                    eta: self.eta,
+                },
                 Deed::Eta => continue,
-                Deed::Step(code) => Action::Step { incident: incident.id.clone(), code: Arc::from(*code) },
+                Deed::Step(code) => Action::Step {
+                    incident: incident.id.clone(),
+                    code: Arc::from(*code),
+                },
             };
             self.count += 1;
             let command = Command {

@@ -115,7 +115,10 @@ mod tests {
         let near = |got: f64, want: f64| assert!((got - want).abs() < 0.05 * want.max(0.5), "{got} {want}");
         near(mean(&|i| seed.uniform(For::City, i, 0)), 0.5);
         near(mean(&|i| seed.normal((For::Noise, For::NoiseSecond), i, 3)), 0.0);
-        near(mean(&|i| seed.normal((For::Noise, For::NoiseSecond), i, 3).powi(2)), 1.0);
+        near(
+            mean(&|i| seed.normal((For::Noise, For::NoiseSecond), i, 3).powi(2)),
+            1.0,
+        );
         near(mean(&|i| seed.exponential(For::Wait, 1, i, 25.0)), 25.0);
         #[allow(clippy::cast_precision_loss, reason = "small counts")]
         let poisson = mean(&|i| seed.poisson(For::Arrivals, i, 2, 3.0) as f64);

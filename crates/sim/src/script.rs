@@ -54,14 +54,22 @@ pub(crate) fn load(minute: f64, weekend: bool) -> f64 {
     (if weekend { day * 1.08 } else { day }).clamp(0.1, 1.0)
 }
 
-/// What a batch job adds to the core's CPU share at night, 02:00 to 02:50.
+/// What a batch job adds to the core's CPU share at night, 02:00 to 02:50: seen, and below what matters.
 pub(crate) fn batch_job(minute: f64) -> f64 {
-    if (120.0..170.0).contains(&minute) { 0.22 } else { 0.0 }
+    if (120.0..170.0).contains(&minute) {
+        0.025
+    } else {
+        0.0
+    }
 }
 
 /// What a deployment in the capital adds to the error ratio there, 03:30 to 03:36: below what matters.
 pub(crate) fn deployment(minute: f64) -> f64 {
-    if (210.0..216.0).contains(&minute) { 0.003 } else { 0.0 }
+    if (210.0..216.0).contains(&minute) {
+        0.003
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +82,9 @@ mod tests {
         assert!(level(TROUBLED, ONSET + CREEP - 1.0) < 1.0);
         assert!(level(TROUBLED, ONSET + CREEP + 1.0) > 1.0);
         assert!(level(TROUBLED, REPAIRED + 3.0).abs() < 1e-12);
-        let worst = (0..1440_u32).map(|m| level(DECOY, f64::from(m))).fold(0.0, f64::max);
+        let worst = (0..1440_u32)
+            .map(|m| level(DECOY, f64::from(m)))
+            .fold(0.0, f64::max);
         assert!((worst - DECOY_SHARE).abs() < 1e-12);
         assert!(level("IR-23-TEH", ONSET + 60.0).abs() < 1e-12);
     }

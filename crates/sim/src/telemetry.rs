@@ -90,7 +90,14 @@ impl Probes {
                     v.metric == "access.packet_loss" && v.value > LOSS_LIMIT
                         || v.metric == "access.latency.p95" && v.value > LATENCY_LIMIT
                 });
-                resource(&mut text, cell > 0, city, &cell_id(city, cell), &values, moment.at);
+                resource(
+                    &mut text,
+                    cell > 0,
+                    city,
+                    &cell_id(city, cell),
+                    &values,
+                    moment.at,
+                );
             }
             text.push_str("]}");
             if beyond {
@@ -108,20 +115,49 @@ impl Probes {
         let own = 1.0 + 0.06 * self.seed.uniform(For::Cell, u64::try_from(base).unwrap_or(0), 0);
         let n: [f64; 6] = std::array::from_fn(|i| self.noise(base + i));
         let [n_loss, n_latency, n_jitter, n_through, n_error, n_cpu] = n;
-        let deployed = if city.code == CORE { script::deployment(moment.minute) } else { 0.0 };
+        let deployed = if city.code == CORE {
+            script::deployment(moment.minute)
+        } else {
+            0.0
+        };
         let latency = (34.0 + 8.0 * load) * own;
         let value = |metric, unit, value: f64| Value { metric, unit, value };
         [
-            value("access.packet_loss", "%", (0.15 + 1.85 * level + 0.025 * n_loss).max(0.0)),
-            value("access.latency.p95", "ms", latency + (LATENCY_LIMIT - latency) * level + 0.9 * n_latency),
-            value("access.jitter", "ms", (4.0 * own + 9.0 * level + 0.2 * n_jitter).max(0.1)),
+            value(
+                "access.packet_loss",
+                "%",
+                (0.15 + 1.85 * level + 0.025 * n_loss).max(0.0),
+            ),
+            value(
+                "access.latency.p95",
+                "ms",
+                latency + (LATENCY_LIMIT - latency) * level + 0.9 * n_latency,
+            ),
+            value(
+                "access.jitter",
+                "ms",
+                (4.0 * own + 9.0 * level + 0.2 * n_jitter).max(0.1),
+            ),
             value(
                 "access.throughput",
                 "Mbit/s",
-                (9_000.0 * own * (0.25 + 0.75 * load) * (1.0 - 0.15 * level.min(3.0)) * (1.0 + 0.012 * n_through)).max(1.0),
+                (9_000.0
+                    * own
+                    * (0.25 + 0.75 * load)
+                    * (1.0 - 0.15 * level.min(3.0))
+                    * (1.0 + 0.012 * n_through))
+                    .max(1.0),
             ),
-            value("http.server.error.ratio", "1", (0.002 + 0.012 * level + deployed + 0.0003 * n_error).max(0.0)),
-            value("system.cpu.utilization", "1", (0.22 + 0.3 * load + 0.012 * n_cpu).clamp(0.01, 1.0)),
+            value(
+                "http.server.error.ratio",
+                "1",
+                (0.002 + 0.012 * level + deployed + 0.0003 * n_error).max(0.0),
+            ),
+            value(
+                "system.cpu.utilization",
+                "1",
+                (0.22 + 0.3 * load + 0.012 * n_cpu).clamp(0.01, 1.0),
+            ),
         ]
     }
 
@@ -132,10 +168,12 @@ impl Probes {
             let base = (no * (CELLS + 1) + CELLS) * SERIES_ROOM;
             let ratio = (0.995 + 0.0005 * self.noise(base)).min(1.0);
             let setup = 1_900.0 + 40.0 * self.noise(base + 1);
-            for (i, (series, unit, value)) in
-                [("voice.call.success.ratio", "1", ratio), ("voice.call.setup.duration", "ms", setup)]
-                    .into_iter()
-                    .enumerate()
+            for (i, (series, unit, value)) in [
+                ("voice.call.success.ratio", "1", ratio),
+                ("voice.call.setup.duration", "ms", setup),
+            ]
+            .into_iter()
+            .enumerate()
             {
                 let comma = if no + i > 0 { "," } else { "" };
                 let _ = write!(
@@ -156,7 +194,8 @@ impl Probes {
         let load = script::load(moment.minute, moment.weekend);
         let mut text = String::from("[");
         for router in 0..ROUTERS {
-            let share = 0.18 + 0.2 * load + script::batch_job(moment.minute) + 0.01 * self.noise(base + router);
+            let share =
+                0.18 + 0.2 * load + script::batch_job(moment.minute) + 0.01 * self.noise(base + router);
             let comma = if router > 0 { "," } else { "" };
             let _ = write!(
                 text,

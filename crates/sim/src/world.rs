@@ -228,7 +228,8 @@ impl World {
             headers: Vec::new(),
             at,
         };
-        self.callers.drain(to, |at, line| out.push(record(CALLS, line.into_bytes(), at)));
+        self.callers
+            .drain(to, |at, line| out.push(record(CALLS, line.into_bytes(), at)));
         if to > self.telemetry_from() {
             self.probe(to, out);
         }
@@ -249,14 +250,27 @@ impl World {
 
     fn probe(&mut self, at: EventTime, out: &mut Vec<WorldRecord>) {
         let minute = self.minute(at);
-        let moment = Moment { at, minute, weekend: week_minute(at) >= 5.0 * 1_440.0 };
+        let moment = Moment {
+            at,
+            minute,
+            weekend: week_minute(at) >= 5.0 * 1_440.0,
+        };
         let mut seen = Seen::default();
         let mut push = |value| {
-            out.push(WorldRecord { topic: TELEMETRY.to_owned(), key: None, value, headers: Vec::new(), at });
+            out.push(WorldRecord {
+                topic: TELEMETRY.to_owned(),
+                key: None,
+                value,
+                headers: Vec::new(),
+                at,
+            });
         };
         self.probes.tick(&moment, &mut seen, &mut push);
         // Three times a day a probe restarts in the middle of a record.
-        if [95.0, 541.0, 1_103.0].iter().any(|broken| (minute - broken).abs() < 0.01) {
+        if [95.0, 541.0, 1_103.0]
+            .iter()
+            .any(|broken| (minute - broken).abs() < 0.01)
+        {
             push(br#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.na"#.to_vec());
         }
         let is = |no: &usize, code: &str| CITIES.get(*no).is_some_and(|c| c.code == code);
@@ -270,7 +284,11 @@ impl World {
     fn count_excess(&mut self, to: EventTime) {
         const STEP: Duration = Duration::from_secs(300);
         let total = || {
-            let internet = self.callers.arrivals.iter().filter(|((queue, _), _)| *queue == INTERNET_QUEUE);
+            let internet = self
+                .callers
+                .arrivals
+                .iter()
+                .filter(|((queue, _), _)| *queue == INTERNET_QUEUE);
             internet.map(|(_, n)| *n).sum::<u64>()
         };
         let onset = after(self.settings.start, script::ONSET);
@@ -295,7 +313,9 @@ impl World {
     /// How bad it is now in each city: 0 normal, 1 at the limit that customers feel.
     pub fn levels(&self) -> impl Iterator<Item = (&'static crate::City, f64)> + '_ {
         let minute = self.minute(self.now);
-        CITIES.iter().map(move |city| (city, script::level(city.code, minute)))
+        CITIES
+            .iter()
+            .map(move |city| (city, script::level(city.code, minute)))
     }
 
     /// What really happened so far.
@@ -311,7 +331,11 @@ impl World {
             decoy: at(script::DECOY_FROM),
             decoy_impact: self.decoy_impact,
             affected: deeds.affected.iter().map(|no| self.people.id(*no)).collect(),
-            first_contacts: deeds.first_contact.iter().map(|(no, at)| (self.people.id(*no), *at)).collect(),
+            first_contacts: deeds
+                .first_contact
+                .iter()
+                .map(|(no, at)| (self.people.id(*no), *at))
+                .collect(),
             trouble_calls: deeds.trouble_calls,
             engagement_calls: deeds.engagement_calls,
             avoided: deeds.avoided,
@@ -322,7 +346,11 @@ impl World {
 
 fn after(start: EventTime, minute: f64) -> EventTime {
     let span = Duration::try_from_secs_f64(minute.abs() * 60.0).unwrap_or_default();
-    if minute < 0.0 { start.minus(span) } else { start.plus(span) }
+    if minute < 0.0 {
+        start.minus(span)
+    } else {
+        start.plus(span)
+    }
 }
 
 /// Minutes after the local midnight of the week's Saturday.
@@ -337,7 +365,12 @@ mod tests {
     use super::*;
 
     fn world(seed: u64) -> World {
-        World::new(WorldSettings { seed, customers: 5_000, ..WorldSettings::default() }).unwrap()
+        World::new(WorldSettings {
+            seed,
+            customers: 5_000,
+            ..WorldSettings::default()
+        })
+        .unwrap()
     }
 
     fn minute(minute: f64) -> EventTime {
@@ -384,16 +417,29 @@ mod tests {
         let creep = impact.since(truth.onset).as_secs_f64() / 60.0;
         assert!((20.0..=35.0).contains(&creep), "{creep}");
         assert!(!truth.decoy_impact);
-        assert!((300..450).contains(&truth.affected.len()), "{}", truth.affected.len());
+        assert!(
+            (300..450).contains(&truth.affected.len()),
+            "{}",
+            truth.affected.len()
+        );
         assert!(truth.trouble_calls > 10, "{}", truth.trouble_calls);
         assert_eq!((truth.avoided, truth.engagement_calls), (0, 0));
-        assert!(truth.first_contacts.iter().all(|(_, at)| *at > impact.minus(Duration::from_secs(300))));
+        assert!(
+            truth
+                .first_contacts
+                .iter()
+                .all(|(_, at)| *at > impact.minus(Duration::from_secs(300)))
+        );
     }
 
     #[test]
     fn who_is_told_calls_less() {
         let calls = |tell: bool| {
-            let mut world = World::new(WorldSettings { customers: 40_000, ..WorldSettings::default() }).unwrap();
+            let mut world = World::new(WorldSettings {
+                customers: 40_000,
+                ..WorldSettings::default()
+            })
+            .unwrap();
             live(&mut world, minute(script::ONSET + script::CREEP + 5.0));
             if tell {
                 for customer in world.truth().affected {
@@ -414,7 +460,11 @@ mod tests {
     fn operators_act_on_what_is_confirmed_only() {
         let mut world = world(1);
         live(&mut world, minute(0.0));
-        assert!(live(&mut world, minute(60.0)).iter().all(|r| r.topic == CALLS || r.topic == TELEMETRY));
+        assert!(
+            live(&mut world, minute(60.0))
+                .iter()
+                .all(|r| r.topic == CALLS || r.topic == TELEMETRY)
+        );
     }
 
     #[test]

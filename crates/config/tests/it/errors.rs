@@ -37,21 +37,21 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "topics:\n  replicaton: 3\n",
         expect![[r#"
-        f.yaml:2:3: unknown field `replicaton`, expected one of prefix, partitions, replication, dev
-            2 |   replicaton: 3
-              |   ^"#]],
+            f.yaml:2:3: unknown field `replicaton`, expected one of prefix, partitions, replication, dev; did you mean `replication`?
+                2 |   replicaton: 3
+                  |   ^"#]],
     );
     check(
         "sorces: []\n",
         expect![[r#"
-        f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, http, logs
-            1 | sorces: []
-              | ^"#]],
+            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, http, logs; did you mean `sources`?
+                1 | sorces: []
+                  | ^"#]],
     );
     check(
         "sources:\n  - topic: t\n    format: otlp_protobuf\n",
         expect![[r#"
-            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, asterisk_queue_log, amazon_connect
+            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
                 3 |     format: otlp_protobuf
                   |             ^"#]],
     );
@@ -95,15 +95,26 @@ fn a_literal_secret_is_refused_and_never_shown() {
               |     ^"#]],
     );
     // A spelling that only the parsed value gives away.
-    check("ledger: {\"master\\u005fkey\": hunter2}\n", expect![[""]]);
+    check(
+        "ledger: {\"master\\u005fkey\": hunter2}\n",
+        expect![[r#"
+        f.yaml: ledger.master_key is not 64 hexadecimal digits (`openssl rand -hex 32` makes them)
+        f.yaml: `ledger.master_key` is a secret: it must be one reference, `${env:NAME}` or `${file:/path}`, and nothing else"#]],
+    );
     // Allowed, but wrong for another reason.
     check(
         "allow_literal_secrets: true\nledger: {master_key: hunter2}\n",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:2:9: ledger.master_key is not 64 hexadecimal digits (`openssl rand -hex 32` makes them)
+                2 | ledger: {master_key: ***
+                  |         ^"#]],
     );
     check(
         "allow_literal_secrets: true\nledger: {master_key: {a: hunter2}}\n",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:2:22: expected string scalar
+                2 | ledger: {master_key: ***
+                  |                      ^"#]],
     );
 }
 
@@ -111,22 +122,46 @@ fn a_literal_secret_is_refused_and_never_shown() {
 fn what_came_from_outside_is_never_shown() {
     check(
         "topics:\n  partitions: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:2:15: invalid u32
+                2 |   partitions: ${env:FORECALL_TEST_UNSET:-***}
+                  |               ^"#]],
     );
     check(
         "outreach:\n  zone: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:2:9: `***` is not a time zone; a name such as Asia/Tehran is
+                2 |   zone: ${env:FORECALL_TEST_UNSET:-***}
+                  |         ^"#]],
     );
     check(
         "http:\n  listen: \"${env:FORECALL_TEST_UNSET:-hunter2}:1\"\n",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:2:11: invalid socket address syntax
+                2 |   listen: "${env:FORECALL_TEST_UNSET:-***}:1"
+                  |           ^"#]],
     );
-    check("ledger: ${env:FORECALL_TEST_UNSET:-hunter2}\n", expect![[""]]);
+    check(
+        "ledger: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
+        expect![[r#"
+        f.yaml:1:9: expected mapping start
+            1 | ledger: ${env:FORECALL_TEST_UNSET:-***}
+              |         ^"#]],
+    );
     check(
         "sources:\n- topic: t\n  format: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, asterisk_queue_log, amazon_connect
+                3 |   format: ${env:FORECALL_TEST_UNSET:-***}
+                  |           ^"#]],
     );
-    check("${env:FORECALL_TEST_UNSET:-hunter2}: 1\n", expect![[""]]);
+    check(
+        "${env:FORECALL_TEST_UNSET:-hunter2}: 1\n",
+        expect![[r#"
+        f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, http, logs
+            1 | ${env:FORECALL_TEST_UNSET:-***}: 1
+              | ^"#]],
+    );
 }
 
 #[test]
@@ -214,7 +249,16 @@ fn the_directory_needs_its_keys() {
     );
     check(
         "ledger:\n  master_key: ${env:FORECALL_TEST_UNSET:-hunter2}\n  pseudonym_key: ${env:FORECALL_TEST_UNSET:-hunter2}\ndirectory: {}\n",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:2:15: ledger.master_key is not 64 hexadecimal digits (`openssl rand -hex 32` makes them)
+                2 |   master_key: ${env:FORECALL_TEST_UNSET:-***}
+                  |               ^
+            f.yaml:3:18: ledger.pseudonym_key is not 64 hexadecimal digits (`openssl rand -hex 32` makes them)
+                3 |   pseudonym_key: ${env:FORECALL_TEST_UNSET:-***}
+                  |                  ^
+            f.yaml:4:12: directory: it needs a `file` or a `topic`
+                4 | directory: {}
+                  |            ^"#]],
     );
 }
 

@@ -64,7 +64,10 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(hours: u32) -> Self {
-        Self { hours, ..Self::default() }
+        Self {
+            hours,
+            ..Self::default()
+        }
     }
 
     /// A line about the run itself.
@@ -91,7 +94,8 @@ impl Board {
             News::Notice(notice) => self.notice(*notice),
             News::Forecast(forecast) => {
                 self.forecast_events += 1;
-                self.forecasts.insert((forecast.queue.clone(), forecast.from), *forecast);
+                self.forecasts
+                    .insert((forecast.queue.clone(), forecast.from), *forecast);
             }
             News::DeadLetter => {
                 self.dead_letters += 1;
@@ -104,17 +108,39 @@ impl Board {
     fn incident(&mut self, event: IncidentEvent) {
         let now = self.now;
         let text = lines::incident(&event);
-        let story = self.stories.entry(event.incident.id.clone()).or_insert_with(|| Story {
-            newest: event.incident.clone(),
-            changes: Vec::new(),
-            first_accepted: None,
-            told: 0,
-        });
+        let story = self
+            .stories
+            .entry(event.incident.id.clone())
+            .or_insert_with(|| Story {
+                newest: event.incident.clone(),
+                changes: Vec::new(),
+                first_accepted: None,
+                told: 0,
+            });
+        let (before, after) = (&story.newest, &event.incident);
+        // Everything is on the topic; lines are for what people would turn their heads for.
+        let worth_a_line = event.change != IncidentChange::Updated
+            || (
+                before.acknowledged.is_some(),
+                before.eta,
+                before.steps.len(),
+                before.severity,
+                &before.scope,
+            ) != (
+                after.acknowledged.is_some(),
+                after.eta,
+                after.steps.len(),
+                after.severity,
+                &after.scope,
+            )
+            || (before.probability.get() - after.probability.get()).abs() >= 0.2;
         story.newest = event.incident;
         if event.change != IncidentChange::Updated || story.changes.is_empty() {
             story.changes.push((event.change, now));
         }
-        self.tell(&text);
+        if worth_a_line {
+            self.tell(&text);
+        }
     }
 
     fn notice(&mut self, notice: Notice) {
@@ -147,12 +173,16 @@ impl Board {
 
     /// Incidents whose scope holds this region.
     pub(crate) fn stories_of<'a>(&'a self, region: &'a str) -> impl Iterator<Item = &'a Story> {
-        self.stories.values().filter(move |s| s.newest.scope.regions.iter().any(|r| r.as_str() == region))
+        self.stories
+            .values()
+            .filter(move |s| s.newest.scope.regions.iter().any(|r| r.as_str() == region))
     }
 
     /// The incident that matters most now: the newest open one, else the newest.
     pub(crate) fn current(&self) -> Option<&Story> {
-        self.stories.values().max_by_key(|s| (s.newest.state.is_open(), s.newest.opened_at))
+        self.stories
+            .values()
+            .max_by_key(|s| (s.newest.state.is_open(), s.newest.opened_at))
     }
 }
 

@@ -20,7 +20,12 @@ pub(crate) fn clock_short(at: EventTime) -> String {
 
 /// `internet in Isfahan`.
 pub(crate) fn scope(incident: &Incident) -> String {
-    let services: Vec<&str> = incident.scope.services.iter().map(forecall_types::ServiceName::as_str).collect();
+    let services: Vec<&str> = incident
+        .scope
+        .services
+        .iter()
+        .map(forecall_types::ServiceName::as_str)
+        .collect();
     let regions: Vec<&str> = incident.scope.regions.iter().map(|r| place(r.as_str())).collect();
     format!("{} in {}", services.join(", "), regions.join(", "))
 }
@@ -43,10 +48,26 @@ pub(crate) fn incident(event: &IncidentEvent) -> String {
 }
 
 pub(crate) fn notice(notice: &Notice) -> String {
-    let channels: Vec<String> = notice.channels.iter().map(|(c, n)| format!("{} {n}", c.as_str())).collect();
-    let withheld: Vec<String> = notice.withheld.iter().map(|(r, n)| format!("{} {n}", r.as_str())).collect();
-    let rest = if withheld.is_empty() { String::new() } else { format!(" · not told: {}", withheld.join(", ")) };
-    let sent = if channels.is_empty() { "nobody".to_owned() } else { channels.join(", ") };
+    let channels: Vec<String> = notice
+        .channels
+        .iter()
+        .map(|(c, n)| format!("{} {n}", c.as_str()))
+        .collect();
+    let withheld: Vec<String> = notice
+        .withheld
+        .iter()
+        .map(|(r, n)| format!("{} {n}", r.as_str()))
+        .collect();
+    let rest = if withheld.is_empty() {
+        String::new()
+    } else {
+        format!(" · not told: {}", withheld.join(", "))
+    };
+    let sent = if channels.is_empty() {
+        "nobody".to_owned()
+    } else {
+        channels.join(", ")
+    };
     format!(
         "notice   {:<9} {} to {sent} of {}{rest}",
         notice.state.as_str(),
@@ -59,7 +80,13 @@ pub(crate) fn notice(notice: &Notice) -> String {
 pub(crate) fn words(notice: &Notice) -> Vec<String> {
     Language::ALL
         .iter()
-        .filter_map(|language| notice.texts.iter().filter(|t| t.language == *language).min_by_key(|t| t.channel))
+        .filter_map(|language| {
+            notice
+                .texts
+                .iter()
+                .filter(|t| t.language == *language)
+                .min_by_key(|t| t.channel)
+        })
         .map(|text| format!("{}: {}", text.language.as_str(), text.body.replace('\n', " ⏎ ")))
         .collect()
 }

@@ -119,7 +119,10 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
     let stop = stop::on_signal()?;
     let living = !args.plain && !args.json && std::io::stdout().is_terminal();
     if !living {
-        let logs = LogSettings { level: "warn".to_owned(), ..LogSettings::default() };
+        let logs = LogSettings {
+            level: "warn".to_owned(),
+            ..LogSettings::default()
+        };
         init_logs(&logs)?;
     }
     let (metrics, health) = (Metrics::new(), Health::default());
@@ -137,7 +140,11 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
     let theatre = result?;
     let summary = summary::Summary::of(&board, &theatre, began.elapsed());
     let mut out = std::io::stdout().lock();
-    let text = if args.json { serde_json::to_string_pretty(&summary)? } else { summary.text() };
+    let text = if args.json {
+        serde_json::to_string_pretty(&summary)?
+    } else {
+        summary.text()
+    };
     // As above: nobody there to read it is no failure.
     let _ = writeln!(out, "{text}");
     drop(out);
@@ -169,20 +176,28 @@ fn play(
     screen: &mut Screen,
     watched: (Metrics, Health),
 ) -> anyhow::Result<Theatre> {
-    board.say(format!("seed {}: preparing {} customers and a week of calls …", args.seed, args.customers));
+    board.say(format!(
+        "seed {}: preparing {} customers and a week of calls …",
+        args.seed, args.customers
+    ));
     screen.show(board, None)?;
     let plan = theatre::Plan {
         seed: args.seed,
         customers: args.customers,
         kafka: args.kafka.clone(),
-        out: args.out.clone().unwrap_or_else(|| std::env::temp_dir().join("forecall-demo")),
+        out: args
+            .out
+            .clone()
+            .unwrap_or_else(|| std::env::temp_dir().join("forecall-demo")),
     };
     let mut theatre = Theatre::open(plan, watched, board)?;
     let mut watching = true;
     while watching && !stop.load(Ordering::SeqCst) && theatre.warm_up(board)? {
         watching = screen.show(board, Some(&theatre))?;
     }
-    let end = theatre.start().plus(Duration::from_secs(u64::from(args.hours) * 3_600));
+    let end = theatre
+        .start()
+        .plus(Duration::from_secs(u64::from(args.hours) * 3_600));
     let began = Instant::now();
     while watching && !stop.load(Ordering::SeqCst) && theatre.now() < end {
         theatre.step(board)?;

@@ -99,11 +99,22 @@ impl Leads {
     /// By R10 of the customer rules.
     pub(crate) fn of(board: &Board, truth: &Truth) -> Self {
         let counts = |s: &&Story| {
-            s.newest.scope.services.iter().any(|service| service.as_str() == "internet")
-                && !s.changes.iter().any(|(change, _)| *change == IncidentChange::Retracted)
+            s.newest
+                .scope
+                .services
+                .iter()
+                .any(|service| service.as_str() == "internet")
+                && !s
+                    .changes
+                    .iter()
+                    .any(|(change, _)| *change == IncidentChange::Retracted)
         };
         let stories: Vec<&Story> = board.stories_of(truth.region).filter(counts).collect();
-        let published = stories.iter().filter_map(|s| s.changes.first()).map(|(_, at)| *at).min();
+        let published = stories
+            .iter()
+            .filter_map(|s| s.changes.first())
+            .map(|(_, at)| *at)
+            .min();
         let first = stories.iter().filter_map(|s| s.first_accepted).min();
         let contacts: BTreeMap<&CustomerId, EventTime> =
             truth.first_contacts.iter().map(|(who, at)| (who, *at)).collect();
@@ -122,8 +133,14 @@ impl Leads {
             callers_before += usize::from(in_time && contact.is_some());
         }
         Self {
-            alert: truth.impact.zip(published).map(|(impact, at)| minutes_between(impact, at)),
-            notice: truth.excess.zip(first).map(|(excess, at)| minutes_between(excess, at)),
+            alert: truth
+                .impact
+                .zip(published)
+                .map(|(impact, at)| minutes_between(impact, at)),
+            notice: truth
+                .excess
+                .zip(first)
+                .map(|(excess, at)| minutes_between(excess, at)),
             told_before: share(before, all),
             told_before_of_callers: share(callers_before, callers),
             told,
@@ -133,8 +150,15 @@ impl Leads {
 }
 
 fn calls(board: &Board, truth: &Truth) -> Calls {
-    let (from, to) = (truth.onset.floor(INTERVAL), truth.repaired.plus(Duration::from_secs(3_600)));
-    let mut calls = Calls { truly_avoided: truth.avoided, truly_caused: truth.engagement_calls, ..Calls::default() };
+    let (from, to) = (
+        truth.onset.floor(INTERVAL),
+        truth.repaired.plus(Duration::from_secs(3_600)),
+    );
+    let mut calls = Calls {
+        truly_avoided: truth.avoided,
+        truly_caused: truth.engagement_calls,
+        ..Calls::default()
+    };
     for ((queue, at), n) in &board.arrivals {
         if *queue == INTERNET_QUEUE && *at >= from && *at < to {
             calls.actual += n;
@@ -144,7 +168,9 @@ fn calls(board: &Board, truth: &Truth) -> Calls {
         if queue.as_str() == INTERNET_QUEUE && *at >= from && *at < to {
             calls.forecast_without_notice += f.without_notice.arrivals.mean;
             calls.forecast_with_notice += f.with_notice.arrivals.mean;
-            calls.agents_without_notice = calls.agents_without_notice.max(f.without_notice.staffing.scheduled);
+            calls.agents_without_notice = calls
+                .agents_without_notice
+                .max(f.without_notice.staffing.scheduled);
             calls.agents_with_notice = calls.agents_with_notice.max(f.with_notice.staffing.scheduled);
         }
     }
@@ -162,17 +188,26 @@ impl Summary {
             *of_stage.entry(channel.as_str().to_owned()).or_default() += n;
         }
         let mut withheld: BTreeMap<String, u64> = BTreeMap::new();
-        for notice in board.notices.values().filter(|n| n.stage == NoticeStage::Confirmed) {
+        for notice in board
+            .notices
+            .values()
+            .filter(|n| n.stage == NoticeStage::Confirmed)
+        {
             for (reason, n) in &notice.withheld {
                 *withheld.entry(reason.as_str().to_owned()).or_default() += n;
             }
         }
         let hit = |s: &&Story| s.newest.onset_observed.is_some();
-        let vain: Vec<&Story> = board.stories.values().filter(|s| !hit(s) && !s.newest.state.is_open()).collect();
+        let vain: Vec<&Story> = board
+            .stories
+            .values()
+            .filter(|s| !hit(s) && !s.newest.state.is_open())
+            .collect();
         let of_vain = |wanted: &dyn Fn(NoticeStage) -> bool| {
-            let notices = board.notices.values().filter(|n| {
-                wanted(n.stage) && vain.iter().any(|story| story.newest.id == n.incident)
-            });
+            let notices = board
+                .notices
+                .values()
+                .filter(|n| wanted(n.stage) && vain.iter().any(|story| story.newest.id == n.incident));
             notices.map(|n| n.intents).sum::<u64>()
         };
         Self {
@@ -199,7 +234,10 @@ impl Summary {
             predicted_without_impact: vain.len(),
             told_for_nothing: of_vain(&|stage| stage == NoticeStage::Predicted),
             all_clears: of_vain(&|stage| {
-                matches!(stage, NoticeStage::AllClear | NoticeStage::Retraction | NoticeStage::Averted)
+                matches!(
+                    stage,
+                    NoticeStage::AllClear | NoticeStage::Retraction | NoticeStage::Averted
+                )
             }),
             messages,
             withheld,
@@ -214,7 +252,12 @@ impl Summary {
         let _ = writeln!(
             t,
             "\n── {:.1} simulated hours in {:.1} s{end} · seed {} · {} customers · {} records · {} dead letters",
-            self.simulated_hours, self.wall_seconds, self.seed, self.customers, self.records, self.dead_letters
+            self.simulated_hours,
+            self.wall_seconds,
+            self.seed,
+            self.customers,
+            self.records,
+            self.dead_letters
         );
         let _ = writeln!(
             t,
@@ -223,8 +266,16 @@ impl Summary {
             self.impact.as_deref().unwrap_or("not yet"),
             self.repaired
         );
-        let _ = writeln!(t, "alert lead            {}", lines::minutes(self.alert_lead_minutes));
-        let _ = writeln!(t, "notice lead           {}", lines::minutes(self.notice_lead_minutes));
+        let _ = writeln!(
+            t,
+            "alert lead            {}",
+            lines::minutes(self.alert_lead_minutes)
+        );
+        let _ = writeln!(
+            t,
+            "notice lead           {}",
+            lines::minutes(self.notice_lead_minutes)
+        );
         let _ = writeln!(
             t,
             "told before contact   {} of {} affected ({} of the {} who called)",
@@ -258,8 +309,18 @@ impl Summary {
             self.predicted_without_impact, self.told_for_nothing, self.all_clears
         );
         for incident in &self.incidents {
-            let steps: Vec<String> = incident.history.iter().map(|(what, at)| format!("{what} {at}")).collect();
-            let _ = writeln!(t, "incident {}  {}: {}", incident.id, incident.scope, steps.join(" → "));
+            let steps: Vec<String> = incident
+                .history
+                .iter()
+                .map(|(what, at)| format!("{what} {at}"))
+                .collect();
+            let _ = writeln!(
+                t,
+                "incident {}  {}: {}",
+                incident.id,
+                incident.scope,
+                steps.join(" → ")
+            );
         }
         let _ = write!(
             t,
@@ -274,8 +335,19 @@ fn told(story: &Story) -> Told {
     Told {
         id: story.newest.id.to_string(),
         scope: lines::scope(&story.newest),
-        region: story.newest.scope.regions.iter().map(|r| place(r.as_str())).collect::<Vec<_>>().join(", "),
-        history: story.changes.iter().map(|(c, at)| (c.as_str().to_owned(), lines::clock(*at))).collect(),
+        region: story
+            .newest
+            .scope
+            .regions
+            .iter()
+            .map(|r| place(r.as_str()))
+            .collect::<Vec<_>>()
+            .join(", "),
+        history: story
+            .changes
+            .iter()
+            .map(|(c, at)| (c.as_str().to_owned(), lines::clock(*at)))
+            .collect(),
         messages_accepted: story.told,
     }
 }

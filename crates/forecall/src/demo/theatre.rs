@@ -12,14 +12,10 @@ use forecall_kafka::{KafkaLog, KafkaSettings};
 use forecall_ledger::Ledger;
 use forecall_log::{InProcess, Log, OutRecord, TopicPartition, TopicSpec, Transaction, Writer};
 use forecall_observe::{Health, Metrics};
-use forecall_runtime::{
-    HostError, ManualClock, Pipeline, Roles, Storage, Surroundings, topic_specs,
-};
+use forecall_runtime::{HostError, ManualClock, Pipeline, Roles, Storage, Surroundings, topic_specs};
 use forecall_sim::{TICK, Truth, World, WorldRecord, WorldSettings};
 use forecall_types::EventTime;
-use forecall_wire::event::{
-    TopicId, TopicNames, decode_call_forecast, decode_incident_event, decode_notice,
-};
+use forecall_wire::event::{TopicId, TopicNames, decode_call_forecast, decode_incident_event, decode_notice};
 
 use crate::demo::board::{Board, News};
 
@@ -44,7 +40,10 @@ enum Engine {
     /// This thread, until nothing moves: the same run each time.
     Hand(Box<Pipeline>),
     /// Threads of their own, on a real broker.
-    Threads { stop: Arc<AtomicBool>, thread: Option<JoinHandle<Result<(), HostError>>> },
+    Threads {
+        stop: Arc<AtomicBool>,
+        thread: Option<JoinHandle<Result<(), HostError>>>,
+    },
 }
 
 /// Everything on the stage.
@@ -78,7 +77,10 @@ fn saturday_past() -> EventTime {
     const WEEK: i64 = 7 * 86_400;
     // Thursday 1970-01-01 + 2 days, at 00:00 in Tehran.
     const FIRST: i64 = 2 * 86_400 - 12_600;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX) - 86_400;
     EventTime::from_secs(now - (now - FIRST).rem_euclid(WEEK))
 }
@@ -88,7 +90,9 @@ fn free_prefix(log: &dyn Log, start: EventTime) -> String {
     let used = |topic: &str| log.bounds(topic).is_ok_and(|b| b.iter().any(|(_, end)| *end > 0));
     let names = TopicNames::default();
     let taken = World::input_topics().iter().any(|t| used(t))
-        || [TopicId::Anomalies, TopicId::Incidents, TopicId::OutreachLog].iter().any(|id| used(&names.name(*id)));
+        || [TopicId::Anomalies, TopicId::Incidents, TopicId::OutreachLog]
+            .iter()
+            .any(|id| used(&names.name(*id)));
     if !taken {
         return String::new();
     }
@@ -132,7 +136,11 @@ impl Theatre {
                 Arc::new(KafkaLog::connect(KafkaSettings::plaintext(servers))?)
             }
         };
-        let mut settings = WorldSettings { seed: plan.seed, customers: plan.customers, ..WorldSettings::default() };
+        let mut settings = WorldSettings {
+            seed: plan.seed,
+            customers: plan.customers,
+            ..WorldSettings::default()
+        };
         if memory.is_none() {
             settings.start = saturday_past();
         }
@@ -145,13 +153,21 @@ impl Theatre {
         let settings = Settings::from_yaml("demo", &text)?;
         let names = settings.topic_names();
         let mut specs = topic_specs(&settings, &names);
-        specs.extend(World::input_topics().iter().map(|topic| TopicSpec::new(&format!("{prefix}{topic}"), 1)));
+        specs.extend(
+            World::input_topics()
+                .iter()
+                .map(|topic| TopicSpec::new(&format!("{prefix}{topic}"), 1)),
+        );
         log.create_topics(&specs)?;
         let clock = Arc::new(ManualClock::at(world.now()));
         if let Some(memory) = &memory {
             memory.set_time(world.now());
         } else {
-            board.say(format!("kcat -C -b {} -t {}", plan.kafka.unwrap_or_default(), names.name(TopicId::Incidents)));
+            board.say(format!(
+                "kcat -C -b {} -t {}",
+                plan.kafka.unwrap_or_default(),
+                names.name(TopicId::Incidents)
+            ));
         }
         let surroundings = Surroundings {
             log: Arc::clone(&log),
@@ -166,7 +182,11 @@ impl Theatre {
         let ledger = Arc::clone(pipeline.ledger().context("the pipeline has no ledger")?);
         let writer = log.writer("demo.world")?;
         let tails = tails(log.as_ref(), &names)?;
-        let engine = if memory.is_some() { Engine::Hand(Box::new(pipeline)) } else { threads(pipeline)? };
+        let engine = if memory.is_some() {
+            Engine::Hand(Box::new(pipeline))
+        } else {
+            threads(pipeline)?
+        };
         Ok(Self {
             told_until: EventTime::MIN,
             world,
@@ -205,7 +225,11 @@ impl Theatre {
         if now >= self.start() {
             return Ok(false);
         }
-        let to = if now < telemetry { now.plus(HISTORY_STEP).min(telemetry) } else { now.plus(TICK) };
+        let to = if now < telemetry {
+            now.plus(HISTORY_STEP).min(telemetry)
+        } else {
+            now.plus(TICK)
+        };
         self.advance(to, board)?;
         Ok(true)
     }
@@ -231,7 +255,9 @@ impl Theatre {
                 if thread.as_ref().is_some_and(JoinHandle::is_finished)
                     && let Some(thread) = thread.take()
                 {
-                    thread.join().map_err(|_| anyhow::anyhow!("the stages panicked"))??;
+                    thread
+                        .join()
+                        .map_err(|_| anyhow::anyhow!("the stages panicked"))??;
                     anyhow::bail!("the stages stopped of themselves");
                 }
             }
@@ -257,7 +283,10 @@ impl Theatre {
                 headers: record.headers,
             });
             if waiting.len() == CHUNK || records.peek().is_none() {
-                let transaction = Transaction { records: std::mem::take(&mut waiting), positions: Vec::new() };
+                let transaction = Transaction {
+                    records: std::mem::take(&mut waiting),
+                    positions: Vec::new(),
+                };
                 self.writer.commit(&transaction)?;
             }
         }
@@ -272,9 +301,13 @@ impl Theatre {
                 *next = record.offset + 1;
                 let Some(value) = record.value else { return };
                 let item = match tail {
-                    Tail::Incidents => decode_incident_event(record.headers, value).map(|e| News::Incident(Box::new(e))),
+                    Tail::Incidents => {
+                        decode_incident_event(record.headers, value).map(|e| News::Incident(Box::new(e)))
+                    }
                     Tail::Notices => decode_notice(record.headers, value).map(|n| News::Notice(Box::new(n))),
-                    Tail::Forecasts => decode_call_forecast(record.headers, value).map(|f| News::Forecast(Box::new(f))),
+                    Tail::Forecasts => {
+                        decode_call_forecast(record.headers, value).map(|f| News::Forecast(Box::new(f)))
+                    }
                     Tail::DeadLetters => Ok(News::DeadLetter),
                 };
                 // What our own stages wrote can be read; if not, it shows in the count.
@@ -302,8 +335,13 @@ impl Theatre {
 
     /// All stages stand at rest at the end of the log: what they have read is no longer needed.
     fn forget(&self) -> anyhow::Result<()> {
-        let (Some(memory), Engine::Hand(_)) = (&self.memory, &self.engine) else { return Ok(()) };
-        for topic in [forecall_sim::TELEMETRY.to_owned(), TopicNames::default().name(TopicId::Samples)] {
+        let (Some(memory), Engine::Hand(_)) = (&self.memory, &self.engine) else {
+            return Ok(());
+        };
+        for topic in [
+            forecall_sim::TELEMETRY.to_owned(),
+            TopicNames::default().name(TopicId::Samples),
+        ] {
             for (partition, (_, end)) in self.log.bounds(&topic)?.into_iter().enumerate() {
                 memory.forget(&TopicPartition::new(&topic, i32::try_from(partition)?), end);
             }
@@ -334,7 +372,10 @@ fn threads(pipeline: Pipeline) -> anyhow::Result<Engine> {
         .name("stages".to_owned())
         .spawn(move || pipeline.run(&flag))
         .context("failed to start a thread")?;
-    Ok(Engine::Threads { stop, thread: Some(thread) })
+    Ok(Engine::Threads {
+        stop,
+        thread: Some(thread),
+    })
 }
 
 fn tails(log: &dyn Log, names: &TopicNames) -> anyhow::Result<Vec<(Tail, TopicPartition, i64)>> {
@@ -352,4 +393,34 @@ fn tails(log: &dyn Log, names: &TopicNames) -> anyhow::Result<Vec<(Tail, TopicPa
         }
     }
     Ok(tails)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_right_with_and_without_a_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::new(WorldSettings {
+            customers: 1,
+            ..WorldSettings::default()
+        })
+        .unwrap();
+        for prefix in ["", "demo1."] {
+            let settings =
+                Settings::from_yaml("demo", &yaml(&world, prefix, folder.path()).unwrap()).unwrap();
+            assert_eq!(settings.topics.prefix, prefix);
+            let topics: Vec<&str> = settings.sources.iter().map(|s| s.topic.as_ref()).collect();
+            assert_eq!(topics, World::input_topics().map(|t| format!("{prefix}{t}")));
+            assert_eq!(settings.gateways.len(), 2);
+        }
+    }
+
+    #[test]
+    fn the_broker_is_shown_a_day_that_has_passed() {
+        let start = saturday_past();
+        let monday = 86_400 * 4 - 12_600;
+        assert_eq!((start.secs() - monday).rem_euclid(7 * 86_400), 5 * 86_400);
+    }
 }

@@ -29,7 +29,10 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn open() -> anyhow::Result<Self> {
         // Also gives the terminal back when the program panics.
-        Ok(Self { terminal: ratatui::try_init()?, drawn: None })
+        Ok(Self {
+            terminal: ratatui::try_init()?,
+            drawn: None,
+        })
     }
 
     /// Draws, if it is time to. `false`: the person wants to leave.
@@ -75,8 +78,12 @@ pub(crate) fn picture(frame: &mut Frame<'_>, board: &Board) {
     ])
     .areas(frame.area());
     progress(frame, top, board);
-    let [regions, centre, calls] =
-        Layout::horizontal([Constraint::Length(26), Constraint::Min(40), Constraint::Length(44)]).areas(middle);
+    let [regions, centre, calls] = Layout::horizontal([
+        Constraint::Length(26),
+        Constraint::Min(40),
+        Constraint::Length(44),
+    ])
+    .areas(middle);
     health(frame, regions, board);
     incident(frame, centre, board);
     calls_chart(frame, calls, board);
@@ -96,8 +103,13 @@ fn progress(frame: &mut Frame<'_>, area: Rect, board: &Board) {
     } else {
         lines::clock(board.now)
     };
-    let served = board.served.map_or_else(String::new, |address| format!(" · http://{address}/metrics"));
-    let title = format!(" forecall demo · {} records{served} · q or Ctrl-C leaves ", board.records);
+    let served = board
+        .served
+        .map_or_else(String::new, |address| format!(" · http://{address}/metrics"));
+    let title = format!(
+        " forecall demo · {} records{served} · q or Ctrl-C leaves ",
+        board.records
+    );
     let gauge = Gauge::default()
         .block(Block::bordered().title(title))
         .gauge_style(Style::new().fg(Color::Cyan))
@@ -144,7 +156,13 @@ fn incident(frame: &mut Frame<'_>, area: Rect, board: &Board) {
     if let Some(story) = board.current() {
         let i = &story.newest;
         text.push(Line::styled(
-            format!("{} · {} · P {:.2} · {}", i.state.as_str(), lines::scope(i), i.probability.get(), i.severity.as_str()),
+            format!(
+                "{} · {} · P {:.2} · {}",
+                i.state.as_str(),
+                lines::scope(i),
+                i.probability.get(),
+                i.severity.as_str()
+            ),
             bold,
         ));
         let time = |at: Option<EventTime>| at.map_or_else(|| "–".to_owned(), lines::clock_short);
@@ -169,7 +187,9 @@ fn incident(frame: &mut Frame<'_>, area: Rect, board: &Board) {
     } else {
         text.push(Line::raw("no incident so far"));
     }
-    let paragraph = Paragraph::new(text).wrap(Wrap { trim: false }).block(titled(" Incident "));
+    let paragraph = Paragraph::new(text)
+        .wrap(Wrap { trim: false })
+        .block(titled(" Incident "));
     frame.render_widget(paragraph, area);
 }
 
@@ -198,10 +218,22 @@ fn calls_chart(frame: &mut Frame<'_>, area: Rect, board: &Board) {
         let at = first.plus(INTERVAL * place);
         let actual = board.arrivals.get(&(INTERNET_QUEUE, at)).copied().unwrap_or(0);
         let (without, with) = forecasts.get(&at).map_or((0, 0), |f| {
-            (whole(f.without_notice.arrivals.mean), whole(f.with_notice.arrivals.mean))
+            (
+                whole(f.without_notice.arrivals.mean),
+                whole(f.with_notice.arrivals.mean),
+            )
         });
-        let bar = |value: u64, colour| Bar::default().value(value).text_value("").style(Style::new().fg(colour));
-        let bars = [bar(actual, Color::White), bar(without, Color::Red), bar(with, Color::Green)];
+        let bar = |value: u64, colour| {
+            Bar::default()
+                .value(value)
+                .text_value("")
+                .style(Style::new().fg(colour))
+        };
+        let bars = [
+            bar(actual, Color::White),
+            bar(without, Color::Red),
+            bar(with, Color::Green),
+        ];
         groups.push(BarGroup::default().bars(&bars));
     }
     let mut widget = BarChart::default()
@@ -232,7 +264,11 @@ fn told(frame: &mut Frame<'_>, area: Rect, board: &Board) {
         let (sms, email) = (of(ContactChannel::Sms), of(ContactChannel::Email));
         (sms + email > 0).then(|| Row::new([stage.as_str().to_owned(), sms.to_string(), email.to_string()]))
     });
-    let widths = [Constraint::Length(14), Constraint::Length(9), Constraint::Length(9)];
+    let widths = [
+        Constraint::Length(14),
+        Constraint::Length(9),
+        Constraint::Length(9),
+    ];
     let table = Table::new(rows, widths)
         .header(Row::new(["messages", "sms", "email"]))
         .block(titled(" Notices "));
@@ -240,14 +276,21 @@ fn told(frame: &mut Frame<'_>, area: Rect, board: &Board) {
     let latest = board.latest_notice.as_ref().and_then(|id| board.notices.get(id));
     let text: Vec<Line<'_>> =
         latest.map_or_else(Vec::new, |n| lines::words(n).into_iter().map(Line::raw).collect());
-    let paragraph = Paragraph::new(text).wrap(Wrap { trim: true }).block(titled(" Latest text "));
+    let paragraph = Paragraph::new(text)
+        .wrap(Wrap { trim: true })
+        .block(titled(" Latest text "));
     frame.render_widget(paragraph, words);
 }
 
 fn log(frame: &mut Frame<'_>, area: Rect, board: &Board) {
     let room = usize::from(area.height.saturating_sub(2));
     let skip = board.lines.len().saturating_sub(room);
-    let text: Vec<Line<'_>> = board.lines.iter().skip(skip).map(|l| Line::raw(l.as_str())).collect();
+    let text: Vec<Line<'_>> = board
+        .lines
+        .iter()
+        .skip(skip)
+        .map(|l| Line::raw(l.as_str()))
+        .collect();
     frame.render_widget(Paragraph::new(text).block(titled(" Events ")), area);
 }
 
@@ -265,7 +308,11 @@ mod tests {
             board.say("hello".to_owned());
             terminal.draw(|frame| picture(frame, &board)).unwrap();
             let shown = terminal.backend().to_string();
-            assert_eq!(shown.contains("no incident so far"), width >= 80, "{width}x{height}");
+            assert_eq!(
+                shown.contains("no incident so far"),
+                width >= 80,
+                "{width}x{height}"
+            );
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn read(input: &mut Input, path: &str, name: &str, bytes: &[u8], zone
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let columns = match reader
         .byte_headers()
-        .map_err(ToString::to_string)
+        .map_err(|e| e.to_string())
         .and_then(Columns::of)
     {
         Ok(columns) => columns,
