@@ -22,7 +22,7 @@ const PORTS: u16 = 10_000;
 pub(crate) struct Args {
     /// Run only tests whose name contains this.
     filter: Option<String>,
-    /// Leave out the end-to-end package: needs no server and nothing but Rust, a C compiler, cmake, make and perl.
+    /// Leave out the end-to-end package: needs no server and nothing but Rust, a C/C++ compiler, make and perl.
     #[arg(long)]
     fast: bool,
     /// Only fetch and install what the tests need, then end.

@@ -208,7 +208,7 @@ fn iran() -> String {
 pub enum GatewaySettings {
     /// Appends each message to a file as a JSON line; reaches nobody.
     File(PathBuf),
-    /// Writes each message to standard error; reaches nobody.
+    /// Writes each message to standard output; reaches nobody.
     Console,
     /// An SMTP server.
     Smtp(SmtpSettings),

@@ -21,8 +21,8 @@ use crate::raw::{
     StateSettings, TopicSettings,
 };
 
-/// Largest `record_bytes_max`: a record is held in memory whole, several at once.
-const RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest `record_bytes_max`: a dead letter holds such a record whole, and its topic takes 2 MiB a record.
+const RECORD_BYTES_MAX: usize = 1_900_000;
 
 /// Checked settings of the whole house.
 #[derive(Debug, Clone)]

@@ -16,6 +16,12 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
         )?,
         (Ok(settings), false) => {
             writeln!(out, "{} is right.", args.config.display())?;
+            for warning in &settings.warnings {
+                let line = warning
+                    .place
+                    .map_or_else(String::new, |(line, _)| format!(" (line {line})"));
+                writeln!(out, "warning{line}: {}", warning.what)?;
+            }
             let calls = settings.sources.iter().filter(|s| s.format.is_calls()).count();
             writeln!(
                 out,
@@ -23,7 +29,11 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
                 settings.domain,
                 settings.sources.len(),
                 settings.gateways.len(),
-                if settings.kafka.is_some() { "on Kafka" } else { "no broker: demo and replay only" }
+                if settings.kafka.is_some() {
+                    "on Kafka"
+                } else {
+                    "no broker: demo and replay only"
+                }
             )?;
         }
         (Err(error), true) => {

@@ -94,7 +94,9 @@ pub(crate) struct TopicsArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicsCommand {
     /// Create the topics that are missing.
-    #[command(after_help = "Examples:\n  forecall topics create --config forecall.yaml\n  forecall topics create --config forecall.yaml --dry-run")]
+    #[command(
+        after_help = "Examples:\n  forecall topics create --config forecall.yaml\n  forecall topics create --config forecall.yaml --dry-run"
+    )]
     Create {
         /// The configuration.
         #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]

@@ -7,7 +7,10 @@ use crate::cli::CodegenArgs;
 /// Every generated file of the repository, with its path from the root.
 fn files() -> Vec<(PathBuf, String)> {
     let mut files = forecall_wire::schema::files();
-    files.push((PathBuf::from("docs/reference/metrics.md"), forecall_observe::reference()));
+    files.push((
+        PathBuf::from("docs/reference/metrics.md"),
+        forecall_observe::reference(),
+    ));
     files.extend(forecall_config::files());
     files
 }
@@ -24,12 +27,16 @@ pub(crate) fn run(args: &CodegenArgs) -> anyhow::Result<()> {
             continue;
         }
         if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("failed to create {}", folder.display()))?;
         }
         std::fs::write(&target, wanted).with_context(|| format!("failed to write {}", target.display()))?;
     }
     if !stale.is_empty() {
-        bail!("generated files are stale: {}; run `cargo xtask codegen`", stale.join(", "));
+        bail!(
+            "generated files are stale: {}; run `cargo xtask codegen`",
+            stale.join(", ")
+        );
     }
     Ok(())
 }

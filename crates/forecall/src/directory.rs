@@ -10,7 +10,11 @@ use tracing::info;
 
 /// Reads the directory file of the settings, if there is one, and brings it in. A file that hasn't changed since is left.
 pub(crate) fn import(settings: &Settings, pipeline: &mut Pipeline) -> anyhow::Result<()> {
-    let Some((directory, path)) = settings.directory.as_ref().and_then(|d| Some((d, d.file.as_ref()?))) else {
+    let Some((directory, path)) = settings
+        .directory
+        .as_ref()
+        .and_then(|d| Some((d, d.file.as_ref()?)))
+    else {
         return Ok(());
     };
     let name = path.display();

@@ -59,10 +59,14 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         matches!(cause.downcast_ref(), Some(forecall_log::LogError::Fenced { .. }))
             || matches!(
                 cause.downcast_ref(),
-                Some(forecall_runtime::HostError::Log(forecall_log::LogError::Fenced { .. }))
+                Some(forecall_runtime::HostError::Log(
+                    forecall_log::LogError::Fenced { .. }
+                ))
             )
     });
-    let usage = error.chain().any(|cause| cause.is::<forecall_config::ConfigError>());
+    let usage = error
+        .chain()
+        .any(|cause| cause.is::<forecall_config::ConfigError>());
     match (fenced, usage) {
         (true, _) => EXIT_FENCED,
         (_, true) => EXIT_USAGE,

@@ -20,7 +20,11 @@ pub(crate) fn pages(out: Option<&Path>) -> anyhow::Result<()> {
     let whole = Cli::command();
     page(folder, "forecall", whole.clone())?;
     for command in whole.get_subcommands().filter(|c| !c.is_hide_set()) {
-        page(folder, &format!("forecall-{}", command.get_name()), command.clone())?;
+        page(
+            folder,
+            &format!("forecall-{}", command.get_name()),
+            command.clone(),
+        )?;
     }
     Ok(())
 }

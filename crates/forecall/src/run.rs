@@ -7,7 +7,7 @@ use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
 use forecall_observe::{Health, Metric, Metrics, init_logs, serve};
 use forecall_runtime::{Pipeline, Roles, Storage, Surroundings, SystemClock};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::cli::RunArgs;
 use crate::{directory, stop};
@@ -26,10 +26,22 @@ impl Which {
     const fn roles(self) -> Roles {
         match self {
             Self::All => Roles::ALL,
-            Self::Detect => Roles { detect: true, ..Roles::NONE },
-            Self::Correlate => Roles { correlate: true, ..Roles::NONE },
-            Self::Outreach => Roles { outreach: true, ..Roles::NONE },
-            Self::Deliver => Roles { deliver: true, ..Roles::NONE },
+            Self::Detect => Roles {
+                detect: true,
+                ..Roles::NONE
+            },
+            Self::Correlate => Roles {
+                correlate: true,
+                ..Roles::NONE
+            },
+            Self::Outreach => Roles {
+                outreach: true,
+                ..Roles::NONE
+            },
+            Self::Deliver => Roles {
+                deliver: true,
+                ..Roles::NONE
+            },
         }
     }
 }
@@ -40,7 +52,11 @@ fn count_rejoins(metrics: Metrics, stop: Arc<AtomicBool>) {
         let mut told = 0;
         while !stop.load(Ordering::SeqCst) {
             let count = forecall_kafka::watchdog_count();
-            metrics.inc(Metric::WatchdogRestartsTotal, &["all"], count.saturating_sub(told));
+            metrics.inc(
+                Metric::WatchdogRestartsTotal,
+                &["all"],
+                count.saturating_sub(told),
+            );
             told = count;
             std::thread::sleep(Duration::from_secs(1));
         }
@@ -50,6 +66,9 @@ fn count_rejoins(metrics: Metrics, stop: Arc<AtomicBool>) {
 pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     let settings = Settings::load(&args.config)?;
     init_logs(&settings.logs)?;
+    for warning in &settings.warnings {
+        warn!(place = ?warning.place, "{}", warning.what);
+    }
     let kafka = settings.kafka.clone().with_context(|| {
         format!(
             "{} has no `kafka:`; the log in memory serves `forecall demo` and `forecall replay` only",
@@ -60,7 +79,12 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let health = Health::default();
     health.set_ready("start", false);
-    let server = serve(settings.http.listen, settings.http.allow_remote, metrics.clone(), health.clone())?;
+    let server = serve(
+        settings.http.listen,
+        settings.http.allow_remote,
+        metrics.clone(),
+        health.clone(),
+    )?;
     info!(address = %server.local_addr(), "metrics and health are served");
     let log = Arc::new(KafkaLog::connect(kafka)?);
     let surroundings = Surroundings {

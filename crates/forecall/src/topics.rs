@@ -16,7 +16,10 @@ pub(crate) fn run(args: &TopicsArgs) -> anyhow::Result<()> {
     let created = if *dry_run {
         specs.iter().map(|s| s.name.clone()).collect()
     } else {
-        let kafka = settings.kafka.clone().with_context(|| format!("{} has no `kafka:`", config.display()))?;
+        let kafka = settings
+            .kafka
+            .clone()
+            .with_context(|| format!("{} has no `kafka:`", config.display()))?;
         KafkaLog::connect(kafka)?.create_topics(&specs)?
     };
     for spec in &specs {

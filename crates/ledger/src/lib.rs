@@ -22,6 +22,7 @@
 //! # Ok::<(), forecall_ledger::LedgerError>(())
 //! ```
 
+mod accepted;
 mod audit;
 mod commit;
 mod directory;
@@ -38,14 +39,13 @@ mod secret;
 mod transition;
 mod vault;
 
+pub use accepted::Accepted;
 pub use audit::AuditVerdict;
 pub use commit::{CommitOutcome, Committed, Epoch, LedgerCommit, LedgerPosition};
 pub use directory::{Contact, DirectoryRow, Imported};
 pub use directory_csv::{BadRow, DirectoryError, DirectorySettings, read_directory};
 pub use error::LedgerError;
-pub use lease::{
-    Accepted, LeaseRequest, Leased, Outcome, OutcomeKind, Prefer, RecordOutcome, Settled, StaleRules,
-};
+pub use lease::{LeaseRequest, Leased, Outcome, OutcomeKind, Prefer, RecordOutcome, Settled, StaleRules};
 pub use ledger::Ledger;
 pub use mask::Masked;
 pub use secret::Secret;

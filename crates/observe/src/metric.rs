@@ -88,7 +88,9 @@ metrics! {
     /// Incident events published, by change.
     IncidentsTotal = "incidents_total", Kind::Counter, ["change"], 16;
     /// Incidents open at present.
-    IncidentsOpen = "incidents_open", Kind::Gauge, ["state"], 8;
+    IncidentsOpen = "incidents_open", Kind::Gauge, ["partition"], 1024;
+    /// Telemetry partitions whose heartbeat is missing: a fault of forecall, never an incident.
+    HeartbeatsMissing = "heartbeats_missing", Kind::Gauge, ["partition"], 1024;
     /// Notice events published, by stage of the story and state.
     NoticesTotal = "notices_total", Kind::Counter, ["stage", "state"], 128;
     /// Messages to customers, by channel and where they stand.

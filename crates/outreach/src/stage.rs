@@ -44,6 +44,11 @@ pub enum OutreachOutput {
         /// Why: the kill switch, or later news.
         reason: HoldReason,
     },
+    /// The kill switch was turned: `deliver` sends nothing while it is on.
+    Kill {
+        /// Whether it is on.
+        on: bool,
+    },
     /// Calls expected in an interval.
     Forecast(Box<CallForecast>),
 }

@@ -194,6 +194,7 @@ impl<'a> Assembly<'a> {
             let adapter = DetectAdapter {
                 wiring: self.wiring.clone(),
                 settings: Arc::clone(&self.settings.detect),
+                metrics: self.around.metrics.clone(),
                 scores: self.around.scores.clone(),
             };
             let host = self.host(&self.membership("detect", topics), adapter, Arc::new(LogSink))?;

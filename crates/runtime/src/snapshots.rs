@@ -116,13 +116,15 @@ impl SnapshotStore {
         Ok(())
     }
 
-    /// The newest whole snapshot at or before `next_offset`. Damaged ones are passed over, with a warning.
+    /// The newest whole snapshot at or before `next_offset` that this version of the stage wrote: another version's
+    /// memory is not read but made anew from the log. Damaged ones are passed over, with a warning.
     ///
     /// # Errors
     /// The store can't be read.
     pub fn newest(
         &self,
         stage: &str,
+        version: u32,
         partition: &TopicPartition,
         next_offset: i64,
     ) -> Result<Option<Snapshot>, HostError> {
@@ -134,6 +136,7 @@ impl SnapshotStore {
             match Snapshot::decode(&bytes) {
                 Ok(snapshot)
                     if snapshot.header.stage == stage
+                        && snapshot.header.checkpoint.version == version
                         && snapshot.header.topic == *partition.topic
                         && snapshot.header.partition == partition.partition
                         && snapshot.header.next_offset <= next_offset =>

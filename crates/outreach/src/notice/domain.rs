@@ -209,6 +209,7 @@ impl Domain {
             return;
         }
         self.killed = on;
+        office.effects.emit(OutreachOutput::Kill { on });
         let (mut desk, threads) = self.open(office);
         for thread in threads.values_mut() {
             if !on {

@@ -57,6 +57,11 @@ pub trait Adapter: Send + Sync + 'static {
         let _ = effects;
     }
 
+    /// Told how a stage stands, as often as it is asked for heartbeats; for gauges.
+    fn observe(&self, partition: &TopicPartition, stage: &Self::Stage, now: EventTime) {
+        let _ = (partition, stage, now);
+    }
+
     /// Called at the end of a finite input: what the stage still holds back comes out.
     fn flush(&self, stage: &mut Self::Stage, effects: &mut Effects<OutputOf<Self>>) {
         let _ = (stage, effects);

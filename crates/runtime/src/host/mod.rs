@@ -4,6 +4,7 @@ mod adapter;
 mod hosted;
 mod planner;
 mod sink;
+mod stepper;
 mod turn;
 
 #[cfg(test)]
@@ -30,6 +31,8 @@ pub enum Effect {
     Word(NoticeId, NoticeText),
     /// Drop what of a notice hasn't been sent yet.
     Cancel(NoticeId, forecall_types::HoldReason),
+    /// Turn the kill switch.
+    Kill(bool),
 }
 
 impl Effect {
@@ -37,7 +40,7 @@ impl Effect {
     pub fn published(self) -> Option<OutRecord> {
         match self {
             Self::Publish(record) => Some(record),
-            Self::Intend(_) | Self::Word(..) | Self::Cancel(..) => None,
+            Self::Intend(_) | Self::Word(..) | Self::Cancel(..) | Self::Kill(_) => None,
         }
     }
 }
@@ -74,7 +77,7 @@ pub enum HostError {
     /// Re-reading gave another result than the run that committed: the partition must not go on.
     #[error(
         "{stage} on {partition}: re-reading up to offset {offset} gave digest {found}, committed was {committed}; \
-         the partition stops. Remedy: find out what differs, then `forecall snapshots reset`"
+         the partition stops. Remedy: docs/runbooks/digest-mismatch.md"
     )]
     DigestMismatch {
         /// The stage.

@@ -24,6 +24,7 @@ pub(crate) enum Plan {
 /// Chooses the start offset inside the rebalance and keeps what it chose for the host.
 pub(crate) struct Planner {
     stage: &'static str,
+    version: u32,
     sink: Arc<dyn Sink>,
     snapshots: SnapshotStore,
     state: Mutex<State>,
@@ -37,9 +38,15 @@ struct State {
 }
 
 impl Planner {
-    pub(crate) fn new(stage: &'static str, sink: Arc<dyn Sink>, snapshots: SnapshotStore) -> Self {
+    pub(crate) fn new(
+        stage: &'static str,
+        version: u32,
+        sink: Arc<dyn Sink>,
+        snapshots: SnapshotStore,
+    ) -> Self {
         Self {
             stage,
+            version,
             sink,
             snapshots,
             state: Mutex::default(),
@@ -85,7 +92,10 @@ impl Planner {
             let start = Start::Offset(at.next_offset);
             return (committed, Plan::Parked, start);
         }
-        match self.snapshots.newest(self.stage, partition, at.next_offset) {
+        match self
+            .snapshots
+            .newest(self.stage, self.version, partition, at.next_offset)
+        {
             Ok(Some(snapshot)) => {
                 let start = Start::Offset(snapshot.header.next_offset);
                 (committed, Plan::Snapshot(Box::new(snapshot)), start)

@@ -115,12 +115,14 @@ impl LedgerSink {
         };
         let (mut intents, mut texts, mut cancels, mut outbox) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut killed = None;
         for effect in part.effects {
             match effect {
                 Effect::Publish(record) => outbox.push(record),
                 Effect::Intend(intent) => intents.push(intent),
                 Effect::Word(notice, text) => texts.push((notice, text)),
                 Effect::Cancel(notice, reason) => cancels.push((notice, reason)),
+                Effect::Kill(on) => killed = Some(on),
             }
         }
         let commit = LedgerCommit {
@@ -129,7 +131,7 @@ impl LedgerSink {
             texts: &texts,
             cancels: &cancels,
             outbox: &outbox,
-            killed: None,
+            killed,
         };
         Ok(match lock(&self.ledger).commit(&epoch, &commit)? {
             CommitOutcome::Committed(_) => Outcome::Committed,

@@ -79,6 +79,17 @@ impl Adapter for CorrelateAdapter {
         Some(self.wiring.dead_letter(record, reject))
     }
 
+    fn observe(&self, partition: &TopicPartition, stage: &CorrelateStage, _: EventTime) {
+        let health = stage.health();
+        #[allow(clippy::cast_precision_loss, reason = "a gauge of at most some thousands")]
+        let gauge = |n: usize| n as f64;
+        let number = partition.partition.to_string();
+        self.metrics
+            .set(Metric::IncidentsOpen, &[&number], gauge(health.open));
+        self.metrics
+            .set(Metric::HeartbeatsMissing, &[&number], gauge(health.missing.len()));
+    }
+
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
         own_log_record(
             partition,

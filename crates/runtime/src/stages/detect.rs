@@ -2,8 +2,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use forecall_detect::{DetectOutput, DetectSettings, DetectStage};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Effects, SnapshotError, Stage};
-use forecall_types::{CorrelateEntry, Fingerprint, Reject, SamplesRecord, ScoredSample};
+use forecall_types::{CorrelateEntry, EventTime, Fingerprint, Reject, SamplesRecord, ScoredSample};
 use forecall_wire::event::{TopicId, encode_correlate_entry};
 use forecall_wire::telemetry::{Decoded, decode, samples};
 
@@ -17,6 +18,8 @@ pub(crate) struct DetectAdapter {
     pub(crate) wiring: Wiring,
     /// What the stage decides by.
     pub(crate) settings: Arc<DetectSettings>,
+    /// Where delays are told.
+    pub(crate) metrics: Metrics,
     /// Takes the score of each input row, where a replay wants them.
     pub(crate) scores: Option<Arc<Mutex<Vec<ScoredSample>>>>,
 }
@@ -63,6 +66,19 @@ impl Adapter for DetectAdapter {
         let encoded = encode_correlate_entry(&entry).map_err(|e| unwritable(&e))?;
         into.push(Effect::Publish(self.wiring.out(TopicId::Anomalies, encoded)));
         Ok(())
+    }
+
+    fn observe(&self, partition: &TopicPartition, stage: &DetectStage, now: EventTime) {
+        let watermark = stage.watermark().time();
+        if watermark > EventTime::MIN && watermark < EventTime::MAX {
+            let number = partition.partition.to_string();
+            let behind = now.since(watermark).as_secs_f64();
+            self.metrics.set(
+                Metric::WatermarkDelaySeconds,
+                &[DetectStage::NAME, &partition.topic, &number],
+                behind,
+            );
+        }
     }
 
     fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {

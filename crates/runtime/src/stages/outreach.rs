@@ -4,7 +4,9 @@ use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, OutreachStage};
 use forecall_stage::{SnapshotError, Stage};
-use forecall_types::{CallForecast, EventTime, Fingerprint, Notice, OutreachEntry, Reject, Tick};
+use forecall_types::{
+    CallForecast, EventTime, Fingerprint, Notice, NoticeState, OutreachEntry, Reject, Tick,
+};
 use forecall_wire::event::{
     TopicId, decode_outreach_entry, encode_call_forecast, encode_notice, encode_notice_state,
     encode_outreach_entry,
@@ -35,7 +37,21 @@ impl OutreachAdapter {
         let event = encode_notice(notice).map_err(|e| unwritable(&e))?;
         let state = encode_notice_state(notice).map_err(|e| unwritable(&e))?;
         into.push(Effect::Publish(self.wiring.out(TopicId::Notices, event)));
-        into.push(Effect::Publish(self.wiring.out(TopicId::NoticesState, state)));
+        let state = self.wiring.out(TopicId::NoticesState, state);
+        let key = state.key.clone();
+        into.push(Effect::Publish(state));
+        if is_over(notice.state) {
+            // Its end: compaction may forget it.
+            let topic = self.wiring.topic(TopicId::NoticesState);
+            let tombstone = OutRecord {
+                topic,
+                partition: None,
+                key,
+                value: None,
+                headers: Vec::new(),
+            };
+            into.push(Effect::Publish(tombstone));
+        }
         self.metrics.inc(
             Metric::NoticesTotal,
             &[notice.stage.as_str(), notice.state.as_str()],
@@ -66,6 +82,17 @@ impl OutreachAdapter {
             }
         }
         Ok(())
+    }
+}
+
+const fn is_over(state: NoticeState) -> bool {
+    match state {
+        NoticeState::Suppressed | NoticeState::Delivered | NoticeState::Retracted => true,
+        NoticeState::Drafted
+        | NoticeState::Approved
+        | NoticeState::Held
+        | NoticeState::Sending
+        | NoticeState::Sent => false,
     }
 }
 
@@ -106,6 +133,10 @@ impl Adapter for OutreachAdapter {
             }
             OutreachOutput::CancelIntents { notice, reason } => {
                 into.push(Effect::Cancel(notice, reason));
+                Ok(())
+            }
+            OutreachOutput::Kill { on } => {
+                into.push(Effect::Kill(on));
                 Ok(())
             }
             OutreachOutput::Forecast(forecast) => self.forecast(&forecast, into),
