@@ -40,7 +40,7 @@ impl Trigger {
 /// | from \ trigger | foresee | hit | fade | fade after action | horizon passed | retract | close | review |
 /// |---|---|---|---|---|---|---|---|---|
 /// | none | predicted | confirmed | | | | | | |
-/// | predicted | | confirmed | retracted | averted | expired | retracted | | |
+/// | predicted | | confirmed | expired | averted | expired | retracted | | |
 /// | confirmed | | | resolved | resolved | | retracted | resolved | |
 /// | averted, retracted, expired, resolved | | | | | | | | reviewed |
 /// | reviewed | | | | | | | | |
@@ -49,11 +49,10 @@ pub const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option
     match (from, trigger) {
         (None, Trigger::Foresee) => Some(S::Predicted),
         (None | Some(S::Predicted), Trigger::Hit) => Some(S::Confirmed),
-        (Some(S::Predicted), Trigger::Fade) | (Some(S::Predicted | S::Confirmed), Trigger::Retract) => {
-            Some(S::Retracted)
-        }
+        (Some(S::Predicted | S::Confirmed), Trigger::Retract) => Some(S::Retracted),
         (Some(S::Predicted), Trigger::FadeAfterAction) => Some(S::Averted),
-        (Some(S::Predicted), Trigger::HorizonPassed) => Some(S::Expired),
+        // Only a person can say that a prediction was an error; one whose signs have gone did not come true.
+        (Some(S::Predicted), Trigger::Fade | Trigger::HorizonPassed) => Some(S::Expired),
         (Some(S::Confirmed), Trigger::Fade | Trigger::FadeAfterAction | Trigger::Close) => Some(S::Resolved),
         (Some(S::Averted | S::Retracted | S::Expired | S::Resolved), Trigger::Review) => Some(S::Reviewed),
         (
@@ -133,7 +132,7 @@ mod tests {
         }
         expect![[r#"
             none      Foresee=predicted Hit=confirmed Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=-
-            predicted Foresee=- Hit=confirmed Fade=retracted FadeAfterAction=averted HorizonPassed=expired Retract=retracted Close=- Review=-
+            predicted Foresee=- Hit=confirmed Fade=expired FadeAfterAction=averted HorizonPassed=expired Retract=retracted Close=- Review=-
             confirmed Foresee=- Hit=- Fade=resolved FadeAfterAction=resolved HorizonPassed=- Retract=retracted Close=resolved Review=-
             averted   Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
             retracted Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed

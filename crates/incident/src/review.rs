@@ -71,7 +71,8 @@ impl Domain {
             } else {
                 let since = *open.faded_since.get_or_insert(step.at);
                 if step.at.since(since) >= Duration::from_secs(t.retract_after_seconds) {
-                    let acted = open.incident.acknowledged.is_some() || !open.incident.steps.is_empty();
+                    // An acknowledgement alone prevents nothing.
+                    let acted = !open.incident.steps.is_empty();
                     let trigger = if acted {
                         Trigger::FadeAfterAction
                     } else {

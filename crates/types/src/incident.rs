@@ -23,9 +23,9 @@ pub enum IncidentState {
     Confirmed,
     /// It was predicted, something was done, and it did not come.
     Averted,
-    /// It was predicted or confirmed in error.
+    /// A person said that it was predicted or confirmed in error.
     Retracted,
-    /// It was predicted and did not come within the horizon.
+    /// It was predicted and did not come: its signs have gone, or the horizon has passed.
     Expired,
     /// Customers are no longer hit.
     Resolved,
@@ -262,9 +262,9 @@ pub enum IncidentChange {
     Confirmed,
     /// Did not come, after something was done.
     Averted,
-    /// Was an error.
+    /// Was an error, by a person's word.
     Retracted,
-    /// Did not come in time.
+    /// Did not come.
     Expired,
     /// Over.
     Resolved,

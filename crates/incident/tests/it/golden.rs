@@ -63,7 +63,7 @@ fn a_decoy_is_withdrawn_when_its_evidence_goes() {
                   internet in IR-10: probability 0.875 -> 0.495; queue at 900, expected 100 ± 50; onset expected 00:33 UTC
             00:11:10 updated $1/4 p=0.05 minor degradation onset=00:33:10 customers=4000
                   internet in IR-10: probability 0.495 -> 0.0474; onset expected 00:33 UTC
-            00:16:10 retracted $1/5 p=0.05 minor degradation onset=00:33:10 customers=4000
+            00:16:10 expired $1/5 p=0.05 minor degradation onset=00:33:10 customers=4000
                   internet in IR-10: evidence gone since 00:11 UTC
         "#]],
     );

@@ -311,6 +311,7 @@ fn the_kill_switch_takes_back_and_tells_again() {
                 فراتل: اینترنت تهران مختل است. خبر بعدی تا ۱۵:۰۰.
                 -> cus_ali sms
             +1 min: command
+              kill switch: true
               confirmed r2 sending: audience 4 planned=1 | killed=2 no_consent=1 no_channel=1 (the kill switch is on)
                 cancel confirmed: killed
             +2 min: failed
@@ -318,6 +319,7 @@ fn the_kill_switch_takes_back_and_tells_again() {
               confirmed r1 held: audience 4 | killed=4 (the kill switch is on)
                 فراتل: اینترنت تهران مختل است. خبر بعدی تا ۱۵:۰۰.
             +4 min: command
+              kill switch: false
               confirmed r2 sending: audience 4 planned=1 | unreachable=1 no_consent=1 no_channel=1 (1 message planned)
                 -> cus_ali sms
         "#]],

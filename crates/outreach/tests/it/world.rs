@@ -174,6 +174,7 @@ impl Run {
     fn hear(&mut self, output: &OutreachOutput) {
         self.outputs.push(output.clone());
         match output {
+            OutreachOutput::Kill { on } => writeln!(self.log, "  kill switch: {on}").unwrap(),
             OutreachOutput::Notice(n) => {
                 let counts = |pairs: Vec<(&str, u64)>| -> String {
                     pairs.iter().map(|(name, n)| format!(" {name}={n}")).collect()
