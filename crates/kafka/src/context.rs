@@ -149,6 +149,10 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is reported this way too; the member hears of it by its queue.
+        if error.rdkafka_error_code() == Some(Code::PartitionEOF) {
+            return;
+        }
         self.log.write(RDKafkaLogLevel::Warning, "ERROR", reason);
         if let Some(code) = error.rdkafka_error_code() {
             // "All brokers are down" says nothing about why; the line before it does.

@@ -18,6 +18,7 @@ Interval 1
 LoadPlugin cpu
 LoadPlugin load
 LoadPlugin memory
+LoadPlugin processes
 LoadPlugin write_kafka
 <Plugin cpu>
   ReportByCpu false

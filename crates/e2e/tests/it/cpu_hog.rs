@@ -30,9 +30,3 @@ impl CpuHog {
         }
     }
 }
-
-/// The mean length of the run queue over a minute, as collectd's load plugin reads it too.
-pub(crate) fn load() -> f64 {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap();
-    text.split(' ').next().unwrap().parse().unwrap()
-}

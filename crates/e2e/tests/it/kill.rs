@@ -222,10 +222,7 @@ fn check_incidents(house: &Installation) {
             "{}: {id} stands twice on the topic",
             house.name
         );
-        revisions.push((
-            value["incident"]["id"].clone(),
-            value["incident"]["revision"].as_u64().unwrap(),
-        ));
+        revisions.push((value["id"].clone(), value["revision"].as_u64().unwrap()));
         told.push(event.header("ce_type").unwrap().to_owned());
     }
     println!("{}: {told:?}", house.name);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::broker::{Read, Reader, Writer, create_topics, read_all, topics_of};
 use crate::contract::Contract;
-use crate::cpu_hog::{CpuHog, load};
+use crate::cpu_hog::CpuHog;
 use crate::installation::Installation;
 use crate::mail::{Letter, MailServer};
 use crate::process::wait_for;
@@ -14,14 +14,17 @@ use crate::{collectd, telemetry};
 
 /// The whole test.
 const WITHIN: Duration = Duration::from_secs(150);
-/// From the hog's start to a confirmed incident: the load average takes 15 s to show it.
+/// From the hog's start to a confirmed incident: a few readings, and the time it must last.
 const INCIDENT_WITHIN: Duration = Duration::from_secs(75);
 /// From there to everything else.
 const AFTER_WITHIN: Duration = Duration::from_secs(30);
 /// Readings before the hog: what the detector needs to know a series, and some.
 const READINGS: usize = 30;
-/// How far the hog raises the load average before customers count as hit.
-const LOAD_ABOVE: f64 = 5.0;
+/// What customers are taken to feel: processors that have nothing left, or (where that is nothing new, because the machine
+/// builds something) a run queue that only the hog makes so long.
+const OBJECTIVES: &str = "
+  - {metric: collectd.cpu.percent, above: 90, for_seconds: 3}
+  - {metric: collectd.processes.ps_state, above: 16, for_seconds: 3}";
 
 const MALFORMED: &[u8] = b"{\"host\":\"e2e-host\",\"values\":[1,\xff\x00 and then nothing";
 /// One of the seeded numbers stands in it.
@@ -175,7 +178,6 @@ fn configure(house: &Installation, inputs: &Inputs, smtp_port: u16) {
         otlp_json,
         calls,
     } = inputs;
-    let limit = load() + LOAD_ABOVE;
     house.configure(&format!(
         "sources:
   - {{name: collectd, topic: {collectd}, format: collectd_json}}
@@ -190,8 +192,7 @@ correlate:
   evaluate_every_seconds: 1
   predict_for_seconds: 1
   update_every_seconds: 10
-objectives:
-  - {{metric: collectd.load.load.shortterm, above: {limit:.2}, for_seconds: 3}}
+objectives:{OBJECTIVES}
 outreach:
   quiet: {{from: \"00:00\", until: \"00:00\"}}
   approval: {{reach_above: 1000000}}
@@ -245,7 +246,7 @@ fn contains(bytes: &[u8], text: &[u8]) -> bool {
 fn await_readings(topic: &str) {
     let mut reader = Reader::new(topic);
     wait_for("collectd's readings", Duration::from_secs(60), || {
-        let readings = reader.look().iter().filter(|r| holds(r, b"\"plugin\":\"load\""));
+        let readings = reader.look().iter().filter(|r| holds(r, b"\"plugin\":\"cpu\""));
         (readings.count() >= READINGS).then_some(())
     });
 }
@@ -261,11 +262,10 @@ fn confirmed(house: &mut Installation, telemetry: &str) -> Value {
             .find(|e| e.header("ce_type") == Some("forecall.incident.confirmed.v1"))
             .cloned()
     });
-    let value = Contract::default().check(&event);
-    let incident = &value["incident"];
-    let id = incident["id"].as_str().unwrap();
+    let incident = Contract::default().check(&event);
+    let id = incident["id"].as_str().unwrap().to_owned();
     assert_eq!(event.key, id.as_bytes(), "the key is the incident");
-    assert_eq!(event.header("ce_subject"), Some(id));
+    assert_eq!(event.header("ce_subject"), Some(id.as_str()));
     assert_eq!(incident["state"], "confirmed");
     assert_eq!(incident["scope"]["services"], serde_json::json!(["internet"]));
     assert_eq!(incident["scope"]["regions"], serde_json::json!(["IR-23"]));
@@ -277,7 +277,7 @@ fn confirmed(house: &mut Installation, telemetry: &str) -> Value {
         "the lineage names the records it came from: {}",
         incident["lineage"]
     );
-    incident.clone()
+    incident
 }
 
 fn is_persian(text: &str) -> bool {

@@ -1,3 +1,9 @@
 //! The program as its users run it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests: a failure is the answer"
+)]
 
 mod replay;

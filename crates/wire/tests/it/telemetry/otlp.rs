@@ -300,7 +300,8 @@ fn too_large_points_are_refused_alone_and_too_many_together() {
     let bytes = request(vec![metric("m", Data::Gauge(many))]).encode_to_vec();
     expect![[r#"
         refused: too_large: more than 10000 points
-    "#]].assert_eq(&decoded(&source(Format::OtlpProto), &bytes));
+    "#]]
+    .assert_eq(&decoded(&source(Format::OtlpProto), &bytes));
 }
 
 fn logs(records: Vec<LogRecord>) -> ExportLogsServiceRequest {
