@@ -8,7 +8,7 @@ use crate::process::Program;
 
 /// Many, so that the run queue grows beyond doubt on any machine, busy or not; at the lowest priority, so that nothing
 /// else is held up.
-const LOOPS: u32 = 24;
+const LOOPS: u32 = 64;
 /// It ends by itself, should the test be killed.
 const LASTS: Duration = Duration::from_secs(120);
 

@@ -249,12 +249,19 @@ fn calls_chart(frame: &mut Frame<'_>, area: Rect, board: &Board) {
         || "no forecast yet".to_owned(),
         |f| {
             format!(
-                "{} without, {} with notice · {:.0} calls less",
-                f.without_notice.staffing.scheduled, f.with_notice.staffing.scheduled, f.avoided[1]
+                "{} without, {} with notice · {} calls less",
+                f.without_notice.staffing.scheduled,
+                f.with_notice.staffing.scheduled,
+                whole(f.avoided[1])
             )
         },
     );
     frame.render_widget(Paragraph::new(text).block(titled(" Agents needed now ")), agents);
+}
+
+/// Rounded to a whole number, without the sign of a negative zero.
+fn whole(value: f64) -> String {
+    format!("{:.0}", value.round() + 0.0)
 }
 
 fn told(frame: &mut Frame<'_>, area: Rect, board: &Board) {

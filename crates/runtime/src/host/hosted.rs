@@ -54,8 +54,8 @@ pub(super) struct Hosting<A: Adapter> {
     parked: BTreeMap<TopicPartition, Hosted<A>>,
     /// First failure of a rebalance; the host stops with it.
     pub(super) failed: Option<HostError>,
-    pub(super) records: u64,
-    pub(super) bytes: u64,
+    /// Records and bytes by topic, since they were counted last.
+    pub(super) read: BTreeMap<Arc<str>, (u64, u64)>,
 }
 
 impl<A: Adapter> Hosting<A> {
@@ -69,8 +69,7 @@ impl<A: Adapter> Hosting<A> {
             owned: BTreeMap::new(),
             parked: BTreeMap::new(),
             failed: None,
-            records: 0,
-            bytes: 0,
+            read: BTreeMap::new(),
         }
     }
 
@@ -165,8 +164,9 @@ impl<A: Adapter> Handler for Hosting<A> {
             warn!(stage = A::Stage::NAME, %partition, "a record of a partition that isn't ours was left alone");
             return;
         };
-        self.records += 1;
-        self.bytes += u64::try_from(record.len()).unwrap_or(u64::MAX);
+        let (records, bytes) = self.read.entry(Arc::clone(&partition.topic)).or_default();
+        *records += 1;
+        *bytes += u64::try_from(record.len()).unwrap_or(u64::MAX);
         let what = match self.adapter.decode(record) {
             Ok(Some(input)) => What::Input(Box::new(input)),
             Ok(None) => What::Nothing,

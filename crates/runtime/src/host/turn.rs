@@ -222,14 +222,7 @@ impl<A: Adapter> Host<A> {
 
     fn count_gathered(&mut self) {
         let stage = A::Stage::NAME;
-        let (records, bytes) = (
-            std::mem::take(&mut self.hosting.records),
-            std::mem::take(&mut self.hosting.bytes),
-        );
-        let Some(topic) = self.hosting.owned.keys().next().map(|p| Arc::clone(&p.topic)) else {
-            return;
-        };
-        if records > 0 {
+        for (topic, (records, bytes)) in std::mem::take(&mut self.hosting.read) {
             self.hosting
                 .metrics
                 .inc(Metric::RecordsTotal, &[stage, &topic], records);

@@ -55,7 +55,11 @@ fn row(settings: &Settings, i: u64) -> DirectoryRow {
             region: RegionCode::new("IR-10").unwrap(),
             served_by: [].into(),
             services: [ServiceName::new("internet").unwrap()].into(),
-            language: if i.is_multiple_of(4) { Language::En } else { Language::Fa },
+            language: if i.is_multiple_of(4) {
+                Language::En
+            } else {
+                Language::Fa
+            },
             channels: vec![ContactChannel::Email],
             consents: [Purpose::ServiceNotice].into(),
             priority: false,
