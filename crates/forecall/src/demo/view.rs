@@ -252,7 +252,7 @@ fn calls_chart(frame: &mut Frame<'_>, area: Rect, board: &Board) {
                 "{} without, {} with notice · {} calls less",
                 f.without_notice.staffing.scheduled,
                 f.with_notice.staffing.scheduled,
-                whole(f.avoided[1])
+                rounded(f.avoided[1])
             )
         },
     );
@@ -260,7 +260,7 @@ fn calls_chart(frame: &mut Frame<'_>, area: Rect, board: &Board) {
 }
 
 /// Rounded to a whole number, without the sign of a negative zero.
-fn whole(value: f64) -> String {
+fn rounded(value: f64) -> String {
     format!("{:.0}", value.round() + 0.0)
 }
 
