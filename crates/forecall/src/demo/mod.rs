@@ -208,6 +208,7 @@ fn play(
         }
     }
     board.interrupted = theatre.now() < end;
+    theatre.drain(board, stop)?;
     Ok(theatre)
 }
 

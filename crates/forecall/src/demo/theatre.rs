@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use forecall_config::Settings;
@@ -19,6 +19,10 @@ use forecall_wire::event::{TopicId, TopicNames, decode_call_forecast, decode_inc
 
 use crate::demo::board::{Board, News};
 
+/// Between two looks at a broker's topics: each look opens a reader a partition.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looks at the end of the day at most, for what is still on its way through a broker.
+const LAST_LOOKS_MAX: u32 = 15;
 /// Steps through the history of calls, where nothing but calls happens.
 const HISTORY_STEP: Duration = Duration::from_secs(1_800);
 /// Records written in one transaction.
@@ -60,6 +64,7 @@ pub(crate) struct Theatre {
     /// Topics that are watched, with what the next record of each partition is.
     tails: Vec<(Tail, TopicPartition, i64)>,
     steps: u64,
+    looked_at: Instant,
     pub(crate) out: PathBuf,
 }
 
@@ -102,8 +107,12 @@ fn free_prefix(log: &dyn Log, start: EventTime) -> String {
         .unwrap_or_else(|| format!("demo-{}.", start.secs()))
 }
 
-fn yaml(world: &World, prefix: &str, out: &std::path::Path) -> anyhow::Result<String> {
+fn yaml(world: &World, prefix: &str, out: &std::path::Path, on_broker: bool) -> anyhow::Result<String> {
     let mut text = world.config_yaml();
+    if on_broker {
+        // Six seconds of a day at 600 times speed: a broker's own pace must not look like silence.
+        text = text.replace("state: {", "state: { idle_seconds: 3600,");
+    }
     for topic in World::input_topics() {
         text = text.replace(&format!("topic: {topic},"), &format!("topic: {prefix}{topic},"));
     }
@@ -146,7 +155,7 @@ impl Theatre {
         }
         let world = World::new(settings)?;
         let prefix = free_prefix(log.as_ref(), settings.start);
-        let text = yaml(&world, &prefix, &plan.out)?;
+        let text = yaml(&world, &prefix, &plan.out, memory.is_none())?;
         let path = plan.out.join("forecall.yaml");
         std::fs::write(&path, &text).with_context(|| format!("failed to write {}", path.display()))?;
         board.say(format!("configuration and messages: {}", plan.out.display()));
@@ -199,6 +208,7 @@ impl Theatre {
             prefix,
             tails,
             steps: 0,
+            looked_at: Instant::now(),
             out: plan.out,
         })
     }
@@ -263,7 +273,10 @@ impl Theatre {
             }
         }
         board.tick(now, self.start(), &self.world);
-        self.watch(board)?;
+        if self.memory.is_some() || self.looked_at.elapsed() >= LOOK_EVERY {
+            self.watch(board)?;
+            self.looked_at = Instant::now();
+        }
         self.steps += 1;
         if self.steps.is_multiple_of(FORGET_EVERY) {
             self.forget()?;
@@ -293,8 +306,21 @@ impl Theatre {
         Ok(())
     }
 
-    /// Reads what was published, and who was told.
-    fn watch(&mut self, board: &mut Board) -> anyhow::Result<()> {
+    /// The end of the day on a broker: waits, for a while, until nothing more comes out.
+    pub(crate) fn drain(&mut self, board: &mut Board, stop: &AtomicBool) -> anyhow::Result<()> {
+        let mut quiet = 0;
+        for _ in 0..LAST_LOOKS_MAX {
+            if self.memory.is_some() || quiet >= 2 || stop.load(Ordering::SeqCst) {
+                break;
+            }
+            std::thread::sleep(LOOK_EVERY);
+            quiet = if self.watch(board)? == 0 { quiet + 1 } else { 0 };
+        }
+        Ok(())
+    }
+
+    /// Reads what was published, and who was told. Gives the number of events read.
+    fn watch(&mut self, board: &mut Board) -> anyhow::Result<usize> {
         let mut news = Vec::new();
         for (tail, partition, next) in &mut self.tails {
             self.log.read(partition, *next, &mut |record| {
@@ -314,6 +340,7 @@ impl Theatre {
                 news.push(item.unwrap_or(News::Unreadable));
             })?;
         }
+        let count = news.len();
         for item in news {
             if let News::Incident(event) = &item {
                 self.world.saw_incident(event);
@@ -330,7 +357,7 @@ impl Theatre {
                 self.world.told(&told.customer, told.at, stage);
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     /// All stages stand at rest at the end of the log: what they have read is no longer needed.
@@ -408,8 +435,11 @@ mod tests {
         })
         .unwrap();
         for prefix in ["", "demo1."] {
-            let settings =
-                Settings::from_yaml("demo", &yaml(&world, prefix, folder.path()).unwrap()).unwrap();
+            let settings = Settings::from_yaml(
+                "demo",
+                &yaml(&world, prefix, folder.path(), !prefix.is_empty()).unwrap(),
+            )
+            .unwrap();
             assert_eq!(settings.topics.prefix, prefix);
             let topics: Vec<&str> = settings.sources.iter().map(|s| s.topic.as_ref()).collect();
             assert_eq!(topics, World::input_topics().map(|t| format!("{prefix}{t}")));
