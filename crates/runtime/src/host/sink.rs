@@ -65,7 +65,7 @@ impl Sink for LogSink {
 
     fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
         let mut transaction = Transaction {
-            records: work.own,
+            records: Vec::new(),
             positions: Vec::new(),
         };
         for (partition, part) in work.parts {
@@ -76,6 +76,8 @@ impl Sink for LogSink {
                 .positions
                 .extend(part.position.map(|position| (partition, position)));
         }
+        // Last: a heartbeat says that nothing earlier than its watermark follows it, and the effects of this batch are earlier.
+        transaction.records.extend(work.own);
         member.begin_commit(transaction)?;
         Ok(member.await_commit()?)
     }
