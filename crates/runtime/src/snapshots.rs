@@ -89,7 +89,7 @@ impl SnapshotStore {
         Ok(names)
     }
 
-    /// Writes one and removes all but the newest [`SNAPSHOTS_KEPT`].
+    /// Writes one and removes all but the newest three.
     ///
     /// # Errors
     /// The store can't be written.

@@ -1,4 +1,4 @@
-//! Telemetry: the bytes of a record on a source topic become points ([`SamplesRecord`]) or calls ([`CallRecord`]).
+//! Telemetry: the bytes of a record on a source topic become points ([`SamplesRecord`](forecall_types::SamplesRecord)) or calls ([`CallRecord`](forecall_types::CallRecord)).
 //!
 //! One file a format; [`decode`] is the way in. A bad point is refused beside the good ones
 //! ([`SampleBatch::reject`](forecall_types::SampleBatch::reject), [`CallBatch::rejects`]); a record of which nothing
