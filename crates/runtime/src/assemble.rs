@@ -11,7 +11,7 @@ use forecall_detect::RekeySettings;
 use forecall_ledger::{Ledger, MasterKey};
 use forecall_log::Membership;
 use forecall_types::ContactChannel;
-use forecall_wire::event::TopicId;
+use forecall_wire::event::{TOPICS, TopicId, TopicNames};
 use forecall_wire::telemetry::PseudonymKey;
 
 use crate::drive::{DeliverDrive, Drive};
@@ -29,6 +29,7 @@ pub(crate) struct Assembly<'a> {
     settings: &'a Settings,
     around: &'a Surroundings,
     wiring: Wiring,
+    names: Arc<TopicNames>,
     snapshots: SnapshotStore,
     ledger_path: PathBuf,
     master: Option<MasterKey>,
@@ -75,6 +76,7 @@ impl<'a> Assembly<'a> {
         ledger_path: PathBuf,
         in_memory: bool,
     ) -> Result<Self, HostError> {
+        let names = Arc::new(settings.topic_names());
         let wiring = Wiring {
             sources: Arc::new(
                 settings
@@ -83,7 +85,12 @@ impl<'a> Assembly<'a> {
                     .map(|s| (s.topic.to_string(), s.clone()))
                     .collect(),
             ),
-            topics: Arc::new(settings.topic_names()),
+            topics: Arc::new(
+                TOPICS
+                    .iter()
+                    .map(|t| (t.id, Arc::from(names.name(t.id))))
+                    .collect(),
+            ),
             pseudonyms: pseudonym_key(settings)?,
             hash_key: settings
                 .ledger
@@ -106,6 +113,7 @@ impl<'a> Assembly<'a> {
             settings,
             around,
             wiring,
+            names,
             snapshots,
             ledger_path,
             master,
@@ -156,7 +164,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn topic(&self, id: TopicId) -> String {
-        self.wiring.topics.name(id)
+        self.names.name(id)
     }
 
     pub(crate) fn detect(&self) -> Result<Drives, HostError> {
@@ -288,7 +296,7 @@ impl<'a> Assembly<'a> {
         let publisher = Publisher::open(
             self.around.log.as_ref(),
             ledger,
-            Arc::clone(&self.wiring.topics),
+            Arc::clone(&self.names),
             &self.settings.group,
             &format!("{}.publisher.{}.0", self.settings.group, self.around.slot),
             self.around.metrics.clone(),

@@ -98,10 +98,9 @@ impl Adapter for CorrelateAdapter {
     }
 
     fn committed(&self, effects: &[Effect]) {
-        let topic = self.wiring.topics.name(TopicId::Incidents);
         for effect in effects {
             let Effect::Publish(record) = effect else { continue };
-            if *record.topic != *topic {
+            if !self.wiring.is_on(&record.topic, TopicId::Incidents) {
                 continue;
             }
             let Some(Ok(event)) = record

@@ -40,7 +40,7 @@ impl Adapter for DetectAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
-        if record.topic == self.wiring.topics.name(TopicId::Samples) {
+        if self.wiring.is_on(record.topic, TopicId::Samples) {
             return samples::decode(value(record)?).map(Some);
         }
         let source = self.wiring.source(record.topic)?;

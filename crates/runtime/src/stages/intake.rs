@@ -109,19 +109,18 @@ impl Adapter for IntakeAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<Taken>, Reject> {
-        let topics = &self.wiring.topics;
         let (headers, topic) = (record.headers, record.topic);
         let outreach = |entry| Entry::Outreach(Box::new(entry));
-        if topic == topics.name(TopicId::Commands) {
+        if self.wiring.is_on(topic, TopicId::Commands) {
             return Ok(self
                 .command(decode_command(headers, value(record)?)?)
                 .map(Taken::from));
         }
-        if topic == topics.name(TopicId::Feedback) {
+        if self.wiring.is_on(topic, TopicId::Feedback) {
             let feedback = CorrelateEntry::Feedback(decode_feedback(headers, value(record)?)?);
             return Ok(Some(Entry::Correlate(Box::new(feedback)).into()));
         }
-        if topic == topics.name(TopicId::Incidents) {
+        if self.wiring.is_on(topic, TopicId::Incidents) {
             let event = decode_incident_event(headers, value(record)?)?;
             return Ok(Some(outreach(OutreachEntry::Incident(Box::new(event))).into()));
         }

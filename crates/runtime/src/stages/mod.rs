@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use forecall_log::{OutRecord, RecordRef};
 use forecall_types::{Position, Reject, RejectReason};
-use forecall_wire::event::{DeadLetter, Encoded, TopicId, TopicNames};
+use forecall_wire::event::{DeadLetter, Encoded, TopicId};
 use forecall_wire::telemetry::{PseudonymKey, RawRecord, Source};
 
 pub(crate) use correlate::CorrelateAdapter;
@@ -25,8 +25,8 @@ pub(crate) use rekey::RekeyAdapter;
 pub(crate) struct Wiring {
     /// Sources by topic.
     pub(crate) sources: Arc<BTreeMap<String, Source>>,
-    /// Names of forecall's own topics.
-    pub(crate) topics: Arc<TopicNames>,
+    /// Names of forecall's own topics, made once: they are compared for every record.
+    pub(crate) topics: Arc<BTreeMap<TopicId, Arc<str>>>,
     /// Key of the pseudonyms, where a source is personal.
     pub(crate) pseudonyms: Option<Arc<PseudonymKey>>,
     /// Key of the hashes that stand for personal bytes in dead letters.
@@ -36,7 +36,14 @@ pub(crate) struct Wiring {
 impl Wiring {
     /// Name of one of forecall's own topics.
     pub(crate) fn topic(&self, id: TopicId) -> Arc<str> {
-        Arc::from(self.topics.name(id))
+        self.topics
+            .get(&id)
+            .map_or_else(|| Arc::from(id.topic().name), Arc::clone)
+    }
+
+    /// Whether a record stands on one of forecall's own topics.
+    pub(crate) fn is_on(&self, topic: &str, id: TopicId) -> bool {
+        self.topics.get(&id).is_some_and(|name| **name == *topic)
     }
 
     pub(crate) fn raw<'a>(record: &RecordRef<'a>) -> RawRecord<'a> {

@@ -8,8 +8,8 @@ use forecall_types::{
     CallForecast, EventTime, Fingerprint, Notice, NoticeState, OutreachEntry, Reject, Tick,
 };
 use forecall_wire::event::{
-    TopicId, decode_outreach_entry, encode_call_forecast, encode_notice, encode_notice_state,
-    encode_outreach_entry,
+    TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_call_forecast, encode_notice,
+    encode_notice_state, encode_outreach_entry,
 };
 
 use crate::host::{Adapter, Effect};
@@ -52,17 +52,16 @@ impl OutreachAdapter {
             };
             into.push(Effect::Publish(tombstone));
         }
-        self.metrics.inc(
-            Metric::NoticesTotal,
-            &[notice.stage.as_str(), notice.state.as_str()],
-            1,
-        );
         Ok(())
     }
 
     fn forecast(&self, forecast: &CallForecast, into: &mut Vec<Effect>) -> Result<(), Reject> {
         let event = encode_call_forecast(forecast).map_err(|e| unwritable(&e))?;
         into.push(Effect::Publish(self.wiring.out(TopicId::CallForecasts, event)));
+        Ok(())
+    }
+
+    fn count_forecast(&self, forecast: &CallForecast) {
         let queue = forecast.queue.as_str();
         self.metrics.inc(Metric::CallForecastsTotal, &[queue], 1);
         let present =
@@ -81,7 +80,6 @@ impl OutreachAdapter {
                 );
             }
         }
-        Ok(())
     }
 }
 
@@ -145,6 +143,25 @@ impl Adapter for OutreachAdapter {
 
     fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
         Some(self.wiring.dead_letter(record, reject))
+    }
+
+    fn committed(&self, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::Publish(record) = effect else { continue };
+            let Some(value) = record.value.as_deref() else {
+                continue;
+            };
+            if self.wiring.is_on(&record.topic, TopicId::Notices) {
+                if let Ok(notice) = decode_notice(&record.headers, value) {
+                    let labels = [notice.stage.as_str(), notice.state.as_str()];
+                    self.metrics.inc(Metric::NoticesTotal, &labels, 1);
+                }
+            } else if self.wiring.is_on(&record.topic, TopicId::CallForecasts)
+                && let Ok(forecast) = decode_call_forecast(&record.headers, value)
+            {
+                self.count_forecast(&forecast);
+            }
+        }
     }
 
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {

@@ -45,7 +45,7 @@ impl Adapter for RekeyAdapter {
 
     fn encode(&self, _: &TopicPartition, output: Rekeyed, into: &mut Vec<Effect>) -> Result<(), Reject> {
         into.push(Effect::Publish(OutRecord {
-            topic: Arc::from(self.wiring.topics.name(TopicId::Samples)),
+            topic: self.wiring.topic(TopicId::Samples),
             partition: i32::try_from(output.partition).ok(),
             key: None,
             value: Some(samples::encode(&output.record)),
