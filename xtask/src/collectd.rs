@@ -9,7 +9,7 @@ use crate::{apt, process};
 
 /// Where Debian keeps the plugins, and those the tests load.
 const PLUGIN_FOLDER: &str = "/usr/lib/collectd";
-const PLUGINS: [&str; 6] = ["write_kafka", "cpu", "load", "memory", "df", "interface"];
+const PLUGINS: [&str; 5] = ["write_kafka", "cpu", "load", "memory", "processes"];
 
 /// Finds collectd with working plugins; installs it where that is possible.
 pub(crate) fn prepare() -> Result<PathBuf> {

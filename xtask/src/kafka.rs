@@ -1,6 +1,7 @@
 //! `kafka up|down|status`: a real single-node Apache Kafka on this machine, from Maven artifacts.
 
 mod broker;
+mod throwaway;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 
 pub(crate) use broker::Broker;
+pub(crate) use throwaway::Throwaway;
 
 use crate::java::{self, Java};
 use crate::maven::{self, Artifact, Wanted};
@@ -43,6 +45,12 @@ pub(crate) struct Args {
     /// The broker's port; its controller takes the next one.
     #[arg(long, default_value_t = 19092, global = true)]
     port: u16,
+    /// The broker's folder, where it isn't the one of its port.
+    #[arg(long, global = true, hide = true)]
+    folder: Option<PathBuf>,
+    /// Where a proxy before a second listener is reached.
+    #[arg(long, global = true, hide = true)]
+    proxy: Option<u16>,
 }
 
 #[derive(Subcommand)]
@@ -61,7 +69,11 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         "port {} leaves none for the controller: take a lower one",
         args.port
     );
-    let broker = Broker::new(folder(root).join(args.port.to_string()), args.port);
+    let place = args
+        .folder
+        .clone()
+        .unwrap_or_else(|| folder(root).join(args.port.to_string()));
+    let broker = Broker::new(place, args.port).with_proxy(args.proxy);
     match args.verb {
         Verb::Up => {
             process::listen_for_stop();

@@ -9,6 +9,8 @@
 )]
 
 mod apt;
+mod bench;
+mod chaos;
 mod ci;
 mod codegen;
 mod collectd;
@@ -21,6 +23,7 @@ mod maven;
 mod metadata;
 mod process;
 mod repo;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -61,6 +64,21 @@ enum Command {
         after_help = "Examples:\n  cargo xtask test\n  cargo xtask test watermark\n  cargo xtask test --fast\n  cargo xtask test --prepare"
     )]
     Test(test::Args),
+    /// Run the runtime in a simulated world that fails, by seeds; a failing seed is printed and replays.
+    #[command(
+        after_help = "Examples:\n  cargo xtask simulate\n  cargo xtask simulate --seeds 10000 --seed 1\n  cargo xtask simulate --scenario tally --seeds 1 --seed 42"
+    )]
+    Simulate(simulate::Args),
+    /// Kill the host at random and at every crash point on a real Kafka, and compare what comes out with an oracle.
+    #[command(
+        after_help = "Examples:\n  cargo xtask chaos --kills 200 --seed 1\n  cargo xtask chaos --kills 20 --json"
+    )]
+    Chaos(chaos::Args),
+    /// Measure forecall beside what it is compared with; on a throw-away broker too.
+    #[command(
+        after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench decode series --pairs 3\n  cargo xtask bench instructions --check"
+    )]
+    Bench(bench::Args),
     /// Everything that must hold before a change lands; stops at the first step that fails.
     #[command(after_help = "Examples:\n  cargo xtask ci")]
     Ci,
@@ -85,6 +103,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Kafka(args) => kafka::run(&root, &args),
         Command::Demo(args) => demo::run(&root, &args),
         Command::Test(args) => test::run(&root, &args).map(|()| ExitCode::SUCCESS),
+        Command::Simulate(args) => simulate::run(&root, &args).map(|()| ExitCode::SUCCESS),
+        Command::Chaos(args) => chaos::run(&root, &args),
+        Command::Bench(args) => bench::run(&root, &args),
         Command::Ci => ci::run(&root).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,22 +1,13 @@
 //! `test`: everything the tests need, then all of them, then what was started is stopped.
 
-use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::kafka::{self, Broker};
+use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
 use crate::{collectd, greenmail, java, process};
-
-/// Folders of brokers that belong to a run of this command; the rest of the name is its process id.
-const RUN_PREFIX: &str = "test-";
-/// Below the range from which systems take the ports of outgoing connections (32768 on Linux), so that none of these
-/// takes ours between the look and the broker's start.
-const PORT_FIRST: u16 = 20_000;
-const PORTS: u16 = 10_000;
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -45,8 +36,7 @@ impl Args {
 
 /// Everything the end-to-end tests are told, as environment variables; the broker stops when this is dropped.
 struct Servers {
-    broker: Broker,
-    folder: PathBuf,
+    _broker: Throwaway,
     variables: Vec<(&'static str, PathBuf)>,
 }
 
@@ -116,12 +106,7 @@ impl Needs {
 impl Servers {
     fn start(root: &Path) -> Result<Self> {
         let needs = Needs::prepare(root)?;
-        remove_left_over(root)?;
-        let port = free_port()?;
-        let folder = kafka::folder(root).join(format!("{RUN_PREFIX}{}", std::process::id()));
-        let broker = Broker::new(folder.clone(), port);
-        println!("xtask: starting Kafka on {}", broker.bootstrap());
-        broker.up(&needs.java, &needs.kafka)?;
+        let broker = Throwaway::start(root, &needs.java, &needs.kafka)?;
         let variables = vec![
             ("FORECALL_E2E_KAFKA", PathBuf::from(broker.bootstrap())),
             ("FORECALL_E2E_KAFKA_TOOLS", needs.kafka),
@@ -131,82 +116,8 @@ impl Servers {
             ("FORECALL_E2E_BIN", binary(root)),
         ];
         Ok(Self {
-            broker,
-            folder,
+            _broker: broker,
             variables,
         })
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        println!("xtask: stopping Kafka on {}", self.broker.bootstrap());
-        if let Err(error) = stop(&self.broker, &self.folder) {
-            eprintln!("xtask: {error:#}");
-        }
-    }
-}
-
-fn stop(broker: &Broker, folder: &Path) -> Result<()> {
-    broker.down()?;
-    fs::remove_dir_all(folder).with_context(|| format!("can't remove {}", folder.display()))
-}
-
-/// Stops and removes what a run that was killed could not: brokers whose own `xtask` is gone.
-fn remove_left_over(root: &Path) -> Result<()> {
-    let folder = kafka::folder(root);
-    for entry in fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))? {
-        let path = entry.context("can't read a folder entry")?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let Some(owner) = name.strip_prefix(RUN_PREFIX).and_then(|id| id.parse().ok()) else {
-            continue;
-        };
-        if !is_xtask(owner) {
-            println!("xtask: removing what a killed run left in {}", path.display());
-            // The port matters for starting only; stopping goes by the folder's pid file.
-            stop(&Broker::new(path.clone(), 0), &path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether this is another run's process; a folder with our own id is a recycled one.
-fn is_xtask(pid: u32) -> bool {
-    pid != std::process::id()
-        && process::cmdline(pid)
-            .and_then(|words| words.into_iter().next())
-            .is_some_and(|word| word.ends_with("xtask"))
-}
-
-/// A port that is free together with the next one, which the controller takes.
-fn free_port() -> Result<u16> {
-    // Two runs at once begin at different places.
-    let begin = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap_or_default();
-    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    (0..PORTS)
-        .step_by(2)
-        .map(|offset| PORT_FIRST + (begin + offset) % PORTS)
-        .find(|port| is_free(*port) && is_free(*port + 1))
-        .context("no two neighbouring loopback ports are free between 20000 and 30000")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_free_port_has_a_free_neighbour() {
-        let port = free_port().unwrap();
-        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
-    }
-
-    #[test]
-    fn we_are_no_other_run() {
-        assert!(!is_xtask(std::process::id()));
-        assert!(!is_xtask(u32::MAX));
     }
 }

@@ -9,16 +9,21 @@ use forecall_incident::{CorrelateParts, CorrelateSettings, SettingsError, Topolo
 use forecall_kafka::Secret as KafkaSecret;
 use forecall_ledger::Secret;
 use forecall_types::{ContactChannel, Fingerprint, RegionCode, ServiceName};
+use forecall_wire::event::{TOPICS, TopicId};
 use forecall_wire::telemetry::Source;
 
+use crate::canary;
 use crate::error::Problem;
 use crate::place::place_of;
 use crate::raw::{File, GatewaySettings};
 use crate::secret::literals_allowed;
 use crate::settings::{Settings, source_of};
 
+/// Topics must keep so many snapshot intervals: the one being written, one to fall back on, one of downtime, one of room.
+const RETENTION_INTERVALS_MIN: u64 = 4;
+
 /// Collects problems, each placed at its key.
-struct Findings<'t> {
+pub(crate) struct Findings<'t> {
     text: &'t str,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -35,12 +40,12 @@ impl Findings<'_> {
         }
     }
 
-    fn wrong(&mut self, path: &str, what: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, path: &str, what: impl Into<String>) {
         let problem = self.problem(path, what.into());
         self.problems.push(problem);
     }
 
-    fn warn(&mut self, path: &str, what: impl Into<String>) {
+    pub(crate) fn warn(&mut self, path: &str, what: impl Into<String>) {
         let problem = self.problem(path, what.into());
         self.warnings.push(problem);
     }
@@ -48,7 +53,7 @@ impl Findings<'_> {
 
 /// Settings, or every problem in the order of the file.
 pub(crate) fn check(
-    file: File,
+    mut file: File,
     text: &str,
     digest: Fingerprint,
     values: &[String],
@@ -59,17 +64,34 @@ pub(crate) fn check(
         warnings: Vec::new(),
     };
     numbers(&file, &mut found);
+    memory(&file, &mut found);
     kafka(&file, &mut found);
+    canary::domains(&file, &mut found);
     let topology = Topology::check(&file.topology)
         .map_err(|e| found.wrong("topology", format!("topology: {e}")))
         .ok();
+    // Afterwards, because an error names the file's own entries by number.
+    let topology = match topology {
+        Some(_) if file.canary.enabled => {
+            canary::join(&mut file);
+            Topology::check(&file.topology)
+                .map_err(|e| found.wrong("canary.enabled", format!("canary: {e}")))
+                .ok()
+        }
+        other => other,
+    };
     if let Some(topology) = &topology {
         scopes(&file, topology, &mut found);
     }
     secrets(&file, values, &mut found);
     gateways(&file, &mut found);
-    let sources = sources(&file, &mut found);
+    let mut sources = sources(&file, &mut found);
     people(&file, &sources, &mut found);
+    if file.canary.enabled {
+        canary::goes(&file, &sources, &mut found);
+        let keyed = sources.iter().all(|s| s.keyed || s.format.is_calls());
+        sources.push(canary::source(&file.topics.prefix, keyed));
+    }
     let correlate = CorrelateSettings::new(CorrelateParts {
         topology: topology.unwrap_or_default(),
         tunables: file.correlate,
@@ -96,6 +118,7 @@ pub(crate) fn check(
             gateways: file.gateways,
             ledger: file.ledger,
             state: file.state,
+            canary: file.canary,
             http: file.http,
             logs: file.logs,
             digest,
@@ -185,6 +208,41 @@ fn numbers(file: &File, found: &mut Findings<'_>) {
             format!(
                 "http.listen: {} is not a loopback address; set `http.allow_remote: true` if other machines may read the metrics",
                 file.http.listen
+            ),
+        );
+    }
+}
+
+/// Snapshots: where they lie, and whether topics keep what is needed behind them.
+fn memory(file: &File, found: &mut Findings<'_>) {
+    let state = &file.state;
+    if state.hosts == 0 {
+        found.wrong("state.hosts", "state.hosts is 0: it must be at least 1");
+    }
+    if state.hosts > 1 {
+        found.wrong(
+            "state.hosts",
+            format!(
+                "state.hosts is {} and state.path is a local folder: a partition that moves to another host would leave its \
+                 memory behind. Run these stages on one host, or put `state.path` on a file system they share and leave `hosts` at 1",
+                state.hosts
+            ),
+        );
+    }
+    let kept_hours = TOPICS
+        .iter()
+        .filter(|t| matches!(t.id, TopicId::Samples | TopicId::Anomalies | TopicId::OutreachLog))
+        .map(|t| t.retention_hours)
+        .min()
+        .unwrap_or(0);
+    let most = u64::from(kept_hours) * 3_600 / RETENTION_INTERVALS_MIN;
+    if state.interval_seconds > most {
+        found.wrong(
+            "state.interval_seconds",
+            format!(
+                "state.interval_seconds is {}: forecall's own topics keep {kept_hours} h, which must be at least \
+                 {RETENTION_INTERVALS_MIN} intervals: {most} at most",
+                state.interval_seconds
             ),
         );
     }

@@ -10,6 +10,7 @@
 //! # Ok::<(), forecall_config::ConfigError>(())
 //! ```
 
+mod canary;
 mod check;
 mod doc;
 mod error;
@@ -20,10 +21,11 @@ mod raw;
 mod secret;
 mod settings;
 
+pub use canary::{CANARY_METRIC, CANARY_REGION, CANARY_SLOTS, canary_service};
 pub use doc::files;
 pub use error::{ConfigError, Problem};
 pub use raw::{
-    DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings, SourceSettings,
-    StateSettings, TopicSettings,
+    CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
+    SourceSettings, StateSettings, TopicSettings,
 };
 pub use settings::Settings;

@@ -53,6 +53,8 @@ pub(crate) struct File {
     pub(crate) ledger: LedgerSettings,
     /// Snapshots of the stages' memory.
     pub(crate) state: StateSettings,
+    /// An incident a minute that nobody is told of, to show that the whole way works.
+    pub(crate) canary: CanarySettings,
     /// Metrics and health.
     pub(crate) http: HttpSettings,
     /// Log lines.
@@ -81,6 +83,7 @@ impl Default for File {
             gateways: BTreeMap::new(),
             ledger: LedgerSettings::default(),
             state: StateSettings::default(),
+            canary: CanarySettings::default(),
             http: HttpSettings::default(),
             logs: LogSettings::default(),
         }
@@ -248,6 +251,9 @@ pub struct StateSettings {
     pub tick_seconds: u64,
     /// Seconds without a record after which a partition is idle and holds nobody up.
     pub idle_seconds: u64,
+    /// Hosts on which detect, correlate or outreach run. A local folder serves one: a partition that moves to another host
+    /// would leave its memory behind.
+    pub hosts: u32,
 }
 
 impl Default for StateSettings {
@@ -257,8 +263,18 @@ impl Default for StateSettings {
             interval_seconds: 60,
             tick_seconds: 1,
             idle_seconds: 30,
+            hosts: 1,
         }
     }
+}
+
+/// An incident a minute that nobody is told of, to show that the whole way works.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CanarySettings {
+    /// Outreach writes samples of the synthetic domain `forecall.canary` to a topic of their own, once a second, with a spike
+    /// each minute, and waits for the notice that is drafted and suppressed.
+    pub enabled: bool,
 }
 
 /// Metrics and health.

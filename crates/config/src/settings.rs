@@ -12,13 +12,14 @@ use forecall_types::{ContactChannel, DomainName, Fingerprint, Labels, SourceName
 use forecall_wire::event::TopicNames;
 use forecall_wire::telemetry::{CallSettings as CallFields, Format, Source};
 
+use crate::canary::canary_topic;
 use crate::check::check;
 use crate::error::{ConfigError, Problem};
 use crate::expand::expand;
 use crate::parse_error::problem_of;
 use crate::raw::{
-    DirectorySettings, File, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings, SourceSettings,
-    StateSettings, TopicSettings,
+    CanarySettings, DirectorySettings, File, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
+    SourceSettings, StateSettings, TopicSettings,
 };
 
 /// Largest `record_bytes_max`: a dead letter holds such a record whole, and its topic takes 2 MiB a record.
@@ -55,6 +56,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// Snapshots and times.
     pub state: StateSettings,
+    /// Whether the whole way is tried once a minute.
+    pub canary: CanarySettings,
     /// Metrics and health.
     pub http: HttpSettings,
     /// Log lines.
@@ -98,6 +101,11 @@ impl Settings {
                 .map_err(|error| failed(vec![problem_of(&error, text, &expanded.values)]))?
         };
         check(file, text, digest(text), &expanded.values).map_err(failed)
+    }
+
+    /// The topic of the canary's samples; `None`: it is off.
+    pub fn canary_topic(&self) -> Option<String> {
+        self.canary.enabled.then(|| canary_topic(&self.topics.prefix))
     }
 
     /// Names of forecall's own topics.

@@ -1,4 +1,4 @@
-use forecall_types::{Direction, SeriesKey};
+use forecall_types::Direction;
 use serde::{Deserialize, Serialize};
 
 /// What a metric measures, as far as its name and unit tell: it says which way is bad for customers.
@@ -72,9 +72,8 @@ const NAMES: [(MetricKind, &[&str]); 5] = [
 impl MetricKind {
     /// Guesses from the metric's name, then from its unit. `.rate` of a histogram, summary or `…/s` unit is traffic unless
     /// the name says otherwise; latency quantiles (`.p95`) go by their name.
-    pub fn of(key: &SeriesKey) -> Self {
-        let name = key.metric.to_ascii_lowercase();
-        let unit = key.unit.as_ref();
+    pub fn of(metric: &str, unit: &str) -> Self {
+        let name = metric.to_ascii_lowercase();
         // How often a duration was measured is traffic.
         if name.ends_with(".rate")
             && NAMES.iter().all(|(kind, parts)| {
@@ -129,19 +128,10 @@ impl MetricKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forecall_types::Labels;
-    use std::sync::Arc;
 
     #[test]
     fn names_then_units_tell() {
-        let kind = |metric: &str, unit: &str| {
-            MetricKind::of(&SeriesKey {
-                metric: Arc::from(metric),
-                unit: Arc::from(unit),
-                resource: Labels::default(),
-                labels: Labels::default(),
-            })
-        };
+        let kind = MetricKind::of;
         assert_eq!(kind("http.server.request.duration.p95", "s"), MetricKind::Latency);
         assert_eq!(
             kind("http.server.request.duration.rate", "{observation}/s"),

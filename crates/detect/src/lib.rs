@@ -1,8 +1,8 @@
 //! Finds what is unusual in telemetry: samples of one partition in, anomalies with evidence out.
 //!
-//! [`DetectStage`] puts samples into event-time order ([`disorder`]), turns counters and histograms into series that can
-//! be judged ([`rate`]), holds a sliding window and a robust baseline a series ([`window`], [`channel`]), and opens,
-//! updates and closes anomalies ([`policy`]). [`RekeyStage`] spreads a topic that isn't keyed by entity over partitions
+//! [`DetectStage`] puts samples into event-time order ([`disorder`], [`buffer`]), turns counters and histograms into series
+//! that can be judged ([`rate`]), holds a sliding window and a robust baseline a series ([`recent`], [`channel`]), and
+//! opens, updates and closes anomalies ([`policy`]). [`RekeyStage`] spreads a topic that isn't keyed by entity over partitions
 //! that are. The crate knows nothing of other partitions, of topology, customers or bytes: what several series say
 //! together is `incident`'s.
 //!
@@ -33,19 +33,22 @@
 //! assert_eq!(first.state, AnomalyState::Opened);
 //! ```
 
+pub mod buffer;
 pub mod channel;
 mod detector;
 pub mod disorder;
 mod kind;
+mod nature;
 pub mod policy;
 pub mod rate;
+pub mod recent;
 mod registry;
 mod rekey;
 mod settings;
 mod stage;
-pub mod window;
+mod trouble;
 
-pub use detector::{Detector, Judgement};
+pub use detector::{Asked, Detector, Judgement};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
 pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};

@@ -1,9 +1,10 @@
 //! When a run of scores becomes an anomaly, when it is told again, when it is over.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use forecall_stats::surprise;
-use forecall_types::{Channel, Direction, EventTime, Lineage, Position};
+use forecall_types::{Channel, Direction, EventTime, Lineage, Position, SourcePartition};
 use serde::{Deserialize, Serialize};
 
 use crate::DetectSettings;
@@ -34,8 +35,8 @@ pub fn credit(interval_seconds: f64, settings: &DetectSettings) -> f64 {
 /// Where a sample came from.
 #[derive(Debug, Clone, Copy)]
 pub enum Origin<'a> {
-    /// One record.
-    Record(&'a Position),
+    /// One record of a source partition, by its offset.
+    Record(&'a SourcePartition, i64),
     /// The records of all events of one interval.
     Records(&'a Lineage),
 }
@@ -43,7 +44,11 @@ pub enum Origin<'a> {
 impl Origin<'_> {
     fn add_to(self, lineage: &mut Lineage) {
         match self {
-            Self::Record(position) => lineage.add(position),
+            Self::Record(source, offset) => lineage.add(&Position {
+                topic: Arc::clone(&source.topic),
+                partition: source.partition,
+                offset,
+            }),
             Self::Records(records) => lineage.merge(records),
         }
     }
@@ -192,6 +197,14 @@ impl Lifecycle {
         Some(Change::Updated)
     }
 
+    /// Whether it is as if nothing had ever been.
+    pub fn is_over(&self, at: EventTime) -> bool {
+        self.open.is_none()
+            && self.recent == 0
+            && self.hits.is_empty()
+            && self.quiet_until.is_none_or(|until| at >= until)
+    }
+
     /// Ends the open anomaly, if there is one.
     pub fn close(&mut self, at: EventTime, settings: &DetectSettings) -> Option<Change> {
         let mut open = self.open.take()?;
@@ -212,7 +225,6 @@ impl Lifecycle {
 mod tests {
     use super::*;
     use std::fmt::Write as _;
-    use std::sync::Arc;
 
     /// One digit a sample, 30 s apart, is its score; the answer is one letter a sample.
     fn check(scores: &str, want: &str) {
@@ -230,12 +242,11 @@ mod tests {
                 direction: Direction::Up,
                 credit: 0.0,
             };
-            let origin = Position {
+            let source = SourcePartition {
                 topic: Arc::from("t"),
                 partition: 0,
-                offset: i,
             };
-            got.write_char(match life.step(reading, Origin::Record(&origin), &settings) {
+            got.write_char(match life.step(reading, Origin::Record(&source, i), &settings) {
                 None => '.',
                 Some(Change::Opened) => 'O',
                 Some(Change::Updated) => 'U',

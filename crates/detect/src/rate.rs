@@ -178,7 +178,7 @@ impl Owned {
     }
 }
 
-/// What must be remembered of a series' last point.
+/// What must be remembered of a series' last point, beside when that was.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub enum Prior {
     /// Nothing (gauges need nothing).
@@ -186,24 +186,28 @@ pub enum Prior {
     None,
     /// Of a sum, or of a summary's count.
     Sum {
-        /// When it was measured.
-        at: EventTime,
         /// The count then.
         value: f64,
-        /// When the count began.
-        start: Option<EventTime>,
+        /// When the count began; [`EventTime::MIN`] when that isn't known.
+        start: EventTime,
     },
     /// Of a histogram.
-    Histogram {
-        /// When it was measured.
-        at: EventTime,
-        /// Bounds and counts then.
-        shape: Box<Shape>,
-        /// When the count began.
-        start: Option<EventTime>,
-    },
+    Histogram(Box<HistogramPrior>),
     /// The bin that is being filled.
     Bin(Box<Bin>),
+}
+
+/// The last point of a histogram.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistogramPrior {
+    /// Bounds and counts then.
+    shape: Box<Shape>,
+    /// When the count began.
+    start: Option<EventTime>,
+}
+
+fn known(start: EventTime) -> Option<EventTime> {
+    Some(start).filter(|start| *start != EventTime::MIN)
 }
 
 /// Events counted so far in one interval.
@@ -226,9 +230,15 @@ impl Bin {
     }
 }
 
-/// Turns one point into values, later points after earlier ones. Events are the caller's to bin. Adds to `out`; gives the
-/// memory it no longer needs to `spare`.
-pub fn derive(prior: &mut Prior, at: EventTime, reading: Owned, spare: &mut Spare, out: &mut Vec<Derived>) {
+/// Turns one point into values, later points after earlier ones; `before` is when the last one was. Events are the
+/// caller's to bin. Adds to `out`; gives the memory it no longer needs to `spare`.
+pub fn derive(
+    prior: &mut Prior,
+    (at, before): (EventTime, Option<EventTime>),
+    reading: Owned,
+    spare: &mut Spare,
+    out: &mut Vec<Derived>,
+) {
     let mut push = |part, value: f64| {
         if value.is_finite() {
             out.push(Derived { part, value });
@@ -247,24 +257,41 @@ pub fn derive(prior: &mut Prior, at: EventTime, reading: Owned, spare: &mut Spar
             monotonic: true,
             start,
         } => {
-            if let Some(rate) = sum_rate(prior, at, value, temporality, start) {
+            if let Some(rate) = sum_rate(prior, (at, before), value, temporality, start) {
                 push(Part::Rate, rate);
             }
-            *prior = Prior::Sum { at, value, start };
+            remember_sum(prior, value, start);
         }
         Owned::Histogram {
             shape,
             temporality,
             start,
         } => {
-            let before = std::mem::take(prior);
-            if let Some(seconds) = interval(&before, at, &shape, temporality, start) {
-                histogram(&before, &shape, temporality, start, seconds, &mut push, spare);
+            let mut last = match std::mem::take(prior) {
+                Prior::Histogram(last) => Some(last),
+                Prior::None | Prior::Sum { .. } | Prior::Bin(_) => None,
+            };
+            let before = before.filter(|_| last.is_some());
+            if let Some(seconds) = interval(last.as_deref(), (at, before), &shape, temporality, start) {
+                histogram(
+                    last.as_deref(),
+                    &shape,
+                    temporality,
+                    start,
+                    seconds,
+                    &mut push,
+                    spare,
+                );
             }
-            if let Prior::Histogram { shape, .. } = before {
-                give_back(spare, shape);
-            }
-            *prior = Prior::Histogram { at, shape, start };
+            // The memory of the last point serves again.
+            *prior = Prior::Histogram(match last.take() {
+                Some(mut last) => {
+                    give_back(spare, std::mem::replace(&mut last.shape, shape));
+                    last.start = start;
+                    last
+                }
+                None => Box::new(HistogramPrior { shape, start }),
+            });
         }
         Owned::Summary { shape, count, start } => {
             for (quantile, value) in &shape.quantiles {
@@ -272,13 +299,18 @@ pub fn derive(prior: &mut Prior, at: EventTime, reading: Owned, spare: &mut Spar
             }
             give_back(spare, shape);
             let value = number(count);
-            if let Some(rate) = sum_rate(prior, at, value, Temporality::Cumulative, start) {
+            if let Some(rate) = sum_rate(prior, (at, before), value, Temporality::Cumulative, start) {
                 push(Part::ObservationRate, rate);
             }
-            *prior = Prior::Sum { at, value, start };
+            remember_sum(prior, value, start);
         }
         Owned::Events { .. } => {}
     }
+}
+
+fn remember_sum(prior: &mut Prior, value: f64, start: Option<EventTime>) {
+    let start = start.unwrap_or(EventTime::MIN);
+    *prior = Prior::Sum { value, start };
 }
 
 /// Memory kept for later points; more than one record's worth is let go.
@@ -301,14 +333,14 @@ fn positive(seconds: f64) -> Option<f64> {
 
 fn sum_rate(
     prior: &Prior,
-    at: EventTime,
+    (at, before): (EventTime, Option<EventTime>),
     value: f64,
     temporality: Temporality,
     start: Option<EventTime>,
 ) -> Option<f64> {
     let (before, before_value, before_start) = match prior {
-        Prior::Sum { at, value, start } => (Some(*at), *value, *start),
-        Prior::None | Prior::Histogram { .. } | Prior::Bin(_) => (None, 0.0, None),
+        Prior::Sum { value, start } => (before, *value, known(*start)),
+        Prior::None | Prior::Histogram(_) | Prior::Bin(_) => (None, 0.0, None),
     };
     match temporality {
         Temporality::Delta => {
@@ -329,19 +361,15 @@ fn sum_rate(
 
 /// Seconds the new observations of a histogram fell into; `None` where they can't be told from older ones.
 fn interval(
-    prior: &Prior,
-    at: EventTime,
+    last: Option<&HistogramPrior>,
+    (at, before): (EventTime, Option<EventTime>),
     shape: &Shape,
     temporality: Temporality,
     start: Option<EventTime>,
 ) -> Option<f64> {
-    let before = match prior {
-        Prior::Histogram { at, .. } => Some(*at),
-        Prior::None | Prior::Sum { .. } | Prior::Bin(_) => None,
-    };
     let from = match temporality {
         Temporality::Delta => start.filter(|s| *s < at).or(before)?,
-        Temporality::Cumulative if is_reset(prior, shape, start) => start.filter(|s| Some(*s) >= before)?,
+        Temporality::Cumulative if is_reset(last, shape, start) => start.filter(|s| Some(*s) >= before)?,
         Temporality::Cumulative => before?,
     };
     // The first cumulative point says only what was before.
@@ -349,23 +377,16 @@ fn interval(
     positive(at.seconds_from(from))
 }
 
-fn is_reset(prior: &Prior, shape: &Shape, start: Option<EventTime>) -> bool {
-    match prior {
-        Prior::Histogram {
-            shape: before,
-            start: before_start,
-            ..
-        } => {
-            restarted(*before_start, start)
-                || before.bounds != shape.bounds
-                || before.counts.iter().zip(&shape.counts).any(|(b, n)| n < b)
-        }
-        Prior::None | Prior::Sum { .. } | Prior::Bin(_) => false,
-    }
+fn is_reset(last: Option<&HistogramPrior>, shape: &Shape, start: Option<EventTime>) -> bool {
+    last.is_some_and(|last| {
+        restarted(last.start, start)
+            || last.shape.bounds != shape.bounds
+            || last.shape.counts.iter().zip(&shape.counts).any(|(b, n)| n < b)
+    })
 }
 
 fn histogram(
-    prior: &Prior,
+    last: Option<&HistogramPrior>,
     shape: &Shape,
     temporality: Temporality,
     start: Option<EventTime>,
@@ -377,10 +398,10 @@ fn histogram(
     fresh.counts.clear();
     fresh.counts.extend_from_slice(&shape.counts);
     if temporality == Temporality::Cumulative
-        && !is_reset(prior, shape, start)
-        && let Prior::Histogram { shape: before, .. } = prior
+        && !is_reset(last, shape, start)
+        && let Some(last) = last
     {
-        for (count, before) in fresh.counts.iter_mut().zip(&before.counts) {
+        for (count, before) in fresh.counts.iter_mut().zip(&last.shape.counts) {
             *count = count.saturating_sub(*before);
         }
     }
@@ -420,11 +441,12 @@ mod tests {
     /// The values of each point, points parted by `|`.
     fn check(points: &[(i64, Reading<'_>)], want: &str) {
         let (mut prior, mut spare, mut got) = (Prior::None, Spare::new(), Vec::new());
+        let mut before = None;
         for (secs, reading) in points {
             let (mut out, mut text) = (Vec::new(), String::new());
             derive(
                 &mut prior,
-                at(*secs),
+                (at(*secs), before.replace(at(*secs))),
                 Owned::of(*reading, &mut spare),
                 &mut spare,
                 &mut out,
@@ -530,15 +552,16 @@ mod tests {
             // Naive: the count of every step, whether the counter was restarted at the step's beginning or not.
             let (mut prior, mut spare, mut out) = (Prior::None, Spare::new(), Vec::new());
             let (mut now, mut value, mut start) = (0_i64, 0_u64, 0_i64);
-            derive(&mut prior, at(0), Owned::of(sum(0.0, Temporality::Cumulative, Some(0)), &mut spare), &mut spare, &mut out);
+            derive(&mut prior, (at(0), None), Owned::of(sum(0.0, Temporality::Cumulative, Some(0)), &mut spare), &mut spare, &mut out);
             for (seconds, count, restart) in steps {
+                let before = Some(at(now));
                 if restart {
                     (value, start) = (0, now);
                 }
                 now += seconds;
                 value += count;
                 out.clear();
-                derive(&mut prior, at(now), Owned::of(sum(number(value), Temporality::Cumulative, Some(start)), &mut spare), &mut spare, &mut out);
+                derive(&mut prior, (at(now), before), Owned::of(sum(number(value), Temporality::Cumulative, Some(start)), &mut spare), &mut spare, &mut out);
                 let seconds = f64::from(i32::try_from(seconds).unwrap());
                 proptest::prop_assert_eq!(out.len(), 1);
                 proptest::prop_assert!((out[0].value * seconds - number(count)).abs() < 1e-6);

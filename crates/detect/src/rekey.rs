@@ -108,12 +108,10 @@ impl Stage for RekeyStage {
             if row.at <= future {
                 self.state.newest = self.state.newest.max(Some(row.at));
             }
-            if let (Some(key), Some(reading)) = (record.batch.key(row), record.batch.reading(row)) {
-                batches
-                    .entry(self.partition(row.entity))
-                    .or_default()
-                    .push_key(key, row.at, reading);
-            }
+            batches
+                .entry(self.partition(row.entity))
+                .or_default()
+                .push_from(&record.batch, row);
         }
         if self.state.domain.as_ref() != Some(&record.domain) {
             self.state.domain = Some(record.domain.clone());

@@ -48,8 +48,12 @@ pub struct DetectSettings {
     pub deviation_min_share: f64,
     /// Deviations below this many robust standard deviations open nothing; half of it for the level of 16 samples.
     pub deviation_min_sds: f64,
-    /// Series a partition may hold; a further one is refused.
+    /// Series a partition may hold; a further one is refused unless one has been silent for
+    /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
+    /// Where no more series fit, one that has said nothing for so long (in event time) gives its place to a new one; one
+    /// still in its warm-up after ten minutes.
+    pub series_idle_seconds: u32,
     /// Emit a score for every gauge sample (replay).
     pub emit_scores: bool,
 }
@@ -78,6 +82,7 @@ impl Default for DetectSettings {
             deviation_min_share: 0.1,
             deviation_min_sds: 4.0,
             series_max: 100_000,
+            series_idle_seconds: 21_600,
             emit_scores: false,
         }
     }
@@ -100,7 +105,11 @@ impl DetectSettings {
     /// The first field that is out of range or contradicts another one.
     pub fn check(&self) -> Result<(), DetectSettingsError> {
         let rules = [
-            ("warm_up_samples", self.warm_up_samples >= 5, "must be at least 5"),
+            (
+                "warm_up_samples",
+                (5..=65_535).contains(&self.warm_up_samples),
+                "must lie between 5 and 65535",
+            ),
             (
                 "open_score",
                 (0.5..=20.0).contains(&self.open_score),
@@ -154,6 +163,11 @@ impl DetectSettings {
                 (1..=SERIES_PER_SHARD_MAX).contains(&self.series_max),
                 "must lie between 1 and 1000000",
             ),
+            (
+                "series_idle_seconds",
+                self.series_idle_seconds >= 60,
+                "must be at least 60",
+            ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, why)) => Err(DetectSettingsError { field, why }),
@@ -170,7 +184,7 @@ impl DetectSettings {
     }
 }
 
-/// What [`DetectSettings::series_max`] may be raised to: at about 3 KiB a series a million take 3 GiB.
+/// What [`DetectSettings::series_max`] may be raised to: at about 512 B a series a million take half a GiB.
 pub const SERIES_PER_SHARD_MAX: u32 = 1_000_000;
 
 pub(crate) fn seconds(n: u32) -> Duration {

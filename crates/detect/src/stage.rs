@@ -1,19 +1,22 @@
+mod events;
+mod receive;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use forecall_stage::{Effects, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    Anomaly, Band, EventTime, Heartbeat, Lineage, Position, Reading, RejectReason, SampleRow, SamplesRecord,
-    Score, ScoredSample, SeriesKey, SourcePartition, check_invariant,
+    Anomaly, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score, ScoredSample,
+    SeriesKey, SourcePartition, check_invariant,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::channel::GeneralTail;
-use crate::disorder::{Buffer, Pending, Sources};
+use crate::buffer::{AHEAD, Buffer, Pending};
+use crate::detector::Asked;
+use crate::disorder::Sources;
 use crate::policy::{Change, Origin};
-use crate::rate::{Bin, Derived, EVENT_BIN, EVENT_GAP_BINS_MAX, Owned, Part, Prior, Spare, derive, number};
+use crate::rate::{Derived, Owned, Part, Spare, derive};
 use crate::registry::Registry;
 use crate::settings::seconds;
 use crate::{DetectSettings, Judgement};
@@ -35,17 +38,29 @@ type Out = Effects<DetectOutput>;
 #[derive(Debug, Clone)]
 pub struct DetectStage {
     settings: Arc<DetectSettings>,
-    tail: GeneralTail,
     state: State,
     /// Memory used again from record to record; no part of the state.
     spare: Spare,
     derived: Vec<Derived>,
+    /// The last record's domain and source: runs of records share them.
+    last: Option<Last>,
+    /// Keys of scored series, for a replay: made once, not for each line.
+    keys: BTreeMap<(u32, Part), Arc<SeriesKey>>,
+}
+
+#[derive(Debug, Clone)]
+struct Last {
+    domain: u16,
+    domain_mark: Fingerprint,
+    source: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct State {
     source: SourcePartition,
     sources: Sources,
+    /// Source partitions of the records read, by what [`Pending::source`] says.
+    origins: BTreeMap<u64, SourcePartition>,
     buffer: Buffer,
     registry: Registry,
     /// Ends of the event bins being filled, by raw series.
@@ -64,6 +79,7 @@ impl DetectStage {
             State {
                 source,
                 sources: Sources::default(),
+                origins: BTreeMap::new(),
                 buffer: Buffer::default(),
                 registry: Registry::default(),
                 bins: BTreeSet::new(),
@@ -74,14 +90,25 @@ impl DetectStage {
         )
     }
 
-    fn with_state(settings: Arc<DetectSettings>, state: State) -> Self {
+    const fn with_state(settings: Arc<DetectSettings>, state: State) -> Self {
         Self {
             settings,
-            tail: GeneralTail::default(),
             state,
             spare: Spare::new(),
             derived: Vec::new(),
+            last: None,
+            keys: BTreeMap::new(),
         }
+    }
+
+    /// Series it holds.
+    pub const fn series(&self) -> usize {
+        self.state.registry.len()
+    }
+
+    /// Series it gave up for others.
+    pub const fn evicted(&self) -> u64 {
+        self.state.registry.evicted()
     }
 
     /// Nothing earlier is expected.
@@ -107,55 +134,10 @@ impl DetectStage {
         }
     }
 
-    /// Takes one row: refuses it, or lets it wait for the watermark.
-    fn receive(&mut self, record: &SamplesRecord, row: u32, sample: &SampleRow, effects: &mut Out) -> bool {
-        let (Some(key), Some(reading)) = (record.batch.key(sample), record.batch.reading(sample)) else {
-            return false;
-        };
-        let refuse = |stage: &Self, reason: RejectReason, effects: &mut Out| {
-            effects.reject(reason, format!("point {row} ({})", key.metric));
-            stage.score_refused(record, row, sample, key, reading, effects);
-        };
-        if sample.at > record.appended_at.plus(self.settings.future()) {
-            refuse(self, RejectReason::Future, effects);
-            return false;
-        }
-        if self.state.sources.watermark().is_late(sample.at) {
-            refuse(self, RejectReason::Late, effects);
-            return true;
-        }
-        let max = self.settings.series_max;
-        let registry = &mut self.state.registry;
-        let interned = registry
-            .domain(&record.domain)
-            .and_then(|domain| registry.intern(domain, sample.series, key, max));
-        let Ok(series) = interned else {
-            refuse(self, RejectReason::SeriesLimit, effects);
-            return true;
-        };
-        self.state.buffer.push(Pending {
-            at: sample.at,
-            series: sample.series,
-            origin: record.origin.clone(),
-            row,
-            number: series,
-            reading: Owned::of(reading, &mut self.spare),
-        });
-        while self.state.buffer.is_over()
-            && let Some(oldest) = self.state.buffer.first_at()
-        {
-            let before = self.state.buffer.len();
-            self.release(oldest.plus(Duration::from_nanos(1)), effects);
-            let released = before - self.state.buffer.len();
-            self.state.released_early += u64::try_from(released).unwrap_or(u64::MAX);
-        }
-        true
-    }
-
     /// Takes what lies before `limit`, samples and ends of event bins in order of time.
     fn release(&mut self, limit: EventTime, effects: &mut Out) {
         loop {
-            let sample = self.state.buffer.first_at().filter(|at| *at < limit);
+            let sample = self.state.buffer.first_before(limit);
             let bin = self.state.bins.first().copied().filter(|(end, _)| *end <= limit);
             match (sample, bin) {
                 (Some(at), Some((end, _))) if at < end => self.take_first(effects),
@@ -170,72 +152,123 @@ impl DetectStage {
     }
 
     fn take_first(&mut self, effects: &mut Out) {
+        self.look_ahead();
         if let Some(first) = self.state.buffer.pop() {
             self.take(first, effects);
         }
     }
 
     /// Judges one sample whose turn it is.
-    fn take(&mut self, pending: Pending, effects: &mut Out) {
-        let Some(raw) = self.state.registry.raw_mut(pending.number) else {
-            return;
-        };
+    fn take(&mut self, mut pending: Pending, effects: &mut Out) {
+        let before = self.state.registry.end_waiting(pending.slot);
         if let Owned::Events { count } = pending.reading {
             self.count_events(&pending, count, effects);
             return;
         }
-        if raw.last_at.is_some_and(|last| pending.at <= last) {
-            self.refuse_again(&pending, effects);
+        if before.is_some_and(|last| pending.at <= last) {
+            self.refuse_again(&pending, before, effects);
             return;
         }
         check_invariant!(
             InvariantId::D1,
-            raw.last_at.is_none_or(|last| last < pending.at),
+            before.is_none_or(|last| last < pending.at),
             "scored twice at {:?}",
             pending.at
         );
-        raw.last_at = Some(pending.at);
-        let gauge = matches!(pending.reading, Owned::Gauge(_));
+        self.state.registry.set_last_at(pending.slot, pending.at);
+        let reading = std::mem::replace(&mut pending.reading, Owned::Events { count: 0 });
+        match reading {
+            // Most samples; nothing is remembered of them but when they were.
+            Owned::Gauge(value) => {
+                let scored = self.settings.emit_scores;
+                self.judge_one(&pending, before, (Part::Same, value), scored, effects);
+            }
+            other => self.take_derived(&pending, before, other, effects),
+        }
+    }
+
+    fn take_derived(
+        &mut self,
+        pending: &Pending,
+        before: Option<EventTime>,
+        reading: Owned,
+        effects: &mut Out,
+    ) {
         let mut derived = std::mem::take(&mut self.derived);
-        derive(
-            &mut raw.prior,
-            pending.at,
-            pending.reading,
-            &mut self.spare,
-            &mut derived,
-        );
-        for value in derived.drain(..) {
-            let scored = (self.settings.emit_scores && gauge).then_some((&pending.origin, pending.row));
-            self.judge(
-                pending.number,
-                pending.at,
-                value,
-                Origin::Record(&pending.origin),
-                scored,
-                effects,
+        if let Some(prior) = self.state.registry.prior_mut(pending.slot) {
+            derive(
+                prior,
+                (pending.at, before),
+                reading,
+                &mut self.spare,
+                &mut derived,
             );
+        } else {
+            effects.reject(RejectReason::SeriesLimit, "a counter's memory");
+        }
+        for value in derived.drain(..) {
+            self.judge_one(pending, before, (value.part, value.value), false, effects);
         }
         self.derived = derived;
     }
 
+    fn judge_one(
+        &mut self,
+        pending: &Pending,
+        before: Option<EventTime>,
+        (part, value): (Part, f64),
+        scored: bool,
+        effects: &mut Out,
+    ) {
+        let scored = scored.then(|| (self.position(pending), pending.row));
+        // Lent out, since judging changes the rest of the state.
+        let origins = std::mem::take(&mut self.state.origins);
+        if let Some(source) = origins.get(&pending.source) {
+            let origin = Origin::Record(source, pending.offset);
+            self.judge(
+                pending.slot,
+                (pending.at, before),
+                (part, value),
+                origin,
+                scored,
+                effects,
+            );
+        }
+        self.state.origins = origins;
+    }
+
+    fn position(&self, pending: &Pending) -> Position {
+        let source = self
+            .state
+            .origins
+            .get(&pending.source)
+            .unwrap_or(&self.state.source);
+        Position {
+            topic: Arc::clone(&source.topic),
+            partition: source.partition,
+            offset: pending.offset,
+        }
+    }
+
     /// A sample of a time that was judged already, or earlier than that (after an early release).
-    fn refuse_again(&mut self, pending: &Pending, effects: &mut Out) {
-        let Some(raw) = self.state.registry.raw(pending.number) else {
-            return;
-        };
-        let reason = if raw.last_at == Some(pending.at) {
+    fn refuse_again(&mut self, pending: &Pending, last: Option<EventTime>, effects: &mut Out) {
+        let reason = if last == Some(pending.at) {
             RejectReason::Duplicate
         } else {
             RejectReason::Late
         };
-        effects.reject(reason, format!("point {} ({})", pending.row, raw.key.metric));
+        let metric = self.state.registry.metric(pending.slot);
+        effects.reject(reason, format!("point {} ({metric})", pending.row));
         if let (true, Owned::Gauge(value)) = (self.settings.emit_scores, &pending.reading) {
-            let known = self.state.registry.known_part(pending.number, Part::Same);
-            let judged = known.map(|d| d.judge(pending.at, *value, &self.tail, &self.settings, true));
+            let known = self.state.registry.known_part(pending.slot, Part::Same);
+            let judged = known.map(|d| d.judge(pending.at, *value, &self.settings, Asked::Band));
+            let Some(series) = self.key(pending.slot, Part::Same) else {
+                return;
+            };
             effects.emit(DetectOutput::Scored(ScoredSample {
-                position: pending.origin.clone(),
+                position: self.position(pending),
                 row: pending.row,
-                series: Arc::clone(&raw.key),
+                series,
                 at: pending.at,
                 value: *value,
                 score: Score::clamped(judged.map_or(0.0, |j| j.score)),
@@ -244,102 +277,94 @@ impl DetectStage {
         }
     }
 
-    /// A row that isn't taken still gets its line in a replay.
-    fn score_refused(
-        &self,
-        record: &SamplesRecord,
-        row: u32,
-        sample: &SampleRow,
-        key: &SeriesKey,
-        reading: Reading<'_>,
-        effects: &mut Out,
-    ) {
-        let (true, Reading::Gauge(value)) = (self.settings.emit_scores, reading) else {
-            return;
-        };
-        let registry = &self.state.registry;
-        let known = registry
-            .domains()
-            .iter()
-            .position(|d| *d == record.domain)
-            .and_then(|domain| registry.find(u32::try_from(domain).ok()?, sample.series));
-        let series = known
-            .and_then(|n| registry.raw(n))
-            .map_or_else(|| Arc::new(key.clone()), |raw| Arc::clone(&raw.key));
-        let band: Option<Band> = known
-            .and_then(|n| registry.known_part(n, Part::Same))
-            .and_then(|d| d.judge(sample.at, value, &self.tail, &self.settings, true).band);
-        effects.emit(DetectOutput::Scored(ScoredSample {
-            position: record.origin.clone(),
-            row,
-            series,
-            at: sample.at,
-            value,
-            score: Score::ZERO,
-            band,
-        }));
+    /// A series' key; kept where every sample is told.
+    fn key(&mut self, slot: u32, part: Part) -> Option<Arc<SeriesKey>> {
+        if !self.settings.emit_scores {
+            return self.state.registry.key(slot, part).map(Arc::new);
+        }
+        if let Some(known) = self.keys.get(&(slot, part)) {
+            return Some(Arc::clone(known));
+        }
+        let key = Arc::new(self.state.registry.key(slot, part)?);
+        self.keys.insert((slot, part), Arc::clone(&key));
+        Some(key)
     }
 
     fn judge(
         &mut self,
-        raw: u32,
-        at: EventTime,
-        derived: Derived,
+        slot: u32,
+        (at, before): (EventTime, Option<EventTime>),
+        (part, value): (Part, f64),
         origin: Origin<'_>,
-        scored: Option<(&Position, u32)>,
+        scored: Option<(Position, u32)>,
         effects: &mut Out,
     ) {
         let registry = &mut self.state.registry;
-        let Ok(index) = registry.part(raw, derived.part, self.settings.series_max) else {
+        let Ok(index) = registry.part(slot, part, self.settings.series_max) else {
             effects.reject(RejectReason::SeriesLimit, "a series derived from a point");
             return;
         };
         let Some(detector) = registry.detector_mut(index) else {
             return;
         };
-        let (judgement, change) = detector.step(at, derived.value, origin, &self.tail, &self.settings);
-        if let Some((position, row)) = scored {
+        let (judgement, change) = detector.step((at, before), value, origin, &self.settings);
+        if let Some((position, row)) = scored
+            && let Some(series) = self.key(slot, part)
+        {
             effects.emit(DetectOutput::Scored(ScoredSample {
-                position: position.clone(),
+                position,
                 row,
-                series: Arc::clone(detector.series()),
+                series,
                 at,
-                value: derived.value,
+                value,
                 score: Score::clamped(judgement.score),
                 band: judgement.band,
             }));
         }
         if let Some(change) = change {
-            self.tell((raw, index), &change, at, derived.value, &judgement, effects);
+            self.tell((slot, index), &change, (at, at), value, &judgement, effects);
         }
     }
 
-    /// Publishes an anomaly's new revision.
+    /// Publishes an anomaly's new revision; `last` is when the series was measured last.
     fn tell(
         &mut self,
-        (raw, index): (u32, u32),
+        (slot, index): (u32, u32),
         change: &Change,
-        at: EventTime,
+        (at, last): (EventTime, EventTime),
         value: f64,
         judgement: &Judgement,
         effects: &mut Out,
     ) {
         match change {
             Change::Opened => {
-                self.state.open.insert(index, raw);
+                self.state.open.insert(index, slot);
             }
             Change::Closed(_) => {
                 self.state.open.remove(&index);
             }
             Change::Updated => {}
         }
-        let registry = &mut self.state.registry;
-        let Some(domain) = registry.domain_of(raw).cloned() else {
+        let Some(part) = self.state.registry.detector_mut(index).map(|d| d.part()) else {
             return;
         };
-        let anomaly = registry
-            .detector_mut(index)
-            .and_then(|d| d.anomaly(change, at, value, judgement, &domain));
+        let Some(series) = self.key(slot, part) else {
+            return;
+        };
+        let registry = &mut self.state.registry;
+        let Some(domain) = registry.domain_of(slot).cloned() else {
+            return;
+        };
+        let anomaly = registry.detector_mut(index).and_then(|d| {
+            d.anomaly(
+                change,
+                (at, last),
+                value,
+                judgement,
+                (&domain, series),
+                &self.settings,
+            )
+        });
         if let Some(anomaly) = anomaly {
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }
@@ -354,73 +379,18 @@ impl DetectStage {
         }
         self.state.silence_checked = now;
         let open: Vec<(u32, u32)> = self.state.open.iter().map(|(i, r)| (*i, *r)).collect();
-        for (index, raw) in open {
-            let Some(detector) = self.state.registry.detector_mut(index) else {
+        for (index, slot) in open {
+            let last = self.state.registry.last_at(slot);
+            let Some((last, detector)) = last.zip(self.state.registry.detector_mut(index)) else {
                 continue;
             };
-            let (Some((_, value)), Some(change)) =
-                (detector.last(), detector.close_silent(now, &self.settings))
-            else {
+            let value = detector.last_value();
+            let Some(change) = detector.close_silent(now, &self.settings) else {
                 continue;
             };
-            let judgement = detector.judge(now, value, &self.tail, &self.settings, true);
-            self.tell((raw, index), &change, now, value, &judgement, effects);
+            let judgement = detector.judge(now, value, &self.settings, Asked::Band);
+            self.tell((slot, index), &change, (now, last), value, &judgement, effects);
         }
-    }
-
-    /// Adds events to the bin of their time.
-    fn count_events(&mut self, pending: &Pending, count: u64, effects: &mut Out) {
-        let Some(raw) = self.state.registry.raw_mut(pending.number) else {
-            return;
-        };
-        if let Prior::Bin(bin) = &mut raw.prior {
-            if pending.at < bin.from {
-                // Only after an early release: its own bin has been judged.
-                effects.reject(
-                    RejectReason::Late,
-                    format!("point {} ({})", pending.row, raw.key.metric),
-                );
-                return;
-            }
-            // Bins are closed in order of time, before later events are taken: it belongs here.
-            bin.count = bin.count.saturating_add(count);
-            bin.empty = 0;
-            bin.lineage.add(&pending.origin);
-            return;
-        }
-        let bin = Bin {
-            from: pending.at.floor(EVENT_BIN),
-            count,
-            empty: 0,
-            lineage: Lineage::of(&pending.origin),
-        };
-        self.state.bins.insert((bin.end(), pending.number));
-        raw.prior = Prior::Bin(Box::new(bin));
-    }
-
-    /// Judges the rate of a bin that is full, and begins the next.
-    fn close_bin(&mut self, series: u32, again: bool, effects: &mut Out) {
-        let Some(raw) = self.state.registry.raw_mut(series) else {
-            return;
-        };
-        let Prior::Bin(mut bin) = std::mem::take(&mut raw.prior) else {
-            return;
-        };
-        let (at, count, lineage) = (bin.from, bin.count, std::mem::take(&mut bin.lineage));
-        bin.empty += u32::from(count == 0);
-        if again && bin.empty < EVENT_GAP_BINS_MAX {
-            bin.from = bin.end();
-            bin.count = 0;
-            self.state.bins.insert((bin.end(), series));
-            raw.prior = Prior::Bin(bin);
-        } else if !again && count == 0 {
-            return;
-        }
-        let rate = Derived {
-            part: Part::Rate,
-            value: number(count) / EVENT_BIN.as_secs_f64(),
-        };
-        self.judge(series, at, rate, Origin::Records(&lineage), None, effects);
     }
 }
 
@@ -430,16 +400,24 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {
             effects.reject(reject.reason, reject.detail.clone());
         }
+        // Without room for a further domain each row is refused for itself.
+        let _ = self.meet(record);
         let mut newest: Option<EventTime> = None;
-        for (row, sample) in (0_u32..).zip(record.batch.rows()) {
-            if self.receive(record, row, sample, effects) {
-                newest = newest.max(Some(sample.at));
+        let rows = record.batch.rows();
+        for (chunk, from) in rows.chunks(AHEAD).zip((0_u32..).step_by(AHEAD)) {
+            if rows.len() > 1 {
+                self.look_up(chunk);
+            }
+            for (row, sample) in (from..).zip(chunk) {
+                if self.receive(record, row, sample, effects) {
+                    newest = newest.max(Some(sample.at));
+                }
             }
         }
         let sources = &mut self.state.sources;
@@ -474,6 +452,8 @@ impl Stage for DetectStage {
     }
 
     fn load(settings: Arc<DetectSettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
-        Ok(Self::with_state(settings, decode_state(bytes)?))
+        let mut state: State = decode_state(bytes)?;
+        state.registry.rebuild();
+        Ok(Self::with_state(settings, state))
     }
 }

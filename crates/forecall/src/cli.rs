@@ -46,6 +46,25 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// forecall's own topics on the broker.
     Topics(TopicsArgs),
+    /// Look at everything a start needs: broker, topics, rights, positions, clock, ledger, snapshots, gateways.
+    #[command(
+        after_help = "Example:\n  forecall doctor --config forecall.yaml\n\nEnds with 0: all well, 1: something is doubtful, 2: something is wrong. Nothing is changed, nothing is sent."
+    )]
+    Doctor(DoctorArgs),
+    /// Recount the books from the topics: for every partition, records in = stepped + dead-lettered + refused.
+    #[command(
+        after_help = "Example:\n  forecall audit --config forecall.yaml\n\nEnds with 1 where something is left over. It may run beside the stages; it reads whole topics."
+    )]
+    Audit(AuditArgs),
+    /// What the stages remember: list, verify, start one partition cold.
+    Snapshots(SnapshotsArgs),
+    /// Watch from outside that the canary still arrives, and raise the alarm when it doesn't.
+    #[command(
+        after_help = "Examples:\n  forecall dead-man --exec 'logger -p daemon.crit \"forecall: $FORECALL_DEAD_MAN $FORECALL_DEAD_MAN_REASON\"'\n  forecall dead-man --once --max-age 180 || page-the-duty        from cron"
+    )]
+    DeadMan(DeadManArgs),
+    /// The customer directory's topic: publish a file to it, erase a customer.
+    Directory(DirectoryArgs),
     /// A day of a simulated operator at 600 times speed: a fibre degrades, customers are told, calls are forecast.
     Demo(DemoArgs),
     /// Completions for a shell, to standard output.
@@ -104,6 +123,165 @@ pub(crate) enum TopicsCommand {
         /// Only say what would be created.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Take on the new partitions of a keyed topic or a log of forecall's that has grown.
+    #[command(
+        after_help = "Example:\n  forecall topics migrate --topic probes --reason 'twice the base stations' --config forecall.yaml\n\nAll processes that read the topic must be stopped. Who may, and what it costs: docs/runbooks/grown-topic.md."
+    )]
+    Migrate {
+        /// The configuration.
+        #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+        config: PathBuf,
+        /// The topic that has grown.
+        #[arg(long)]
+        topic: String,
+        /// Why; kept in the ledger's audit chain.
+        #[arg(long)]
+        reason: String,
+        /// Although incidents are open: they must be ended by hand.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The configuration.
+    #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Answer as JSON: `{"ok":…,"findings":[…]}`.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only print the commands that give this login (`User:forecall`) the rights it needs, and no more.
+    #[arg(long, value_name = "PRINCIPAL")]
+    pub(crate) acls: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The configuration.
+    #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only this.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<AuditPart>,
+}
+
+/// What an audit looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AuditPart {
+    /// Records in = stepped + dead-lettered + refused, for every partition.
+    Records,
+    /// The hash chain of the ledger.
+    Ledger,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotsArgs {
+    #[command(subcommand)]
+    pub(crate) command: SnapshotsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotsCommand {
+    /// Name all snapshots of this host.
+    List {
+        /// The configuration.
+        #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+        config: PathBuf,
+        /// Answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare the checksum of each; 1 if one is damaged.
+    Verify {
+        /// The configuration.
+        #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+        config: PathBuf,
+        /// Answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a stage start cold on one partition: it forgets what it knows and goes on at the committed position.
+    #[command(
+        after_help = "Example:\n  forecall snapshots reset --stage correlate --partition 3 --reason 'digest mismatch, ticket 4711'\n\nAll processes of the stage must be stopped. The reset is noted beside the committed position and in the ledger's audit chain."
+    )]
+    Reset {
+        /// The configuration.
+        #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+        config: PathBuf,
+        /// rekey, detect, correlate or outreach.
+        #[arg(long)]
+        stage: String,
+        /// The topic, where the stage reads several.
+        #[arg(long)]
+        topic: Option<String>,
+        /// The partition.
+        #[arg(long)]
+        partition: i32,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadManArgs {
+    /// Where the process of outreach serves its metrics.
+    #[arg(
+        long,
+        default_value = "http://127.0.0.1:9464/metrics",
+        env = "FORECALL_DEAD_MAN_URL"
+    )]
+    pub(crate) url: String,
+    /// Seconds without a sign of life after which it is dead. The canary gives one a minute.
+    #[arg(long, default_value_t = 180)]
+    pub(crate) max_age: u64,
+    /// Seconds between two looks.
+    #[arg(long, default_value_t = 15)]
+    pub(crate) every: u64,
+    /// The metric that holds the Unix time of the last sign of life.
+    #[arg(long, default_value = "forecall_canary_last_success_timestamp_seconds")]
+    pub(crate) metric: String,
+    /// A command for `sh`, run at each death and return: FORECALL_DEAD_MAN is `dead` or `alive`, FORECALL_DEAD_MAN_REASON
+    /// says why. Without it the watch ends with 1 at the first death.
+    #[arg(long)]
+    pub(crate) exec: Option<String>,
+    /// Look once: 0 alive, 1 dead.
+    #[arg(long, conflicts_with = "exec")]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DirectoryArgs {
+    #[command(subcommand)]
+    pub(crate) command: DirectoryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DirectoryCommand {
+    /// Publish the customers of a CSV file to `directory.topic`, under pseudonyms, their addresses encrypted.
+    #[command(
+        after_help = "Example:\n  forecall directory publish customers.csv --config forecall.yaml\n\nThe file's columns are in docs/reference/directory.md. Publishing again replaces; it removes nobody."
+    )]
+    Publish {
+        /// The file.
+        file: PathBuf,
+        /// The configuration.
+        #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+        config: PathBuf,
+    },
+    /// Publish that a customer is gone: ledger and stages forget them, compaction removes their record.
+    #[command(after_help = "Example:\n  forecall directory erase 4711 --config forecall.yaml")]
+    Erase {
+        /// The customer's id, as it stands in the file.
+        id: String,
+        /// The configuration.
+        #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+        config: PathBuf,
     },
 }
 

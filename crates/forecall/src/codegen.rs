@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
+use crate::acls;
 use crate::cli::CodegenArgs;
 
 /// Every generated file of the repository, with its path from the root.
@@ -11,6 +12,7 @@ fn files() -> Vec<(PathBuf, String)> {
         PathBuf::from("docs/reference/metrics.md"),
         forecall_observe::reference(),
     ));
+    files.push((PathBuf::from("docs/reference/acls.md"), acls::reference()));
     files.extend(forecall_config::files());
     files
 }

@@ -10,6 +10,7 @@ use forecall_runtime::{Pipeline, Roles, Storage, Surroundings, SystemClock};
 use tracing::{info, warn};
 
 use crate::cli::RunArgs;
+use crate::topic_watch::TopicWatch;
 use crate::{directory, stop};
 
 /// Which stages a command runs.
@@ -23,6 +24,16 @@ pub(crate) enum Which {
 }
 
 impl Which {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "run",
+            Self::Detect => "detect",
+            Self::Correlate => "correlate",
+            Self::Outreach => "outreach",
+            Self::Deliver => "deliver",
+        }
+    }
+
     const fn roles(self) -> Roles {
         match self {
             Self::All => Roles::ALL,
@@ -67,7 +78,8 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     let settings = Settings::load(&args.config)?;
     init_logs(&settings.logs)?;
     for warning in &settings.warnings {
-        warn!(place = ?warning.place, "{}", warning.what);
+        let place = warning.place.map(|(line, column)| format!("{line}:{column}"));
+        warn!(place = place.as_deref(), "{}", warning.what);
     }
     let kafka = settings.kafka.clone().with_context(|| {
         format!(
@@ -87,23 +99,27 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     )?;
     info!(address = %server.local_addr(), "metrics and health are served");
     let log = Arc::new(KafkaLog::connect(kafka)?);
+    let roles = which.roles();
+    let identity = format!("{}.layout.{}.{}", settings.group, which.name(), args.slot);
+    let topics = TopicWatch::begin(&settings, &log, roles, &identity, &metrics)?;
     let surroundings = Surroundings {
-        log,
+        log: log.clone(),
         clock: Arc::new(SystemClock),
         metrics: metrics.clone(),
         health: health.clone(),
         slot: args.slot,
         scores: None,
     };
-    let roles = which.roles();
     let mut pipeline = Pipeline::build(&settings, surroundings, roles, &Storage::Settings)?;
     if roles.outreach {
         directory::import(&settings, &mut pipeline)?;
     }
     health.set_ready("start", true);
-    count_rejoins(metrics, Arc::clone(&stop));
+    count_rejoins(metrics.clone(), Arc::clone(&stop));
     info!(slot = args.slot, ?which, "running");
+    let topics = topics.start(log, metrics, Arc::clone(&stop));
     pipeline.run(&stop)?;
+    topics.verdict()?;
     info!("stopped: positions are committed, snapshots saved");
     Ok(())
 }

@@ -145,7 +145,9 @@ impl Connection {
         group: &str,
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, LogError> {
-        committed_of(&self.onlooker(group)?, partitions, committed_wait(&self.settings))
+        let onlooker = self.onlooker(group)?;
+        committed_of(&onlooker, partitions, committed_wait(&self.settings))
+            .map_err(|error| refusal_of(&onlooker, group).unwrap_or(error))
     }
 
     /// Whether the record written at this place is part of a committed transaction. The transaction must be over.
@@ -162,4 +164,20 @@ impl Connection {
         )?;
         Ok(found)
     }
+}
+
+/// A group that may not be read shows as a time-out of the question; why stands among the client's events.
+fn refusal_of(onlooker: &Consumer, group: &str) -> Option<LogError> {
+    // A bound, so that a flood of events can't hold the caller.
+    for _ in 0..100 {
+        if let Err(error) = onlooker.poll(Duration::ZERO)?
+            && error.rdkafka_error_code().is_some_and(is_refusal)
+        {
+            return Some(of_question(
+                format!("the committed positions of group `{group}` could not be read"),
+                error,
+            ));
+        }
+    }
+    None
 }

@@ -19,6 +19,7 @@ mod client_config;
 mod connection;
 mod context;
 mod error;
+mod groups;
 mod member;
 mod producer;
 mod reader;
@@ -31,12 +32,13 @@ mod writer;
 use std::sync::Arc;
 
 use forecall_log::{
-    ChooseStart, Committed, Log, LogError, Member, Membership, RecordRef, TopicPartition, TopicSpec, Writer,
+    ChooseStart, Committed, Log, LogError, Member, Membership, RecordRef, TopicPartition, TopicSpec,
+    TopicState, Writer,
 };
 
+pub use groups::GroupMember;
 pub use member::watchdog_count;
 pub use settings::{Compression, KafkaSettings, MembershipKind, SaslMechanism, Secret, SecurityProtocol};
-pub use topics::TopicState;
 
 use connection::Connection;
 use reader::Pace;
@@ -58,12 +60,12 @@ impl KafkaLog {
         Connection::open(settings).map(|connection| Self(Arc::new(connection)))
     }
 
-    /// How the topics stand, in the order asked for; those that don't exist are left out.
+    /// Who reads in a group at present; nobody, where there is no such group.
     ///
     /// # Errors
-    /// [`LogError::Fatal`], [`LogError::Retriable`].
-    pub fn describe(&self, topics: &[String]) -> Result<Vec<TopicState>, LogError> {
-        topics::describe(&self.0, topics)
+    /// [`LogError::Fatal`]: it isn't allowed to ask. [`LogError::Retriable`].
+    pub fn members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
+        groups::members(&self.0, group)
     }
 }
 
@@ -105,6 +107,10 @@ impl Log for KafkaLog {
 
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<Vec<String>, LogError> {
         topics::create(&self.0, topics)
+    }
+
+    fn describe(&self, topics: &[String]) -> Result<Vec<TopicState>, LogError> {
+        topics::describe(&self.0, topics)
     }
 
     fn read(

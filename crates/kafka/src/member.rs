@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use forecall_log::{
-    ChooseStart, GatherLimits, Handler, LogError, Member, Membership, Outcome, Start, TopicPartition,
-    Transaction,
+    ChooseStart, GatherLimits, Handler, LogError, Member, Membership, Outcome, Start, TooLong,
+    TopicPartition, Transaction,
 };
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
@@ -30,6 +30,9 @@ pub fn watchdog_count() -> u64 {
 
 /// How often the watchdog looks at all: far below any sensible `watchdog_ms`, and nothing beside a batch.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// After the first record of a batch, others are waited for so long: a hand's breadth of latency for fuller batches.
+const LINGER: Duration = Duration::from_millis(2);
 
 /// A partition of this member.
 struct Owned {
@@ -70,7 +73,7 @@ impl KafkaMember {
             connection.partition_count(topic)?;
         }
         // Before the consumer: it ends the open transaction of a dead forerunner, which would hold up the committed positions.
-        let transactor = Transactor::new(Arc::clone(&connection), &membership.instance)?;
+        let transactor = Transactor::new(Arc::clone(&connection), &membership.instance)?.leaving_out();
         let mut member = Self {
             connection,
             membership: membership.clone(),
@@ -177,11 +180,14 @@ impl KafkaMember {
         self.take_events(&context, handler)?;
         let begun = Instant::now();
         let (mut records, mut bytes, mut last) = (0, 0, 0);
+        // Until when further records are waited for; whatever is at hand is taken all the same.
+        let mut until = begun + limits.wait;
         while records < limits.records_max && bytes < limits.bytes_max {
-            let rest = limits.wait.saturating_sub(begun.elapsed());
-            if rest.is_zero() && !limits.wait.is_zero() {
+            let now = Instant::now();
+            if records > 0 && now >= begun + limits.wait && !limits.wait.is_zero() {
                 break;
             }
+            let rest = until.saturating_duration_since(now);
             let polled = consumer.poll(rest);
             // First what took place before the record: it may be of a partition that came, or went, just now.
             self.take_events(&context, handler)?;
@@ -201,6 +207,9 @@ impl KafkaMember {
                         bytes += record.len();
                         handler.record(record);
                     });
+                    if records == 0 {
+                        until = until.min(Instant::now() + LINGER);
+                    }
                     records += 1;
                 }
             }
@@ -366,6 +375,10 @@ impl Member for KafkaMember {
             None => Ok(self.decided.take().unwrap_or(Outcome::Committed)),
             Some(transaction) => self.transactor.finish(&transaction, self.consumer.as_ref()),
         }
+    }
+
+    fn take_too_long(&mut self) -> Vec<TooLong> {
+        self.transactor.take_too_long()
     }
 
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {

@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use forecall_log::{LogError, TopicSpec};
+use forecall_log::{LogError, TopicSpec, TopicState};
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
@@ -17,21 +17,6 @@ use crate::error::{fatal, not_created, of_question, retriable};
 
 /// How long the brokers may take to make a topic and to choose leaders.
 const CREATE_WAIT: Duration = Duration::from_secs(30);
-
-/// A topic as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicState {
-    /// Name.
-    pub name: String,
-    /// Partitions.
-    pub partitions: i32,
-    /// Copies kept: the fewest of any partition.
-    pub replication: i32,
-    /// `delete`, `compact`, or both with a comma.
-    pub cleanup_policy: String,
-    /// How long records are kept, in milliseconds; -1: for ever.
-    pub retention_ms: i64,
-}
 
 type Admin = AdminClient<Context>;
 
@@ -158,16 +143,16 @@ pub(crate) fn describe(connection: &Connection, topics: &[String]) -> Result<Vec
             .iter()
             .find(|s| matches!(&s.specifier, OwnedResourceSpecifier::Topic(name) if name == topic))
             .ok_or_else(|| retriable(what()))?;
-        let value = |name| answer.get(name).and_then(|entry| entry.value.clone());
         let copies = partitions.iter().min().copied().unwrap_or(0);
+        let in_force = answer
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)));
         states.push(TopicState {
             name: topic.clone(),
             partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
             replication: i32::try_from(copies).unwrap_or(i32::MAX),
-            cleanup_policy: value("cleanup.policy").ok_or_else(|| retriable(what()))?,
-            retention_ms: value("retention.ms")
-                .and_then(|v| v.parse().ok())
-                .ok_or_else(|| retriable(what()))?,
+            settings: in_force.collect(),
         });
     }
     Ok(states)

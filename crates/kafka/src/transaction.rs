@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forecall_log::{LogError, Outcome, Transaction};
+use forecall_log::{LogError, OutRecord, Outcome, TooLong, Transaction, crash};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::Producer as _;
@@ -28,6 +28,8 @@ enum Trouble {
     /// Nothing more can be done here.
     Stop(LogError),
     NotOwner,
+    /// It was aborted: this record is longer than its topic allows.
+    TooLong(TooLong),
     /// It was aborted; the producer is good.
     Again(KafkaError),
     /// Nobody knows; the producer must go.
@@ -42,6 +44,9 @@ pub(crate) struct Transactor {
     /// Partitions of the topics published to so far: a missing topic is found out before anything is sent.
     topics: BTreeMap<Arc<str>, i32>,
     begun_at: Instant,
+    /// Whether a record that a topic refuses for its length is left out; otherwise that is the end.
+    leaves_out: bool,
+    too_long: Vec<TooLong>,
     /// How the first half of the transaction under way went; `None`: none is under way.
     begun: Option<Result<(), Trouble>>,
 }
@@ -55,10 +60,18 @@ impl Transactor {
             producer: None,
             topics: BTreeMap::new(),
             begun_at: Instant::now(),
+            leaves_out: false,
+            too_long: Vec::new(),
             begun: None,
         };
         transactor.renew()?;
         Ok(transactor)
+    }
+
+    /// One that leaves out what is too long and tells of it, instead of failing.
+    pub(crate) const fn leaving_out(mut self) -> Self {
+        self.leaves_out = true;
+        self
     }
 
     /// First half: publishes and hands in positions. Failures that may pass are kept for [`finish`](Self::finish).
@@ -88,14 +101,23 @@ impl Transactor {
         };
         let first = Instant::now();
         let mut pause = BACKOFF.0;
+        let mut shortened: Option<Transaction> = None;
         loop {
+            let transaction = shortened.as_ref().unwrap_or(transaction);
             let error = match result.and_then(|()| self.try_end()) {
                 Ok(()) => return Ok(Outcome::Committed),
                 Err(Trouble::Stop(error)) => return Err(error),
                 Err(Trouble::NotOwner) => return Ok(Outcome::NotOwner),
+                Err(Trouble::TooLong(record)) => {
+                    let rest = self.leave_out(transaction, record)?;
+                    result = self.try_begin(&rest, group);
+                    shortened = Some(rest);
+                    continue;
+                }
                 Err(Trouble::Again(error)) => error,
                 Err(Trouble::Doubt(error)) => {
                     tracing::warn!(identity = self.identity, %error, "a transaction is in doubt: finding out");
+                    self.heed_twin(group)?;
                     if self.settle_patiently(transaction, group, first)? {
                         return Ok(Outcome::Committed);
                     }
@@ -111,6 +133,24 @@ impl Transactor {
             pause = (pause * 2).min(BACKOFF.1);
             result = self.try_begin(transaction, group);
         }
+    }
+
+    /// The transaction without a record that is too long, where this one's owner wants the rest to go.
+    fn leave_out(&mut self, transaction: &Transaction, refused: TooLong) -> Result<Transaction, LogError> {
+        let is_it = |record: &OutRecord| record.topic == refused.topic && payload(record) == refused.bytes;
+        let place = transaction.records.iter().position(is_it);
+        let Some(place) = place.filter(|_| self.leaves_out) else {
+            return Err(too_large(&refused.topic, refused.bytes));
+        };
+        let mut rest = transaction.clone();
+        drop(rest.records.remove(place));
+        self.too_long.push(refused);
+        Ok(rest)
+    }
+
+    /// Records left out since this was asked last.
+    pub(crate) fn take_too_long(&mut self) -> Vec<TooLong> {
+        std::mem::take(&mut self.too_long)
     }
 
     /// Lets the client library speak: its log lines wait for it.
@@ -188,10 +228,14 @@ impl Transactor {
         producer.context().take();
         self.begun_at = Instant::now();
         producer.begin_transaction().map_err(Trouble::Doubt)?;
-        for record in &transaction.records {
+        crash::point("tx_begun");
+        for (i, record) in transaction.records.iter().enumerate() {
+            if i == transaction.records.len() / 2 {
+                crash::point("produced");
+            }
             if let Err(error) = producer::publish(producer, record, self.wait()) {
                 let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-                return Err(self.give_up(error, code, Some((&record.topic, record.len()))));
+                return Err(self.give_up(error, code, Some((&record.topic, payload(record)))));
             }
         }
         if transaction.positions.is_empty() {
@@ -204,7 +248,9 @@ impl Transactor {
         let offsets = offsets_of(transaction).map_err(Trouble::Stop)?;
         producer
             .send_offsets_to_transaction(&offsets, &metadata, self.wait())
-            .map_err(|error| self.classify(error))
+            .map_err(|error| self.classify(error))?;
+        crash::point("offsets_sent");
+        Ok(())
     }
 
     fn try_end(&mut self) -> Result<(), Trouble> {
@@ -219,6 +265,7 @@ impl Transactor {
             let error = KafkaError::MessageProduction(refused.code);
             return Err(self.give_up(error, refused.code, Some((&refused.topic, refused.bytes))));
         }
+        crash::point("commit_called");
         producer
             .commit_transaction(self.wait())
             .map_err(|error| self.classify(error))
@@ -280,7 +327,10 @@ impl Transactor {
         };
         match record {
             _ if is_not_owner(code) => Trouble::NotOwner,
-            Some((topic, bytes)) if is_too_large(code) => Trouble::Stop(too_large(topic, bytes)),
+            Some((topic, bytes)) if is_too_large(code) => Trouble::TooLong(TooLong {
+                topic: Arc::from(topic),
+                bytes,
+            }),
             Some((topic, _)) if is_no_topic(code) => Trouble::Stop(LogError::NoTopic {
                 topic: topic.to_owned(),
             }),
@@ -290,6 +340,24 @@ impl Transactor {
             )),
             _ => Trouble::Again(error),
         }
+    }
+
+    /// After a sleep longer than a transaction may take, another process may have our identity by right. To take it back would
+    /// end that one; the group tells of it with the next heartbeats.
+    fn heed_twin(&self, group: Option<&Consumer>) -> Result<(), LogError> {
+        let (Some(consumer), true) = (group, self.begun_at.elapsed() >= self.wait()) else {
+            return Ok(());
+        };
+        let beat = Duration::from_millis(self.connection.settings.heartbeat_interval_ms.into());
+        let begun = Instant::now();
+        // Two heartbeats: the one under way when we slept may still be answered as before.
+        while begun.elapsed() < beat * 2 {
+            if consumer.client().fatal_error().is_some() {
+                return Err(self.fenced());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Finds out however often a broker doesn't answer: what is in doubt must not be forgotten.
@@ -346,6 +414,15 @@ impl Transactor {
             None => Ok(false),
         }
     }
+}
+
+/// Key and value: what the client library counts.
+fn payload(record: &OutRecord) -> usize {
+    [&record.key, &record.value]
+        .into_iter()
+        .flatten()
+        .map(Vec::len)
+        .sum()
 }
 
 /// A fresh list each time: setting the metadata of an element twice leaks in the binding.

@@ -130,6 +130,19 @@ impl Ledger {
         tx.commit().doing("turn the kill switch")
     }
 
+    /// Writes an operator's deed that changes no other table into the audit chain, such as the reset of a partition.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn note(&mut self, deed: &serde_json::Value) -> Result<(), LedgerError> {
+        let tx = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin a transaction")?;
+        audit::append(&tx, &self.vault, deed)?;
+        tx.commit().doing("note a deed")
+    }
+
     /// Whether the kill switch is on. Whatever can't be read as *off* is on.
     pub fn killed(&self) -> bool {
         is_killed(&self.db)

@@ -50,4 +50,4 @@ pub use ledger::Ledger;
 pub use mask::Masked;
 pub use secret::Secret;
 pub use transition::may_move;
-pub use vault::{MasterKey, PseudonymKey};
+pub use vault::{AddressSeal, MasterKey, PseudonymKey};

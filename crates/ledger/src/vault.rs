@@ -2,11 +2,11 @@ use std::fmt;
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
-use forecall_types::{CustomerId, DomainName, Fingerprint};
+use forecall_types::{ContactChannel, CustomerId, DomainName, Fingerprint};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::LedgerError;
+use crate::{LedgerError, Secret};
 
 /// 256 bits, as XChaCha20-Poly1305 and HMAC-SHA256 take them.
 const KEY_BYTES: usize = 32;
@@ -161,8 +161,8 @@ impl Vault {
         let data_key: [u8; KEY_BYTES] = random()?;
         let own = XChaCha20Poly1305::new(&Key::from(data_key));
         Ok(Sealed {
-            wrapped_key: encrypt(&self.wrap, customer, &data_key)?,
-            ciphertext: encrypt(&own, customer, plain)?,
+            wrapped_key: encrypt(&self.wrap, customer.as_str(), &data_key)?,
+            ciphertext: encrypt(&own, customer.as_str(), plain)?,
         })
     }
 
@@ -173,19 +173,75 @@ impl Vault {
         wrapped_key: &[u8],
         ciphertext: &[u8],
     ) -> Result<Vec<u8>, LedgerError> {
-        let key = decrypt(&self.wrap, customer, wrapped_key)?;
-        let key: [u8; KEY_BYTES] = key.try_into().map_err(|_| LedgerError::Sealed {
-            customer: customer.clone(),
-        })?;
-        decrypt(&XChaCha20Poly1305::new(&Key::from(key)), customer, ciphertext)
+        let open = |cipher: &XChaCha20Poly1305, sealed| decrypt(cipher, customer.as_str(), sealed);
+        open(&self.wrap, wrapped_key)
+            .and_then(|key| <[u8; KEY_BYTES]>::try_from(key).ok())
+            .and_then(|key| open(&XChaCha20Poly1305::new(&Key::from(key)), ciphertext))
+            .ok_or_else(|| LedgerError::Sealed {
+                customer: customer.clone(),
+            })
     }
 }
 
-fn encrypt(cipher: &XChaCha20Poly1305, customer: &CustomerId, plain: &[u8]) -> Result<Vec<u8>, LedgerError> {
+/// Seals the addresses of a directory topic: whoever reads the topic without the master key learns nothing. Customer and
+/// channel are authenticated with each, so that no two can be swapped.
+#[derive(Clone)]
+pub struct AddressSeal(XChaCha20Poly1305);
+
+impl fmt::Debug for AddressSeal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddressSeal(***)")
+    }
+}
+
+impl AddressSeal {
+    /// Under a key of its own, derived from the master key.
+    pub fn new(master: &MasterKey) -> Self {
+        let key = master.derived(b"forecall directory topic v1");
+        Self(XChaCha20Poly1305::new(&Key::from(key)))
+    }
+
+    /// Seals an address.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn seal(
+        &self,
+        customer: &CustomerId,
+        channel: ContactChannel,
+        address: &Secret,
+    ) -> Result<Vec<u8>, LedgerError> {
+        encrypt(&self.0, &bound_to(customer, channel), address.expose().as_bytes())
+    }
+
+    /// Opens what [`seal`](Self::seal) gave.
+    ///
+    /// # Errors
+    /// [`LedgerError::Sealed`]: another key, another person, another channel, or a changed byte.
+    pub fn open(
+        &self,
+        customer: &CustomerId,
+        channel: ContactChannel,
+        sealed: &[u8],
+    ) -> Result<Secret, LedgerError> {
+        decrypt(&self.0, &bound_to(customer, channel), sealed)
+            .and_then(|plain| String::from_utf8(plain).ok())
+            .map(Secret::new)
+            .ok_or_else(|| LedgerError::Sealed {
+                customer: customer.clone(),
+            })
+    }
+}
+
+fn bound_to(customer: &CustomerId, channel: ContactChannel) -> String {
+    format!("{customer} {}", channel.as_str())
+}
+
+fn encrypt(cipher: &XChaCha20Poly1305, bound_to: &str, plain: &[u8]) -> Result<Vec<u8>, LedgerError> {
     let nonce: [u8; NONCE_BYTES] = random()?;
     let payload = Payload {
         msg: plain,
-        aad: customer.as_str().as_bytes(),
+        aad: bound_to.as_bytes(),
     };
     let sealed = cipher
         .encrypt(&XNonce::from(nonce), payload)
@@ -195,18 +251,13 @@ fn encrypt(cipher: &XChaCha20Poly1305, customer: &CustomerId, plain: &[u8]) -> R
     Ok([nonce.as_slice(), &sealed].concat())
 }
 
-fn decrypt(cipher: &XChaCha20Poly1305, customer: &CustomerId, sealed: &[u8]) -> Result<Vec<u8>, LedgerError> {
-    let wrong = || LedgerError::Sealed {
-        customer: customer.clone(),
-    };
-    let (nonce, msg) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or_else(wrong)?;
+fn decrypt(cipher: &XChaCha20Poly1305, bound_to: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, msg) = sealed.split_first_chunk::<NONCE_BYTES>()?;
     let payload = Payload {
         msg,
-        aad: customer.as_str().as_bytes(),
+        aad: bound_to.as_bytes(),
     };
-    cipher
-        .decrypt(&XNonce::from(*nonce), payload)
-        .map_err(|_| wrong())
+    cipher.decrypt(&XNonce::from(*nonce), payload).ok()
 }
 
 #[cfg(test)]
@@ -227,6 +278,20 @@ mod tests {
         assert!(open(&Vault::new(&MasterKey::from_bytes([8; 32])), "cus_a").is_err());
         let again = vault.seal(&id("cus_a"), b"+989123456789").unwrap();
         assert_ne!(again.ciphertext, sealed.ciphertext);
+    }
+
+    #[test]
+    fn an_address_opens_only_for_its_person_channel_and_key() {
+        let seal = AddressSeal::new(&MasterKey::from_bytes([7; 32]));
+        let address = Secret::new("ali@example.ir");
+        let sealed = seal.seal(&id("cus_a"), ContactChannel::Email, &address).unwrap();
+        let opened = |seal: &AddressSeal, who, channel| seal.open(&id(who), channel, &sealed).ok();
+        assert_eq!(opened(&seal, "cus_a", ContactChannel::Email), Some(address));
+        assert_eq!(opened(&seal, "cus_b", ContactChannel::Email), None);
+        assert_eq!(opened(&seal, "cus_a", ContactChannel::Sms), None);
+        let other = AddressSeal::new(&MasterKey::from_bytes([8; 32]));
+        assert_eq!(opened(&other, "cus_a", ContactChannel::Email), None);
+        assert_eq!(format!("{seal:?}"), "AddressSeal(***)");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use forecall_types::EventTime;
 use crate::group::Group;
 use crate::{
     Assignment, ChooseStart, Committed, GatherLimits, Handler, Log, LogError, Member, Membership, OutRecord,
-    Outcome, RecordRef, Start, TopicPartition, TopicSpec, Transaction, Writer, partition_of_key,
+    Outcome, RecordRef, Start, TopicPartition, TopicSpec, TopicState, Transaction, Writer, partition_of_key,
 };
 
 /// The log in memory: one process, nothing kept. Deterministic where one thread drives it; safe where several do.
@@ -25,6 +25,8 @@ struct Shared {
 struct State {
     now: EventTime,
     topics: BTreeMap<Arc<str>, Vec<Vec<Stored>>>,
+    /// Settings of each topic, as it was created.
+    settings: BTreeMap<String, BTreeMap<String, String>>,
     groups: BTreeMap<String, Group>,
     /// Newest epoch of each transactional identity.
     epochs: BTreeMap<String, u64>,
@@ -259,6 +261,8 @@ impl Log for InProcess {
             if count == 0 {
                 let partitions = (0..spec.partitions.max(1)).map(|_| Vec::new()).collect();
                 state.topics.insert(Arc::from(spec.name.as_str()), partitions);
+                let settings = spec.settings.iter().cloned().collect();
+                state.settings.insert(spec.name.clone(), settings);
                 created.push(spec.name.clone());
             } else if count != spec.partitions {
                 return Err(LogError::Fatal {
@@ -271,6 +275,19 @@ impl Log for InProcess {
             }
         }
         Ok(created)
+    }
+
+    fn describe(&self, topics: &[String]) -> Result<Vec<TopicState>, LogError> {
+        let state = self.lock();
+        let known = topics.iter().filter(|topic| state.count(topic) > 0);
+        Ok(known
+            .map(|topic| TopicState {
+                name: topic.clone(),
+                partitions: state.count(topic),
+                replication: 1,
+                settings: state.settings.get(topic).cloned().unwrap_or_default(),
+            })
+            .collect())
     }
 
     fn read(

@@ -14,11 +14,13 @@
 //! # Ok::<(), forecall_log::LogError>(())
 //! ```
 
+pub mod crash;
 mod group;
 mod in_process;
 mod murmur;
 mod record;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +129,15 @@ pub struct Transaction {
     pub positions: Vec<(TopicPartition, Committed)>,
 }
 
+/// A record that the log didn't take because it is longer than its topic allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooLong {
+    /// Where it should have gone.
+    pub topic: Arc<str>,
+    /// Key and value.
+    pub bytes: usize,
+}
+
 /// How a commit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -169,6 +180,12 @@ pub trait Member: Send {
     /// # Errors
     /// [`LogError::Fenced`]: another process has this member's identity. [`LogError::Fatal`].
     fn await_commit(&mut self) -> Result<Outcome, LogError>;
+
+    /// Records left out of the transactions committed since this was asked last: a topic refused them for their length. To
+    /// try them again would stop the stage for ever.
+    fn take_too_long(&mut self) -> Vec<TooLong> {
+        Vec::new()
+    }
 
     /// Offset after the newest stable record of a partition of ours, where known without asking.
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64>;
@@ -226,6 +243,32 @@ impl TopicSpec {
     }
 }
 
+/// A topic as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicState {
+    /// Name.
+    pub name: String,
+    /// Partitions.
+    pub partitions: i32,
+    /// Copies kept: the fewest of any partition.
+    pub replication: i32,
+    /// The settings in force, the log's defaults among them.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl TopicState {
+    /// How long records are kept, in milliseconds; `None`: for ever, or not known.
+    pub fn retention_ms(&self) -> Option<u64> {
+        self.settings.get("retention.ms")?.parse().ok()
+    }
+
+    /// Whether old records of a key are dropped, and whether old records are.
+    pub fn is_cleaned_by(&self, policy: &str) -> bool {
+        let policies = self.settings.get("cleanup.policy");
+        policies.is_some_and(|p| p.split(',').any(|p| p.trim() == policy))
+    }
+}
+
 /// A partitioned, transactional log.
 pub trait Log: Send + Sync {
     /// Joins a group.
@@ -262,6 +305,12 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogError::Fatal`] naming the topic that exists with fewer or more partitions.
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<Vec<String>, LogError>;
+
+    /// How the topics stand, in the order asked for; those that don't exist are left out.
+    ///
+    /// # Errors
+    /// [`LogError::Fatal`]: it isn't allowed to ask. [`LogError::Retriable`].
+    fn describe(&self, topics: &[String]) -> Result<Vec<TopicState>, LogError>;
 
     /// Reads from `from` (or the oldest kept) to the end that stands at the call, outside any group.
     ///

@@ -113,6 +113,14 @@ metrics! {
     DeliveryErrorsTotal = "delivery_errors_total", Kind::Counter, ["channel", "class"], 64;
     /// Unix time of the last tick a stage wrote.
     LastTickTimestampSeconds = "last_tick_timestamp_seconds", Kind::Gauge, ["stage"], 16;
+    /// Unix time at which the canary's last notice was seen, drafted and suppressed: the whole way worked.
+    CanaryLastSuccessTimestampSeconds = "canary_last_success_timestamp_seconds", Kind::Gauge, [], 1;
+    /// From the canary's first abnormal sample to its notice on the topic.
+    CanarySeconds = "canary_seconds", Kind::Histogram(SECONDS), [], 1;
+    /// Incidents of the canary: begun, seen, missed (not seen in an hour), told (never: our bug).
+    CanaryTotal = "canary_total", Kind::Counter, ["result"], 8;
+    /// What is wrong or doubtful with the topics in use.
+    TopicFindings = "topic_findings", Kind::Gauge, ["severity"], 4;
     /// Label sets sent to `other` because a metric's bound was reached.
     LabelOverflowTotal = "label_overflow_total", Kind::Counter, ["metric"], 64;
     /// 1, with the version as label.

@@ -118,6 +118,10 @@ impl OutreachStage {
                 domain
             }
         };
+        if name.is_canary() {
+            effects.reject(RejectReason::NotAllowed, "the canary's domain has no customers");
+            return;
+        }
         if let Some((domain, office, _)) = self.domain(name, effects) {
             domain.on_customer(change, office.effects);
         }
@@ -171,6 +175,8 @@ impl Stage for OutreachStage {
             OutreachEntry::Incident(event) => {
                 if let Some((domain, mut office, calls)) = self.domain(&event.incident.domain, effects)
                     && let Some(affected) = domain.on_incident(event, &mut office)
+                    // It brings no calls.
+                    && !event.incident.domain.is_canary()
                 {
                     calls.on_incident(event, affected);
                 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use forecall_config::{GatewaySettings, Settings};
 use forecall_delivery::{DeliverSettings, Deliverer, EmailGateway, FileSink, Gateway};
 use forecall_detect::RekeySettings;
-use forecall_ledger::{Ledger, MasterKey};
+use forecall_ledger::{AddressSeal, Ledger, MasterKey};
 use forecall_log::Membership;
 use forecall_types::ContactChannel;
 use forecall_wire::event::{TOPICS, TopicId, TopicNames};
 use forecall_wire::telemetry::PseudonymKey;
 
+use crate::canary::Canary;
 use crate::drive::{DeliverDrive, Drive};
-use crate::host::{Adapter, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink};
+use crate::host::{Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink};
 use crate::pipeline::Surroundings;
 use crate::publisher::Publisher;
 use crate::snapshots::SnapshotStore;
@@ -36,6 +37,9 @@ pub(crate) struct Assembly<'a> {
     in_memory: bool,
     ledger: Option<Arc<Mutex<Ledger>>>,
 }
+
+const NO_MASTER_KEY: &str =
+    "`ledger.master_key` is needed: 64 hexadecimal digits by ${env:NAME} or ${file:/path}";
 
 fn settings_error(what: impl std::fmt::Display) -> HostError {
     HostError::Settings(what.to_string())
@@ -69,11 +73,22 @@ pub fn pseudonym_key(settings: &Settings) -> Result<Option<Arc<PseudonymKey>>, H
     )))
 }
 
+/// The key of the ledger, from the 64 hexadecimal digits of the settings.
+pub(crate) fn master_key(settings: &Settings) -> Result<MasterKey, HostError> {
+    let secret = settings
+        .ledger
+        .master_key
+        .as_ref()
+        .ok_or_else(|| settings_error(NO_MASTER_KEY))?;
+    MasterKey::from_hex(secret.expose()).map_err(settings_error)
+}
+
 impl<'a> Assembly<'a> {
     pub(crate) fn new(
         settings: &'a Settings,
         around: &'a Surroundings,
         ledger_path: PathBuf,
+        snapshots: SnapshotStore,
         in_memory: bool,
     ) -> Result<Self, HostError> {
         let names = Arc::new(settings.topic_names());
@@ -98,13 +113,8 @@ impl<'a> Assembly<'a> {
                 .as_ref()
                 .map(|key| Arc::from(key.expose().as_bytes())),
         };
-        let snapshots = if in_memory {
-            SnapshotStore::in_memory(&settings.group)?
-        } else {
-            SnapshotStore::local(&settings.state.path, &settings.group)?
-        };
         let master = match (&settings.ledger.master_key, in_memory) {
-            (Some(secret), _) => Some(MasterKey::from_hex(secret.expose()).map_err(settings_error)?),
+            (Some(_), _) => Some(master_key(settings)?),
             // Nothing outlives a run in memory, nor need its key.
             (None, true) => Some(MasterKey::generate().map_err(settings_error)?),
             (None, false) => None,
@@ -132,6 +142,13 @@ impl<'a> Assembly<'a> {
             tick_every: Duration::from_secs(state.tick_seconds),
             idle_after: Duration::from_secs(state.idle_seconds),
             snapshot_every: Duration::from_secs(state.interval_seconds),
+            snapshot_in_background: !self.in_memory,
+            // A driver that sets the clock wants all of a turn to stand after it.
+            commit_every: if self.in_memory {
+                Duration::ZERO
+            } else {
+                HostSettings::default().commit_every
+            },
             ..HostSettings::default()
         }
     }
@@ -215,7 +232,7 @@ impl<'a> Assembly<'a> {
         let intake = IntakeAdapter {
             wiring: self.wiring.clone(),
             intake: Intake::Correlate,
-            directory_topic: None,
+            directory: None,
         };
         let inputs = vec![self.topic(TopicId::Commands), self.topic(TopicId::Feedback)];
         let intake = self.host(
@@ -237,12 +254,12 @@ impl<'a> Assembly<'a> {
         ])
     }
 
+    fn master(&self) -> Result<&MasterKey, HostError> {
+        self.master.as_ref().ok_or_else(|| settings_error(NO_MASTER_KEY))
+    }
+
     fn open_ledger(&self) -> Result<Ledger, HostError> {
-        let Some(master) = &self.master else {
-            return Err(settings_error(
-                "`ledger.master_key` is needed: 64 hexadecimal digits by ${env:NAME} or ${file:/path}",
-            ));
-        };
+        let master = self.master()?;
         if let Some(folder) = self.ledger_path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(|e| settings_error(format!("failed to create {}: {e}", folder.display())))?;
@@ -275,15 +292,19 @@ impl<'a> Assembly<'a> {
                 .map(|s| s.topic.to_string()),
         );
         inputs.extend(directory_topic.clone());
+        let directory = match directory_topic {
+            Some(topic) => Some((topic, AddressSeal::new(self.master()?))),
+            None => None,
+        };
         let intake = IntakeAdapter {
             wiring: self.wiring.clone(),
             intake: Intake::Outreach,
-            directory_topic,
+            directory,
         };
         let intake = self.host(
             &self.membership("outreach-intake", inputs),
             intake,
-            Arc::new(LogSink),
+            Arc::new(DirectorySink::new(Arc::clone(&ledger))),
         )?;
         let adapter = OutreachAdapter {
             wiring: self.wiring.clone(),
@@ -301,11 +322,22 @@ impl<'a> Assembly<'a> {
             &format!("{}.publisher.{}.0", self.settings.group, self.around.slot),
             self.around.metrics.clone(),
         )?;
-        Ok(vec![
+        let mut drives: Drives = vec![
             ("outreach-intake", Box::new(intake)),
             ("outreach", Box::new(outreach)),
             ("publisher", Box::new(publisher)),
-        ])
+        ];
+        if self.settings.canary.enabled {
+            let canary = Canary::join(
+                self.settings,
+                self.around.log.as_ref(),
+                Arc::clone(&self.around.clock),
+                self.around.metrics.clone(),
+                self.around.slot,
+            )?;
+            drives.push(("canary", Box::new(canary)));
+        }
+        Ok(drives)
     }
 
     pub(crate) fn deliver(&mut self) -> Result<Box<dyn Drive>, HostError> {

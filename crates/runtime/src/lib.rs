@@ -5,17 +5,29 @@
 //! nothing of how anything is decided: that is in the logic crates.
 
 mod assemble;
+mod audit;
+mod canary;
 mod clock;
 mod directory;
 mod drive;
+mod finding;
 pub mod host;
 mod pipeline;
 mod publisher;
+mod reset;
+mod snapshot_admin;
 mod snapshots;
 mod stages;
+pub mod topics;
 
 pub use assemble::pseudonym_key;
+pub use audit::{Books, Conserved, Verdict, conservation};
+pub use canary::canary_topic;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use directory::{directory_topic, erase_from_directory, publish_directory};
+pub use finding::{Finding, Refused, Severity};
 pub use host::HostError;
 pub use pipeline::{Pipeline, Roles, Storage, Surroundings, topic_specs};
+pub use reset::{Reset, ResetDone, reset_partition, stage_of_topic};
+pub use snapshot_admin::SnapshotEntry;
 pub use snapshots::SnapshotStore;

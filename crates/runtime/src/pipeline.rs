@@ -8,7 +8,7 @@ use forecall_ledger::{DirectoryRow, Ledger};
 use forecall_log::{Log, TopicSpec};
 use forecall_observe::{Health, Metrics};
 use forecall_types::ScoredSample;
-use forecall_wire::event::{TOPICS, TopicNames};
+use forecall_wire::event::{TOPICS, TopicId, TopicNames};
 use tracing::{error, info};
 
 use crate::assemble::Assembly;
@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::directory;
 use crate::drive::Drive;
 use crate::host::HostError;
+use crate::snapshots::SnapshotStore;
 
 /// Which stages run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +53,12 @@ impl Roles {
 }
 
 /// Where memory and ledger are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Storage {
     /// Snapshots in memory, the ledger in a temporary folder: demo, replay, tests.
     Memory,
+    /// As [`Memory`](Self::Memory), but snapshots in a store that outlives the pipeline: for tests of restarts.
+    Shared(SnapshotStore),
     /// Where the settings say.
     Settings,
 }
@@ -113,7 +116,7 @@ impl Pipeline {
         storage: &Storage,
     ) -> Result<Self, HostError> {
         let folder = match storage {
-            Storage::Memory => Some(
+            Storage::Memory | Storage::Shared(_) => Some(
                 tempfile::tempdir()
                     .map_err(|e| HostError::Settings(format!("failed to make a temporary folder: {e}")))?,
             ),
@@ -123,7 +126,12 @@ impl Pipeline {
             || settings.ledger.path.clone(),
             |f| f.path().join("ledger.sqlite"),
         );
-        let mut assembly = Assembly::new(settings, &surroundings, ledger_path, folder.is_some())?;
+        let snapshots = match storage {
+            Storage::Memory => SnapshotStore::in_memory(&settings.group)?,
+            Storage::Shared(store) => store.clone(),
+            Storage::Settings => SnapshotStore::local(&settings.state.path, &settings.group)?,
+        };
+        let mut assembly = Assembly::new(settings, &surroundings, ledger_path, snapshots, folder.is_some())?;
         let mut drives: Vec<(&'static str, Box<dyn Drive>)> = Vec::new();
         if roles.detect {
             drives.extend(assembly.detect()?);
@@ -169,17 +177,33 @@ impl Pipeline {
         self.ledger.as_ref()
     }
 
+    /// Turns every stage once, in order, without waiting. Says whether anything moved.
+    ///
+    /// # Errors
+    /// The first failure of a stage.
+    pub fn turn(&mut self) -> Result<bool, HostError> {
+        let mut moved = false;
+        for (_, drive) in &mut self.drives {
+            moved |= drive.turn(Duration::ZERO)?;
+        }
+        Ok(moved)
+    }
+
+    /// Finishes, saves and leaves, stage by stage.
+    ///
+    /// # Errors
+    /// The first failure of a stage.
+    pub fn stop(self) -> Result<(), HostError> {
+        self.drives.into_iter().try_for_each(|(_, drive)| drive.stop())
+    }
+
     /// Turns every stage until nothing moves: for a driver that sets the clock. Deterministic on the in-process log.
     ///
     /// # Errors
     /// The first failure of a stage.
     pub fn settle(&mut self) -> Result<(), HostError> {
         for _ in 0..SETTLE_TURNS_MAX {
-            let mut moved = false;
-            for (_, drive) in &mut self.drives {
-                moved |= drive.turn(Duration::ZERO)?;
-            }
-            if !moved {
+            if !self.turn()? {
                 return Ok(());
             }
         }
@@ -296,7 +320,14 @@ pub fn topic_specs(settings: &Settings, names: &TopicNames) -> Vec<TopicSpec> {
                     (u64::from(topic.retention_hours) * 3_600_000).to_string(),
                 ),
                 ("max.message.bytes".to_owned(), topic.record_bytes_max.to_string()),
-            ],
+            ]
+            .into_iter()
+            // Ticks stand there: the broker's own time beside the tick's shows a clock that is off.
+            .chain(
+                matches!(topic.id, TopicId::Anomalies | TopicId::OutreachLog)
+                    .then(|| ("message.timestamp.type".to_owned(), "LogAppendTime".to_owned())),
+            )
+            .collect(),
         })
         .collect()
 }

@@ -1,10 +1,12 @@
 //! Where snapshots are kept: immutable objects named by group, topic, partition, next offset and digest.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use forecall_log::TopicPartition;
+use forecall_log::{TopicPartition, crash};
 use forecall_stage::Snapshot;
+use forecall_types::Fingerprint;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
@@ -19,9 +21,9 @@ const SNAPSHOTS_KEPT: usize = 3;
 /// A store of snapshots on anything `object_store` knows; a local folder by default.
 #[derive(Debug, Clone)]
 pub struct SnapshotStore {
-    store: Arc<dyn ObjectStore>,
-    group: String,
-    runtime: Arc<tokio::runtime::Runtime>,
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) group: String,
+    pub(crate) runtime: Arc<tokio::runtime::Runtime>,
 }
 
 fn failed(what: String, source: impl std::error::Error + Send + Sync + 'static) -> HostError {
@@ -62,7 +64,11 @@ impl SnapshotStore {
         Self::on(Arc::new(InMemory::new()), group)
     }
 
-    fn on(store: Arc<dyn ObjectStore>, group: &str) -> Result<Self, HostError> {
+    /// On any store.
+    ///
+    /// # Errors
+    /// The helper thread can't be started.
+    pub fn on(store: Arc<dyn ObjectStore>, group: &str) -> Result<Self, HostError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -74,12 +80,12 @@ impl SnapshotStore {
         })
     }
 
-    fn folder(&self, stage: &str, p: &TopicPartition) -> ObjectPath {
+    pub(crate) fn folder(&self, stage: &str, p: &TopicPartition) -> ObjectPath {
         ObjectPath::from(format!("{}/{stage}/{}/{}", self.group, p.topic, p.partition))
     }
 
     /// Names of a partition's snapshots, oldest first: the offset leads the name, zero-padded.
-    fn names(&self, stage: &str, p: &TopicPartition) -> Result<Vec<ObjectPath>, HostError> {
+    pub(crate) fn names(&self, stage: &str, p: &TopicPartition) -> Result<Vec<ObjectPath>, HostError> {
         let listing = self
             .runtime
             .block_on(self.store.list_with_delimiter(Some(&self.folder(stage, p))))
@@ -103,9 +109,18 @@ impl SnapshotStore {
             snapshot.header.next_offset, snapshot.header.checkpoint.digest
         );
         let path = self.folder(stage, partition).join(name);
-        self.runtime
-            .block_on(self.store.put(&path, PutPayload::from(bytes)))
-            .map_err(|e| failed(format!("failed to write the snapshot {path}"), e))?;
+        crash::point("snapshot_begun");
+        self.put(&path, bytes)?;
+        crash::point("snapshot_written");
+        // Only what has been read back whole may take the place of an older one.
+        if self
+            .get(&path)?
+            .is_none_or(|read| Snapshot::decode(&read).is_err())
+        {
+            return Err(HostError::Settings(format!(
+                "the snapshot {path} was written, but can't be read back whole: is the disk full or failing?"
+            )));
+        }
         let names = self.names(stage, partition)?;
         for old in names.iter().take(names.len().saturating_sub(SNAPSHOTS_KEPT)) {
             // A snapshot too many does no harm; the next save tries again.
@@ -113,6 +128,7 @@ impl SnapshotStore {
                 warn!(%error, snapshot = %old, "failed to remove an old snapshot");
             }
         }
+        crash::point("snapshot_pruned");
         Ok(())
     }
 
@@ -129,10 +145,10 @@ impl SnapshotStore {
         next_offset: i64,
     ) -> Result<Option<Snapshot>, HostError> {
         for name in self.names(stage, partition)?.into_iter().rev() {
-            let bytes = self
-                .runtime
-                .block_on(async { self.store.get(&name).await?.bytes().await })
-                .map_err(|e| failed(format!("failed to read the snapshot {name}"), e))?;
+            let Some(bytes) = self.get(&name)? else {
+                warn!(snapshot = %name, "passing over a snapshot that is gone");
+                continue;
+            };
             match Snapshot::decode(&bytes) {
                 Ok(snapshot)
                     if snapshot.header.stage == stage
@@ -148,5 +164,76 @@ impl SnapshotStore {
             }
         }
         Ok(None)
+    }
+
+    /// Beside the snapshots of a partition: at which offsets `step` has panicked, and how often. It outlives every snapshot,
+    /// because whoever reads the partition again must leave out the same records.
+    fn panics_path(&self, stage: &str, p: &TopicPartition) -> ObjectPath {
+        ObjectPath::from(format!(
+            "{}/{stage}/{}/{}-panics.json",
+            self.group, p.topic, p.partition
+        ))
+    }
+
+    /// The bytes of an object; `None`: it isn't there.
+    fn get(&self, path: &ObjectPath) -> Result<Option<Vec<u8>>, HostError> {
+        match self
+            .runtime
+            .block_on(async { self.store.get(path).await?.bytes().await })
+        {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(failed(format!("failed to read {path}"), e)),
+        }
+    }
+
+    fn put(&self, path: &ObjectPath, bytes: Vec<u8>) -> Result<(), HostError> {
+        self.runtime
+            .block_on(self.store.put(path, PutPayload::from(bytes)))
+            .map_err(|e| failed(format!("failed to write {path}"), e))?;
+        Ok(())
+    }
+
+    /// At which offsets of a partition `step` has panicked, and how often.
+    ///
+    /// # Errors
+    /// The store can't be read, or what stands there is damaged: then nothing is assumed.
+    pub fn panics(&self, stage: &str, partition: &TopicPartition) -> Result<BTreeMap<i64, u32>, HostError> {
+        let path = self.panics_path(stage, partition);
+        let Some(bytes) = self.get(&path)? else {
+            return Ok(BTreeMap::new());
+        };
+        let damaged = || {
+            HostError::Settings(format!(
+                "{path} is damaged: it says which records are left out, so nothing is assumed. \
+                 Remedy: docs/runbooks/quarantine.md"
+            ))
+        };
+        // A line with the checksum, then JSON.
+        let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
+        let (sum, json) = text.split_once('\n').ok_or_else(damaged)?;
+        if sum != Fingerprint::of(json.as_bytes()).to_string() {
+            return Err(damaged());
+        }
+        serde_json::from_str(json).map_err(|_| damaged())
+    }
+
+    /// Notes a panic; gives how many there were at this offset.
+    ///
+    /// # Errors
+    /// The store can't be read or written.
+    pub fn note_panic(&self, stage: &str, partition: &TopicPartition, offset: i64) -> Result<u32, HostError> {
+        let mut panics = self.panics(stage, partition)?;
+        let times = panics.entry(offset).or_default();
+        *times += 1;
+        let times = *times;
+        let path = self.panics_path(stage, partition);
+        let json =
+            serde_json::to_string(&panics).map_err(|e| failed(format!("failed to write {path}"), e))?;
+        self.put(
+            &path,
+            format!("{}\n{json}", Fingerprint::of(json.as_bytes())).into_bytes(),
+        )?;
+        Ok(times)
     }
 }

@@ -5,6 +5,8 @@
 //! degrades, one trouble only looks like one. The world is told who was told ([`World::told`]) and changes its callers'
 //! minds by an effect that nobody else knows; [`World::truth`] says afterwards what really happened.
 //!
+//! [`fault`] is the other half: a log and a snapshot store that fail by a seed, to try the runtime on.
+//!
 //! It knows nothing of detectors, stages and logs, reads no clock, and its draws come from the seed alone. A simulator
 //! shows that the ramps somebody imagined are caught; it doesn't show more.
 //!
@@ -20,6 +22,7 @@
 mod callers;
 mod config;
 mod customers;
+pub mod fault;
 mod geography;
 mod operators;
 mod random;

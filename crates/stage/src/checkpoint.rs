@@ -50,8 +50,70 @@ impl fmt::Display for Digest {
     }
 }
 
-/// What stands beside a committed position and proves it: `f1 v<version> s<settings> d<digest>`, 78 ASCII characters at
-/// most, so that it fits the 128 an offset's metadata is kept to.
+/// What became of the records of a partition, from the first the group has read: part of the state, so that no record is
+/// counted twice by a re-reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Read.
+    pub records: u64,
+    /// Undecodable, with a dead letter.
+    pub dead_letters: u64,
+    /// Undecodable or over a limit, without a letter by the rule of their reason.
+    pub refused: u64,
+    /// Parts of good records that the stage refused: a late sample, a duplicate, one from the future.
+    pub parts_refused: u64,
+}
+
+/// 36⁹ − 1: a partition of a million records a second reaches it in three years; from there a counter stands still.
+const COUNT_MAX: u64 = 101_559_956_668_415;
+
+impl Counts {
+    /// Records that the stage was given (or that mean nothing to it by design).
+    pub const fn stepped(self) -> u64 {
+        self.records
+            .saturating_sub(self.dead_letters)
+            .saturating_sub(self.refused)
+    }
+
+    const fn all(self) -> [u64; 4] {
+        [self.records, self.dead_letters, self.refused, self.parts_refused]
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split('.').map(|word| u64::from_str_radix(word, 36).ok());
+        let mut next = || words.next().flatten();
+        let counts = Self {
+            records: next()?,
+            dead_letters: next()?,
+            refused: next()?,
+            parts_refused: next()?,
+        };
+        words.next().is_none().then_some(counts)
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, count) in self.all().into_iter().enumerate() {
+            let (mut rest, mut digits) = (count.min(COUNT_MAX), Vec::new());
+            while digits.is_empty() || rest > 0 {
+                digits.push(
+                    u32::try_from(rest % 36)
+                        .ok()
+                        .and_then(|digit| char::from_digit(digit, 36))
+                        .unwrap_or('0'),
+                );
+                rest /= 36;
+            }
+            let digits: String = digits.into_iter().rev().collect();
+            write!(f, "{}{digits}", if i == 0 { "" } else { "." })?;
+        }
+        Ok(())
+    }
+}
+
+/// What stands beside a committed position and proves it: `f1 v<version> s<settings> d<digest> c<counts in base 36>`, 119
+/// ASCII characters at most, so that it fits the 128 an offset's metadata is kept to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// [`Stage::VERSION`](crate::Stage::VERSION) of the code that made it.
@@ -60,6 +122,8 @@ pub struct Checkpoint {
     pub settings: Fingerprint,
     /// The chain up to the position.
     pub digest: Digest,
+    /// What became of the records up to the position.
+    pub counts: Counts,
 }
 
 /// The text is no checkpoint: the position was set by another tool, or by nobody.
@@ -69,7 +133,13 @@ pub struct NotACheckpoint(pub String);
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "f1 v{} s{} d{}", self.version, self.settings, self.digest)
+        let Self {
+            version,
+            settings,
+            digest,
+            counts,
+        } = self;
+        write!(f, "f1 v{version} s{settings} d{digest} c{counts}")
     }
 }
 
@@ -84,11 +154,12 @@ impl FromStr for Checkpoint {
                 .and_then(|w| w.strip_prefix(prefix))
                 .map(str::to_owned)
         };
-        let (Some(""), Some(version), Some(settings), Some(digest), None) = (
+        let (Some(""), Some(version), Some(settings), Some(digest), Some(counts), None) = (
             word("f1").as_deref(),
             word("v"),
             word("s"),
             word("d"),
+            word("c"),
             words.next(),
         ) else {
             return Err(wrong());
@@ -103,6 +174,7 @@ impl FromStr for Checkpoint {
             version: version.parse().map_err(|_| wrong())?,
             settings: hex(&settings).ok_or_else(wrong)?,
             digest: Digest(hex(&digest).ok_or_else(wrong)?),
+            counts: Counts::parse(&counts).ok_or_else(wrong)?,
         })
     }
 }
@@ -119,7 +191,14 @@ mod tests {
             version: 3,
             settings: Fingerprint::of(b"settings"),
             digest,
+            counts: Counts {
+                records: 71,
+                dead_letters: 0,
+                refused: 36,
+                parts_refused: COUNT_MAX,
+            },
         };
+        assert!(point.to_string().ends_with(" c1z.0.10.zzzzzzzzz"), "{point}");
         let text = point.to_string();
         assert!(text.is_ascii() && text.len() <= 128, "{text}");
         assert_eq!(text.parse(), Ok(point));

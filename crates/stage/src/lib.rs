@@ -34,7 +34,7 @@ mod checkpoint;
 mod effects;
 mod snapshot;
 
-pub use checkpoint::{Checkpoint, Digest, NotACheckpoint};
+pub use checkpoint::{Checkpoint, Counts, Digest, NotACheckpoint};
 pub use effects::Effects;
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHeader, decode_state, encode_state};
 
@@ -62,6 +62,9 @@ pub trait Stage: Sized {
     const NAME: &'static str;
     /// Raised whenever the same input may give another output or another state.
     const VERSION: u32;
+    /// Keeps nothing between two records: after a restart it goes on at the committed position, without snapshot and without
+    /// re-reading (which a compacted input would not give again).
+    const STATELESS: bool = false;
 
     /// Takes one record and says what is to happen.
     fn step(&mut self, input: &Self::Input, effects: &mut Effects<Self::Output>);

@@ -96,7 +96,7 @@ pub fn decode_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Digest;
+    use crate::{Counts, Digest};
 
     fn sample() -> Snapshot {
         Snapshot {
@@ -109,6 +109,7 @@ mod tests {
                     version: 1,
                     settings: Fingerprint::of(b""),
                     digest: Digest::default(),
+                    counts: Counts::default(),
                 },
             },
             state: (0..=255).collect(),

@@ -134,6 +134,16 @@ name!(
     IntentId, "intent id"
 );
 
+impl DomainName {
+    /// The synthetic domain of the canary, whose incidents nobody is ever told. No tenant may have this name.
+    pub const CANARY: &'static str = "forecall.canary";
+
+    /// Whether it is the canary's.
+    pub fn is_canary(&self) -> bool {
+        self.as_str() == Self::CANARY
+    }
+}
+
 macro_rules! derived {
     ($name:ident, $prefix:literal) => {
         impl $name {

@@ -19,6 +19,8 @@ pub enum InvariantId {
     N1,
     /// N2: a "no need to call" stands only where it is computed true.
     N2,
+    /// N3: nobody is told of a canary.
+    N3,
     /// L1: a partition is stepped at exactly the offset after its last one.
     L1,
     /// F1: a forecast's quantiles rise.
@@ -27,13 +29,14 @@ pub enum InvariantId {
 
 impl InvariantId {
     /// All of them: label values of a metric come from here.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::W1,
         Self::D1,
         Self::C1,
         Self::C2,
         Self::N1,
         Self::N2,
+        Self::N3,
         Self::L1,
         Self::F1,
     ];
@@ -47,6 +50,7 @@ impl InvariantId {
             Self::C2 => "C2",
             Self::N1 => "N1",
             Self::N2 => "N2",
+            Self::N3 => "N3",
             Self::L1 => "L1",
             Self::F1 => "F1",
         }

@@ -13,6 +13,7 @@
 //! ```
 
 mod anomaly;
+mod batch;
 mod calls;
 mod command;
 mod customer;
@@ -31,6 +32,7 @@ mod sample;
 mod time;
 
 pub use anomaly::*;
+pub use batch::*;
 pub use calls::*;
 pub use command::*;
 pub use customer::*;

@@ -27,11 +27,28 @@ const STARTED: &str = "Kafka Server started";
 pub(crate) struct Broker {
     folder: PathBuf,
     port: u16,
+    /// Where a proxy before the second listener is reached; `None`: there is no second listener.
+    proxy: Option<u16>,
 }
 
 impl Broker {
     pub(crate) fn new(folder: PathBuf, port: u16) -> Self {
-        Self { folder, port }
+        Self {
+            folder,
+            port,
+            proxy: None,
+        }
+    }
+
+    /// Gives it a second listener, on the port after the controller's, that says it is reached at `proxy`.
+    pub(crate) fn with_proxy(mut self, proxy: Option<u16>) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// The port of the second listener.
+    pub(crate) fn second_port(&self) -> u16 {
+        self.controller_port().saturating_add(1)
     }
 
     pub(crate) fn bootstrap(&self) -> String {
@@ -194,14 +211,19 @@ impl Broker {
 
     fn settings(&self) -> String {
         let (port, controller) = (self.port, self.controller_port());
+        let second = |at: u16| {
+            self.proxy
+                .map_or(String::new(), |_| format!(",PROXIED://127.0.0.1:{at}"))
+        };
+        let (second, advertised) = (second(self.second_port()), second(self.proxy.unwrap_or_default()));
         format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
              controller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{second}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT\n\
              log.dirs={}\n\
              # A topic nobody created is a mistake to see, not to paper over.\n\
              auto.create.topics.enable=false\n\
@@ -237,7 +259,7 @@ impl Broker {
         self.folder.join("broker.log")
     }
 
-    fn pid_file(&self) -> PathBuf {
+    pub(crate) fn pid_file(&self) -> PathBuf {
         self.folder.join("broker.pid")
     }
 
@@ -290,6 +312,18 @@ mod tests {
             "{settings}"
         );
         assert!(!settings.contains("0.0.0.0"));
+    }
+
+    #[test]
+    fn a_second_listener_is_reached_by_the_proxy() {
+        let settings = broker("second").with_proxy(Some(19_503)).settings();
+        assert!(
+            settings.contains(
+                "listeners=PLAINTEXT://127.0.0.1:19500,CONTROLLER://127.0.0.1:19501,PROXIED://127.0.0.1:19502\n\
+                 advertised.listeners=PLAINTEXT://127.0.0.1:19500,PROXIED://127.0.0.1:19503\n"
+            ),
+            "{settings}"
+        );
     }
 
     #[test]

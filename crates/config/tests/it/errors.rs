@@ -44,7 +44,7 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sorces: []\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, http, logs; did you mean `sources`?
+            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, canary, http, logs; did you mean `sources`?
                 1 | sorces: []
                   | ^"#]],
     );
@@ -158,9 +158,9 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "${env:FORECALL_TEST_UNSET:-hunter2}: 1\n",
         expect![[r#"
-        f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, http, logs
-            1 | ${env:FORECALL_TEST_UNSET:-***}: 1
-              | ^"#]],
+            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, ledger, state, canary, http, logs
+                1 | ${env:FORECALL_TEST_UNSET:-***}: 1
+                  | ^"#]],
     );
 }
 
@@ -272,4 +272,49 @@ fn a_channel_without_a_gateway_is_a_warning() {
         .map(|w| format!("{:?} {}", w.place, w.what))
         .collect();
     expect!["Some((241, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+}
+
+#[test]
+fn memory_that_would_be_lost_is_refused() {
+    check(
+        "state:\n  hosts: 2\n  interval_seconds: 64801\n",
+        expect![[r#"
+            f.yaml:2:10: state.hosts is 2 and state.path is a local folder: a partition that moves to another host would leave its memory behind. Run these stages on one host, or put `state.path` on a file system they share and leave `hosts` at 1
+                2 |   hosts: 2
+                  |          ^
+            f.yaml:3:21: state.interval_seconds is 64801: forecall's own topics keep 72 h, which must be at least 4 intervals: 64800 at most
+                3 |   interval_seconds: 64801
+                  |                     ^"#]],
+    );
+    check("state: {interval_seconds: 64800}\n", expect!["no error"]);
+}
+
+#[test]
+fn the_canary_is_alone_in_its_domain_and_on_its_topic() {
+    check(
+        "domain: forecall.canary\nsources:\n  - topic: forecall.canary.v1\n    domain: forecall.canary\ncanary: {enabled: true}\n",
+        expect![[r#"
+            f.yaml:1:9: domain: `forecall.canary` is the canary's, of whom nobody is told
+                1 | domain: forecall.canary
+                  |         ^
+            f.yaml:3:12: sources: topic `forecall.canary.v1` is the canary's: forecall adds it by itself
+                3 |   - topic: forecall.canary.v1
+                  |            ^
+            f.yaml:4:13: sources.0.domain: `forecall.canary` is the canary's, of whom nobody is told
+                4 |     domain: forecall.canary
+                  |             ^"#]],
+    );
+    let with =
+        |rest: &str| Settings::from_yaml("f.yaml", &format!("canary: {{enabled: true}}\n{rest}")).unwrap();
+    let settings = with("sources: [{topic: t, keyed: true}]\ntopics: {prefix: x.}\n");
+    assert_eq!(settings.canary_topic().as_deref(), Some("x.forecall.canary.v1"));
+    let canary = settings.sources.last().unwrap();
+    assert!(canary.keyed && canary.domain.is_canary() && !canary.personal);
+    assert!(
+        !with("sources: [{topic: t}]\n").sources.last().unwrap().keyed,
+        "it goes the way the others go"
+    );
+    assert_eq!(with("").warnings, []);
+    assert_eq!(with("detect: {warm_up_samples: 50}\n").warnings.len(), 1);
+    assert_eq!(Settings::from_yaml("f.yaml", "").unwrap().canary_topic(), None);
 }

@@ -27,7 +27,7 @@ pub(crate) fn example() -> String {
 fn the_example_loads() {
     let settings = Settings::from_yaml("example.yaml", &example()).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(settings.warnings, []);
-    assert_eq!(settings.sources.len(), 5);
+    assert_eq!(settings.sources.len(), 6, "five, and the canary's");
     let personal: Vec<&str> = settings
         .sources
         .iter()
@@ -47,7 +47,8 @@ fn the_example_loads() {
     let topology = settings.correlate.topology();
     assert_eq!(
         (topology.regions().count(), topology.customer_facing().count()),
-        (3, 2)
+        (4, 62),
+        "three and the canary's; two and the canary's sixty"
     );
     assert!(topology.knows_service(&ServiceName::new("core-network").unwrap()));
 }

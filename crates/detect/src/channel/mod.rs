@@ -1,30 +1,17 @@
 //! Typed channels: each knows one kind of surprise, has its own baseline and its own record of how rare what is.
 
+mod calibration;
 mod shift;
 mod spike;
 
+pub use calibration::{Calibration, Far};
 pub use shift::Shift;
-pub use spike::Spike;
+pub use spike::{Baseline, Spike};
 
-use std::collections::VecDeque;
-
-use forecall_stats::{StudentTail, TailHistogram, surprise};
 use forecall_types::Direction;
-use serde::{Deserialize, Serialize};
 
-/// Own samples after which a series' own tail counts as much as the general one.
-const OWN_TAIL_SAMPLES: f64 = 200.0;
-/// Degrees of freedom of the general tail: telemetry is much wilder than normal noise (4 is the last with a finite kurtosis
-/// bordering it).
-const GENERAL_TAIL_DOF: f64 = 4.0;
 /// The mean absolute deviation of a normal distribution times this is its standard deviation: √(π/2).
 const MEAN_DEVIATION_TO_SD: f64 = 1.253_314_137_315_5;
-/// A deviation enters the record so many samples later: trouble that creeps up must not be measured by its own beginning.
-const RECORD_DELAY_SAMPLES: usize = 32;
-/// Of a run of abnormal samples so many enter the record of what is rare, and after them …
-const ABNORMAL_RECORDED_FIRST: u32 = 8;
-/// … one in so many: trouble that comes again and again becomes known, one long trouble doesn't fill the record.
-const ABNORMAL_RECORDED_EVERY: u32 = 16;
 
 /// What a channel says of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,67 +53,21 @@ pub enum Lesson {
     Incident,
 }
 
-/// The general tail, computed once.
-#[derive(Debug, Clone, Copy)]
-pub struct GeneralTail(StudentTail);
+/// The general tail of what is not yet known of a series: Student's t with 4 degrees of freedom. Telemetry is much wilder
+/// than normal noise (4 is the last with a finite kurtosis bordering it).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GeneralTail;
 
-impl Default for GeneralTail {
-    fn default() -> Self {
-        Self(StudentTail::new(GENERAL_TAIL_DOF))
-    }
-}
-
-/// Deviations in the bad direction and how rare they were.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-struct Calibration {
-    tail: TailHistogram,
-    run: u32,
-    /// Buckets of the last deviations, oldest first, not yet in the record.
-    waiting: VecDeque<u8>,
-}
-
-impl Calibration {
-    /// Surprise of a deviation of `sds`: by the general tail at first, ever more by the series' own.
+impl GeneralTail {
+    /// Chance of a value of at least `t` standard deviations, `t` not below 0.
     ///
-    /// `shrink`: how much smaller it counts for the general tail; `trust`: how far the own tail has seen all that is normal, 0 to 1.
-    fn surprise(&self, sds: f64, shrink: f64, trust: f64, general: &GeneralTail) -> f64 {
-        // Most values lie within: nothing to say of them.
-        if sds < 1.0 {
-            return 0.0;
-        }
-        let general = surprise(general.0.upper(sds / shrink));
-        let total = f64::from(self.tail.total());
-        let own = self.tail.surprise(sds, 1.0);
-        let weight = trust * total / (total + OWN_TAIL_SAMPLES);
-        general + weight * (own - general)
-    }
-
-    /// Whether anything has entered the record.
-    const fn is_recorded(&self) -> bool {
-        self.tail.total() > 0
-    }
-
-    /// Forgets the last deviations before they enter the record: they were the beginning of trouble.
-    fn forget_waiting(&mut self) {
-        self.waiting.clear();
-    }
-
-    fn record(&mut self, sds: f64, lesson: Lesson) {
-        let abnormal = match lesson {
-            Lesson::Normal => false,
-            Lesson::Abnormal => true,
-            Lesson::Incident => return,
-        };
-        self.run = if abnormal { self.run.saturating_add(1) } else { 0 };
-        if self.run > ABNORMAL_RECORDED_FIRST && !self.run.is_multiple_of(ABNORMAL_RECORDED_EVERY) {
-            return;
-        }
-        if self.waiting.len() == RECORD_DELAY_SAMPLES
-            && let Some(bucket) = self.waiting.pop_front()
-        {
-            self.tail.add_bucket(bucket);
-        }
-        self.waiting.push_back(TailHistogram::bucket_of(sds));
+    /// With u = t/√(t²+4) it is (1 − u)²(2 + u)/4 (Abramowitz and Stegun 26.7.4 for ν = 4); 1 − u is taken as
+    /// (1 − u²)/(1 + u), so that nothing cancels far out.
+    pub fn upper(self, t: f64) -> f64 {
+        let rest = 4.0 / (4.0 + t * t);
+        let u = (1.0 - rest).max(0.0).sqrt();
+        let one_less = rest / (1.0 + u);
+        one_less * one_less * (2.0 + u) / 4.0
     }
 }
 
@@ -142,4 +83,38 @@ fn badness(sds: f64, bad: Option<Direction>) -> f64 {
 /// The least scale of a series of this level: constant series have none of their own.
 fn scale_floor(level: f64) -> f64 {
     1e-6 * level.abs() + 1e-9
+}
+
+/// Takes a value into a mean of `memory` values: each counts the same until so many were seen, then old ones fade.
+/// `count` stays at the memory. Returns the rate.
+fn fade(mean: &mut f64, count: &mut u16, value: f64, memory: u16) -> f64 {
+    *count = count.saturating_add(1).min(memory.max(1));
+    let rate = 1.0 / f64::from(*count);
+    *mean += rate * (value - *mean);
+    rate
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forecall_stats::{FadingMoments, StudentTail};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_general_tail_is_students(t in 0.0_f64..3_000.0) {
+            let (got, want) = (GeneralTail.upper(t), StudentTail::new(4.0).upper(t));
+            prop_assert!((got - want).abs() <= 1e-9 * want, "{got} {want}");
+        }
+
+        #[test]
+        fn fading_is_that_of_the_moments(values in proptest::collection::vec(-1e3_f64..1e3, 1..60), memory in 1_u16..40) {
+            let (mut mean, mut count, mut moments) = (0.0, 0, FadingMoments::default());
+            for value in &values {
+                fade(&mut mean, &mut count, *value, memory);
+                moments.add(*value, u32::from(memory));
+            }
+            prop_assert!((mean - moments.mean()).abs() < 1e-12 * (1.0 + mean.abs()));
+        }
+    }
 }

@@ -7,6 +7,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod bomb;
+mod order;
 mod ramp;
 mod rekey;
 mod stage;

@@ -62,7 +62,7 @@ impl Installation {
     }
 
     /// Writes the configuration: what is the same in every test, and `rest`; then forecall makes its topics.
-    pub(crate) fn configure(&self, rest: &str) {
+    pub(crate) fn configure(&self, idle_seconds: u32, rest: &str) {
         let (name, folder, kafka) = (&self.name, self.folder.path().display(), broker::bootstrap());
         let text = format!(
             "domain: e2e
@@ -73,15 +73,20 @@ ledger:
   path: {folder}/ledger.sqlite
   master_key: \"${{env:FORECALL_E2E_MASTER_KEY}}\"
   pseudonym_key: \"${{env:FORECALL_E2E_PSEUDONYM_KEY}}\"
-state: {{path: {folder}/state, interval_seconds: 2, tick_seconds: 1, idle_seconds: 5}}
+state: {{path: {folder}/state, interval_seconds: 2, tick_seconds: 1, idle_seconds: {idle_seconds}}}
 http: {{listen: \"127.0.0.1:0\"}}
 logs: {{format: json, level: info}}
 {rest}"
         );
         self.folder.write("forecall.yaml", &text);
-        let mut command = self.command(&["topics", "create", "--config"]);
-        let mut program = Program::start("topics-create", &mut command, self.folder.path());
+        self.finish("topics-create", &["topics", "create", "--config"]);
+    }
+
+    /// Runs the binary with these arguments, the last of which is `--config`, to its end; gives what it printed.
+    pub(crate) fn finish(&self, name: &str, arguments: &[&str]) -> String {
+        let mut program = Program::start(name, &mut self.command(arguments), self.folder.path());
         assert!(program.wait(SHORT).success(), "{}", program.output());
+        program.output()
     }
 
     /// The binary with these arguments and the configuration after them.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use forecall_kafka::{KafkaLog, KafkaSettings, MembershipKind, TopicState};
+use forecall_kafka::{KafkaLog, KafkaSettings, MembershipKind};
 use forecall_log::{
     Assignment, ChooseStart, Committed, GatherLimits, Handler, Log, LogError, Member, Membership, OutRecord,
-    Outcome, RecordRef, Start, TopicPartition, TopicSpec, Transaction, Writer, partition_of_key,
+    Outcome, RecordRef, Start, TooLong, TopicPartition, TopicSpec, Transaction, Writer, partition_of_key,
 };
 
 /// Far above what any step takes on a busy machine; reaching it is a failure.
@@ -519,7 +519,7 @@ fn a_record_that_the_broker_alone_finds_too_large_is_fatal_and_named() {
         .collect();
     let records = vec![
         to(&bed.output(), 0, "lost"),
-        OutRecord::new(&small, vec![], noise),
+        OutRecord::new(&small, vec![], noise.clone()),
     ];
     let error = bed
         .writer
@@ -534,6 +534,20 @@ fn a_record_that_the_broker_alone_finds_too_large_is_fatal_and_named() {
         "{text}"
     );
     assert_eq!(bed.published(&bed.output(), 0), [""; 0]);
+
+    // A member, which would try the same for ever, goes on without the record and tells of it.
+    bed.put(0, &["a"]);
+    let mut member = bed.join("m");
+    gather(member.as_mut(), 1);
+    let mut transaction = bed.read_to(0, 1, "told");
+    transaction
+        .records
+        .insert(0, OutRecord::new(&small, vec![], noise));
+    member.begin_commit(transaction).unwrap();
+    assert_eq!(member.await_commit().unwrap(), Outcome::Committed);
+    let [TooLong { topic, bytes }] = member.take_too_long().try_into().unwrap();
+    assert_eq!((&*topic, bytes), (small.as_str(), 5_000));
+    assert_eq!(bed.published(&bed.output(), 0), ["done"]);
 }
 
 #[test]
@@ -704,14 +718,15 @@ fn topics_are_made_once_compared_and_described() {
         .log
         .describe(&[compacted.clone(), "e2e-nowhere".into()])
         .unwrap();
-    let wanted = TopicState {
-        name: compacted,
-        partitions: 2,
-        replication: 1,
-        cleanup_policy: "compact".into(),
-        retention_ms: 60_000,
+    let [state] = states.as_slice() else {
+        panic!("one of the two exists: {states:?}");
     };
-    assert_eq!(states, [wanted]);
+    assert_eq!(
+        (&state.name, state.partitions, state.replication),
+        (&compacted, 2, 1)
+    );
+    assert!(state.is_cleaned_by("compact") && !state.is_cleaned_by("delete"));
+    assert_eq!(state.retention_ms(), Some(60_000));
     let membership = Membership {
         group: bed.group(),
         instance: bed.name.clone(),

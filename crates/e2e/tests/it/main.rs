@@ -10,15 +10,19 @@
     reason = "every line of this binary is a test, but clippy relaxes these inside `#[test]` functions only"
 )]
 
+mod acl;
 mod broker;
+mod chaos;
 mod collectd;
 mod contract;
 mod cpu_hog;
+mod history;
 mod http;
 mod installation;
 mod kill;
 mod log;
 mod mail;
+mod operator;
 mod ports;
 mod process;
 mod real_input;

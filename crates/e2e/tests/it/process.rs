@@ -105,6 +105,11 @@ impl Program {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Fails if it has ended.
     pub(crate) fn check_running(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {

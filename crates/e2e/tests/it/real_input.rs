@@ -18,6 +18,8 @@ const WITHIN: Duration = Duration::from_secs(150);
 const INCIDENT_WITHIN: Duration = Duration::from_secs(75);
 /// From there to everything else.
 const AFTER_WITHIN: Duration = Duration::from_secs(30);
+/// Soon enough to be seen within the test.
+const IDLE_SECONDS: u32 = 5;
 /// Readings before the hog. With so few, no deviation is as rare as the scores of a long history can say: the test's
 /// configuration opens at lower ones.
 const READINGS: usize = 40;
@@ -164,14 +166,18 @@ fn real_telemetry_becomes_an_incident_mails_and_a_call_forecast() {
 }
 
 fn configure(house: &Installation, inputs: &Inputs, smtp_port: u16) {
-    let mut directory = "id,region,services,language,channels,consents,name,sms,email\n".to_owned();
+    // The first two come by a topic, the others by a file.
+    let mut files = ["id,region,services,language,channels,consents,name,sms,email\n"; 2].map(str::to_owned);
     for (number, c) in CUSTOMERS.iter().enumerate() {
-        directory.push_str(&format!(
+        files[number / 2].push_str(&format!(
             "customer-{number},{},internet,{},email,{},{},{},{}\n",
             c.region, c.language, c.consents, c.name, c.phone, c.email
         ));
     }
-    let directory = house.folder.write("customers.csv", &directory);
+    let [by_topic, by_file] = files;
+    let by_topic = house.folder.write("by-topic.csv", &by_topic);
+    let by_file = house.folder.write("customers.csv", &by_file);
+    let topic = house.input("customers");
     let Inputs {
         collectd,
         otlp,
@@ -179,8 +185,10 @@ fn configure(house: &Installation, inputs: &Inputs, smtp_port: u16) {
         otlp_json,
         calls,
     } = inputs;
-    house.configure(&format!(
-        "sources:
+    house.configure(
+        IDLE_SECONDS,
+        &format!(
+            "sources:
   - {{name: collectd, topic: {collectd}, format: collectd_json}}
   - {{name: otlp, topic: {otlp}, format: otlp_proto}}
   - {{name: otlp-logs, topic: {otlp_logs}, format: auto}}
@@ -208,12 +216,18 @@ outreach:
   services: {{internet: {{name: {{fa: اینترنت, en: internet}}}}}}
   regions: {{IR-23: {{name: {{fa: تهران, en: Tehran}}}}}}
   calls: {{interval_minutes: 5}}
-directory: {{file: \"{}\"}}
+directory: {{file: \"{}\", topic: {topic}}}
 gateways:
   email: {{smtp: {{host: 127.0.0.1, port: {smtp_port}, tls: none, from: \"Forecall <notices@example.org>\"}}}}
 ",
-        directory.display()
-    ));
+            by_file.display()
+        ),
+    );
+    let published = house.finish(
+        "publish",
+        &["directory", "publish", by_topic.to_str().unwrap(), "--config"],
+    );
+    assert!(published.contains("2 customers published"), "{published}");
 }
 
 fn write_inputs(inputs: &Inputs) {

@@ -155,6 +155,11 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
     )?;
 
     let rows = records.len();
+    // Partition by partition, for each offset in memory: which record of all it is.
+    let mut places: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    for (place, (_, partition, _, _)) in records.iter().enumerate() {
+        places.entry(*partition).or_default().push(place);
+    }
     let bar = progress(rows);
     let mut scored: Vec<ScoredSample> = Vec::new();
     let stamped = records
@@ -165,6 +170,12 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
         scored.extend(more);
     })?;
     scored.extend(house.finish()?);
+    // In the order of the input: how partitions take turns hangs on how much is fed at once.
+    scored.sort_by_key(|sample| {
+        let offset = usize::try_from(sample.position.offset).unwrap_or(usize::MAX);
+        let place = places.get(&sample.position.partition).and_then(|p| p.get(offset));
+        (place.copied(), sample.row)
+    });
     bar.finish_and_clear();
 
     let mut output = Output::create(&args.out)?;

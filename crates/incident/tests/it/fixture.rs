@@ -93,6 +93,8 @@ pub(crate) fn settings() -> Arc<CorrelateSettings> {
 pub(crate) struct Run {
     pub(crate) stage: CorrelateStage,
     pub(crate) events: Vec<IncidentEvent>,
+    /// What the stage was given, in order.
+    pub(crate) entries: Vec<CorrelateEntry>,
     anomalies: BTreeMap<String, Anomaly>,
     incidents: Vec<IncidentId>,
     ticked: Option<EventTime>,
@@ -106,6 +108,7 @@ impl Run {
         Self {
             stage: CorrelateStage::new(settings()),
             events: Vec::new(),
+            entries: Vec::new(),
             anomalies: BTreeMap::new(),
             incidents: Vec::new(),
             ticked: None,
@@ -284,6 +287,7 @@ impl Run {
     }
 
     pub(crate) fn step(&mut self, entry: CorrelateEntry) {
+        self.entries.push(entry.clone());
         let input = CorrelateInput {
             position: self.position(),
             entry,

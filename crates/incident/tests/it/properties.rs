@@ -96,6 +96,34 @@ proptest! {
     }
 
     #[test]
+    fn what_comes_twice_changes_nothing(
+        lines in lines(),
+        doubled in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..30), 0..30),
+    ) {
+        let mut once = Run::new();
+        once.line("ticks");
+        once.line("00:00");
+        lines.iter().for_each(|line| once.line(line));
+        once.line("04:00");
+        let mut entries: Vec<_> = once.entries.iter().cloned().enumerate().collect();
+        for (which, behind) in doubled {
+            let i = which.index(once.entries.len());
+            entries.push((i + behind, once.entries[i].clone()));
+        }
+        entries.sort_by_key(|(place, _)| *place);
+        let mut twice = Run::new();
+        entries.into_iter().for_each(|(_, entry)| twice.step(entry));
+        // The log is longer by the doubles, so commands stand elsewhere in it.
+        let bare = |events: Vec<IncidentEvent>| -> Vec<IncidentEvent> {
+            events.into_iter().map(|mut event| {
+                event.incident.lineage = Default::default();
+                event
+            }).collect()
+        };
+        prop_assert_eq!(bare(once.events), bare(twice.events));
+    }
+
+    #[test]
     fn what_comes_shuffled_within_the_watermark_gives_the_same_events(
         (lines, order) in lines().prop_flat_map(|lines| {
             let anomalies: Vec<String> =

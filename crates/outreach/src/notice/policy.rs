@@ -42,6 +42,12 @@ pub(crate) fn for_notice(
     settings: &OutreachSettings,
 ) -> Option<(HoldReason, String)> {
     let incident = question.incident;
+    if incident.domain.is_canary() {
+        return Some((
+            HoldReason::Policy,
+            "a canary: it shows that the whole way works, and nobody is ever told".into(),
+        ));
+    }
     if incident.simulated {
         return Some((
             HoldReason::Simulated,

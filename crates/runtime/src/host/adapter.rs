@@ -32,6 +32,19 @@ pub trait Adapter: Send + Sync + 'static {
     /// Why it can't be decoded; the record is counted, and goes to the dead letters where its reason says so.
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<InputOf<Self>>, Reject>;
 
+    /// As [`decode`](Self::decode), in the memory of an input that was stepped and is no longer needed.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn decode_reusing(
+        &self,
+        record: &RecordRef<'_>,
+        spare: Option<InputOf<Self>>,
+    ) -> Result<Option<InputOf<Self>>, Reject> {
+        drop(spare);
+        self.decode(record)
+    }
+
     /// One output as effects, in order.
     ///
     /// # Errors
@@ -52,9 +65,15 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
-    /// Told after each committed batch what it held, for metrics. Muted effects aren't told.
-    fn committed(&self, effects: &[Effect]) {
-        let _ = effects;
+    /// Whether the stage wants to be [told](Self::committed) of this record once it stands.
+    fn watches(&self, record: &OutRecord) -> bool {
+        let _ = record;
+        false
+    }
+
+    /// Told of the records watched that have just been committed, for metrics. Muted ones aren't told.
+    fn committed(&self, records: &[OutRecord]) {
+        let _ = records;
     }
 
     /// Told how a stage stands, as often as it is asked for heartbeats; for gauges.

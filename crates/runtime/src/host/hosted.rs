@@ -1,14 +1,19 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use forecall_log::{Assignment, Committed, Handler, OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Digest, Stage};
-use forecall_types::{EventTime, Fingerprint, Reject};
+use forecall_stage::{Checkpoint, Counts, Digest, Stage};
+use forecall_types::{EventTime, Fingerprint, Reject, RejectReason};
 use tracing::{info, warn};
 
-use crate::host::planner::{Plan, Planner};
-use crate::host::{Adapter, HostError, InputOf};
+use crate::host::planner::{Parked, Plan, Planner};
+use crate::host::{Adapter, HostError, InputOf, Part};
+
+/// A partition given back comes back within a rebalance or two, or another process has it; its memory is worth keeping for
+/// as long as a rolling restart takes.
+const PARKED_FOR: Duration = Duration::from_secs(120);
 
 /// One record gathered: decoded while its bytes were at hand.
 pub(super) struct Gathered<A: Adapter> {
@@ -19,7 +24,7 @@ pub(super) struct Gathered<A: Adapter> {
 
 /// What a record came to.
 pub(super) enum What<A: Adapter> {
-    Input(Box<InputOf<A>>),
+    Input(InputOf<A>),
     Nothing,
     Refused(Reject, Option<OutRecord>),
 }
@@ -28,6 +33,8 @@ pub(super) enum What<A: Adapter> {
 pub(super) struct Hosted<A: Adapter> {
     pub(super) stage: A::Stage,
     pub(super) digest: Digest,
+    /// What became of the records so far.
+    pub(super) counts: Counts,
     /// Offset after the last record stepped.
     pub(super) next_offset: i64,
     /// What stands committed; below its position effects are muted.
@@ -35,11 +42,27 @@ pub(super) struct Hosted<A: Adapter> {
     /// Still re-reading what was committed before.
     pub(super) restoring: bool,
     pub(super) gathered: Vec<Gathered<A>>,
+    /// Inputs that were stepped, for their memory: never more than were gathered at once.
+    pub(super) spare: Vec<InputOf<A>>,
+    /// What the records since the committed position come to, not committed yet.
+    pub(super) pending: Part,
+    /// Since when effects of it are lost with a commit that didn't stand: this memory must not be gone on with.
+    pub(super) tainted: Option<EventTime>,
+    /// Offsets that are left out, because `step` has panicked on them twice.
+    pub(super) skips: BTreeSet<i64>,
     /// When the last record came, by the host's clock.
     pub(super) last_record_at: EventTime,
     pub(super) last_tick: EventTime,
     pub(super) saved_at: EventTime,
     pub(super) saved_offset: i64,
+}
+
+impl<A: Adapter> Hosted<A> {
+    /// Whether records were stepped beyond what is committed.
+    pub(super) fn is_ahead(&self) -> bool {
+        let at = self.committed.as_ref().map_or(0, |c| c.next_offset);
+        !self.restoring && self.tainted.is_none() && self.next_offset > at
+    }
 }
 
 /// What the host keeps of its partitions, and the handler the log talks to.
@@ -51,7 +74,10 @@ pub(super) struct Hosting<A: Adapter> {
     pub(super) metrics: Metrics,
     pub(super) now: EventTime,
     pub(super) owned: BTreeMap<TopicPartition, Hosted<A>>,
-    parked: BTreeMap<TopicPartition, Hosted<A>>,
+    /// Memories of partitions we have lost, and when: they may come back unchanged.
+    parked: BTreeMap<TopicPartition, (EventTime, Hosted<A>)>,
+    /// A partition was given back since this was looked at last.
+    pub(super) has_lost: bool,
     /// First failure of a rebalance; the host stops with it.
     pub(super) failed: Option<HostError>,
     /// Records and bytes by topic, since they were counted last.
@@ -68,19 +94,45 @@ impl<A: Adapter> Hosting<A> {
             now: EventTime::MIN,
             owned: BTreeMap::new(),
             parked: BTreeMap::new(),
+            has_lost: false,
             failed: None,
             read: BTreeMap::new(),
         }
+    }
+
+    /// Forgets memories of partitions that haven't come back.
+    pub(super) fn forget_parked(&mut self) {
+        let now = self.now;
+        let stale: Vec<_> = self
+            .parked
+            .iter()
+            .filter(|(_, (since, _))| now.since(*since) >= PARKED_FOR)
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        for partition in stale {
+            self.planner.forget(&partition);
+            self.parked.remove(&partition);
+        }
+    }
+
+    /// Records that wait to be stepped.
+    pub(super) fn gathered(&self) -> usize {
+        self.owned.values().map(|hosted| hosted.gathered.len()).sum()
     }
 
     fn fresh(&self, partition: &TopicPartition, committed: Option<Committed>) -> Hosted<A> {
         Hosted {
             stage: self.adapter.create(partition),
             digest: Digest::default(),
+            counts: Counts::default(),
             next_offset: 0,
             restoring: committed.as_ref().is_some_and(|c| c.next_offset > 0),
             committed,
             gathered: Vec::new(),
+            spare: Vec::new(),
+            pending: Part::default(),
+            tainted: None,
+            skips: BTreeSet::new(),
             last_record_at: self.now,
             last_tick: EventTime::MIN,
             saved_at: self.now,
@@ -94,16 +146,28 @@ impl<A: Adapter> Hosting<A> {
         match plan {
             Plan::Failed(error) => Err(error),
             Plan::Parked => match parked {
-                Some(hosted) => Ok((hosted, "parked")),
+                Some((_, hosted)) => Ok((hosted, "parked")),
                 None => Ok((self.fresh(partition, committed), "fresh")),
             },
             Plan::Fresh => Ok((self.fresh(partition, committed), "fresh")),
+            Plan::Stateless => {
+                let mut hosted = self.fresh(partition, committed);
+                hosted.restoring = false;
+                if let Some(at) = &hosted.committed {
+                    hosted.next_offset = at.next_offset;
+                    // Where another tool has set the position, the chain begins anew.
+                    let point: Option<Checkpoint> = at.metadata.parse().ok();
+                    (hosted.digest, hosted.counts) = point.map(|p| (p.digest, p.counts)).unwrap_or_default();
+                }
+                Ok((hosted, "stateless"))
+            }
             Plan::Snapshot(snapshot) => {
                 let mut hosted = self.fresh(partition, committed);
                 match self.adapter.load(partition, &snapshot.state) {
                     Ok(stage) => {
                         hosted.stage = stage;
                         hosted.digest = snapshot.header.checkpoint.digest;
+                        hosted.counts = snapshot.header.checkpoint.counts;
                         hosted.next_offset = snapshot.header.next_offset;
                         hosted.saved_offset = snapshot.header.next_offset;
                         hosted.restoring = hosted
@@ -127,7 +191,14 @@ impl<A: Adapter> Handler for Hosting<A> {
     fn assigned(&mut self, assignment: &Assignment) {
         let partition = &assignment.partition;
         match self.take_over(partition) {
-            Ok((hosted, how)) => {
+            Ok((mut hosted, how)) => {
+                match self.planner.skips(partition) {
+                    Ok(skips) => hosted.skips = skips,
+                    Err(error) => {
+                        self.failed = self.failed.take().or(Some(error));
+                        return;
+                    }
+                }
                 let (from, to) = (
                     hosted.next_offset,
                     hosted.committed.as_ref().map_or(0, |c| c.next_offset),
@@ -145,30 +216,48 @@ impl<A: Adapter> Handler for Hosting<A> {
             return;
         };
         info!(stage = A::Stage::NAME, %partition, lost, "partition given back");
+        self.has_lost = true;
         hosted.gathered.clear();
-        // What was stepped and not committed has changed the stage: only a memory that stands exactly at the committed
-        // position is worth keeping.
-        let stands = hosted
-            .committed
-            .as_ref()
-            .is_some_and(|c| c.next_offset == hosted.next_offset);
-        if let (true, false, Some(at)) = (stands, hosted.restoring, hosted.committed.clone()) {
-            self.planner.park(partition, at);
-            self.parked.insert(partition.clone(), hosted);
+        // What was stepped and not committed is kept with its effects: if the partition comes back and nobody has committed
+        // anything meanwhile, this memory is still the newest there is.
+        if hosted.tainted.is_none() && !hosted.restoring && hosted.next_offset > 0 {
+            let parked = Parked {
+                committed: hosted.committed.clone(),
+                next_offset: hosted.next_offset,
+            };
+            self.planner.park(partition, parked);
+            self.parked.insert(partition.clone(), (self.now, hosted));
         }
     }
 
     fn record(&mut self, record: &RecordRef<'_>) {
-        let partition = TopicPartition::new(record.topic, record.partition);
-        let Some(hosted) = self.owned.get_mut(&partition) else {
+        // A handful of partitions: comparing them costs less than making a key to look one up by.
+        let found = self
+            .owned
+            .iter_mut()
+            .find(|(p, _)| p.partition == record.partition && *p.topic == *record.topic);
+        let Some((partition, hosted)) = found else {
+            let partition = TopicPartition::new(record.topic, record.partition);
             warn!(stage = A::Stage::NAME, %partition, "a record of a partition that isn't ours was left alone");
             return;
         };
-        let (records, bytes) = self.read.entry(Arc::clone(&partition.topic)).or_default();
-        *records += 1;
-        *bytes += u64::try_from(record.len()).unwrap_or(u64::MAX);
-        let what = match self.adapter.decode(record) {
-            Ok(Some(input)) => What::Input(Box::new(input)),
+        if !self.read.contains_key(record.topic) {
+            self.read.insert(Arc::clone(&partition.topic), (0, 0));
+        }
+        if let Some((records, bytes)) = self.read.get_mut(record.topic) {
+            *records += 1;
+            *bytes += u64::try_from(record.len()).unwrap_or(u64::MAX);
+        }
+        let decoded = if hosted.skips.contains(&record.offset) {
+            Err(Reject::new(
+                RejectReason::Quarantined,
+                "step has panicked on it twice",
+            ))
+        } else {
+            self.adapter.decode_reusing(record, hosted.spare.pop())
+        };
+        let what = match decoded {
+            Ok(Some(input)) => What::Input(input),
             Ok(None) => What::Nothing,
             Err(reject) => {
                 let letter = reject

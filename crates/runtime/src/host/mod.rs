@@ -3,6 +3,7 @@
 mod adapter;
 mod hosted;
 mod planner;
+mod saver;
 mod sink;
 mod stepper;
 mod turn;
@@ -10,14 +11,14 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-use forecall_ledger::LedgerError;
+use forecall_ledger::{DirectoryRow, LedgerError};
 use forecall_log::{LogError, OutRecord};
 use forecall_stage::SnapshotError;
-use forecall_types::{Intent, NoticeId, NoticeText};
+use forecall_types::{CustomerId, EventTime, Intent, NoticeId, NoticeText};
 
 pub use adapter::{Adapter, InputOf, OutputOf};
 pub(crate) use sink::lock;
-pub use sink::{LedgerSink, LogSink, Part, Sink, Work};
+pub use sink::{DirectorySink, LedgerSink, LogSink, Part, Sink, Work};
 pub use turn::{Host, HostSettings, Place};
 
 /// One thing to be done by the host, in order, all of a batch or none.
@@ -33,6 +34,10 @@ pub enum Effect {
     Cancel(NoticeId, forecall_types::HoldReason),
     /// Turn the kill switch.
     Kill(bool),
+    /// Keep a person's addresses in the ledger: from a directory topic.
+    Know(Box<DirectoryRow>),
+    /// Erase a person from the ledger.
+    Forget(CustomerId, EventTime),
 }
 
 impl Effect {
@@ -40,7 +45,12 @@ impl Effect {
     pub fn published(self) -> Option<OutRecord> {
         match self {
             Self::Publish(record) => Some(record),
-            Self::Intend(_) | Self::Word(..) | Self::Cancel(..) | Self::Kill(_) => None,
+            Self::Intend(_)
+            | Self::Word(..)
+            | Self::Cancel(..)
+            | Self::Kill(_)
+            | Self::Know(_)
+            | Self::Forget(..) => None,
         }
     }
 }
@@ -90,6 +100,25 @@ pub enum HostError {
         found: String,
         /// What was committed.
         committed: String,
+    },
+    /// `step` panicked on a record: our bug. After the second time the record is left out.
+    #[error(
+        "{stage} on {partition}: step panicked at offset {offset} ({times} of 2): {what}. After a restart {next}. \
+         Remedy: docs/runbooks/quarantine.md"
+    )]
+    StepPanicked {
+        /// The stage.
+        stage: &'static str,
+        /// The partition.
+        partition: String,
+        /// Of the record.
+        offset: i64,
+        /// How often by now.
+        times: u32,
+        /// What the panic said.
+        what: String,
+        /// What will happen.
+        next: &'static str,
     },
     /// The settings ask for what can't be done.
     #[error("{0}")]

@@ -9,7 +9,7 @@ use crate::host::{Effect, HostError};
 /// What a batch comes to: effects and positions that stand or fall together.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Records for the stage's own log that are no effect of a step: ticks, heartbeats, dead letters.
+    /// Records that are no effect of a step: ticks for the stage's own log, heartbeats.
     pub own: Vec<OutRecord>,
     /// By partition.
     pub parts: BTreeMap<TopicPartition, Part>,
@@ -20,6 +20,8 @@ pub struct Work {
 pub struct Part {
     /// Effects of the steps, in order.
     pub effects: Vec<Effect>,
+    /// Dead letters.
+    pub letters: Vec<OutRecord>,
     /// The position read to; `None` where only effects without records came (a flush).
     pub position: Option<Committed>,
 }
@@ -72,6 +74,7 @@ impl Sink for LogSink {
             transaction
                 .records
                 .extend(part.effects.into_iter().filter_map(Effect::published));
+            transaction.records.extend(part.letters);
             transaction
                 .positions
                 .extend(part.position.map(|position| (partition, position)));
@@ -80,6 +83,56 @@ impl Sink for LogSink {
         transaction.records.extend(work.own);
         member.begin_commit(transaction)?;
         Ok(member.await_commit()?)
+    }
+}
+
+/// Commits to the log, after names and addresses of a directory topic have gone to the ledger: a person is never in
+/// outreach's log before they can be reached. A crash between the two repeats the ledger's half, which changes nothing then.
+pub struct DirectorySink {
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+impl DirectorySink {
+    /// On this ledger.
+    pub const fn new(ledger: Arc<Mutex<Ledger>>) -> Self {
+        Self { ledger }
+    }
+
+    fn keep(&self, work: &mut Work) -> Result<(), HostError> {
+        let mut ledger = lock(&self.ledger);
+        for part in work.parts.values_mut() {
+            let effects = std::mem::take(&mut part.effects);
+            let mut known = Vec::new();
+            for effect in effects {
+                match effect {
+                    Effect::Know(row) => known.push(*row),
+                    Effect::Forget(customer, at) => {
+                        ledger.import_customers(std::mem::take(&mut known))?;
+                        ledger.erase(&customer, at)?;
+                    }
+                    other => part.effects.push(other),
+                }
+            }
+            if !known.is_empty() {
+                ledger.import_customers(known)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sink for DirectorySink {
+    fn committed(
+        &self,
+        partition: &TopicPartition,
+        in_group: Option<&Committed>,
+    ) -> Result<Option<Committed>, HostError> {
+        LogSink.committed(partition, in_group)
+    }
+
+    fn commit(&self, member: &mut dyn Member, mut work: Work) -> Result<Outcome, HostError> {
+        self.keep(&mut work)?;
+        LogSink.commit(member, work)
     }
 }
 
@@ -125,6 +178,8 @@ impl LedgerSink {
                 Effect::Word(notice, text) => texts.push((notice, text)),
                 Effect::Cancel(notice, reason) => cancels.push((notice, reason)),
                 Effect::Kill(on) => killed = Some(on),
+                // The directory comes in by the intake, before its records reach this stage's log.
+                Effect::Know(_) | Effect::Forget(..) => {}
             }
         }
         let commit = LedgerCommit {
@@ -169,9 +224,12 @@ impl Sink for LedgerSink {
     }
 
     fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
-        if !work.own.is_empty() {
+        let mut work = work;
+        let letters = work.parts.values_mut().flat_map(|part| part.letters.drain(..));
+        let records: Vec<OutRecord> = letters.chain(work.own).collect();
+        if !records.is_empty() {
             member.begin_commit(Transaction {
-                records: work.own,
+                records,
                 positions: Vec::new(),
             })?;
             if member.await_commit()? == Outcome::NotOwner {

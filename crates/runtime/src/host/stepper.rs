@@ -1,12 +1,17 @@
-use forecall_log::TopicPartition;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use forecall_log::{OutRecord, TopicPartition, crash};
 use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Checkpoint, Effects, Stage};
+use forecall_stage::{Checkpoint, Digest, Effects, Stage};
 use forecall_types::invariant::InvariantId;
-use forecall_types::{Fingerprint, Reject, check_invariant};
+use forecall_types::{Fingerprint, Reject, RejectReason, check_invariant};
 use tracing::{error, info, warn};
 
 use crate::host::hosted::{Gathered, Hosted, What};
-use crate::host::{Adapter, Effect, HostError, OutputOf, Work};
+use crate::host::planner::PANICS_MAX;
+use crate::host::{Adapter, Effect, HostError, OutputOf};
+use crate::snapshots::SnapshotStore;
 
 /// Steps the records of one partition.
 pub(super) struct Stepper<'a, A: Adapter> {
@@ -14,6 +19,7 @@ pub(super) struct Stepper<'a, A: Adapter> {
     pub(super) metrics: &'a Metrics,
     pub(super) partition: &'a TopicPartition,
     pub(super) settings: Fingerprint,
+    pub(super) snapshots: &'a SnapshotStore,
 }
 
 impl<A: Adapter> Stepper<'_, A> {
@@ -32,6 +38,7 @@ impl<A: Adapter> Stepper<'_, A> {
             version: A::Stage::VERSION,
             settings: self.settings,
             digest: hosted.digest,
+            counts: hosted.counts,
         };
         let partition = self.partition;
         match committed.metadata.parse::<Checkpoint>() {
@@ -54,10 +61,12 @@ impl<A: Adapter> Stepper<'_, A> {
             }
         }
         hosted.next_offset = hosted.next_offset.max(committed.next_offset);
+        crash::point("restored");
         Ok(())
     }
 
-    pub(super) fn step(&mut self, hosted: &mut Hosted<A>, record: Gathered<A>, work: &mut Work) {
+    /// Steps one record; what it comes to waits in `hosted.pending`.
+    pub(super) fn step(&mut self, hosted: &mut Hosted<A>, record: Gathered<A>) -> Result<(), HostError> {
         let muted = hosted.restoring;
         check_invariant!(
             InvariantId::L1,
@@ -67,33 +76,68 @@ impl<A: Adapter> Stepper<'_, A> {
             record.offset,
             hosted.next_offset
         );
-        hosted.digest.record(record.offset, record.payload);
-        hosted.next_offset = record.offset + 1;
         match record.what {
             What::Input(input) => {
                 let mut effects = Effects::default();
-                hosted.stage.step(&input, &mut effects);
-                let mut performed = Vec::new();
-                self.perform(hosted, effects, muted, &mut performed);
-                if !performed.is_empty() {
-                    work.parts
-                        .entry(self.partition.clone())
-                        .or_default()
-                        .effects
-                        .append(&mut performed);
-                }
+                let stage = &mut hosted.stage;
+                catch_unwind(AssertUnwindSafe(|| stage.step(&input, &mut effects)))
+                    .map_err(|panic| self.panicked(record.offset, panic.as_ref()))?;
+                hosted.digest.record(record.offset, record.payload);
+                self.perform(hosted, effects, muted);
+                hosted.spare.push(input);
             }
-            What::Nothing => {}
+            What::Nothing => hosted.digest.record(record.offset, record.payload),
             What::Refused(reject, letter) => {
-                if muted {
-                    return;
-                }
-                self.count(&reject);
-                if let Some(letter) = letter {
-                    self.metrics.inc(Metric::DeadLettersTotal, &[A::Stage::NAME], 1);
-                    work.own.push(letter);
-                }
+                hosted.digest.record(record.offset, record.payload);
+                self.refuse(hosted, &reject, letter, muted);
             }
+        }
+        hosted.next_offset = record.offset + 1;
+        hosted.counts.records += 1;
+        Ok(())
+    }
+
+    fn refuse(&self, hosted: &mut Hosted<A>, reject: &Reject, letter: Option<OutRecord>, muted: bool) {
+        if letter.is_some() {
+            hosted.counts.dead_letters += 1;
+        } else {
+            hosted.counts.refused += 1;
+        }
+        if muted {
+            return;
+        }
+        self.count(reject);
+        if reject.reason == RejectReason::Quarantined {
+            error!(stage = A::Stage::NAME, partition = %self.partition, "a record is left out: step has panicked on it twice");
+        }
+        if let Some(letter) = letter {
+            self.metrics.inc(Metric::DeadLettersTotal, &[A::Stage::NAME], 1);
+            hosted.pending.letters.push(letter);
+        }
+    }
+
+    /// Notes a panic of `step`: the memory it leaves behind is worth nothing, so the host must end.
+    fn panicked(&self, offset: i64, panic: &(dyn Any + Send)) -> HostError {
+        let (stage, partition) = (A::Stage::NAME, self.partition.to_string());
+        let what = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        match self.snapshots.note_panic(stage, self.partition, offset) {
+            Ok(times) => HostError::StepPanicked {
+                stage,
+                partition,
+                offset,
+                times,
+                what,
+                next: if times < PANICS_MAX {
+                    "it is tried once more"
+                } else {
+                    "it is a dead letter, and left out"
+                },
+            },
+            Err(error) => error,
         }
     }
 
@@ -103,40 +147,41 @@ impl<A: Adapter> Stepper<'_, A> {
     }
 
     /// Encodes and hashes the effects; muted ones go no further.
-    pub(super) fn perform(
-        &mut self,
-        hosted: &mut Hosted<A>,
-        mut effects: Effects<OutputOf<A>>,
-        muted: bool,
-        into: &mut Vec<Effect>,
-    ) {
+    pub(super) fn perform(&mut self, hosted: &mut Hosted<A>, mut effects: Effects<OutputOf<A>>, muted: bool) {
         let (outputs, rejects) = effects.drain();
-        if !muted {
-            rejects.for_each(|reject| self.count(&reject));
+        for reject in rejects {
+            hosted.counts.parts_refused += 1;
+            if !muted {
+                self.count(&reject);
+            }
         }
-        let mut encoded = Vec::new();
+        let first = hosted.pending.effects.len();
         for output in outputs {
-            if let Err(reject) = self.adapter.encode(self.partition, output, &mut encoded) {
+            if let Err(reject) = self
+                .adapter
+                .encode(self.partition, output, &mut hosted.pending.effects)
+            {
                 self.count(&reject);
                 error!(stage = A::Stage::NAME, partition = %self.partition, reason = %reject.detail, "an output was refused");
             }
         }
-        for effect in &encoded {
-            digest_effect(hosted, effect);
+        for effect in hosted.pending.effects.iter().skip(first) {
+            digest_effect(&mut hosted.digest, effect);
         }
-        if !muted {
+        if muted {
+            hosted.pending.effects.truncate(first);
+        } else if hosted.pending.effects.len() > first {
+            let count = hosted.pending.effects.len() - first;
             self.metrics.inc(
                 Metric::OutputsTotal,
                 &[A::Stage::NAME, "all"],
-                u64::try_from(encoded.len()).unwrap_or(u64::MAX),
+                u64::try_from(count).unwrap_or(u64::MAX),
             );
-            into.append(&mut encoded);
         }
     }
 }
 
-fn digest_effect<A: Adapter>(hosted: &mut Hosted<A>, effect: &Effect) {
-    let digest = &mut hosted.digest;
+fn digest_effect(digest: &mut Digest, effect: &Effect) {
     match effect {
         Effect::Publish(r) => {
             digest.effect(&r.topic, r.key.as_deref().unwrap_or_default(), r.value.as_deref())
@@ -146,6 +191,9 @@ fn digest_effect<A: Adapter>(hosted: &mut Hosted<A>, effect: &Effect) {
             digest.effect("words", notice.as_str().as_bytes(), Some(text.body.as_bytes()));
         }
         Effect::Kill(on) => digest.effect("kill", &[u8::from(*on)], None),
+        // The addresses themselves are in the record's payload, which the digest has already.
+        Effect::Know(row) => digest.effect("know", row.customer.id.as_str().as_bytes(), None),
+        Effect::Forget(customer, _) => digest.effect("forget", customer.as_str().as_bytes(), None),
         Effect::Cancel(notice, reason) => {
             digest.effect(
                 "cancel",

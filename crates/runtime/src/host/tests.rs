@@ -13,7 +13,14 @@ use crate::host::{Adapter, Effect, Host, HostError, HostSettings, LogSink, Place
 use crate::snapshots::SnapshotStore;
 
 /// A running sum: every output hangs on all records before it, so a lost, doubled or reordered one shows.
-struct Sum(u64);
+struct Sum {
+    sum: u64,
+    /// It speaks at inputs that this divides.
+    every: u64,
+}
+
+/// An input on which the stage panics, where the adapter plants it.
+const POISON: u64 = 13;
 
 impl Stage for Sum {
     type Settings = ();
@@ -22,20 +29,26 @@ impl Stage for Sum {
     const NAME: &'static str = "sum";
     const VERSION: u32 = 1;
     fn step(&mut self, input: &u64, effects: &mut Effects<u64>) {
-        self.0 = self.0.wrapping_mul(31).wrapping_add(*input);
-        effects.emit(self.0);
+        assert_ne!(*input, u64::MAX, "poison");
+        self.sum = self.sum.wrapping_mul(31).wrapping_add(*input);
+        if input.is_multiple_of(self.every) {
+            effects.emit(self.sum);
+        }
     }
     fn save(&self) -> Result<Vec<u8>, SnapshotError> {
-        encode_state(&self.0)
+        encode_state(&(self.sum, self.every))
     }
     fn load((): (), bytes: &[u8]) -> Result<Self, SnapshotError> {
-        decode_state(bytes).map(Sum)
+        decode_state(bytes).map(|(sum, every)| Self { sum, every })
     }
 }
 
 struct SumAdapter {
     /// A planted fault: a stage that doesn't repeat itself.
     bias: u64,
+    every: u64,
+    /// A planted fault: `step` panics on [`POISON`].
+    poisoned: bool,
 }
 
 impl Adapter for SumAdapter {
@@ -44,7 +57,10 @@ impl Adapter for SumAdapter {
         Fingerprint::of(b"same")
     }
     fn create(&self, _: &TopicPartition) -> Sum {
-        Sum(self.bias)
+        Sum {
+            sum: self.bias,
+            every: self.every,
+        }
     }
     fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<Sum, SnapshotError> {
         Sum::load((), state)
@@ -53,7 +69,13 @@ impl Adapter for SumAdapter {
         std::str::from_utf8(record.value.unwrap_or_default())
             .ok()
             .and_then(|text| text.parse().ok())
-            .map(Some)
+            .map(|input| {
+                Some(if self.poisoned && input == POISON {
+                    u64::MAX
+                } else {
+                    input
+                })
+            })
             .ok_or_else(|| Reject::new(RejectReason::Malformed, "not a number"))
     }
     fn encode(&self, _: &TopicPartition, output: u64, into: &mut Vec<Effect>) -> Result<(), Reject> {
@@ -77,6 +99,7 @@ struct Bed {
     log: InProcess,
     snapshots: SnapshotStore,
     clock: Arc<ManualClock>,
+    metrics: Metrics,
     written: u64,
 }
 
@@ -94,6 +117,7 @@ impl Bed {
             log,
             snapshots: SnapshotStore::in_memory("g").unwrap(),
             clock,
+            metrics: Metrics::new(),
             written: 0,
         }
     }
@@ -113,24 +137,43 @@ impl Bed {
     }
 
     fn host(&self, instance: &str, bias: u64) -> Result<Host<SumAdapter>, HostError> {
+        let adapter = SumAdapter {
+            bias,
+            every: 1,
+            poisoned: false,
+        };
+        self.host_of(instance, adapter, HostSettings::default())
+    }
+
+    fn host_of(
+        &self,
+        instance: &str,
+        adapter: SumAdapter,
+        settings: HostSettings,
+    ) -> Result<Host<SumAdapter>, HostError> {
         let membership = Membership {
             group: "g".into(),
             instance: instance.into(),
             topics: vec!["in".into()],
             is_static: true,
         };
-        let settings = HostSettings {
-            batch_records_max: 7,
-            ..HostSettings::default()
-        };
         let place = Place {
             sink: Arc::new(LogSink),
             snapshots: self.snapshots.clone(),
             clock: Arc::clone(&self.clock) as Arc<_>,
-            metrics: Metrics::new(),
-            settings,
+            metrics: self.metrics.clone(),
+            settings: HostSettings {
+                batch_records_max: 7,
+                ..settings
+            },
         };
-        Host::join(&self.log, &membership, SumAdapter { bias }, place)
+        Host::join(&self.log, &membership, adapter, place)
+    }
+
+    fn committed(&self) -> Option<i64> {
+        let place = TopicPartition::new("in", 0);
+        let found = self.log.committed("g", &[place]).unwrap();
+        found.into_iter().flatten().next().map(|c| c.next_offset)
     }
 
     fn out(&self, topic: &str) -> Vec<String> {
@@ -258,4 +301,114 @@ fn what_cannot_be_read_is_a_dead_letter_once() {
     settle(&mut bed.host("m", 0).unwrap());
     assert_eq!(bed.out("dead"), ["not a number"]);
     assert_eq!(bed.out("out"), bed.oracle());
+}
+
+/// Speaks at every tenth record, and is in no hurry to commit.
+fn taciturn(bed: &Bed, instance: &str) -> Host<SumAdapter> {
+    let adapter = SumAdapter {
+        bias: 0,
+        every: 10,
+        poisoned: false,
+    };
+    let settings = HostSettings {
+        commit_every: Duration::from_secs(5),
+        pulse_every: Duration::from_secs(3_600),
+        ..HostSettings::default()
+    };
+    bed.host_of(instance, adapter, settings).unwrap()
+}
+
+#[test]
+fn positions_wait_for_their_time_and_effects_do_not() {
+    let mut bed = Bed::new();
+    let mut host = taciturn(&bed, "m");
+    bed.write(1);
+    settle(&mut host);
+    assert_eq!((bed.committed(), bed.out("out").len()), (Some(1), 1));
+    bed.write(8);
+    settle(&mut host);
+    assert_eq!(bed.committed(), Some(1), "nothing to say: the position can wait");
+    bed.clock.advance_to(EventTime::from_secs(5));
+    settle(&mut host);
+    assert_eq!(bed.committed(), Some(9), "but not for ever");
+    bed.write(3);
+    settle(&mut host);
+    assert_eq!((bed.committed(), bed.out("out").len()), (Some(12), 2));
+    bed.write(2);
+    settle(&mut host);
+    drop(host);
+    bed.write(7);
+    settle(&mut taciturn(&bed, "m"));
+    let wanted: Vec<_> = bed.oracle().into_iter().step_by(10).collect();
+    assert_eq!(bed.out("out"), wanted, "what waited at a crash is stepped again");
+}
+
+#[test]
+fn a_partition_that_comes_back_unchanged_keeps_what_waits() {
+    let mut bed = Bed::new();
+    let mut first = taciturn(&bed, "a");
+    for count in [1, 7] {
+        bed.write(count);
+        settle(&mut first);
+    }
+    assert_eq!(
+        bed.committed(),
+        Some(1),
+        "the first record spoke, the others wait"
+    );
+    let mut second = taciturn(&bed, "b");
+    for _ in 0..4 {
+        first.turn(Duration::ZERO).unwrap();
+        second.turn(Duration::ZERO).unwrap();
+    }
+    assert_eq!((first.partitions().count(), second.partitions().count()), (1, 1));
+    // What has been stepped can't be read again: only the memory kept knows it.
+    bed.log.forget(&TopicPartition::new("in", 0), 8);
+    bed.write(3);
+    settle(&mut first);
+    let wanted: Vec<_> = bed.oracle().into_iter().step_by(10).collect();
+    assert_eq!(bed.out("out"), wanted);
+}
+
+#[test]
+fn a_record_on_which_step_panics_twice_is_left_out() {
+    let mut bed = Bed::new();
+    bed.write(20);
+    let poisoned = || SumAdapter {
+        bias: 0,
+        every: 1,
+        poisoned: true,
+    };
+    let run = |bed: &Bed| {
+        let mut host = bed.host_of("m", poisoned(), HostSettings::default()).unwrap();
+        loop {
+            match host.turn(Duration::ZERO) {
+                Ok(true) => {}
+                Ok(false) => break None,
+                Err(error) => break Some(error),
+            }
+        }
+    };
+    for time in 1..=2 {
+        let error = run(&bed).expect("it panics");
+        assert!(
+            matches!(&error, HostError::StepPanicked { offset: 13, times, .. } if *times == time),
+            "{error}"
+        );
+    }
+    assert!(run(&bed).is_none());
+    assert_eq!(bed.out("dead"), ["13"]);
+    let mut sum = 0_u64;
+    let wanted: Vec<String> = (0..20)
+        .filter(|i| *i != POISON)
+        .map(|i| {
+            sum = sum.wrapping_mul(31).wrapping_add(i);
+            sum.to_string()
+        })
+        .collect();
+    assert_eq!(bed.out("out"), wanted);
+    // Whoever reads it again leaves out the same record.
+    bed.write(1);
+    assert!(run(&bed).is_none());
+    assert_eq!(bed.out("dead"), ["13"]);
 }

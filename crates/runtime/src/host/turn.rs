@@ -1,18 +1,29 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forecall_log::{Committed, GatherLimits, Log, LogError, Member, Membership, Outcome, TopicPartition};
+use forecall_log::{
+    Committed, GatherLimits, Log, LogError, Member, Membership, OutRecord, Outcome, TooLong, TopicPartition,
+    crash,
+};
 use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Checkpoint, Effects, Pulse, Snapshot, SnapshotHeader, Stage};
-use forecall_types::EventTime;
+use forecall_stage::{Checkpoint, Effects, Pulse, Stage};
+use forecall_types::{EventTime, RejectReason};
 use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::host::hosted::Hosting;
 use crate::host::planner::Planner;
+use crate::host::saver::Saver;
 use crate::host::stepper::Stepper;
 use crate::host::{Adapter, Effect, HostError, Sink, Work};
 use crate::snapshots::SnapshotStore;
+
+/// Effects that wait for their commit at most: a few ten MiB of a stage that puts out as much as it reads.
+const EFFECTS_MAX: usize = 50_000;
+
+/// A rebalance is over by then, whatever the session time-out (45 s by default).
+const TAINTED_FOR: Duration = Duration::from_secs(120);
 
 /// How a host works.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +40,12 @@ pub struct HostSettings {
     pub idle_after: Duration,
     /// Between two snapshots of a partition.
     pub snapshot_every: Duration,
+    /// Whether snapshots are written by a thread of their own.
+    pub snapshot_in_background: bool,
+    /// How long positions may wait to be committed while there are no effects. Zero: every turn commits.
+    pub commit_every: Duration,
+    /// How long effects may wait while batch after batch is full.
+    pub commit_busy: Duration,
 }
 
 impl Default for HostSettings {
@@ -42,6 +59,11 @@ impl Default for HostSettings {
             pulse_every: Duration::from_secs(1),
             idle_after: Duration::from_secs(30),
             snapshot_every: Duration::from_secs(60),
+            snapshot_in_background: true,
+            // A transaction of positions costs some 20 ms: 2 % of a second.
+            commit_every: Duration::from_secs(1),
+            // Five transactions' own time: under load they cost a fifth, and nobody waits longer for an effect.
+            commit_busy: Duration::from_millis(100),
         }
     }
 }
@@ -62,13 +84,18 @@ pub struct Place {
 
 /// One member of a stage's group: hosts the stage on each partition it owns.
 pub struct Host<A: Adapter> {
-    hosting: Hosting<A>,
+    pub(super) hosting: Hosting<A>,
     member: Box<dyn Member>,
     sink: Arc<dyn Sink>,
     snapshots: SnapshotStore,
-    clock: Arc<dyn Clock>,
-    settings: HostSettings,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: HostSettings,
     last_pulse: EventTime,
+    /// Ticks and heartbeats, not committed yet.
+    own: Vec<OutRecord>,
+    /// Since when something waits to be committed.
+    waiting_since: Option<EventTime>,
+    pub(super) saver: Saver,
 }
 
 impl<A: Adapter> Host<A> {
@@ -84,14 +111,10 @@ impl<A: Adapter> Host<A> {
             metrics,
             settings,
         } = place;
-        let planner = Arc::new(Planner::new(
-            A::Stage::NAME,
-            A::Stage::VERSION,
-            Arc::clone(&sink),
-            snapshots.clone(),
-        ));
+        let planner = Arc::new(Planner::new::<A::Stage>(Arc::clone(&sink), snapshots.clone()));
         let member = log.join(membership, Arc::clone(&planner) as Arc<_>)?;
         let hosting = Hosting::new(Arc::new(adapter), planner, metrics);
+        let saver = Saver::new(snapshots.clone(), settings.snapshot_in_background);
         Ok(Self {
             hosting,
             member,
@@ -100,91 +123,164 @@ impl<A: Adapter> Host<A> {
             clock,
             settings,
             last_pulse: EventTime::MIN,
+            own: Vec::new(),
+            waiting_since: None,
+            saver,
         })
     }
 
-    /// Gathers for at most `wait`, steps, commits. Says whether anything moved.
+    /// Gathers for at most `wait`, steps, and commits when it is time. Says whether anything moved.
     ///
     /// # Errors
     /// See [`HostError`]; the host must not be used further.
     pub fn turn(&mut self, wait: Duration) -> Result<bool, HostError> {
         self.hosting.now = self.clock.now();
+        self.hosting.forget_parked();
         let limits = GatherLimits {
             records_max: self.settings.batch_records_max,
             bytes_max: self.settings.batch_bytes_max,
             wait,
         };
-        self.member.gather(&limits, &mut self.hosting)?;
+        let gathering = self.member.gather(&limits, &mut self.hosting);
+        if std::mem::take(&mut self.hosting.has_lost) {
+            // What they tell is only true together with effects that may have gone; they are made anew in a second.
+            self.own.clear();
+        }
+        gathering?;
         if let Some(error) = self.hosting.failed.take() {
             return Err(error);
         }
         self.hosting.now = self.clock.now();
-        let mut work = Work::default();
-        let moved = self.step_all(&mut work)?;
-        self.add_pulses(&mut work);
-        self.add_ticks(&mut work);
-        self.count_gathered();
-        let moved = moved || !work.is_empty();
-        if !work.is_empty() {
-            self.commit(work)?;
+        self.check_tainted()?;
+        let gathered = self.hosting.gathered();
+        if gathered > 0 {
+            crash::point("gathered");
+        }
+        self.step_all()?;
+        if gathered > 0 {
+            crash::point("stepped");
+        }
+        self.add_pulses();
+        self.add_ticks();
+        let is_busy = gathered >= self.settings.batch_records_max;
+        let is_due = self.is_commit_due(is_busy);
+        if is_due {
+            self.commit()?;
         }
         self.save_due(false)?;
-        Ok(moved)
+        Ok(gathered > 0 || is_due)
     }
 
-    fn step_all(&mut self, work: &mut Work) -> Result<bool, HostError> {
-        let mut moved = false;
-        let settings = self.hosting.settings;
-        let adapter = Arc::clone(&self.hosting.adapter);
-        for (partition, hosted) in &mut self.hosting.owned {
-            let gathered = std::mem::take(&mut hosted.gathered);
-            moved |= !gathered.is_empty();
-            let mut stepper = Stepper {
-                adapter: adapter.as_ref(),
-                metrics: &self.hosting.metrics,
-                partition,
-                settings: self.hosting.settings,
-            };
-            for record in gathered {
-                stepper.finish_restore(hosted, record.offset)?;
-                stepper.step(hosted, record, work);
-            }
-            let next = hosted.next_offset;
-            stepper.finish_restore(hosted, next)?;
-            let at = hosted.committed.as_ref().map_or(i64::MIN, |c| c.next_offset);
-            if !hosted.restoring && hosted.next_offset > at.max(0) {
-                let point = Checkpoint {
-                    version: A::Stage::VERSION,
-                    settings,
-                    digest: hosted.digest,
-                };
-                let position = Committed {
-                    next_offset: hosted.next_offset,
-                    metadata: point.to_string(),
-                };
-                work.parts.entry(partition.clone()).or_default().position = Some(position);
-            }
+    /// A partition whose commit didn't stand must be taken from us soon; where the log forgets to, only a restart helps.
+    fn check_tainted(&self) -> Result<(), HostError> {
+        let since = self
+            .hosting
+            .owned
+            .values()
+            .filter_map(|hosted| hosted.tainted)
+            .min();
+        if since.is_none_or(|since| self.hosting.now.since(since) < TAINTED_FOR) {
+            return Ok(());
         }
-        Ok(moved)
+        Err(HostError::Log(LogError::Fatal {
+            what: format!(
+                "{}: a batch was refused because its partitions have another owner, but they are still ours",
+                A::Stage::NAME
+            ),
+            source: None,
+        }))
+    }
+
+    fn stepper<'s>(
+        hosting: &'s Hosting<A>,
+        adapter: &'s A,
+        snapshots: &'s SnapshotStore,
+        partition: &'s TopicPartition,
+    ) -> Stepper<'s, A> {
+        Stepper {
+            adapter,
+            metrics: &hosting.metrics,
+            partition,
+            settings: hosting.settings,
+            snapshots,
+        }
+    }
+
+    fn step_all(&mut self) -> Result<(), HostError> {
+        let adapter = Arc::clone(&self.hosting.adapter);
+        let mut owned = std::mem::take(&mut self.hosting.owned);
+        let result = owned.iter_mut().try_for_each(|(partition, hosted)| {
+            let mut stepper = Self::stepper(&self.hosting, adapter.as_ref(), &self.snapshots, partition);
+            let mut gathered = std::mem::take(&mut hosted.gathered);
+            if hosted.restoring && !gathered.is_empty() {
+                crash::point("restore_read");
+            }
+            for record in gathered.drain(..) {
+                stepper.finish_restore(hosted, record.offset)?;
+                stepper.step(hosted, record)?;
+            }
+            // The room is used again.
+            hosted.gathered = gathered;
+            let next = hosted.next_offset;
+            stepper.finish_restore(hosted, next)
+        });
+        self.hosting.owned = owned;
+        result
+    }
+
+    /// Whether what waits is to be committed now. Effects wait only while more records than fit into a batch are there, and
+    /// never long; positions alone can wait: after a crash their records are stepped again, and come to the same.
+    fn is_commit_due(&mut self, is_busy: bool) -> bool {
+        let (mut effects, mut moved, mut save) = (self.own.len(), !self.own.is_empty(), false);
+        let now = self.hosting.now;
+        for hosted in self
+            .hosting
+            .owned
+            .values()
+            .filter(|hosted| hosted.tainted.is_none())
+        {
+            effects += hosted.pending.effects.len() + hosted.pending.letters.len();
+            let is_ahead = hosted.is_ahead();
+            moved |= is_ahead;
+            save |= is_ahead && now.since(hosted.saved_at) >= self.settings.snapshot_every;
+        }
+        if !moved && effects == 0 {
+            self.waiting_since = None;
+            return false;
+        }
+        let age = now.since(*self.waiting_since.get_or_insert(now));
+        let settings = &self.settings;
+        let is_due = save
+            || age >= settings.commit_every
+            || effects > 0 && (!is_busy || age >= settings.commit_busy)
+            || effects >= EFFECTS_MAX;
+        if is_due {
+            self.waiting_since = None;
+        }
+        is_due
     }
 
     /// Heartbeats of the stages: told often enough, and at once when records were stepped.
-    fn add_pulses(&mut self, work: &mut Work) {
+    fn add_pulses(&mut self) {
         let now = self.hosting.now;
         if now.since(self.last_pulse) < self.settings.pulse_every && self.last_pulse != EventTime::MIN {
             return;
         }
         self.last_pulse = now;
+        self.count_gathered();
         let mut effects = Effects::default();
         for (partition, hosted) in &mut self.hosting.owned {
-            if hosted.restoring {
+            // One whose effects were dropped is ahead of what stands: its watermark would be a lie.
+            if hosted.restoring || hosted.tainted.is_some() {
                 continue;
             }
             let end = self.member.end_offset(partition);
+            let caught_up = end.is_none_or(|end| hosted.next_offset >= end);
             let pulse = Pulse {
                 next_offset: hosted.next_offset,
-                caught_up: end.is_none_or(|end| hosted.next_offset >= end),
-                idle: now.since(hosted.last_record_at) >= self.settings.idle_after,
+                caught_up,
+                // What waits to be read isn't silence, however long nothing of it was handed out.
+                idle: caught_up && now.since(hosted.last_record_at) >= self.settings.idle_after,
             };
             hosted.stage.pulse(pulse, &mut effects);
             self.hosting.adapter.observe(partition, &hosted.stage, now);
@@ -199,19 +295,19 @@ impl<A: Adapter> Host<A> {
                     );
                 }
             }
-            work.own.extend(encoded.into_iter().filter_map(Effect::published));
+            self.own.extend(encoded.into_iter().filter_map(Effect::published));
         }
     }
 
-    fn add_ticks(&mut self, work: &mut Work) {
+    fn add_ticks(&mut self) {
         let at = self.hosting.now.floor(self.settings.tick_every);
         for (partition, hosted) in &mut self.hosting.owned {
-            if hosted.restoring || at <= hosted.last_tick {
+            if hosted.restoring || hosted.tainted.is_some() || at <= hosted.last_tick {
                 continue;
             }
             if let Some(tick) = self.hosting.adapter.tick(partition, at) {
                 hosted.last_tick = at;
-                work.own.push(tick);
+                self.own.push(tick);
                 let seconds = at.seconds_from(EventTime::default());
                 self.hosting
                     .metrics
@@ -242,23 +338,64 @@ impl<A: Adapter> Host<A> {
         }
     }
 
-    fn commit(&mut self, work: Work) -> Result<(), HostError> {
-        let positions: Vec<(TopicPartition, Committed)> = work
+    /// What waits, as one; and the records of it that the stage watches.
+    fn take_work(&mut self) -> (Work, Vec<OutRecord>) {
+        let mut work = Work {
+            own: std::mem::take(&mut self.own),
+            parts: BTreeMap::new(),
+        };
+        let mut watched = Vec::new();
+        for (partition, hosted) in &mut self.hosting.owned {
+            if hosted.restoring || hosted.tainted.is_some() {
+                continue;
+            }
+            let mut part = std::mem::take(&mut hosted.pending);
+            watched.extend(part.effects.iter().filter_map(|effect| match effect {
+                Effect::Publish(record) => self.hosting.adapter.watches(record).then(|| record.clone()),
+                _ => None,
+            }));
+            if hosted.is_ahead() {
+                let point = Checkpoint {
+                    version: A::Stage::VERSION,
+                    settings: self.hosting.settings,
+                    digest: hosted.digest,
+                    counts: hosted.counts,
+                };
+                part.position = Some(Committed {
+                    next_offset: hosted.next_offset,
+                    metadata: point.to_string(),
+                });
+            }
+            if part.position.is_some() || !part.effects.is_empty() || !part.letters.is_empty() {
+                work.parts.insert(partition.clone(), part);
+            }
+        }
+        // What is no effect stands only beside a position, because only positions are checked for their owner: a heartbeat or
+        // a tick of one that has been given up must not be told.
+        if !work.own.is_empty() && work.parts.values().all(|part| part.position.is_none()) {
+            let mut ours = self.hosting.owned.iter().filter(|(_, h)| h.tainted.is_none());
+            if let Some((partition, at)) = ours.find_map(|(p, h)| Some((p, h.committed.clone()?))) {
+                work.parts.entry(partition.clone()).or_default().position = Some(at);
+            }
+        }
+        (work, watched)
+    }
+
+    fn commit(&mut self) -> Result<(), HostError> {
+        let (work, watched) = self.take_work();
+        let positions: Vec<(TopicPartition, Option<Committed>)> = work
             .parts
             .iter()
-            .filter_map(|(p, part)| Some((p.clone(), part.position.clone()?)))
-            .collect();
-        // Kept until the commit is known: metrics tell only of what stands.
-        let effects: Vec<Effect> = work
-            .parts
-            .values()
-            .flat_map(|part| part.effects.iter().cloned())
+            .map(|(partition, part)| (partition.clone(), part.position.clone()))
             .collect();
         let begun = self.clock.now();
         match self.sink.commit(self.member.as_mut(), work).map_err(undecided)? {
             Outcome::Committed => {
+                crash::point("committed");
                 for (partition, committed) in positions {
-                    if let Some(hosted) = self.hosting.owned.get_mut(&partition) {
+                    if let (Some(hosted), Some(committed)) =
+                        (self.hosting.owned.get_mut(&partition), committed)
+                    {
                         hosted.committed = Some(committed);
                     }
                 }
@@ -266,10 +403,16 @@ impl<A: Adapter> Host<A> {
                 self.hosting
                     .metrics
                     .observe(Metric::CommitSeconds, &[A::Stage::NAME], seconds);
-                self.hosting.adapter.committed(&effects);
+                self.hosting.adapter.committed(&watched);
+                self.tell_too_long();
             }
             Outcome::NotOwner => {
                 // The log tells which partitions are gone at the next gather; those that stay are restored by it too.
+                for (partition, _) in positions {
+                    if let Some(hosted) = self.hosting.owned.get_mut(&partition) {
+                        hosted.tainted = Some(self.hosting.now);
+                    }
+                }
                 warn!(
                     stage = A::Stage::NAME,
                     "a batch was dropped: a partition in it has another owner now"
@@ -279,47 +422,18 @@ impl<A: Adapter> Host<A> {
         Ok(())
     }
 
-    /// Saves the partitions whose time has come, or all.
-    fn save_due(&mut self, all: bool) -> Result<(), HostError> {
-        let now = self.clock.now();
-        let every = self.settings.snapshot_every;
-        for (partition, hosted) in &mut self.hosting.owned {
-            let Some(committed) = hosted.committed.as_ref() else {
-                continue;
-            };
-            let stands = !hosted.restoring && committed.next_offset == hosted.next_offset;
-            let due = all || now.since(hosted.saved_at) >= every;
-            if !stands || !due || hosted.saved_offset == hosted.next_offset {
-                continue;
-            }
-            let Ok(checkpoint) = committed.metadata.parse() else {
-                continue;
-            };
-            let state = hosted.stage.save().map_err(|source| HostError::Save {
-                stage: A::Stage::NAME,
-                partition: partition.to_string(),
-                source,
-            })?;
-            let header = SnapshotHeader {
-                stage: A::Stage::NAME.to_owned(),
-                topic: partition.topic.to_string(),
-                partition: partition.partition,
-                next_offset: hosted.next_offset,
-                checkpoint,
-            };
-            let result = self.snapshots.save(partition, &Snapshot { header, state });
-            let how = if result.is_ok() { "saved" } else { "failed" };
-            self.hosting
-                .metrics
-                .inc(Metric::SnapshotsTotal, &[A::Stage::NAME, how], 1);
-            match result {
-                Ok(()) => hosted.saved_offset = hosted.next_offset,
-                // Without a snapshot a restart only takes longer; the next try is one interval away.
-                Err(error) => error!(stage = A::Stage::NAME, %partition, %error, "failed to save a snapshot"),
-            }
-            hosted.saved_at = now;
+    /// Records that their topic refused for their length are lost, and must not be so in silence.
+    fn tell_too_long(&mut self) {
+        for TooLong { topic, bytes } in self.member.take_too_long() {
+            let labels = [A::Stage::NAME, RejectReason::TooLarge.as_str()];
+            self.hosting.metrics.inc(Metric::RejectsTotal, &labels, 1);
+            error!(
+                stage = A::Stage::NAME,
+                %topic,
+                bytes,
+                "a record was left out: it is longer than its topic allows; raise the topic's max.message.bytes"
+            );
         }
-        Ok(())
     }
 
     /// Whether every partition has its memory back and stands at its end.
@@ -337,25 +451,16 @@ impl<A: Adapter> Host<A> {
     /// # Errors
     /// As [`turn`](Self::turn).
     pub fn flush(&mut self) -> Result<(), HostError> {
-        let mut work = Work::default();
         let adapter = Arc::clone(&self.hosting.adapter);
-        for (partition, hosted) in &mut self.hosting.owned {
+        let mut owned = std::mem::take(&mut self.hosting.owned);
+        for (partition, hosted) in &mut owned {
             let mut effects = Effects::default();
             adapter.flush(&mut hosted.stage, &mut effects);
-            let mut stepper = Stepper {
-                adapter: adapter.as_ref(),
-                metrics: &self.hosting.metrics,
-                partition,
-                settings: self.hosting.settings,
-            };
-            let into = &mut work.parts.entry(partition.clone()).or_default().effects;
-            stepper.perform(hosted, effects, false, into);
+            Self::stepper(&self.hosting, adapter.as_ref(), &self.snapshots, partition)
+                .perform(hosted, effects, false);
         }
-        if work.is_empty() {
-            Ok(())
-        } else {
-            self.commit(work)
-        }
+        self.hosting.owned = owned;
+        self.commit()
     }
 
     /// Saves every partition and leaves the group.
@@ -363,6 +468,9 @@ impl<A: Adapter> Host<A> {
     /// # Errors
     /// As [`turn`](Self::turn).
     pub fn stop(mut self) -> Result<(), HostError> {
+        self.hosting.now = self.clock.now();
+        self.commit()?;
+        self.count_gathered();
         self.save_due(true)?;
         Ok(self.member.leave()?)
     }

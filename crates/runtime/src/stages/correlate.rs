@@ -97,12 +97,12 @@ impl Adapter for CorrelateAdapter {
         )
     }
 
-    fn committed(&self, effects: &[Effect]) {
-        for effect in effects {
-            let Effect::Publish(record) = effect else { continue };
-            if !self.wiring.is_on(&record.topic, TopicId::Incidents) {
-                continue;
-            }
+    fn watches(&self, record: &OutRecord) -> bool {
+        self.wiring.is_on(&record.topic, TopicId::Incidents)
+    }
+
+    fn committed(&self, records: &[OutRecord]) {
+        for record in records {
             let Some(Ok(event)) = record
                 .value
                 .as_deref()

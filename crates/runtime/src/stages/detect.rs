@@ -6,11 +6,10 @@ use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Effects, SnapshotError, Stage};
 use forecall_types::{CorrelateEntry, EventTime, Fingerprint, Reject, SamplesRecord, ScoredSample};
 use forecall_wire::event::{TopicId, encode_correlate_entry};
-use forecall_wire::telemetry::{Decoded, decode, samples};
+use forecall_wire::telemetry::samples;
 
 use crate::host::{Adapter, Effect};
-use crate::stages::rekey::source_of;
-use crate::stages::{Wiring, unwritable, value};
+use crate::stages::{Wiring, source_of, unwritable, value};
 
 /// Keyed telemetry and the re-keyed topic → `forecall.anomalies.v1`.
 pub(crate) struct DetectAdapter {
@@ -40,16 +39,18 @@ impl Adapter for DetectAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
+        self.decode_reusing(record, None)
+    }
+
+    fn decode_reusing(
+        &self,
+        record: &RecordRef<'_>,
+        spare: Option<SamplesRecord>,
+    ) -> Result<Option<SamplesRecord>, Reject> {
         if self.wiring.is_on(record.topic, TopicId::Samples) {
-            return samples::decode(value(record)?).map(Some);
+            return samples::decode_reusing(value(record)?, spare).map(Some);
         }
-        let source = self.wiring.source(record.topic)?;
-        Ok(
-            match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
-                Decoded::Samples(samples) => Some(samples),
-                Decoded::Calls(_) | Decoded::Nothing => None,
-            },
-        )
+        self.wiring.samples(record, spare)
     }
 
     fn encode(&self, _: &TopicPartition, output: DetectOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {

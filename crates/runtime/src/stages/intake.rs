@@ -1,9 +1,13 @@
+use forecall_ledger::{AddressSeal, DirectoryRow};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_stage::{Effects, SnapshotError, Stage};
-use forecall_types::{Command, CorrelateEntry, Fingerprint, OutreachEntry, Reject};
+use forecall_types::{
+    Command, CorrelateEntry, CustomerChange, CustomerId, EventTime, Fingerprint, OutreachEntry, Reject,
+    RejectReason,
+};
 use forecall_wire::event::{
-    TopicId, decode_command, decode_directory_record, decode_feedback, decode_incident_event,
-    encode_correlate_entry, encode_outreach_entry,
+    DirectoryRecord, TopicId, decode_command, decode_directory_record, decode_feedback,
+    decode_incident_event, encode_correlate_entry, encode_outreach_entry,
 };
 use forecall_wire::telemetry::{Decoded, decode};
 
@@ -26,6 +30,10 @@ pub(crate) enum Entry {
     Correlate(Box<CorrelateEntry>),
     /// For `outreach`.
     Outreach(Box<OutreachEntry>),
+    /// A person's addresses, for the ledger alone.
+    Know(Box<DirectoryRow>),
+    /// A person to be erased from the ledger.
+    Forget(CustomerId, EventTime),
 }
 
 /// What one record came to.
@@ -54,6 +62,7 @@ impl Stage for IntakeStage {
     type Output = Entry;
     const NAME: &'static str = "intake";
     const VERSION: u32 = 1;
+    const STATELESS: bool = true;
 
     fn step(&mut self, input: &Taken, effects: &mut Effects<Entry>) {
         for entry in &input.entries {
@@ -79,11 +88,48 @@ pub(crate) struct IntakeAdapter {
     pub(crate) wiring: Wiring,
     /// For whose log.
     pub(crate) intake: Intake,
-    /// Topic of the customer directory, where one is declared.
-    pub(crate) directory_topic: Option<String>,
+    /// Topic of the customer directory, where one is declared, and what opens its addresses.
+    pub(crate) directory: Option<(String, AddressSeal)>,
 }
 
 impl IntakeAdapter {
+    /// A record of the directory topic: the person for outreach's log, without addresses, and those for the ledger.
+    fn person(&self, record: &RecordRef<'_>, seal: &AddressSeal) -> Result<Option<Taken>, Reject> {
+        // A tombstone of the compacted topic: the customer's erasure came as a record of its own before it.
+        let Some(bytes) = record.value else {
+            return Ok(None);
+        };
+        let DirectoryRecord {
+            customer,
+            ciphertexts,
+        } = decode_directory_record(record.headers, bytes)?;
+        let ledger = match &customer {
+            CustomerChange::Upsert(customer) => {
+                let opened = ciphertexts.iter().map(|(channel, sealed)| {
+                    let address = seal.open(&customer.id, *channel, sealed).map_err(|_| {
+                        let detail =
+                            "address_ciphertext: it isn't sealed for this customer by this ledger's key";
+                        Reject::new(RejectReason::BadValue, detail)
+                    })?;
+                    Ok((*channel, address))
+                });
+                Entry::Know(Box::new(DirectoryRow {
+                    customer: customer.clone(),
+                    name: None,
+                    addresses: opened.collect::<Result<_, Reject>>()?,
+                }))
+            }
+            CustomerChange::Erased { id, .. } => Entry::Forget(id.clone(), record.appended_at),
+        };
+        Ok(Some(Taken {
+            entries: vec![
+                ledger,
+                Entry::Outreach(Box::new(OutreachEntry::Customer(customer))),
+            ],
+            rejects: Vec::new(),
+        }))
+    }
+
     fn command(&self, command: Command) -> Option<Entry> {
         match (self.intake, command.action.is_on_incident()) {
             (Intake::Correlate, true) => Some(Entry::Correlate(Box::new(CorrelateEntry::Command(command)))),
@@ -124,13 +170,8 @@ impl Adapter for IntakeAdapter {
             let event = decode_incident_event(headers, value(record)?)?;
             return Ok(Some(outreach(OutreachEntry::Incident(Box::new(event))).into()));
         }
-        if self.directory_topic.as_deref() == Some(topic) {
-            // A tombstone of the compacted topic: the customer's erasure came as a record of its own before it.
-            let Some(bytes) = record.value else {
-                return Ok(None);
-            };
-            let directory = decode_directory_record(headers, bytes)?;
-            return Ok(Some(outreach(OutreachEntry::Customer(directory.customer)).into()));
+        if let Some((_, seal)) = self.directory.as_ref().filter(|(name, _)| name == topic) {
+            return self.person(record, seal);
         }
         let source = self.wiring.source(topic)?;
         Ok(
@@ -150,6 +191,14 @@ impl Adapter for IntakeAdapter {
 
     fn encode(&self, _: &TopicPartition, output: Entry, into: &mut Vec<Effect>) -> Result<(), Reject> {
         let record = match output {
+            Entry::Know(row) => {
+                into.push(Effect::Know(row));
+                return Ok(());
+            }
+            Entry::Forget(customer, at) => {
+                into.push(Effect::Forget(customer, at));
+                return Ok(());
+            }
             Entry::Correlate(entry) => {
                 let encoded = encode_correlate_entry(&entry).map_err(|e| unwritable(&e))?;
                 self.wiring.out(TopicId::Anomalies, encoded)

@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forecall_log::{OutRecord, RecordRef};
-use forecall_types::{Position, Reject, RejectReason};
+use forecall_types::{Position, Reject, RejectReason, SamplesRecord};
 use forecall_wire::event::{DeadLetter, Encoded, TopicId};
-use forecall_wire::telemetry::{PseudonymKey, RawRecord, Source};
+use forecall_wire::telemetry::{Decoded, PseudonymKey, RawRecord, Source, decode_reusing};
 
 pub(crate) use correlate::CorrelateAdapter;
 pub(crate) use detect::DetectAdapter;
 pub(crate) use intake::{Intake, IntakeAdapter};
 pub(crate) use outreach::OutreachAdapter;
-pub(crate) use rekey::RekeyAdapter;
+pub(crate) use rekey::{RekeyAdapter, source_of};
 
 /// What every adapter needs to read sources and to name topics.
 #[derive(Debug, Clone)]
@@ -73,6 +73,22 @@ impl Wiring {
                 format!("no source is declared for topic {topic}"),
             )
         })
+    }
+
+    /// The points of a telemetry record, in the memory of one that is no longer needed.
+    pub(crate) fn samples(
+        &self,
+        record: &RecordRef<'_>,
+        spare: Option<SamplesRecord>,
+    ) -> Result<Option<SamplesRecord>, Reject> {
+        let source = self.source(record.topic)?;
+        let raw = Self::raw(record);
+        Ok(
+            match decode_reusing(source, self.pseudonyms.as_deref(), &raw, spare)? {
+                Decoded::Samples(samples) => Some(samples),
+                Decoded::Calls(_) | Decoded::Nothing => None,
+            },
+        )
     }
 
     /// The dead letter of a record: personal sources leave length and keyed hash, no bytes.

@@ -4,8 +4,9 @@ use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, OutreachStage};
 use forecall_stage::{SnapshotError, Stage};
+use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    CallForecast, EventTime, Fingerprint, Notice, NoticeState, OutreachEntry, Reject, Tick,
+    CallForecast, EventTime, Fingerprint, Notice, NoticeState, OutreachEntry, Reject, Tick, check_invariant,
 };
 use forecall_wire::event::{
     TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_call_forecast, encode_notice,
@@ -28,12 +29,9 @@ pub(crate) struct OutreachAdapter {
 
 impl OutreachAdapter {
     fn notice(&self, notice: &Notice, into: &mut Vec<Effect>) -> Result<(), Reject> {
-        into.extend(
-            notice
-                .texts
-                .iter()
-                .map(|text| Effect::Word(notice.id.clone(), text.clone())),
-        );
+        // The canary's words are never sent: the ledger needn't keep them, once a minute for ever.
+        let texts = notice.texts.iter().filter(|_| !notice.domain.is_canary());
+        into.extend(texts.map(|text| Effect::Word(notice.id.clone(), text.clone())));
         let event = encode_notice(notice).map_err(|e| unwritable(&e))?;
         let state = encode_notice_state(notice).map_err(|e| unwritable(&e))?;
         into.push(Effect::Publish(self.wiring.out(TopicId::Notices, event)));
@@ -126,6 +124,11 @@ impl Adapter for OutreachAdapter {
         match output {
             OutreachOutput::Notice(notice) => self.notice(&notice, into),
             OutreachOutput::Intent(intent) => {
+                let canary = intent.domain.is_canary();
+                check_invariant!(InvariantId::N3, !canary, "intent {} of the canary", intent.id);
+                if canary {
+                    return Ok(());
+                }
                 into.push(Effect::Intend(intent));
                 Ok(())
             }
@@ -145,9 +148,15 @@ impl Adapter for OutreachAdapter {
         Some(self.wiring.dead_letter(record, reject))
     }
 
-    fn committed(&self, effects: &[Effect]) {
-        for effect in effects {
-            let Effect::Publish(record) = effect else { continue };
+    fn watches(&self, record: &OutRecord) -> bool {
+        let topics = [TopicId::Notices, TopicId::CallForecasts];
+        topics
+            .into_iter()
+            .any(|topic| self.wiring.is_on(&record.topic, topic))
+    }
+
+    fn committed(&self, records: &[OutRecord]) {
+        for record in records {
             let Some(value) = record.value.as_deref() else {
                 continue;
             };
@@ -155,6 +164,12 @@ impl Adapter for OutreachAdapter {
                 if let Ok(notice) = decode_notice(&record.headers, value) {
                     let labels = [notice.stage.as_str(), notice.state.as_str()];
                     self.metrics.inc(Metric::NoticesTotal, &labels, 1);
+                    // Later revisions tell of the same people again.
+                    let withheld = notice.withheld.iter().filter(|_| notice.revision == 1);
+                    for (reason, people) in withheld {
+                        self.metrics
+                            .inc(Metric::WithheldTotal, &[reason.as_str()], *people);
+                    }
                 }
             } else if self.wiring.is_on(&record.topic, TopicId::CallForecasts)
                 && let Ok(forecast) = decode_call_forecast(&record.headers, value)

@@ -5,7 +5,7 @@ use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_stage::{SnapshotError, Stage};
 use forecall_types::{Fingerprint, Reject, SamplesRecord, SourcePartition};
 use forecall_wire::event::TopicId;
-use forecall_wire::telemetry::{Decoded, decode, samples};
+use forecall_wire::telemetry::samples;
 
 use crate::host::{Adapter, Effect};
 use crate::stages::Wiring;
@@ -34,13 +34,15 @@ impl Adapter for RekeyAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
-        let source = self.wiring.source(record.topic)?;
-        Ok(
-            match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
-                Decoded::Samples(samples) => Some(samples),
-                Decoded::Calls(_) | Decoded::Nothing => None,
-            },
-        )
+        self.wiring.samples(record, None)
+    }
+
+    fn decode_reusing(
+        &self,
+        record: &RecordRef<'_>,
+        spare: Option<SamplesRecord>,
+    ) -> Result<Option<SamplesRecord>, Reject> {
+        self.wiring.samples(record, spare)
     }
 
     fn encode(&self, _: &TopicPartition, output: Rekeyed, into: &mut Vec<Effect>) -> Result<(), Reject> {

@@ -37,6 +37,10 @@ impl<'a> RawRecord<'a> {
 
 /// What a record was.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one is at hand at a time; a box would be an allocation a record"
+)]
 pub enum Decoded {
     /// Points, and the points refused.
     Samples(SamplesRecord),
@@ -59,6 +63,19 @@ pub fn decode(
     pseudonyms: Option<&PseudonymKey>,
     record: &RawRecord<'_>,
 ) -> Result<Decoded, Reject> {
+    decode_reusing(source, pseudonyms, record, None)
+}
+
+/// As [`decode`], in the memory of a record that is no longer needed: flat JSON and OTLP protobuf then allocate nothing.
+///
+/// # Errors
+/// As [`decode`]; the memory is let go.
+pub fn decode_reusing(
+    source: &Source,
+    pseudonyms: Option<&PseudonymKey>,
+    record: &RawRecord<'_>,
+    spare: Option<SamplesRecord>,
+) -> Result<Decoded, Reject> {
     let Some(value) = record.value else {
         return Ok(Decoded::Nothing);
     };
@@ -77,7 +94,7 @@ pub fn decode(
         }
         declared => declared,
     };
-    let mut points = Points::new(source);
+    let mut points = Points::new(source, spare);
     match format {
         // `detect` never gives `Auto`.
         Format::Auto => {

@@ -3,12 +3,17 @@ use std::sync::Arc;
 use forecall_types::{Reading, Reject, SeriesKey};
 use serde_json::{Map, Value};
 
+use super::flat_json_walk;
 use super::json::{self, malformed};
 use super::points::Points;
 
 /// forecall's own format: `{"ts":…,"series":…,"value":…,"labels":{}}`, one object or a list of them. Every value is a
 /// gauge.
 pub(super) fn decode(points: &mut Points<'_>, value: &[u8]) -> Result<(), Reject> {
+    if flat_json_walk::one(points, value).is_ok() {
+        return Ok(());
+    }
+    points.begin_again();
     match json::parse(value, points.source().limits.depth_max)? {
         Value::Object(object) => {
             points.expect(1)?;

@@ -130,7 +130,8 @@ pub(super) fn time(value: Option<&Value>, field: &str, unit: TimeUnit) -> Result
     time.ok_or_else(|| bad_time(field))
 }
 
-fn from_text(text: &str, unit: TimeUnit) -> Option<EventTime> {
+/// A time as text: a number in `unit`, or RFC 3339.
+pub(super) fn from_text(text: &str, unit: TimeUnit) -> Option<EventTime> {
     if let Ok(whole) = text.parse::<i64>() {
         return from_whole(i128::from(whole), unit);
     }
@@ -163,7 +164,7 @@ pub(super) fn from_whole(number: i128, unit: TimeUnit) -> Option<EventTime> {
 }
 
 /// A fractional number since the epoch; exact to the microsecond.
-fn from_fraction(number: f64, unit: TimeUnit) -> Option<EventTime> {
+pub(super) fn from_fraction(number: f64, unit: TimeUnit) -> Option<EventTime> {
     let per_second = match unit {
         TimeUnit::Seconds => 1.0,
         TimeUnit::Millis => 1e3,

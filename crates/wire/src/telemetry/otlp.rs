@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::json::{bad_time, bad_value, malformed};
 use super::points::Points;
-use super::{json, otlp_histogram, otlp_logs};
+use super::{json, otlp_histogram, otlp_logs, otlp_walk};
 
 /// `DataPointFlags.FLAG_NO_RECORDED_VALUE`: the point says that there is no value.
 const NO_RECORDED_VALUE: u32 = 1;
@@ -45,6 +45,12 @@ pub(super) fn decode_proto(points: &mut Points<'_>, value: &[u8], topic: &str) -
     if value.is_empty() {
         // An export request without anything in it has no bytes.
         return Ok(());
+    }
+    if !topic.contains("log") {
+        if otlp_walk::metrics(points, value).is_ok() {
+            return Ok(());
+        }
+        points.begin_again();
     }
     let mut unread = None;
     for logs_now in [topic.contains("log"), !topic.contains("log")] {
@@ -100,26 +106,37 @@ fn metrics(points: &mut Points<'_>, resources: &[ResourceMetrics]) -> Result<(),
         let labels = resource_labels(points, resource.resource.as_ref());
         for scope in &resource.scope_metrics {
             let scope_name = scope.scope.as_ref().map_or("", |s| s.name.as_str());
-            for metric in &scope.metrics {
-                let count = points_of(metric);
-                points.expect(count.max(1))?;
-                let key = labels.clone().and_then(|resource| {
-                    Ok(SeriesKey {
-                        metric: Arc::from(points.metric(&metric.name)?),
-                        unit: Arc::from(metric.unit.as_str()),
-                        resource,
-                        labels: Labels::default(),
-                    })
-                });
-                match key {
-                    Ok(key) => one_metric(points, key, scope_name, metric),
-                    Err(reject) => points.refuse(Reject::new(
-                        reject.reason,
-                        format!("{count} points of a metric: {}", reject.detail),
-                    )),
-                }
+            for one in &scope.metrics {
+                metric(points, &labels, scope_name, one)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Reads one metric of a resource whose labels were read, or refused, before.
+pub(super) fn metric(
+    points: &mut Points<'_>,
+    resource: &Result<Labels, Reject>,
+    scope: &str,
+    metric: &Metric,
+) -> Result<(), Reject> {
+    let count = points_of(metric);
+    points.expect(count.max(1))?;
+    let key = resource.clone().and_then(|resource| {
+        Ok(SeriesKey {
+            metric: Arc::from(points.metric(&metric.name)?),
+            unit: Arc::from(metric.unit.as_str()),
+            resource,
+            labels: Labels::default(),
+        })
+    });
+    match key {
+        Ok(key) => one_metric(points, key, scope, metric),
+        Err(reject) => points.refuse(Reject::new(
+            reject.reason,
+            format!("{count} points of a metric: {}", reject.detail),
+        )),
     }
     Ok(())
 }

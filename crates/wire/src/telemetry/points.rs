@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
 use forecall_types::{
-    EventTime, Labels, Position, Reading, Reject, RejectReason, SampleBatch, SamplesRecord, SeriesKey,
+    EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason, SampleBatch, SamplesRecord,
+    SeriesKey, Span,
 };
 
+use super::few::{Few, LabelText};
 use super::json::bad_value;
 use super::{Decoded, RawRecord, Source};
 
@@ -29,15 +33,89 @@ pub(super) struct Points<'a> {
     source: &'a Source,
     batch: SampleBatch,
     seen: usize,
+    /// The record whose memory is used again.
+    spare: Option<SamplesRecord>,
 }
 
 impl<'a> Points<'a> {
-    pub(super) fn new(source: &'a Source) -> Self {
+    pub(super) fn new(source: &'a Source, mut spare: Option<SamplesRecord>) -> Self {
+        let mut batch = spare
+            .as_mut()
+            .map(|record| std::mem::take(&mut record.batch))
+            .unwrap_or_default();
+        batch.clear();
         Self {
             source,
-            batch: SampleBatch::default(),
+            batch,
             seen: 0,
+            spare,
         }
+    }
+
+    /// Forgets all points and refusals.
+    pub(super) fn begin_again(&mut self) {
+        self.batch.clear();
+        self.seen = 0;
+    }
+
+    /// How far it is: rows, and points counted.
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.batch.rows().len(), self.seen)
+    }
+
+    /// Forgets the rows since a mark.
+    pub(super) fn back_to(&mut self, (rows, seen): (usize, usize)) {
+        self.batch.truncate_rows(rows);
+        self.seen = seen;
+    }
+
+    /// Keeps a name or a unit for [`push_kept`](Self::push_kept).
+    pub(super) fn keep_text(&mut self, text: &str) -> Span {
+        self.batch.keep_text(text)
+    }
+
+    fn allows(&self, pairs: &[(&str, LabelText<'_>)]) -> bool {
+        let limits = &self.source.limits;
+        pairs.len() <= limits.labels_max
+            && pairs.iter().all(|(name, value)| {
+                name.len() <= limits.label_name_bytes_max
+                    && value.as_ref().len() <= limits.label_value_bytes_max
+            })
+    }
+
+    /// Keeps labels of a point; `None` when they pass a limit.
+    pub(super) fn keep_labels<const N: usize>(&mut self, pairs: &mut Few<'_, N>) -> Option<LabelSpan> {
+        self.allows(pairs.pairs())
+            .then(|| self.batch.keep_labels(pairs.pairs_mut()))
+    }
+
+    /// Keeps labels of a resource, with the source's defaults where missing; `None` when they pass a limit.
+    pub(super) fn keep_resource<'b, const N: usize>(&mut self, pairs: &mut Few<'b, N>) -> Option<LabelSpan>
+    where
+        'a: 'b,
+    {
+        if !self.allows(pairs.pairs()) {
+            return None;
+        }
+        for (name, value) in self.source.resource_defaults.iter() {
+            // Of a name given twice the last counts, and an empty value is none.
+            let given = pairs.pairs().iter().rev().find(|(n, _)| *n == name);
+            if given.is_none_or(|(_, value)| value.as_ref().is_empty()) {
+                pairs.push(name, LabelText::Text(value))?;
+            }
+        }
+        Some(self.batch.keep_labels(pairs.pairs_mut()))
+    }
+
+    /// Adds a point whose key was kept by parts: metric, unit, resource, labels.
+    pub(super) fn push_kept(
+        &mut self,
+        (metric, unit, resource, labels): (Span, Span, LabelSpan, LabelSpan),
+        at: EventTime,
+        reading: Reading<'_>,
+    ) {
+        let key = self.batch.keep_key(metric, unit, resource, labels);
+        self.batch.push_row(key, at, reading);
     }
 
     pub(super) fn source(&self) -> &'a Source {
@@ -150,16 +228,31 @@ impl<'a> Points<'a> {
                 return Err(Reject::new(first.reason, detail));
             }
         }
+        // A name that is the same is not counted up and down for each record.
+        let (domain, topic, mut marks) = match self.spare {
+            Some(spare) => (Some(spare.domain), Some(spare.origin.topic), spare.marks),
+            None => (None, None, Vec::new()),
+        };
+        marks.clear();
+        let topic =
+            topic
+                .filter(|topic| **topic == *record.topic)
+                .unwrap_or_else(|| match &self.source.topic {
+                    topic if **topic == *record.topic => Arc::clone(topic),
+                    _ => Arc::from(record.topic),
+                });
         Ok(Decoded::Samples(SamplesRecord {
-            domain: self.source.domain.clone(),
+            domain: domain
+                .filter(|domain| *domain == self.source.domain)
+                .unwrap_or_else(|| self.source.domain.clone()),
             origin: Position {
-                topic: record.topic.into(),
+                topic,
                 partition: record.partition,
                 offset: record.offset,
             },
             appended_at: record.appended_at,
             batch: self.batch,
-            marks: Vec::new(),
+            marks,
         }))
     }
 }

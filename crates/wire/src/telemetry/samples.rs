@@ -9,10 +9,9 @@
 //! of range, bytes left over and numbers that aren't finite are `Malformed`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use forecall_types::{
-    EventTime, Fingerprint, Labels, Reading, Reject, RejectReason, SamplesRecord, SeriesKey, Temporality,
+    EventTime, Fingerprint, KeyView, LabelsView, Reading, Reject, RejectReason, SamplesRecord, Temporality,
 };
 
 use self::input::Input;
@@ -23,9 +22,9 @@ mod input;
 pub const VERSION: u8 = 0xf1;
 /// Rows of one record: ten times what a source record may hold by default.
 pub const ROWS_MAX: usize = 100_000;
-/// Labels of all rows together when each row has its own copy: what bounds memory when few bytes name one large label
-/// set many times (32 B each, 96 MiB).
-const LABELS_OF_ROWS_MAX: usize = 3_000_000;
+/// Labels of all keys together when each has its own copy: what bounds memory when few bytes name one large label set
+/// many times.
+const LABELS_OF_KEYS_MAX: usize = 3_000_000;
 
 const GAUGE: u8 = 0;
 const SUM: u8 = 1;
@@ -57,12 +56,12 @@ pub fn encode(record: &SamplesRecord) -> Vec<u8> {
     let mut rows = Vec::with_capacity(record.batch.rows().len() * 16);
     let (mut row_count, mut last) = (0, 0_i64);
     for row in record.batch.rows() {
-        let (Some(key), Some(reading)) = (record.batch.key(row), record.batch.reading(row)) else {
+        let (Some(key), Some(reading)) = (record.batch.key_view(row), record.batch.reading(row)) else {
             continue;
         };
         let next = len(keys.len());
-        let index = *keys.entry((row.series, key.unit.as_ref())).or_insert_with(|| {
-            put_key(&mut key_bytes, &mut tables, key);
+        let index = *keys.entry((row.series, key.unit)).or_insert_with(|| {
+            put_key(&mut key_bytes, &mut tables, &key);
             next
         });
         put(&mut rows, index);
@@ -86,8 +85,16 @@ pub fn encode(record: &SamplesRecord) -> Vec<u8> {
 /// # Errors
 /// `Malformed` if the bytes are not a record of this version, `TooLarge` beyond [`ROWS_MAX`].
 pub fn decode(bytes: &[u8]) -> Result<SamplesRecord, Reject> {
+    decode_reusing(bytes, None)
+}
+
+/// As [`decode`], in the memory of a record that is no longer needed.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_reusing(bytes: &[u8], spare: Option<SamplesRecord>) -> Result<SamplesRecord, Reject> {
     let mut input = Input { rest: bytes };
-    let record = input.record()?;
+    let record = input.record(spare)?;
     if input.rest.is_empty() {
         Ok(record)
     } else {
@@ -97,6 +104,13 @@ pub fn decode(bytes: &[u8]) -> Result<SamplesRecord, Reject> {
 
 fn bad(what: &str) -> Reject {
     Reject::new(RejectReason::Malformed, format!("samples record: {what}"))
+}
+
+fn too_many(max: usize, what: &str) -> Reject {
+    Reject::new(
+        RejectReason::TooLarge,
+        format!("samples record: more than {max} {what}"),
+    )
 }
 
 fn len(len: usize) -> u64 {
@@ -137,12 +151,12 @@ const fn temporality_byte(temporality: Temporality) -> u8 {
     }
 }
 
-fn put_key(out: &mut Vec<u8>, tables: &mut Tables, key: &SeriesKey) {
+fn put_key<'k>(out: &mut Vec<u8>, tables: &mut Tables<'k>, key: &KeyView<'k>) {
     let parts = [
-        tables.string(&key.metric),
-        tables.string(&key.unit),
-        tables.labels(&key.resource),
-        tables.labels(&key.labels),
+        tables.string(key.metric),
+        tables.string(key.unit),
+        tables.labels(key.resource),
+        tables.labels(key.labels),
     ];
     for part in parts {
         put(out, part);
@@ -208,38 +222,34 @@ fn put_reading(out: &mut Vec<u8>, reading: &Reading<'_>) {
     }
 }
 
-/// Strings and label sets, each written once.
+/// Strings and label sets, each written once; they lie in the record that is written.
 #[derive(Default)]
-struct Tables {
-    strings: Vec<Arc<str>>,
-    string_index: BTreeMap<Arc<str>, u64>,
+struct Tables<'k> {
+    strings: Vec<&'k str>,
+    string_index: BTreeMap<&'k str, u64>,
     sets: Vec<Vec<u64>>,
-    set_index: BTreeMap<Labels, u64>,
+    set_index: BTreeMap<&'k [u8], u64>,
 }
 
-impl Tables {
-    fn string(&mut self, text: &str) -> u64 {
-        if let Some(index) = self.string_index.get(text) {
-            return *index;
-        }
-        let (index, text) = (len(self.strings.len()), Arc::<str>::from(text));
-        self.strings.push(Arc::clone(&text));
-        self.string_index.insert(text, index);
-        index
+impl<'k> Tables<'k> {
+    fn string(&mut self, text: &'k str) -> u64 {
+        *self.string_index.entry(text).or_insert_with(|| {
+            self.strings.push(text);
+            len(self.strings.len() - 1)
+        })
     }
 
-    fn labels(&mut self, labels: &Labels) -> u64 {
-        if let Some(index) = self.set_index.get(labels) {
+    fn labels(&mut self, labels: LabelsView<'k>) -> u64 {
+        if let Some(index) = self.set_index.get(labels.as_bytes()) {
             return *index;
         }
         let set = labels
-            .iter()
             .flat_map(|(name, value)| [name, value])
             .map(|text| self.string(text))
             .collect();
         let index = len(self.sets.len());
         self.sets.push(set);
-        self.set_index.insert(labels.clone(), index);
+        self.set_index.insert(labels.as_bytes(), index);
         index
     }
 

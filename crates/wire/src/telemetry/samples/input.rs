@@ -1,15 +1,12 @@
 use std::sync::Arc;
 
 use forecall_types::{
-    DomainName, EventTime, Labels, Position, Reading, Reject, RejectReason, SampleBatch, SamplesRecord,
-    SeriesKey, SourceMark, SourcePartition, Temporality,
+    DomainName, EventTime, KeyIndex, LabelSpan, Position, Reading, Reject, SampleBatch, SamplesRecord,
+    SourceMark, SourcePartition, Span, Temporality,
 };
 
-use super::{EVENTS, GAUGE, HISTOGRAM, LABELS_OF_ROWS_MAX, ROWS_MAX, SUM, SUMMARY, VERSION, bad};
+use super::{EVENTS, GAUGE, HISTOGRAM, LABELS_OF_KEYS_MAX, ROWS_MAX, SUM, SUMMARY, VERSION, bad, too_many};
 use crate::telemetry::points::is_finite;
-
-/// Metric, unit, resource and labels, in the tables still: label sets are copied only for rows, which are counted.
-type KeyParts<'t> = (&'t Arc<str>, &'t Arc<str>, &'t Labels, &'t Labels);
 
 /// The bytes not read yet. Nothing is allocated for more elements than there are bytes left to hold them.
 pub(super) struct Input<'a> {
@@ -105,48 +102,66 @@ impl<'a> Input<'a> {
             .ok_or_else(|| bad("an index is out of range"))
     }
 
-    fn strings(&mut self) -> Result<Vec<Arc<str>>, Reject> {
+    fn strings(&mut self) -> Result<Vec<&'a str>, Reject> {
         let count = self.count(1)?;
         let mut strings = Vec::with_capacity(count);
         for _ in 0..count {
             let len = self.count(1)?;
-            let text = std::str::from_utf8(self.bytes(len)?).map_err(|_| bad("a string is not UTF-8"))?;
-            strings.push(Arc::from(text));
+            strings.push(std::str::from_utf8(self.bytes(len)?).map_err(|_| bad("a string is not UTF-8"))?);
         }
         Ok(strings)
     }
 
-    fn label_sets(&mut self, strings: &[Arc<str>]) -> Result<Vec<Labels>, Reject> {
+    /// Label sets as they lie in the batch, and how many labels each has.
+    fn label_sets(&mut self, strings: &[&'a str], batch: &mut SampleBatch) -> Result<Vec<LabelSpan>, Reject> {
         let count = self.count(1)?;
         let mut sets = Vec::with_capacity(count);
+        let (mut set, mut labels) = (Vec::new(), 0_usize);
         for _ in 0..count {
             let pairs = self.count(2)?;
-            let mut set = Vec::with_capacity(pairs);
-            for _ in 0..pairs {
-                let name = Arc::clone(self.one_of(strings)?);
-                set.push((name, Arc::clone(self.one_of(strings)?)));
+            labels += pairs;
+            if labels > LABELS_OF_KEYS_MAX {
+                return Err(too_many(LABELS_OF_KEYS_MAX, "labels"));
             }
-            sets.push(Labels::from(set));
+            set.clear();
+            for _ in 0..pairs {
+                set.push((*self.one_of(strings)?, *self.one_of(strings)?));
+            }
+            sets.push(batch.keep_labels(&mut set));
         }
         Ok(sets)
     }
 
-    pub(super) fn record(&mut self) -> Result<SamplesRecord, Reject> {
+    pub(super) fn record(&mut self, spare: Option<SamplesRecord>) -> Result<SamplesRecord, Reject> {
         if self.byte()? != VERSION {
             return Err(bad("its version is not known"));
         }
+        let (mut batch, mut marks, names) = match spare {
+            Some(spare) => (spare.batch, spare.marks, Some((spare.domain, spare.origin.topic))),
+            None => (SampleBatch::default(), Vec::new(), None),
+        };
+        batch.clear();
+        marks.clear();
         let strings = self.strings()?;
-        let sets = self.label_sets(&strings)?;
-        let domain = DomainName::new(self.one_of(&strings)?).map_err(|_| bad("its domain is not a name"))?;
+        let sets = self.label_sets(&strings, &mut batch)?;
+        let (old_domain, old_topic) = names.unzip();
+        let domain = *self.one_of(&strings)?;
+        let domain = match old_domain.filter(|old| old.as_str() == domain) {
+            Some(same) => same,
+            None => DomainName::new(domain).map_err(|_| bad("its domain is not a name"))?,
+        };
+        let topic = *self.one_of(&strings)?;
         let origin = Position {
-            topic: Arc::clone(self.one_of(&strings)?),
+            topic: old_topic
+                .filter(|old| **old == *topic)
+                .unwrap_or_else(|| Arc::from(topic)),
             partition: self.partition()?,
             offset: self.signed()?,
         };
         let appended_at = EventTime::from_nanos(self.signed()?);
-        let marks = self.marks(&strings)?;
-        let keys = self.keys(&strings, &sets)?;
-        let batch = self.rows(&keys)?;
+        self.marks(&strings, &mut marks)?;
+        let keys = self.keys(&strings, &sets, &mut batch)?;
+        self.rows(&keys, &mut batch)?;
         Ok(SamplesRecord {
             domain,
             origin,
@@ -156,71 +171,73 @@ impl<'a> Input<'a> {
         })
     }
 
-    fn marks(&mut self, strings: &[Arc<str>]) -> Result<Vec<SourceMark>, Reject> {
-        let count = self.count(4)?;
-        (0..count)
-            .map(|_| {
-                Ok(SourceMark {
-                    source: SourcePartition {
-                        topic: Arc::clone(self.one_of(strings)?),
-                        partition: self.partition()?,
-                    },
-                    newest: EventTime::from_nanos(self.signed()?),
-                    idle: self.flag()?,
-                })
-            })
-            .collect()
+    fn marks(&mut self, strings: &[&'a str], marks: &mut Vec<SourceMark>) -> Result<(), Reject> {
+        for _ in 0..self.count(4)? {
+            marks.push(SourceMark {
+                source: SourcePartition {
+                    topic: Arc::from(*self.one_of(strings)?),
+                    partition: self.partition()?,
+                },
+                newest: EventTime::from_nanos(self.signed()?),
+                idle: self.flag()?,
+            });
+        }
+        Ok(())
     }
 
-    fn keys<'t>(&mut self, strings: &'t [Arc<str>], sets: &'t [Labels]) -> Result<Vec<KeyParts<'t>>, Reject> {
-        let count = self.count(4)?;
-        (0..count)
-            .map(|_| {
-                Ok((
-                    self.one_of(strings)?,
-                    self.one_of(strings)?,
-                    self.one_of(sets)?,
-                    self.one_of(sets)?,
-                ))
-            })
-            .collect()
-    }
-
-    fn rows(&mut self, keys: &[KeyParts<'_>]) -> Result<SampleBatch, Reject> {
+    fn keys(
+        &mut self,
+        strings: &[&'a str],
+        sets: &[LabelSpan],
+        batch: &mut SampleBatch,
+    ) -> Result<Vec<KeyIndex>, Reject> {
         let count = self.count(4)?;
         if count > ROWS_MAX {
-            return Err(Reject::new(
-                RejectReason::TooLarge,
-                format!("samples record: more than {ROWS_MAX} rows"),
-            ));
+            return Err(too_many(ROWS_MAX, "keys"));
         }
-        let mut batch = SampleBatch::default();
-        let (mut last, mut labels) = (0_i64, 0_usize);
+        // Each string is kept once, when a key first names it.
+        let mut kept: Vec<Option<Span>> = vec![None; strings.len()];
+        let mut keys = Vec::with_capacity(count);
         for _ in 0..count {
-            let (metric, unit, resource, point) = self.one_of(keys)?;
-            labels += resource.len() + point.len();
-            if labels > LABELS_OF_ROWS_MAX {
-                return Err(Reject::new(
-                    RejectReason::TooLarge,
-                    format!("samples record: more than {LABELS_OF_ROWS_MAX} labels"),
-                ));
-            }
-            let key = SeriesKey {
-                metric: Arc::clone(metric),
-                unit: Arc::clone(unit),
-                resource: (*resource).clone(),
-                labels: (*point).clone(),
-            };
-            last = last.wrapping_add(self.signed()?);
-            self.reading(&mut batch, &key, EventTime::from_nanos(last))?;
+            let metric = self.kept(strings, &mut kept, batch)?;
+            let unit = self.kept(strings, &mut kept, batch)?;
+            let (resource, labels) = (*self.one_of(sets)?, *self.one_of(sets)?);
+            keys.push(batch.keep_key(metric, unit, resource, labels));
         }
-        Ok(batch)
+        Ok(keys)
     }
 
-    fn reading(&mut self, batch: &mut SampleBatch, key: &SeriesKey, at: EventTime) -> Result<(), Reject> {
+    fn kept(
+        &mut self,
+        strings: &[&'a str],
+        kept: &mut [Option<Span>],
+        batch: &mut SampleBatch,
+    ) -> Result<Span, Reject> {
+        let index = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        let (Some(text), Some(kept)) = (strings.get(index), kept.get_mut(index)) else {
+            return Err(bad("an index is out of range"));
+        };
+        Ok(*kept.get_or_insert_with(|| batch.keep_text(text)))
+    }
+
+    fn rows(&mut self, keys: &[KeyIndex], batch: &mut SampleBatch) -> Result<(), Reject> {
+        let count = self.count(4)?;
+        if count > ROWS_MAX {
+            return Err(too_many(ROWS_MAX, "rows"));
+        }
+        let mut last = 0_i64;
+        for _ in 0..count {
+            let key = *self.one_of(keys)?;
+            last = last.wrapping_add(self.signed()?);
+            self.reading(batch, key, EventTime::from_nanos(last))?;
+        }
+        Ok(())
+    }
+
+    fn reading(&mut self, batch: &mut SampleBatch, key: KeyIndex, at: EventTime) -> Result<(), Reject> {
         let mut push = |reading: Reading<'_>| {
             if is_finite(&reading) {
-                batch.push_key(key, at, reading);
+                batch.push_row(key, at, reading);
                 Ok(())
             } else {
                 Err(bad("a number is not finite"))

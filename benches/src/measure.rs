@@ -1,0 +1,116 @@
+//! CPU time, memory, medians and their intervals.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+/// CPU time of a process with all its threads, of this process for `None`.
+pub(crate) fn cpu_of(process: Option<u32>) -> Result<Duration> {
+    let folder = process.map_or_else(|| "/proc/self/task".to_owned(), |id| format!("/proc/{id}/task"));
+    let mut nanos = 0_u64;
+    for task in std::fs::read_dir(&folder).with_context(|| format!("failed to list {folder}"))? {
+        // A thread may end while it is looked at.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else {
+            continue;
+        };
+        nanos += text
+            .split(' ')
+            .next()
+            .and_then(|n| n.parse::<u64>().ok())
+            .unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// Memory of this process that lies in RAM, in bytes.
+pub(crate) fn resident_bytes() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").context("failed to read the memory map")?;
+    let line = text
+        .lines()
+        .find(|l| l.starts_with("Rss:"))
+        .context("no Rss in it")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kib * 1024)
+}
+
+/// CPU and wall time of one run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spent {
+    pub(crate) cpu: Duration,
+    pub(crate) wall: Duration,
+}
+
+/// Runs it and says what it took.
+pub(crate) fn spent<T>(run: impl FnOnce() -> T) -> Result<(Spent, T)> {
+    let (cpu, wall) = (cpu_of(None)?, Instant::now());
+    let out = run();
+    let spent = Spent {
+        cpu: cpu_of(None)?.saturating_sub(cpu),
+        wall: wall.elapsed(),
+    };
+    Ok((spent, out))
+}
+
+/// A median and the interval that holds it in 95 of 100 resamples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Median {
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
+}
+
+fn median_of(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+impl Median {
+    /// By 1,000 resamples with a fixed seed.
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut medians: Vec<f64> = (0..1_000)
+            .map(|_| {
+                let mut sample: Vec<f64> = values
+                    .iter()
+                    .map(|_| values[usize::try_from(next(&mut state) >> 33).unwrap_or(0) % values.len()])
+                    .collect();
+                median_of(&mut sample)
+            })
+            .collect();
+        medians.sort_by(f64::total_cmp);
+        Self {
+            low: medians[24],
+            median: median_of(&mut values.to_vec()),
+            high: medians[974],
+        }
+    }
+
+    pub(crate) fn json(self) -> serde_json::Value {
+        serde_json::json!({"low": self.low, "median": self.median, "high": self.high})
+    }
+}
+
+impl std::fmt::Display for Median {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = if self.median.abs() < 10.0 { 2 } else { 0 };
+        write!(
+            f,
+            "{:.digits$} ({:.digits$} to {:.digits$})",
+            self.median, self.low, self.high
+        )
+    }
+}
+
+/// splitmix64: the same numbers in every run.
+pub(crate) fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

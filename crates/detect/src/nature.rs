@@ -1,0 +1,108 @@
+//! What a scored series is, in four bytes: of which part of its metric, of what kind, and what deviation is too small.
+
+use serde::{Deserialize, Serialize};
+
+use crate::MetricKind;
+use crate::rate::Part;
+
+/// The least deviation worth a word in the metric's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Floor {
+    None,
+    /// Half a hundredth, of shares.
+    Share,
+    /// Half, of per cent.
+    PerCent,
+}
+
+/// Bits 0 to 23 the part (a quantile in millionths, or one of three others), 24 to 27 the kind, 28 and 29 the floor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Nature(u32);
+
+const PART_MASK: u32 = (1 << 24) - 1;
+const SAME: u32 = PART_MASK;
+const RATE: u32 = PART_MASK - 1;
+const OBSERVATION_RATE: u32 = PART_MASK - 2;
+const KINDS: [MetricKind; 6] = [
+    MetricKind::Latency,
+    MetricKind::Errors,
+    MetricKind::Saturation,
+    MetricKind::Traffic,
+    MetricKind::Availability,
+    MetricKind::Other,
+];
+const FLOORS: [Floor; 3] = [Floor::None, Floor::Share, Floor::PerCent];
+
+impl Nature {
+    /// Of a part of a metric, whose names are those of the part.
+    pub(crate) fn of(metric: &str, unit: &str, part: Part) -> Self {
+        let part = match part {
+            Part::Same => SAME,
+            Part::Rate => RATE,
+            Part::ObservationRate => OBSERVATION_RATE,
+            Part::Quantile(millionths) => millionths.min(1_000_000),
+        };
+        let kind = MetricKind::of(metric, unit);
+        let floor = match kind.deviation_floor(unit) {
+            floor if floor >= 0.5 => Floor::PerCent,
+            floor if floor > 0.0 => Floor::Share,
+            _ => Floor::None,
+        };
+        let place = |found: Option<usize>| found.and_then(|i| u32::try_from(i).ok()).unwrap_or(0);
+        let kind = place(KINDS.iter().position(|k| *k == kind));
+        let floor = place(FLOORS.iter().position(|f| *f == floor));
+        Self(part | kind << 24 | floor << 28)
+    }
+
+    /// The part.
+    pub(crate) const fn part(self) -> Part {
+        match self.0 & PART_MASK {
+            SAME => Part::Same,
+            RATE => Part::Rate,
+            OBSERVATION_RATE => Part::ObservationRate,
+            millionths => Part::Quantile(millionths),
+        }
+    }
+
+    /// The kind.
+    pub(crate) fn kind(self) -> MetricKind {
+        let place = usize::try_from(self.0 >> 24 & 15).unwrap_or(0);
+        KINDS.get(place).copied().unwrap_or(MetricKind::Other)
+    }
+
+    /// The least deviation.
+    pub(crate) fn floor(self) -> Floor {
+        let place = usize::try_from(self.0 >> 28).unwrap_or(0);
+        FLOORS.get(place).copied().unwrap_or(Floor::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_out() {
+        for part in [
+            Part::Same,
+            Part::Rate,
+            Part::ObservationRate,
+            Part::Quantile(0),
+            Part::Quantile(1_000_000),
+        ] {
+            for (metric, unit, kind, floor) in [
+                ("packet.loss", "1", MetricKind::Errors, Floor::Share),
+                ("packet.loss", "%", MetricKind::Errors, Floor::PerCent),
+                ("rtt", "ms", MetricKind::Latency, Floor::None),
+                ("temperature", "Cel", MetricKind::Other, Floor::None),
+            ] {
+                let nature = Nature::of(metric, unit, part);
+                assert_eq!(
+                    (nature.part(), nature.kind(), nature.floor()),
+                    (part, kind, floor)
+                );
+            }
+        }
+        assert_eq!(size_of::<crate::Detector>(), 416, "the README says so");
+    }
+}

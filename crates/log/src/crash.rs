@@ -1,0 +1,122 @@
+//! Named crash points: where a test makes the process end as if by a power cut.
+//!
+//! Always compiled, so that what is tested is what is shipped; a point that isn't armed costs one load and a comparison, and
+//! no point lies on the path of a single record. Armed by the environment: `FORECALL_CRASH=name:nth` kills the process
+//! (SIGKILL, no destructor runs) when it passes the point for the nth time; `name:nth+ms` kills it so many milliseconds
+//! later from another thread, while the process goes on.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Name of the environment variable.
+pub const VARIABLE: &str = "FORECALL_CRASH";
+
+/// All points, in the order in which a batch passes them.
+pub const POINTS: [&str; 13] = [
+    "restore_begun",
+    "restore_read",
+    "restored",
+    "gathered",
+    "stepped",
+    "tx_begun",
+    "produced",
+    "offsets_sent",
+    "commit_called",
+    "committed",
+    "snapshot_begun",
+    "snapshot_written",
+    "snapshot_pruned",
+];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Armed {
+    point: String,
+    nth: u32,
+    after: Option<Duration>,
+}
+
+impl Armed {
+    fn parse(text: &str) -> Option<Self> {
+        let (point, when) = text.split_once(':')?;
+        let (nth, after) = match when.split_once('+') {
+            Some((nth, ms)) => (nth, Some(Duration::from_millis(ms.parse().ok()?))),
+            None => (when, None),
+        };
+        let nth = nth.parse().ok().filter(|n| *n > 0)?;
+        POINTS.contains(&point).then(|| Self {
+            point: point.to_owned(),
+            nth,
+            after,
+        })
+    }
+}
+
+/// What is armed; an environment that means nothing is said once, and nothing is armed.
+fn armed() -> Option<&'static Armed> {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    ARMED
+        .get_or_init(|| {
+            let text = std::env::var(VARIABLE).ok()?;
+            let armed = Armed::parse(&text);
+            match &armed {
+                Some(armed) => tracing::warn!(?armed, "{VARIABLE} is set: this process will kill itself"),
+                None => tracing::error!(
+                    text,
+                    "{VARIABLE} is not `point:nth` or `point:nth+ms`: nothing is armed"
+                ),
+            }
+            armed
+        })
+        .as_ref()
+}
+
+/// Passes a crash point.
+pub fn point(name: &str) {
+    static PASSED: AtomicU32 = AtomicU32::new(0);
+    let Some(armed) = armed().filter(|armed| armed.point == name) else {
+        return;
+    };
+    if PASSED.fetch_add(1, Ordering::SeqCst) + 1 != armed.nth {
+        return;
+    }
+    match armed.after {
+        None => kill(),
+        Some(after) => drop(std::thread::spawn(move || {
+            std::thread::sleep(after);
+            kill();
+        })),
+    }
+}
+
+fn kill() {
+    let me = rustix::process::getpid();
+    // It can't be refused for the process itself; abort would be the same end.
+    if rustix::process::kill_process(me, rustix::process::Signal::KILL).is_err() {
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_points_that_exist_are_armed() {
+        let armed = |point: &str, nth, after: Option<u64>| {
+            Some(Armed {
+                point: point.to_owned(),
+                nth,
+                after: after.map(Duration::from_millis),
+            })
+        };
+        assert_eq!(Armed::parse("stepped:3"), armed("stepped", 3, None));
+        assert_eq!(
+            Armed::parse("commit_called:1+8"),
+            armed("commit_called", 1, Some(8))
+        );
+        for bad in ["", "stepped", "stepped:0", "stepped:x", "steped:1", "stepped:1+"] {
+            assert_eq!(Armed::parse(bad), None, "{bad}");
+        }
+    }
+}
