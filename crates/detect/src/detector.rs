@@ -25,7 +25,7 @@ const SETTLED_SAMPLES_MIN: u32 = 20;
 /// Evidence shows at least so many samples, even if they span more than the window.
 const EVIDENCE_SAMPLES_MIN: usize = 20;
 
-/// Everything known of one scored series that is well: 416 bytes. What only trouble needs stands in [`Trouble`].
+/// Everything known of one scored series that is well: 416 bytes. What only trouble needs stands in `Trouble`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     spike: Spike,

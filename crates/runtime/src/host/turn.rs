@@ -242,7 +242,8 @@ impl<A: Adapter> Host<A> {
             effects += hosted.pending.effects.len() + hosted.pending.letters.len();
             let is_ahead = hosted.is_ahead();
             moved |= is_ahead;
-            save |= is_ahead && now.since(hosted.saved_at) >= self.settings.snapshot_every;
+            let is_old = now.since(hosted.saved_at) >= self.settings.snapshot_every;
+            save |= is_ahead && is_old && !self.saver.is_busy();
         }
         if !moved && effects == 0 {
             self.waiting_since = None;
