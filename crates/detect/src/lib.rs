@@ -52,4 +52,4 @@ pub use detector::{Asked, Detector, Judgement};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
 pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
-pub use stage::{DetectOutput, DetectStage};
+pub use stage::{DetectOutput, DetectStage, Divided};

@@ -69,10 +69,9 @@ impl RekeyStage {
         }
     }
 
-    /// The partition of an entity.
-    fn partition(&self, entity: forecall_types::Fingerprint) -> u32 {
-        let partition = entity.as_u128() % u128::from(self.settings.partitions.max(1));
-        u32::try_from(partition).unwrap_or(0)
+    /// The partition of an entity where there are so many.
+    pub fn partition_of(entity: forecall_types::Fingerprint, partitions: u32) -> u32 {
+        u32::try_from(entity.as_u128() % u128::from(partitions.max(1))).unwrap_or(0)
     }
 
     fn mark(&self, idle: bool) -> Vec<SourceMark> {
@@ -109,7 +108,7 @@ impl Stage for RekeyStage {
                 self.state.newest = self.state.newest.max(Some(row.at));
             }
             batches
-                .entry(self.partition(row.entity))
+                .entry(Self::partition_of(row.entity, self.settings.partitions))
                 .or_default()
                 .push_from(&record.batch, row);
         }

@@ -1,8 +1,11 @@
 mod events;
 mod receive;
+mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use split::Divided;
 
 use forecall_stage::{Effects, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;

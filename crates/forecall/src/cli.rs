@@ -126,7 +126,7 @@ pub(crate) enum TopicsCommand {
     },
     /// Take on the new partitions of a keyed topic or a log of forecall's that has grown.
     #[command(
-        after_help = "Example:\n  forecall topics migrate --topic probes --reason 'twice the base stations' --config forecall.yaml\n\nAll processes that read the topic must be stopped. Who may, and what it costs: docs/runbooks/grown-topic.md."
+        after_help = "Example:\n  forecall topics migrate --topic forecall.samples.v1 --reason 'twice the base stations' --drain --config forecall.yaml\n\nAll processes that use the topic must be stopped. What it does with which topic: docs/runbooks/grown-topic.md."
     )]
     Migrate {
         /// The configuration.
@@ -138,9 +138,9 @@ pub(crate) enum TopicsCommand {
         /// Why; kept in the ledger's audit chain.
         #[arg(long)]
         reason: String,
-        /// Although incidents are open: they must be ended by hand.
+        /// Read what is left on the old partitions first, and publish what comes of it.
         #[arg(long)]
-        force: bool,
+        drain: bool,
     },
 }
 

@@ -12,6 +12,7 @@ mod demo;
 mod directory;
 mod doctor;
 mod manual;
+mod migrate;
 mod replay;
 mod run;
 mod snapshots;
@@ -105,7 +106,7 @@ fn of_log(error: &LogError) -> Option<u8> {
     match error {
         LogError::Fenced { .. } | LogError::NoTopic { .. } => Some(EXIT_REFUSED),
         LogError::Fatal { .. } => Some(EXIT_CLIENT),
-        LogError::Retriable { .. } => None,
+        LogError::Retriable { .. } | LogError::Stopped { .. } => None,
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
 use forecall_observe::{Health, Metric, Metrics, init_logs, serve};
-use forecall_runtime::{Pipeline, Roles, Storage, Surroundings, SystemClock};
+use forecall_runtime::{Ending, Pipeline, Roles, Storage, Surroundings, SystemClock};
 use tracing::{info, warn};
 
 use crate::cli::RunArgs;
@@ -57,18 +57,24 @@ impl Which {
     }
 }
 
-/// Brings the watchdog's count of the Kafka client into the metrics, every second.
-fn count_rejoins(metrics: Metrics, stop: Arc<AtomicBool>) {
+/// Brings what the Kafka client counts into the metrics, every second.
+fn count_client(metrics: Metrics, stop: Arc<AtomicBool>) {
     std::thread::spawn(move || {
-        let mut told = 0;
+        let (mut rejoined, mut doubted) = (0, 0);
         while !stop.load(Ordering::SeqCst) {
             let count = forecall_kafka::watchdog_count();
-            metrics.inc(
-                Metric::WatchdogRestartsTotal,
-                &["all"],
-                count.saturating_sub(told),
-            );
-            told = count;
+            let more = count.saturating_sub(rejoined);
+            metrics.inc(Metric::WatchdogRestartsTotal, &["all"], more);
+            rejoined = count;
+            let doubts = forecall_kafka::doubts();
+            let more = doubts.total.saturating_sub(doubted);
+            metrics.inc(Metric::TransactionDoubtsTotal, &[], more);
+            doubted = doubts.total;
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "as many as there are members in a process"
+            )]
+            metrics.set(Metric::TransactionsInDoubt, &[], doubts.now as f64);
             std::thread::sleep(Duration::from_secs(1));
         }
     });
@@ -98,7 +104,7 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
         health.clone(),
     )?;
     info!(address = %server.local_addr(), "metrics and health are served");
-    let log = Arc::new(KafkaLog::connect(kafka)?);
+    let log = Arc::new(KafkaLog::connect_until(kafka, Arc::clone(&stop))?);
     let roles = which.roles();
     let identity = format!("{}.layout.{}.{}", settings.group, which.name(), args.slot);
     let topics = TopicWatch::begin(&settings, &log, roles, &identity, &metrics)?;
@@ -115,11 +121,16 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
         directory::import(&settings, &mut pipeline)?;
     }
     health.set_ready("start", true);
-    count_rejoins(metrics.clone(), Arc::clone(&stop));
+    count_client(metrics.clone(), Arc::clone(&stop));
     info!(slot = args.slot, ?which, "running");
     let topics = topics.start(log, metrics, Arc::clone(&stop));
-    pipeline.run(&stop)?;
+    let ending = pipeline.run(&stop)?;
     topics.verdict()?;
-    info!("stopped: positions are committed, snapshots saved");
+    match ending {
+        Ending::Clean => info!("stopped: positions are committed, snapshots saved"),
+        Ending::Undecided => warn!(
+            "stopped while the broker didn't answer: a batch is undecided here; the next start finds out, nothing is lost"
+        ),
+    }
     Ok(())
 }

@@ -81,7 +81,7 @@ fn list(settings: &Settings, as_json: bool) -> anyhow::Result<bool> {
     Ok(damaged == 0)
 }
 
-fn store(settings: &Settings) -> anyhow::Result<SnapshotStore> {
+pub(crate) fn store(settings: &Settings) -> anyhow::Result<SnapshotStore> {
     let folder = &settings.state.path;
     if !folder.is_dir() {
         bail!("there is no snapshot folder {} on this host", folder.display());

@@ -9,7 +9,7 @@ use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
 use forecall_log::Log as _;
 use forecall_observe::{Metric, Metrics};
-use forecall_runtime::topics::{TopicUse, check_topics, look_at_topics, remember_layout, topic_uses};
+use forecall_runtime::topics::{Layout, TopicUse, check_topics, look_at_topics, remember_layout, topic_uses};
 use forecall_runtime::{Finding, Refused, Roles, Severity};
 use tracing::{error, warn};
 
@@ -25,7 +25,7 @@ pub(crate) struct TopicWatch {
     settings: Settings,
     uses: Vec<TopicUse>,
     identity: String,
-    counts: BTreeMap<String, i32>,
+    counts: BTreeMap<String, Layout>,
 }
 
 /// A watch under way.
@@ -124,9 +124,11 @@ impl TopicWatch {
         count(metrics, &findings);
         let mut moved = Vec::new();
         for finding in findings.into_iter().filter(|f| f.severity == Severity::Wrong) {
-            let has_moved = self.counts.iter().any(|(topic, count)| {
+            let has_moved = self.counts.iter().any(|(topic, layout)| {
                 finding.subject == format!("topic {topic}")
-                    && states.iter().any(|s| s.name == *topic && s.partitions != *count)
+                    && states
+                        .iter()
+                        .any(|s| s.name == *topic && s.partitions != layout.seen)
             });
             if has_moved {
                 moved.push(finding);

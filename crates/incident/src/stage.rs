@@ -61,6 +61,41 @@ impl CorrelateStage {
         }
     }
 
+    /// Divides what `parts` know among so many partitions; `place` says to which of them a domain belongs. All must have read
+    /// their partitions to the end. Each domain goes on as if its partition had never changed.
+    ///
+    /// # Errors
+    /// A domain that two of the parts know: nobody can say which of them is right.
+    pub fn divide(
+        settings: &Arc<CorrelateSettings>,
+        parts: &[Self],
+        partitions: usize,
+        place: impl Fn(&DomainName) -> usize,
+    ) -> Result<Vec<Self>, DomainName> {
+        // No tick goes back: all partitions are ticked by the same clock, within a second.
+        let tick = parts.iter().filter_map(|part| part.state.tick).max();
+        let mut stages: Vec<Self> = (0..partitions)
+            .map(|_| {
+                let mut stage = Self::new(Arc::clone(settings));
+                stage.state.tick = tick;
+                stage
+            })
+            .collect();
+        for (name, domain) in parts.iter().flat_map(|part| &part.state.domains) {
+            if let Some(stage) = stages.get_mut(place(name))
+                && stage.state.domains.insert(name.clone(), domain.clone()).is_some()
+            {
+                return Err(name.clone());
+            }
+        }
+        Ok(stages)
+    }
+
+    /// Domains it knows.
+    pub fn domains(&self) -> usize {
+        self.state.domains.len()
+    }
+
     /// How it is.
     pub fn health(&self) -> CorrelateHealth {
         let mut health = CorrelateHealth::default();

@@ -8,6 +8,7 @@ use crate::context::{Consumer, Context, committed_of, committed_wait};
 use crate::error::{fatal, is_no_topic, is_refusal, not_created, of_question, remedy, retriable};
 use crate::reader::{Pace, read_while};
 use crate::settings::KafkaSettings;
+use crate::stop::Stop;
 
 /// A question (topics, ends) that takes longer has met a broker that doesn't answer.
 pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -17,18 +18,23 @@ pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// The settings, and a client for questions.
 pub(crate) struct Connection {
     pub(crate) settings: KafkaSettings,
+    pub(crate) stop: Stop,
     asker: Consumer,
 }
 
 impl Connection {
     /// Makes sure that a broker answers.
-    pub(crate) fn open(settings: KafkaSettings) -> Result<Self, LogError> {
+    pub(crate) fn open(settings: KafkaSettings, stop: Stop) -> Result<Self, LogError> {
         settings.check()?;
         let asker: Consumer = settings
             .asker()
-            .create_with_context(Context::new(&settings, None))
+            .create_with_context(Context::new(&settings, stop.clone(), None))
             .map_err(not_created)?;
-        let connection = Self { settings, asker };
+        let connection = Self {
+            settings,
+            stop,
+            asker,
+        };
         connection.greet()?;
         Ok(connection)
     }
@@ -37,7 +43,7 @@ impl Connection {
         let (begun, wait) = (Instant::now(), self.settings.connect_timeout());
         loop {
             // In short steps, so that a refused login ends it at once.
-            let step = wait.saturating_sub(begun.elapsed()).min(Duration::from_secs(1));
+            let step = self.stop.rest(begun, wait).min(Duration::from_secs(1));
             let answer = self.asker.client().fetch_metadata(None, step);
             self.listen();
             let Err(error) = answer else {
@@ -51,7 +57,7 @@ impl Connection {
                     remedy(*code)
                 )));
             }
-            if begun.elapsed() >= wait {
+            if begun.elapsed() >= self.stop.cut(wait) {
                 let reason = why.map_or_else(|| error.to_string(), |(_, reason)| reason);
                 return Err(retriable(format!(
                     "no kafka broker answers at {address} (`{}`): {reason}",
@@ -85,10 +91,10 @@ impl Connection {
                 return answer.map_err(|e| of_question(what.to_owned(), e));
             };
             let error = of_question(what.to_owned(), error);
-            if begun.elapsed() >= ANSWER_WAIT || matches!(error, LogError::Fatal { .. }) {
+            if begun.elapsed() >= self.stop.cut(ANSWER_WAIT) || matches!(error, LogError::Fatal { .. }) {
                 return Err(error);
             }
-            std::thread::sleep(ASK_AGAIN);
+            self.stop.sleep(ASK_AGAIN);
         }
     }
 
@@ -97,7 +103,9 @@ impl Connection {
         let what = format!("topic `{topic}` could not be looked up");
         let begun = Instant::now();
         loop {
-            let metadata = self.ask(&what, |asker| asker.fetch_metadata(Some(topic), ANSWER_WAIT))?;
+            let metadata = self.ask(&what, |asker| {
+                asker.fetch_metadata(Some(topic), self.stop.cut(ANSWER_WAIT))
+            })?;
             let found = metadata.topics().iter().find(|t| t.name() == topic);
             let code = found.and_then(|t| t.error()).map(Code::from);
             match (found, code) {
@@ -110,8 +118,8 @@ impl Connection {
                 (_, Some(code)) if is_refusal(code) => {
                     return Err(fatal(format!("topic `{topic}`: {code}: {}", remedy(code))));
                 }
-                _ if begun.elapsed() >= ANSWER_WAIT => return Err(retriable(what)),
-                _ => std::thread::sleep(ASK_AGAIN),
+                _ if begun.elapsed() >= self.stop.cut(ANSWER_WAIT) => return Err(retriable(what)),
+                _ => self.stop.sleep(ASK_AGAIN),
             }
         }
     }
@@ -128,7 +136,7 @@ impl Connection {
     /// Oldest offset kept, and the one after the newest stable record or marker.
     pub(crate) fn ends(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
         self.ask(&format!("the ends of {partition} could not be read"), |asker| {
-            asker.fetch_watermarks(&partition.topic, partition.partition, ANSWER_WAIT)
+            asker.fetch_watermarks(&partition.topic, partition.partition, self.stop.cut(ANSWER_WAIT))
         })
     }
 
@@ -136,7 +144,7 @@ impl Connection {
     pub(crate) fn onlooker(&self, group: &str) -> Result<Consumer, LogError> {
         self.settings
             .onlooker(group)
-            .create_with_context(Context::new(&self.settings, None))
+            .create_with_context(Context::new(&self.settings, self.stop.clone(), None))
             .map_err(not_created)
     }
 
@@ -146,7 +154,7 @@ impl Connection {
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, LogError> {
         let onlooker = self.onlooker(group)?;
-        committed_of(&onlooker, partitions, committed_wait(&self.settings))
+        committed_of(&onlooker, partitions, committed_wait(&self.settings), &self.stop)
             .map_err(|error| refusal_of(&onlooker, group).unwrap_or(error))
     }
 

@@ -12,6 +12,7 @@ use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 
 use crate::error::{fatal, of_question, retriable, retriable_by};
 use crate::settings::KafkaSettings;
+use crate::stop::{SLICE, Stop};
 
 pub(crate) type Consumer = BaseConsumer<Context>;
 
@@ -52,15 +53,17 @@ pub(crate) struct Context {
     log: Lines,
     chooser: Option<Arc<dyn ChooseStart>>,
     committed_wait: Duration,
+    stop: Stop,
     stash: Mutex<Stash>,
 }
 
 impl Context {
-    pub(crate) fn new(settings: &KafkaSettings, chooser: Option<Arc<dyn ChooseStart>>) -> Self {
+    pub(crate) fn new(settings: &KafkaSettings, stop: Stop, chooser: Option<Arc<dyn ChooseStart>>) -> Self {
         Self {
             log: Lines::new(settings),
             chooser,
             committed_wait: committed_wait(settings),
+            stop,
             stash: Mutex::default(),
         }
     }
@@ -100,7 +103,7 @@ impl Context {
             .iter()
             .map(|e| TopicPartition::new(e.topic(), e.partition()))
             .collect();
-        let committed = committed_of(consumer, &partitions, self.committed_wait)?;
+        let committed = committed_of(consumer, &partitions, self.committed_wait, &self.stop)?;
         let mut explicit = TopicPartitionList::with_capacity(partitions.len());
         let mut assignments = Vec::with_capacity(partitions.len());
         for (partition, committed) in partitions.into_iter().zip(committed) {
@@ -212,6 +215,7 @@ pub(crate) fn committed_of(
     consumer: &Consumer,
     partitions: &[TopicPartition],
     wait: Duration,
+    stop: &Stop,
 ) -> Result<Vec<Option<Committed>>, LogError> {
     if partitions.is_empty() {
         return Ok(Vec::new());
@@ -222,8 +226,10 @@ pub(crate) fn committed_of(
         for p in partitions {
             asked.add_partition(&p.topic, p.partition);
         }
-        let rest = wait.saturating_sub(begun.elapsed());
-        let error = match consumer.committed_offsets(asked, rest) {
+        // In slices. A call that meets a group without a coordinator waits for the next change of a connection, and where the
+        // coordinator is found without one it waits out its time; and one that meets an open transaction asks on and on.
+        let slice = stop.rest(begun, wait).min(SLICE * 3);
+        let error = match consumer.committed_offsets(asked, slice) {
             Ok(list) => match list.elements().iter().find_map(|e| e.error().err()) {
                 None => return partitions.iter().map(|p| committed_in(&list, p)).collect(),
                 Some(error) => error,
@@ -232,11 +238,11 @@ pub(crate) fn committed_of(
         };
         let what = "the committed positions of the group could not be read".to_owned();
         let error = of_question(what, error);
-        if matches!(error, LogError::Fatal { .. }) || begun.elapsed() >= wait {
+        if matches!(error, LogError::Fatal { .. }) || begun.elapsed() >= stop.cut(wait) {
             return Err(error);
         }
         // The transaction that holds a position ends soon; 50 ms is short beside what a takeover takes.
-        std::thread::sleep(Duration::from_millis(50));
+        stop.sleep(Duration::from_millis(50));
     }
 }
 

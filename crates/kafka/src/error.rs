@@ -29,6 +29,11 @@ pub(crate) fn retriable_by(what: impl Into<String>, source: KafkaError) -> LogEr
     }
 }
 
+/// A stop was asked for before it was done.
+pub(crate) fn stopped(what: String) -> LogError {
+    LogError::Stopped { what }
+}
+
 /// A client that can't be made: a setting is wrong. The library's own text repeats the value, which may be a secret.
 pub(crate) fn not_created(error: KafkaError) -> LogError {
     match error {

@@ -18,30 +18,35 @@
 mod client_config;
 mod connection;
 mod context;
+mod doubt;
 mod error;
 mod groups;
 mod member;
 mod producer;
 mod reader;
 mod settings;
+mod stop;
 mod topics;
 mod transaction;
 mod watchdog;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use forecall_log::{
     ChooseStart, Committed, Log, LogError, Member, Membership, RecordRef, TopicPartition, TopicSpec,
     TopicState, Writer,
 };
 
+pub use doubt::{Doubts, doubts};
 pub use groups::GroupMember;
 pub use member::watchdog_count;
 pub use settings::{Compression, KafkaSettings, MembershipKind, SaslMechanism, Secret, SecurityProtocol};
 
 use connection::Connection;
 use reader::Pace;
+use stop::Stop;
 
 /// A Kafka cluster as a log. A commit is answered a few milliseconds before its records can be read: the broker sets the
 /// marker in each partition afterwards. So "the end" of [`Log::read`] and [`Log::bounds`] is the end of what is decided.
@@ -57,7 +62,18 @@ impl KafkaLog {
     /// [`LogError::Fatal`]: settings that don't go together, a login that is refused. [`LogError::Retriable`] naming the
     /// address: no broker answers within `connect_timeout_ms`.
     pub fn connect(settings: KafkaSettings) -> Result<Self, LogError> {
-        Connection::open(settings).map(|connection| Self(Arc::new(connection)))
+        Self::connect_until(settings, Arc::default())
+    }
+
+    /// As [`connect`](Self::connect), for a process that is told to stop by this flag: once it is set, nothing is waited for
+    /// longer than 3 s, but for a call of the client library that is under way (at most `transaction_timeout_ms`). What is
+    /// undecided by then fails with [`LogError::Stopped`]: the next start settles it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_until(settings: KafkaSettings, stop: Arc<AtomicBool>) -> Result<Self, LogError> {
+        let connection = Connection::open(settings, Stop::new(stop))?;
+        Ok(Self(Arc::new(connection)))
     }
 
     /// Who reads in a group at present; nobody, where there is no such group.

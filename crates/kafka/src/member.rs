@@ -17,7 +17,7 @@ use crate::error::{
     fatal, fatal_by, is_no_topic, is_refusal, not_created, of_question, remedy, retriable_by,
 };
 use crate::reader::with_record;
-use crate::transaction::Transactor;
+use crate::transaction::{InGroup, Transactor};
 use crate::watchdog::{Sight, Verdict, Watchdog};
 
 /// How many times the watchdog has made a member join anew, in this process.
@@ -91,7 +91,11 @@ impl KafkaMember {
 
     fn subscribe(&mut self) -> Result<(), LogError> {
         let (settings, who) = (&self.connection.settings, &self.membership);
-        let context = Context::new(settings, Some(Arc::clone(&self.chooser)));
+        let context = Context::new(
+            settings,
+            self.connection.stop.clone(),
+            Some(Arc::clone(&self.chooser)),
+        );
         let consumer: Consumer = settings
             .member(&who.group, &who.instance, who.is_static)
             .create_with_context(context)
@@ -322,6 +326,11 @@ impl KafkaMember {
     }
 }
 
+fn in_group<'a>(consumer: Option<&'a Consumer>, membership: &'a Membership) -> Option<InGroup<'a>> {
+    let name = membership.group.as_str();
+    consumer.map(|consumer| InGroup { name, consumer })
+}
+
 /// The owned partition a record is of. Runs of records come from one partition, so the last place is tried first.
 fn find<'o>(owned: &'o mut [Owned], topic: &str, partition: i32, last: &mut usize) -> Option<&'o mut Owned> {
     let is_it = |o: &Owned| o.partition.partition == partition && *o.partition.topic == *topic;
@@ -364,7 +373,8 @@ impl Member for KafkaMember {
             self.decided = Some(Outcome::NotOwner);
             return Ok(());
         }
-        self.transactor.begin(&transaction, self.consumer.as_ref())?;
+        let group = in_group(self.consumer.as_ref(), &self.membership);
+        self.transactor.begin(&transaction, group)?;
         self.decided = None;
         self.pending = Some(transaction);
         Ok(())
@@ -373,7 +383,10 @@ impl Member for KafkaMember {
     fn await_commit(&mut self) -> Result<Outcome, LogError> {
         match self.pending.take() {
             None => Ok(self.decided.take().unwrap_or(Outcome::Committed)),
-            Some(transaction) => self.transactor.finish(&transaction, self.consumer.as_ref()),
+            Some(transaction) => {
+                let group = in_group(self.consumer.as_ref(), &self.membership);
+                self.transactor.finish(&transaction, group)
+            }
         }
     }
 

@@ -24,7 +24,7 @@ fn admin(connection: &Connection) -> Result<Admin, LogError> {
     let settings = &connection.settings;
     settings
         .asker()
-        .create_with_context(Context::new(settings, None))
+        .create_with_context(Context::new(settings, connection.stop.clone(), None))
         .map_err(not_created)
 }
 

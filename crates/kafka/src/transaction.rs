@@ -9,19 +9,21 @@ use rdkafka::producer::Producer as _;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::connection::Connection;
-use crate::context::{Consumer, committed_of, committed_wait};
+use crate::context::{Consumer, committed_wait};
 use crate::error::{
     fatal, fatal_by, is_fenced, is_no_topic, is_not_owner, is_refusal, is_too_large, remedy, retriable_by,
-    too_large,
+    stopped, too_large,
 };
 use crate::producer::{self, Producer, Report};
+use crate::stop::SLICE;
 
-/// How long the same effects are tried again. After `max.poll.interval.ms` (five minutes) the group gives the partitions
-/// to another member, whose effects they are then.
-const PATIENCE: Duration = Duration::from_secs(280);
+/// How long the same effects are tried again, or a doubt is looked into. While a member waits it doesn't poll, and a
+/// rebalance of its group waits for it, up to `max.poll.interval.ms` (five minutes). Longer than the restart of a broker;
+/// then the process ends, and its next start settles the same with clients that know nothing of before.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Pause before a further attempt, doubled each time up to the second figure: short enough for a leader election, long
 /// enough not to flood a broker that comes up.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// Why an attempt didn't end in a commit.
 enum Trouble {
@@ -36,14 +38,21 @@ enum Trouble {
     Doubt(KafkaError),
 }
 
+/// The group whose positions are handed in.
+#[derive(Clone, Copy)]
+pub(crate) struct InGroup<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) consumer: &'a Consumer,
+}
+
 /// Writes transactions under one identity, and finds out how they ended.
 pub(crate) struct Transactor {
-    connection: Arc<Connection>,
-    identity: String,
-    producer: Option<Producer>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) identity: String,
+    pub(crate) producer: Option<Producer>,
     /// Partitions of the topics published to so far: a missing topic is found out before anything is sent.
     topics: BTreeMap<Arc<str>, i32>,
-    begun_at: Instant,
+    pub(crate) begun_at: Instant,
     /// Whether a record that a topic refuses for its length is left out; otherwise that is the end.
     leaves_out: bool,
     too_long: Vec<TooLong>,
@@ -78,11 +87,11 @@ impl Transactor {
     pub(crate) fn begin(
         &mut self,
         transaction: &Transaction,
-        group: Option<&Consumer>,
+        group: Option<InGroup<'_>>,
     ) -> Result<(), LogError> {
-        self.check_topics(transaction)?;
+        self.check_topics(transaction).map_err(|e| self.heed_stop(e))?;
         match self.try_begin(transaction, group) {
-            Err(Trouble::Stop(error)) => Err(error),
+            Err(Trouble::Stop(error)) => Err(self.heed_stop(error)),
             result => {
                 self.begun = Some(result);
                 Ok(())
@@ -94,7 +103,7 @@ impl Transactor {
     pub(crate) fn finish(
         &mut self,
         transaction: &Transaction,
-        group: Option<&Consumer>,
+        group: Option<InGroup<'_>>,
     ) -> Result<Outcome, LogError> {
         let Some(mut result) = self.begun.take() else {
             return Ok(Outcome::Committed);
@@ -106,7 +115,7 @@ impl Transactor {
             let transaction = shortened.as_ref().unwrap_or(transaction);
             let error = match result.and_then(|()| self.try_end()) {
                 Ok(()) => return Ok(Outcome::Committed),
-                Err(Trouble::Stop(error)) => return Err(error),
+                Err(Trouble::Stop(error)) => return Err(self.heed_stop(error)),
                 Err(Trouble::NotOwner) => return Ok(Outcome::NotOwner),
                 Err(Trouble::TooLong(record)) => {
                     let rest = self.leave_out(transaction, record)?;
@@ -117,21 +126,37 @@ impl Transactor {
                 Err(Trouble::Again(error)) => error,
                 Err(Trouble::Doubt(error)) => {
                     tracing::warn!(identity = self.identity, %error, "a transaction is in doubt: finding out");
-                    self.heed_twin(group)?;
                     if self.settle_patiently(transaction, group, first)? {
                         return Ok(Outcome::Committed);
                     }
                     error
                 }
             };
-            if first.elapsed() >= PATIENCE {
-                let what = format!("`{}` could not commit in {} s", self.identity, PATIENCE.as_secs());
-                return Err(fatal_by(what, error));
+            let stop = &self.connection.stop;
+            if first.elapsed() >= stop.cut(PATIENCE) {
+                let what = format!(
+                    "`{}` could not commit in {} s",
+                    self.identity,
+                    first.elapsed().as_secs()
+                );
+                return Err(if stop.is_asked() {
+                    stopped(format!("{what}: {error}"))
+                } else {
+                    fatal_by(what, error)
+                });
             }
             tracing::warn!(identity = self.identity, %error, "a transaction is tried again");
-            std::thread::sleep(pause);
+            stop.sleep(pause);
             pause = (pause * 2).min(BACKOFF.1);
             result = self.try_begin(transaction, group);
+        }
+    }
+
+    /// What may work later isn't tried later by one that stops.
+    fn heed_stop(&self, error: LogError) -> LogError {
+        match error {
+            LogError::Retriable { what, .. } if self.connection.stop.is_asked() => stopped(what),
+            other => other,
         }
     }
 
@@ -160,18 +185,22 @@ impl Transactor {
         }
     }
 
+    /// Longest wait for one answer.
     fn wait(&self) -> Duration {
-        self.connection.settings.transaction_timeout()
+        self.connection
+            .stop
+            .cut(self.connection.settings.transaction_timeout())
     }
 
     /// A new producer under the same identity: its epoch fences whatever the old one has in flight.
-    fn renew(&mut self) -> Result<(), LogError> {
+    pub(crate) fn renew(&mut self) -> Result<(), LogError> {
         self.producer = None;
         let producer = producer::create(&self.connection.settings, &self.identity)?;
-        let wait = committed_wait(&self.connection.settings);
+        let (stop, wait) = (&self.connection.stop, committed_wait(&self.connection.settings));
         let begun = Instant::now();
         loop {
-            let error = match producer.init_transactions(wait.saturating_sub(begun.elapsed())) {
+            // The call goes on where the last one left off.
+            let error = match producer.init_transactions(stop.rest(begun, wait).min(SLICE)) {
                 Ok(()) => break,
                 Err(error) => error,
             };
@@ -182,7 +211,8 @@ impl Transactor {
                 KafkaError::Transaction(cause) if is_refusal(cause.code()) => {
                     return Err(fatal_by(format!("{what}: {}", remedy(cause.code())), error));
                 }
-                KafkaError::Transaction(cause) if cause.is_retriable() && begun.elapsed() < wait => {}
+                KafkaError::Transaction(cause)
+                    if cause.is_retriable() && begun.elapsed() < stop.cut(wait) => {}
                 _ => return Err(retriable_by(what, error)),
             }
         }
@@ -190,7 +220,7 @@ impl Transactor {
         Ok(())
     }
 
-    fn fenced(&self) -> LogError {
+    pub(crate) fn fenced(&self) -> LogError {
         LogError::Fenced {
             identity: self.identity.clone(),
         }
@@ -218,7 +248,7 @@ impl Transactor {
         Ok(())
     }
 
-    fn try_begin(&mut self, transaction: &Transaction, group: Option<&Consumer>) -> Result<(), Trouble> {
+    fn try_begin(&mut self, transaction: &Transaction, group: Option<InGroup<'_>>) -> Result<(), Trouble> {
         if self.producer.is_none() {
             self.renew().map_err(Trouble::Stop)?;
         }
@@ -241,7 +271,7 @@ impl Transactor {
         if transaction.positions.is_empty() {
             return Ok(());
         }
-        let Some(metadata) = group.and_then(|consumer| consumer.context().claim(consumer)) else {
+        let Some(metadata) = group.and_then(|g| g.consumer.context().claim(g.consumer)) else {
             let error = KafkaError::Global(Code::UnknownMemberId);
             return Err(self.give_up(error, Code::UnknownMemberId, None));
         };
@@ -294,7 +324,7 @@ impl Transactor {
 
     /// Whether another process has the identity, or the broker ended a transaction that took too long.
     fn on_fenced(&self, error: KafkaError) -> Trouble {
-        if self.begun_at.elapsed() < self.wait() {
+        if self.begun_at.elapsed() < self.connection.settings.transaction_timeout() {
             Trouble::Stop(self.fenced())
         } else {
             Trouble::Doubt(error)
@@ -339,79 +369,6 @@ impl Transactor {
                 error,
             )),
             _ => Trouble::Again(error),
-        }
-    }
-
-    /// After a sleep longer than a transaction may take, another process may have our identity by right. To take it back would
-    /// end that one; the group tells of it with the next heartbeats.
-    fn heed_twin(&self, group: Option<&Consumer>) -> Result<(), LogError> {
-        let (Some(consumer), true) = (group, self.begun_at.elapsed() >= self.wait()) else {
-            return Ok(());
-        };
-        let beat = Duration::from_millis(self.connection.settings.heartbeat_interval_ms.into());
-        let begun = Instant::now();
-        // Two heartbeats: the one under way when we slept may still be answered as before.
-        while begun.elapsed() < beat * 2 {
-            if consumer.client().fatal_error().is_some() {
-                return Err(self.fenced());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
-    }
-
-    /// Finds out however often a broker doesn't answer: what is in doubt must not be forgotten.
-    fn settle_patiently(
-        &mut self,
-        transaction: &Transaction,
-        group: Option<&Consumer>,
-        first: Instant,
-    ) -> Result<bool, LogError> {
-        let taken = self.producer.as_ref().and_then(|p| p.context().take().taken);
-        loop {
-            match self.settle(transaction, group, taken.as_ref()) {
-                Err(error @ LogError::Retriable { .. }) if first.elapsed() < PATIENCE => {
-                    tracing::warn!(identity = self.identity, %error, "a transaction is still in doubt");
-                    std::thread::sleep(BACKOFF.1);
-                }
-                Err(LogError::Retriable { what, source }) => {
-                    return Err(LogError::Fatal {
-                        what: format!(
-                            "`{}` could not find out whether its transaction stands: {what}",
-                            self.identity
-                        ),
-                        source,
-                    });
-                }
-                result => return result,
-            }
-        }
-    }
-
-    /// After doubt: a new producer ends the transaction one way or the other; then whether it stands.
-    fn settle(
-        &mut self,
-        transaction: &Transaction,
-        group: Option<&Consumer>,
-        taken: Option<&(String, i32, i64)>,
-    ) -> Result<bool, LogError> {
-        self.renew()?;
-        if let Some(consumer) = group.filter(|_| !transaction.positions.is_empty()) {
-            let partitions: Vec<_> = transaction.positions.iter().map(|(p, _)| p.clone()).collect();
-            let committed = committed_of(consumer, &partitions, committed_wait(&self.connection.settings))?;
-            let stands = committed
-                .iter()
-                .zip(&transaction.positions)
-                .all(|(found, (_, ours))| found.as_ref() == Some(ours));
-            if !stands || transaction.records.is_empty() {
-                return Ok(stands);
-            }
-        }
-        // The same positions may have been committed before, so a record tells: either all of them can be read, or none.
-        // Where not even one was taken by a broker, the commit can't have been asked for.
-        match taken {
-            Some((topic, partition, offset)) => self.connection.stands(topic, *partition, *offset),
-            None => Ok(false),
         }
     }
 }

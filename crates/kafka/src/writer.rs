@@ -7,7 +7,7 @@ use forecall_log::{LogError, Transaction, Writer};
 use crate::connection::Connection;
 use crate::context::Consumer;
 use crate::error::fatal;
-use crate::transaction::Transactor;
+use crate::transaction::{InGroup, Transactor};
 
 /// A transactional producer alone.
 pub(crate) struct KafkaWriter {
@@ -49,13 +49,16 @@ impl Writer for KafkaWriter {
             let consumer = self.connection.onlooker(group)?;
             self.groups.insert(group.to_owned(), consumer);
         }
-        let consumer = self.groups.get(group);
-        if let Some(consumer) = consumer {
+        let group_and_client = self.groups.get(group).map(|consumer| {
             // Nothing is assigned: only the library's log lines can come.
             drop(consumer.poll(Duration::ZERO));
-        }
-        self.transactor.begin(transaction, consumer)?;
-        match self.transactor.finish(transaction, consumer)? {
+            InGroup {
+                name: group,
+                consumer,
+            }
+        });
+        self.transactor.begin(transaction, group_and_client)?;
+        match self.transactor.finish(transaction, group_and_client)? {
             forecall_log::Outcome::Committed => Ok(()),
             forecall_log::Outcome::NotOwner => Err(fatal(format!(
                 "group `{group}` has members, but its positions belong to one writer alone: stop the other program that reads \

@@ -52,6 +52,13 @@ pub enum LogError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// A stop was asked for while the log didn't answer. What was under way is undecided here, and the next start finds out
+    /// how it ended.
+    #[error("{what}")]
+    Stopped {
+        /// What was under way.
+        what: String,
+    },
     /// It may work later.
     #[error("{what}")]
     Retriable {

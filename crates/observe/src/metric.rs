@@ -105,6 +105,10 @@ metrics! {
     AgentsNeeded = "agents_needed", Kind::Gauge, ["queue", "scenario"], 1024;
     /// Consumers made anew because they stood still.
     WatchdogRestartsTotal = "watchdog_restarts_total", Kind::Counter, ["stage"], 16;
+    /// Transactions whose end nobody answered for, so far: each is looked into before anything else is committed.
+    TransactionDoubtsTotal = "transaction_doubts_total", Kind::Counter, [], 1;
+    /// Transactions in doubt at present: their stages stand still until a broker answers.
+    TransactionsInDoubt = "transactions_in_doubt", Kind::Gauge, [], 1;
     /// 1 while the kill switch holds all messages.
     KillSwitch = "kill_switch", Kind::Gauge, [], 1;
     /// Events in the ledger that aren't on their topic yet.

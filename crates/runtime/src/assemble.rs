@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use forecall_config::{GatewaySettings, Settings};
 use forecall_delivery::{DeliverSettings, Deliverer, EmailGateway, FileSink, Gateway};
-use forecall_detect::RekeySettings;
+use forecall_detect::{DetectStage, RekeySettings};
 use forecall_ledger::{AddressSeal, Ledger, MasterKey};
 use forecall_log::Membership;
+use forecall_stage::Stage as _;
 use forecall_types::ContactChannel;
 use forecall_wire::event::{TOPICS, TopicId, TopicNames};
 use forecall_wire::telemetry::PseudonymKey;
@@ -23,6 +24,7 @@ use crate::snapshots::SnapshotStore;
 use crate::stages::{
     CorrelateAdapter, DetectAdapter, Intake, IntakeAdapter, OutreachAdapter, RekeyAdapter, Wiring,
 };
+use crate::topics::used_partitions;
 
 type Drives = Vec<(&'static str, Box<dyn Drive>)>;
 
@@ -106,6 +108,7 @@ impl<'a> Assembly<'a> {
                     .map(|t| (t.id, Arc::from(names.name(t.id))))
                     .collect(),
             ),
+            used: BTreeMap::new(),
             pseudonyms: pseudonym_key(settings)?,
             hash_key: settings
                 .ledger
@@ -170,12 +173,22 @@ impl<'a> Assembly<'a> {
         adapter: A,
         sink: Arc<dyn Sink>,
     ) -> Result<Host<A>, HostError> {
+        self.host_with(membership, adapter, sink, self.host_settings())
+    }
+
+    fn host_with<A: Adapter>(
+        &self,
+        membership: &Membership,
+        adapter: A,
+        sink: Arc<dyn Sink>,
+        settings: HostSettings,
+    ) -> Result<Host<A>, HostError> {
         let place = Place {
             sink,
             snapshots: self.snapshots.clone(),
             clock: Arc::clone(&self.around.clock),
             metrics: self.around.metrics.clone(),
-            settings: self.host_settings(),
+            settings,
         };
         Host::join(self.around.log.as_ref(), membership, adapter, place)
     }
@@ -184,7 +197,33 @@ impl<'a> Assembly<'a> {
         self.names.name(id)
     }
 
-    pub(crate) fn detect(&self) -> Result<Drives, HostError> {
+    /// Fixes over how many partitions of an own log this process spreads keys.
+    fn pin(&mut self, id: TopicId) -> Result<i32, HostError> {
+        let used = used_partitions(self.settings, self.around.log.as_ref(), &self.topic(id))?;
+        self.wiring.used.insert(id, used);
+        Ok(used)
+    }
+
+    fn detect_adapter(&self) -> DetectAdapter {
+        DetectAdapter {
+            wiring: self.wiring.clone(),
+            settings: Arc::clone(&self.settings.detect),
+            metrics: self.around.metrics.clone(),
+            scores: self.around.scores.clone(),
+        }
+    }
+
+    fn correlate_adapter(&self) -> CorrelateAdapter {
+        CorrelateAdapter {
+            wiring: self.wiring.clone(),
+            settings: Arc::clone(&self.settings.correlate),
+            metrics: self.around.metrics.clone(),
+            clock: Arc::clone(&self.around.clock),
+        }
+    }
+
+    pub(crate) fn detect(&mut self) -> Result<Drives, HostError> {
+        self.pin(TopicId::Anomalies)?;
         let telemetry = || self.settings.sources.iter().filter(|s| !s.format.is_calls());
         let names = |keyed: bool| {
             telemetry()
@@ -195,7 +234,7 @@ impl<'a> Assembly<'a> {
         let unkeyed: Vec<String> = names(false).collect();
         let samples = self.topic(TopicId::Samples);
         if !unkeyed.is_empty() {
-            let partitions = self.around.log.bounds(&samples)?.len();
+            let partitions = used_partitions(self.settings, self.around.log.as_ref(), &samples)?;
             let settings = RekeySettings {
                 partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
                 future_seconds: self.settings.detect.future_seconds,
@@ -216,19 +255,37 @@ impl<'a> Assembly<'a> {
             topics.push(samples);
         }
         if !topics.is_empty() {
-            let adapter = DetectAdapter {
-                wiring: self.wiring.clone(),
-                settings: Arc::clone(&self.settings.detect),
-                metrics: self.around.metrics.clone(),
-                scores: self.around.scores.clone(),
-            };
-            let host = self.host(&self.membership("detect", topics), adapter, Arc::new(LogSink))?;
+            let membership = self.membership("detect", topics);
+            let host = self.host(&membership, self.detect_adapter(), Arc::new(LogSink))?;
             drives.push(("detect", Box::new(host)));
         }
         Ok(drives)
     }
 
-    pub(crate) fn correlate(&self) -> Result<Drives, HostError> {
+    /// `detect` or `correlate` on one topic alone, to read what is left there. It leaves its group at once when it ends.
+    pub(crate) fn drain(&mut self, stage: &str, topic: &str) -> Result<Box<dyn Drive>, HostError> {
+        self.pin(TopicId::Anomalies)?;
+        let group = format!("{}.{stage}", self.settings.group);
+        let membership = Membership {
+            instance: format!("{group}.migrate"),
+            group,
+            topics: vec![topic.to_owned()],
+            is_static: false,
+        };
+        let settings = HostSettings {
+            draining: true,
+            ..self.host_settings()
+        };
+        let sink = Arc::new(LogSink);
+        Ok(if stage == DetectStage::NAME {
+            Box::new(self.host_with(&membership, self.detect_adapter(), sink, settings)?)
+        } else {
+            Box::new(self.host_with(&membership, self.correlate_adapter(), sink, settings)?)
+        })
+    }
+
+    pub(crate) fn correlate(&mut self) -> Result<Drives, HostError> {
+        self.pin(TopicId::Anomalies)?;
         let intake = IntakeAdapter {
             wiring: self.wiring.clone(),
             intake: Intake::Correlate,
@@ -240,14 +297,8 @@ impl<'a> Assembly<'a> {
             intake,
             Arc::new(LogSink),
         )?;
-        let adapter = CorrelateAdapter {
-            wiring: self.wiring.clone(),
-            settings: Arc::clone(&self.settings.correlate),
-            metrics: self.around.metrics.clone(),
-            clock: Arc::clone(&self.around.clock),
-        };
         let membership = self.membership("correlate", vec![self.topic(TopicId::Anomalies)]);
-        let correlate = self.host(&membership, adapter, Arc::new(LogSink))?;
+        let correlate = self.host(&membership, self.correlate_adapter(), Arc::new(LogSink))?;
         Ok(vec![
             ("correlate-intake", Box::new(intake)),
             ("correlate", Box::new(correlate)),
@@ -282,6 +333,7 @@ impl<'a> Assembly<'a> {
 
     pub(crate) fn outreach(&mut self) -> Result<Drives, HostError> {
         let ledger = self.shared_ledger()?;
+        let used = self.pin(TopicId::OutreachLog)?;
         let directory_topic = self.settings.directory.as_ref().and_then(|d| d.topic.clone());
         let mut inputs = vec![self.topic(TopicId::Incidents), self.topic(TopicId::Commands)];
         inputs.extend(
@@ -317,7 +369,7 @@ impl<'a> Assembly<'a> {
         let publisher = Publisher::open(
             self.around.log.as_ref(),
             ledger,
-            Arc::clone(&self.names),
+            (Arc::clone(&self.names), used),
             &self.settings.group,
             &format!("{}.publisher.{}.0", self.settings.group, self.around.slot),
             self.around.metrics.clone(),

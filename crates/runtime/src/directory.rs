@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use forecall_config::Settings;
 use forecall_ledger::{AddressSeal, DirectoryRow, Ledger};
-use forecall_log::{Committed, Log, OutRecord, TopicPartition, TopicSpec, Transaction, Writer};
+use forecall_log::{
+    Committed, Log, OutRecord, TopicPartition, TopicSpec, Transaction, Writer, partition_of_key,
+};
 use forecall_types::{CustomerChange, CustomerId, OutreachEntry};
 use forecall_wire::event::{
     DirectoryRecord, Encoded, TopicId, encode_directory_record, encode_outreach_entry,
@@ -14,6 +16,7 @@ use forecall_wire::event::{
 use crate::assemble::master_key;
 use crate::host::{HostError, lock};
 use crate::pipeline::Surroundings;
+use crate::topics::used_partitions;
 
 /// Customers published in one transaction: a few MiB.
 const CHUNK: usize = 5_000;
@@ -142,6 +145,7 @@ pub(crate) fn import(
     version: &str,
 ) -> Result<u64, HostError> {
     let topic: Arc<str> = Arc::from(settings.topic_names().name(TopicId::OutreachLog));
+    let used = used_partitions(settings, around.log.as_ref(), &topic)?;
     let group = format!("{}.directory", settings.group);
     let place = TopicPartition::new(&topic, 0);
     let done = around
@@ -162,7 +166,11 @@ pub(crate) fn import(
         for customer in chunk {
             let entry = OutreachEntry::Customer(CustomerChange::Upsert(customer.clone()));
             let encoded = encode_outreach_entry(&entry).map_err(|e| HostError::Settings(e.to_string()))?;
-            records.push(published(&topic, encoded));
+            let partition = partition_of_key(&encoded.key, used);
+            records.push(OutRecord {
+                partition: Some(partition),
+                ..published(&topic, encoded)
+            });
         }
         count += u64::try_from(records.len()).unwrap_or(u64::MAX);
         writer.commit(&Transaction {

@@ -98,6 +98,24 @@ pub struct Pipeline {
     _folder: Option<tempfile::TempDir>,
 }
 
+/// How a pipeline that was told to stop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All is committed and saved.
+    Clean,
+    /// The log didn't answer: a batch is undecided here. The next start finds out how it ended.
+    Undecided,
+}
+
+impl Ending {
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Clean, Self::Clean) => Self::Clean,
+            (Self::Undecided, _) | (_, Self::Undecided) => Self::Undecided,
+        }
+    }
+}
+
 /// Waited for records at most so long in one turn: bounds how late a tick or a stop is seen.
 const TURN: Duration = Duration::from_millis(50);
 
@@ -231,7 +249,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// The first failure of a stage.
-    pub fn run(self, stop: &Arc<AtomicBool>) -> Result<(), HostError> {
+    pub fn run(self, stop: &Arc<AtomicBool>) -> Result<Ending, HostError> {
         let health = self.surroundings.health.clone();
         let mut threads = Vec::new();
         for (name, drive) in self.drives {
@@ -251,15 +269,18 @@ impl Pipeline {
                 .map_err(|e| HostError::Settings(format!("failed to start the thread of {name}: {e}")))?;
             threads.push((name, thread));
         }
-        let mut first = Ok(());
+        let mut all = Ok(Ending::Clean);
         for (name, thread) in threads {
             let result = thread.join().unwrap_or_else(|_| {
                 stop.store(true, Ordering::SeqCst);
                 Err(HostError::Panicked(name.to_owned()))
             });
-            first = first.and(result);
+            all = match (all, result) {
+                (Ok(before), Ok(ending)) => Ok(before.and(ending)),
+                (Err(first), _) | (Ok(_), Err(first)) => Err(first),
+            };
         }
-        first
+        all
     }
 }
 
@@ -268,7 +289,7 @@ fn drive_until(
     name: &'static str,
     stop: &AtomicBool,
     health: &Health,
-) -> Result<(), HostError> {
+) -> Result<Ending, HostError> {
     let mut ready = false;
     // A thread that panics must not leave the others running for nobody.
     struct Bell<'s>(&'s AtomicBool);
@@ -285,7 +306,7 @@ fn drive_until(
                 tracing::warn!(stage = name, what, cause = ?source, "will be tried again");
                 std::thread::sleep(TURN);
             }
-            Err(error) => return Err(error),
+            Err(error) => return undecided(name, error),
         }
         if drive.is_ready() != ready {
             ready = !ready;
@@ -293,9 +314,27 @@ fn drive_until(
             info!(stage = name, ready, "readiness has changed");
         }
     }
-    drive.stop()?;
+    let ending = match drive.stop() {
+        Ok(()) => Ok(Ending::Clean),
+        Err(error) => undecided(name, error),
+    };
     drop(bell);
-    Ok(())
+    ending
+}
+
+/// A stop that the log held up is an end, not a failure.
+fn undecided(name: &str, error: HostError) -> Result<Ending, HostError> {
+    match error {
+        HostError::Log(forecall_log::LogError::Stopped { what }) => {
+            tracing::warn!(
+                stage = name,
+                what,
+                "stopped before the log had answered: the next start settles it"
+            );
+            Ok(Ending::Undecided)
+        }
+        error => Err(error),
+    }
 }
 
 /// forecall's own topics, as the settings want them.

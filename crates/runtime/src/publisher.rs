@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use forecall_ledger::Ledger;
-use forecall_log::{Committed, Log, LogError, OutRecord, TopicPartition, Transaction, Writer};
+use forecall_log::{
+    Committed, Log, LogError, OutRecord, TopicPartition, Transaction, Writer, partition_of_key,
+};
 use forecall_observe::{Metric, Metrics};
 use forecall_types::OutreachEntry;
 use forecall_wire::event::{TopicId, TopicNames, encode_outreach_entry};
@@ -20,6 +22,8 @@ pub(crate) struct Publisher {
     ledger: Arc<Mutex<Ledger>>,
     writer: Box<dyn Writer>,
     topics: Arc<TopicNames>,
+    /// Over how many partitions of outreach's log keys are spread.
+    used: i32,
     group: String,
     events_done: i64,
     receipts_done: i64,
@@ -34,7 +38,7 @@ impl Publisher {
     pub(crate) fn open(
         log: &dyn Log,
         ledger: Arc<Mutex<Ledger>>,
-        topics: Arc<TopicNames>,
+        (topics, used): (Arc<TopicNames>, i32),
         group: &str,
         identity: &str,
         metrics: Metrics,
@@ -56,6 +60,7 @@ impl Publisher {
             ledger,
             writer,
             topics,
+            used,
             group,
             events_done,
             receipts_done,
@@ -101,7 +106,7 @@ impl Publisher {
                 match encode_outreach_entry(&OutreachEntry::Receipt(receipt)) {
                     Ok(encoded) => records.push(OutRecord {
                         topic: Arc::from(self.topics.name(TopicId::OutreachLog)),
-                        partition: None,
+                        partition: Some(partition_of_key(&encoded.key, self.used)),
                         key: Some(encoded.key),
                         value: Some(encoded.value),
                         headers: encoded.headers,

@@ -19,7 +19,7 @@ use crate::host::HostError;
 use crate::pipeline::Roles;
 use crate::snapshots::SnapshotStore;
 use crate::stages::source_of;
-use crate::topics::topic_uses;
+use crate::topics::{topic_uses, used_partitions};
 
 /// Characters of a position's text: what a broker keeps of it.
 const TEXT_MAX: usize = 128;
@@ -98,7 +98,7 @@ fn cold(
         "rekey" => {
             let samples = settings.topic_names().name(TopicId::Samples);
             let rekey = RekeySettings {
-                partitions: u32::try_from(log.bounds(&samples)?.len()).unwrap_or(u32::MAX),
+                partitions: u32::try_from(used_partitions(settings, log, &samples)?).unwrap_or(u32::MAX),
                 future_seconds: settings.detect.future_seconds,
             };
             saved(&RekeyStage::new(Arc::new(rekey), source_of(partition)), partition)
@@ -116,8 +116,8 @@ fn cold(
 }
 
 /// What stands beside the position from now on.
-fn words(reset: &Reset) -> String {
-    let text = format!("reset at {}: {}", reset.at.nanos() / 1_000_000_000, reset.reason);
+pub(crate) fn words(what: &str, at: EventTime, reason: &str) -> String {
+    let text = format!("{what} at {}: {reason}", at.nanos() / 1_000_000_000);
     text.chars()
         .map(|c| if c.is_ascii() && !c.is_control() { c } else { '?' })
         .take(TEXT_MAX)
@@ -146,9 +146,15 @@ pub fn reset_partition(
                 "outreach's position is in the ledger: reset it on the host that has it".into(),
             ));
         };
-        in_ledger(ledger, &identity, place, &words(reset))?
+        in_ledger(ledger, &identity, place, &words("reset", reset.at, &reset.reason))?
     } else {
-        in_group(log, &group, &identity, place, &words(reset))?
+        in_group(
+            log,
+            &group,
+            &identity,
+            place,
+            &words("reset", reset.at, &reset.reason),
+        )?
     };
     // The position first: a crash from here on leaves a partition that re-reads and is adopted, never one that is wrong.
     let removed = snapshots.remove_all(&reset.stage, place)?;

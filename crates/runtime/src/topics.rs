@@ -1,20 +1,22 @@
 //! What forecall needs of its topics, and whether what the log says is that: pure functions, and the few questions they
 //! need answered. A wrong topic is refused before anything is read, with what to do about it.
 
+mod layout;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use forecall_config::Settings;
-use forecall_log::{Committed, Log, LogError, TopicPartition, TopicState, Transaction};
+use forecall_log::{Log, LogError, TopicState};
 use forecall_wire::event::{Cleanup, Topic, TopicId};
 
 use crate::finding::Finding;
 use crate::pipeline::Roles;
 
+pub use layout::{Layout, layout_group, remember_layout, remembered_layout, used_partitions};
+
 /// A topic must keep at least so many snapshot intervals: one that is being written, one to fall back on when it is
 /// damaged, one for a process that was down, and one of room.
 pub const RETENTION_INTERVALS_MIN: u64 = 4;
-/// Begins the text beside a remembered partition count.
-const LAYOUT: &str = "layout ";
 
 /// What a topic is to the stage that uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +151,7 @@ pub fn check_topics(
     settings: &Settings,
     uses: &[TopicUse],
     found: &[TopicState],
-    remembered: &BTreeMap<String, i32>,
+    remembered: &BTreeMap<String, Layout>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let topics: BTreeSet<&str> = uses.iter().map(|u| u.topic.as_str()).collect();
@@ -165,9 +167,9 @@ pub fn check_topics(
         sizes(state, &uses, &mut findings);
         copies(settings, state, &uses, &mut findings);
         if uses.iter().any(|u| u.part.has_layout())
-            && let Some(count) = remembered.get(topic)
+            && let Some(layout) = remembered.get(topic)
         {
-            layout(state, *count, &mut findings);
+            compare(state, layout.seen, &mut findings);
         }
         if findings.len() == before {
             findings.push(Finding::fine(
@@ -311,7 +313,7 @@ fn copies(settings: &Settings, state: &TopicState, uses: &[&TopicUse], findings:
     }
 }
 
-fn layout(state: &TopicState, count: i32, findings: &mut Vec<Finding>) {
+fn compare(state: &TopicState, count: i32, findings: &mut Vec<Finding>) {
     let (name, now) = (&state.name, state.partitions);
     match now.cmp(&count) {
         std::cmp::Ordering::Equal => {}
@@ -330,65 +332,6 @@ fn layout(state: &TopicState, count: i32, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The consumer group that nobody joins: the committed position of partition 0 of each topic is its partition count.
-pub fn layout_group(settings: &Settings) -> String {
-    format!("{}.layout", settings.group)
-}
-
-/// The partition counts remembered from earlier starts.
-///
-/// # Errors
-/// The log can't be asked.
-pub fn remembered_layout(
-    settings: &Settings,
-    log: &dyn Log,
-    topics: &BTreeSet<String>,
-) -> Result<BTreeMap<String, i32>, LogError> {
-    if topics.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let places: Vec<TopicPartition> = topics.iter().map(|t| TopicPartition::new(t, 0)).collect();
-    let committed = log.committed(&layout_group(settings), &places)?;
-    Ok(topics
-        .iter()
-        .zip(committed)
-        .filter_map(|(topic, at)| Some((topic.clone(), at?.metadata.strip_prefix(LAYOUT)?.parse().ok()?)))
-        .collect())
-}
-
-/// Remembers partition counts. Committed positions of a group without members expire (7 days on a broker's own settings), so
-/// this is repeated once a day.
-///
-/// # Errors
-/// The log can't be written.
-pub fn remember_layout(
-    settings: &Settings,
-    log: &dyn Log,
-    identity: &str,
-    counts: &BTreeMap<String, i32>,
-) -> Result<(), LogError> {
-    if counts.is_empty() {
-        return Ok(());
-    }
-    let positions = counts
-        .iter()
-        .map(|(topic, count)| {
-            let at = Committed {
-                next_offset: i64::from(*count),
-                metadata: format!("{LAYOUT}{count}"),
-            };
-            (TopicPartition::new(topic, 0), at)
-        })
-        .collect();
-    log.writer(identity)?.commit_for(
-        &layout_group(settings),
-        &Transaction {
-            records: Vec::new(),
-            positions,
-        },
-    )
-}
-
 /// Looks at all topics of these roles: what is wrong, and the partition counts to be remembered.
 ///
 /// # Errors
@@ -397,7 +340,7 @@ pub fn look_at_topics(
     settings: &Settings,
     log: &dyn Log,
     roles: Roles,
-) -> Result<(Vec<Finding>, BTreeMap<String, i32>), LogError> {
+) -> Result<(Vec<Finding>, BTreeMap<String, Layout>), LogError> {
     let uses = topic_uses(settings, roles);
     let names: BTreeSet<String> = uses.iter().map(|u| u.topic.clone()).collect();
     let found = log.describe(&names.into_iter().collect::<Vec<_>>())?;
@@ -411,7 +354,14 @@ pub fn look_at_topics(
     let counts = found
         .iter()
         .filter(|state| kept.contains(&state.name))
-        .map(|state| (state.name.clone(), state.partitions))
+        .map(|state| {
+            let kept = remembered.get(&state.name).copied();
+            let layout = kept.filter(|layout| layout.seen == state.partitions);
+            (
+                state.name.clone(),
+                layout.unwrap_or_else(|| Layout::whole(state.partitions)),
+            )
+        })
         .collect();
     Ok((check_topics(settings, &uses, &found, &remembered), counts))
 }
@@ -533,7 +483,7 @@ state: {interval_seconds: 60}
         let settings = settings();
         let before = broker(&settings, |_| {});
         let (_, counts) = look_at_topics(&settings, &before, Roles::ALL).unwrap();
-        let names: Vec<(&str, i32)> = counts.iter().map(|(n, c)| (n.as_str(), *c)).collect();
+        let names: Vec<(&str, i32)> = counts.iter().map(|(n, l)| (n.as_str(), l.used)).collect();
         expect![[r#"[("forecall.anomalies.v1", 4), ("forecall.outreach.log.v1", 4), ("forecall.samples.v1", 4), ("probes", 2)]"#]]
             .assert_eq(&format!("{names:?}"));
         let after = broker(&settings, |specs| {
@@ -582,7 +532,7 @@ state: {interval_seconds: 60}
             &settings,
             &after,
             "test",
-            &BTreeMap::from([("probes".to_owned(), 9)]),
+            &BTreeMap::from([("probes".to_owned(), Layout::whole(9))]),
         )
         .unwrap();
         let (findings, _) = look_at_topics(

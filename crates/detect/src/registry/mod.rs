@@ -1,5 +1,6 @@
 //! All series of a partition: known by number, each text kept once, what a sample touches side by side.
 
+mod adopt;
 mod index;
 mod texts;
 

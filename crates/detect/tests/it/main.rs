@@ -11,6 +11,7 @@ mod bomb;
 mod order;
 mod ramp;
 mod rekey;
+mod split;
 mod stage;
 
 use std::sync::Arc;

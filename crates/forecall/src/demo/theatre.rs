@@ -397,7 +397,7 @@ fn threads(pipeline: Pipeline) -> anyhow::Result<Engine> {
     let flag = Arc::clone(&stop);
     let thread = std::thread::Builder::new()
         .name("stages".to_owned())
-        .spawn(move || pipeline.run(&flag))
+        .spawn(move || pipeline.run(&flag).map(|_ending| ()))
         .context("failed to start a thread")?;
     Ok(Engine::Threads {
         stop,

@@ -38,14 +38,28 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-fn run(lines: &[String], split_at: Option<usize>) -> (Vec<IncidentEvent>, Vec<u8>) {
+/// As a restart brings it back.
+fn reloaded(stage: &CorrelateStage) -> CorrelateStage {
+    CorrelateStage::load(settings(), &stage.save().unwrap()).unwrap()
+}
+
+/// As it goes on where its topic has got more partitions.
+fn divided(stage: &CorrelateStage) -> CorrelateStage {
+    let parts = [CorrelateStage::new(settings()), reloaded(stage)];
+    let mut stages = CorrelateStage::divide(&settings(), &parts, 3, |_| 2).unwrap();
+    assert_eq!((stages[0].domains(), stages[1].domains()), (0, 0));
+    stages.pop().unwrap()
+}
+
+type Cut = (usize, fn(&CorrelateStage) -> CorrelateStage);
+
+fn run(lines: &[String], cut: Option<Cut>) -> (Vec<IncidentEvent>, Vec<u8>) {
     let mut run = Run::new();
     run.line("ticks");
     run.line("00:00");
     for (i, line) in lines.iter().enumerate() {
-        if split_at == Some(i) {
-            let bytes = run.stage.save().unwrap();
-            run.stage = CorrelateStage::load(settings(), &bytes).unwrap();
+        if let Some((_, how)) = cut.filter(|(at, _)| *at == i) {
+            run.stage = how(&run.stage);
         }
         run.line(line);
     }
@@ -64,7 +78,12 @@ proptest! {
 
     #[test]
     fn a_run_cut_in_two_is_the_whole_run(lines in lines(), cut in 0_usize..60) {
-        prop_assert_eq!(run(&lines, None), run(&lines, Some(cut)));
+        prop_assert_eq!(run(&lines, None), run(&lines, Some((cut, reloaded))));
+    }
+
+    #[test]
+    fn divided_and_gone_on_is_as_never_grown(lines in lines(), cut in 0_usize..60) {
+        prop_assert_eq!(run(&lines, None), run(&lines, Some((cut, divided))));
     }
 
     #[test]
@@ -148,4 +167,15 @@ proptest! {
         };
         prop_assert_eq!(go((0..lines.len()).collect()), go(order));
     }
+}
+
+#[test]
+fn a_domain_with_two_memories_is_refused() {
+    let mut run = Run::new();
+    run.line("ticks");
+    run.line("00:00");
+    run.line("00:01 open a1 internet/IR-10 loss=9 expected=1 score=9 slope=0.01");
+    let twice = [run.stage.clone(), run.stage.clone()];
+    let refused = CorrelateStage::divide(&settings(), &twice, 2, |_| 0).unwrap_err();
+    assert!(!refused.as_str().is_empty());
 }

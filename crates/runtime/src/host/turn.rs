@@ -46,6 +46,8 @@ pub struct HostSettings {
     pub commit_every: Duration,
     /// How long effects may wait while batch after batch is full.
     pub commit_busy: Duration,
+    /// Only what is left is read: time stands still, no heartbeat and no tick is written.
+    pub draining: bool,
 }
 
 impl Default for HostSettings {
@@ -64,6 +66,7 @@ impl Default for HostSettings {
             commit_every: Duration::from_secs(1),
             // Five transactions' own time: under load they cost a fifth, and nobody waits longer for an effect.
             commit_busy: Duration::from_millis(100),
+            draining: false,
         }
     }
 }
@@ -160,8 +163,10 @@ impl<A: Adapter> Host<A> {
         if gathered > 0 {
             crash::point("stepped");
         }
-        self.add_pulses();
-        self.add_ticks();
+        if !self.settings.draining {
+            self.add_pulses();
+            self.add_ticks();
+        }
         let is_busy = gathered >= self.settings.batch_records_max;
         let is_due = self.is_commit_due(is_busy);
         if is_due {

@@ -91,6 +91,9 @@ impl Adapter for CorrelateAdapter {
     }
 
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
+        if self.wiring.is_unused(partition) {
+            return None;
+        }
         own_log_record(
             partition,
             encode_correlate_entry(&CorrelateEntry::Tick(Tick { at })).ok()?,

@@ -9,7 +9,7 @@ mod rekey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forecall_log::{OutRecord, RecordRef};
+use forecall_log::{OutRecord, RecordRef, TopicPartition, partition_of_key};
 use forecall_types::{Position, Reject, RejectReason, SamplesRecord};
 use forecall_wire::event::{DeadLetter, Encoded, TopicId};
 use forecall_wire::telemetry::{Decoded, PseudonymKey, RawRecord, Source, decode_reusing};
@@ -27,6 +27,8 @@ pub(crate) struct Wiring {
     pub(crate) sources: Arc<BTreeMap<String, Source>>,
     /// Names of forecall's own topics, made once: they are compared for every record.
     pub(crate) topics: Arc<BTreeMap<TopicId, Arc<str>>>,
+    /// Over how many partitions of its own logs this process spreads keys: fixed at its start, whatever the topic does.
+    pub(crate) used: BTreeMap<TopicId, i32>,
     /// Key of the pseudonyms, where a source is personal.
     pub(crate) pseudonyms: Option<Arc<PseudonymKey>>,
     /// Key of the hashes that stand for personal bytes in dead letters.
@@ -44,6 +46,13 @@ impl Wiring {
     /// Whether a record stands on one of forecall's own topics.
     pub(crate) fn is_on(&self, topic: &str, id: TopicId) -> bool {
         self.topics.get(&id).is_some_and(|name| **name == *topic)
+    }
+
+    /// Whether no key falls on a partition of one of the own logs.
+    pub(crate) fn is_unused(&self, partition: &TopicPartition) -> bool {
+        self.used
+            .iter()
+            .any(|(id, used)| self.is_on(&partition.topic, *id) && partition.partition >= *used)
     }
 
     pub(crate) fn raw<'a>(record: &RecordRef<'a>) -> RawRecord<'a> {
@@ -116,9 +125,10 @@ impl Wiring {
     }
 
     pub(crate) fn out(&self, topic: TopicId, encoded: Encoded) -> OutRecord {
+        let used = self.used.get(&topic);
         OutRecord {
             topic: self.topic(topic),
-            partition: None,
+            partition: used.map(|used| partition_of_key(&encoded.key, *used)),
             key: Some(encoded.key),
             value: Some(encoded.value),
             headers: encoded.headers,

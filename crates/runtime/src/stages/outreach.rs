@@ -180,6 +180,9 @@ impl Adapter for OutreachAdapter {
     }
 
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
+        if self.wiring.is_unused(partition) {
+            return None;
+        }
         own_log_record(
             partition,
             encode_outreach_entry(&OutreachEntry::Tick(Tick { at })).ok()?,
