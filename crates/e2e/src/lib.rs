@@ -9,3 +9,24 @@
 //! $ cargo xtask test real_input
 //! $ cargo xtask chaos --kills 200 --seed 1
 //! ```
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Between two looks at an answer.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The answer of a client whose own thread completes it, so that looking now and then is enough; `None`: not in time.
+pub fn answered<T>(within: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, begun) = (pin!(future), Instant::now());
+    loop {
+        if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(answer);
+        }
+        if begun.elapsed() >= within {
+            return None;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}

@@ -1,10 +1,10 @@
 //! A plain producer and a plain consumer, as any other program on the broker would use them. Nothing of forecall's own.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -77,30 +77,62 @@ impl Read {
     }
 }
 
+fn admin() -> AdminClient<DefaultClientContext> {
+    settings().create().unwrap()
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(PATIENCE))
+}
+
+fn answered<T>(what: &str, future: impl Future<Output = T>) -> T {
+    forecall_e2e::answered(PATIENCE, future).unwrap_or_else(|| panic!("no answer about {what}"))
+}
+
+fn create(new: &[NewTopic<'_>]) {
+    let results = answered("new topics", admin().create_topics(new, &options())).unwrap();
+    results.into_iter().for_each(|result| drop(result.unwrap()));
+}
+
 /// Creates topics with one copy.
 pub(crate) fn create_topics(topics: &[(&str, i32)]) {
-    let admin: AdminClient<DefaultClientContext> = settings().create().unwrap();
     let new: Vec<NewTopic<'_>> = topics
         .iter()
         .map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1)))
         .collect();
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    let mut answer = pin!(admin.create_topics(&new, &options));
-    let results = wait_for("the topics' creation", PATIENCE, || {
-        // Its own thread completes it: looking now and then is enough.
-        match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(results) => Some(results),
-            Poll::Pending => None,
-        }
-    });
-    for result in results.unwrap() {
-        result.unwrap();
-    }
+    create(&new);
     for (name, partitions) in topics {
-        wait_for(&format!("topic {name}"), PATIENCE, || {
-            (usize::try_from(*partitions) == Ok(partitions_of(name))).then_some(())
-        });
+        await_partitions(name, *partitions);
     }
+}
+
+fn await_partitions(topic: &str, partitions: i32) {
+    wait_for(&format!("topic {topic}"), PATIENCE, || {
+        (usize::try_from(partitions) == Ok(partitions_of(topic))).then_some(())
+    });
+}
+
+/// Creates a topic with settings of its own.
+pub(crate) fn create_with(topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    create(&[settings
+        .iter()
+        .fold(new, |new, (name, value)| new.set(name, value))]);
+}
+
+/// Changes a setting of a topic.
+pub(crate) fn alter(topic: &str, name: &str, value: &str) {
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+    let results = answered("a setting", admin().alter_configs(&[change], &options())).unwrap();
+    results.into_iter().for_each(|result| drop(result.unwrap()));
+}
+
+/// Adds partitions to a topic, up to this number.
+pub(crate) fn grow(topic: &str, partitions: i32) {
+    let wanted = [NewPartitions::new(topic, usize::try_from(partitions).unwrap())];
+    let results = answered("new partitions", admin().create_partitions(&wanted, &options())).unwrap();
+    results.into_iter().for_each(|result| drop(result.unwrap()));
+    await_partitions(topic, partitions);
 }
 
 /// Names of the topics that begin with this.

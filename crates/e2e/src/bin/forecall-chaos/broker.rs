@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,10 +13,10 @@ const STARTS_MAX: u32 = 3;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Broker {
     /// File with the process id of the broker; without it the broker is left alone.
-    #[arg(long, requires = "broker_up")]
+    #[arg(long, requires = "broker_up", help_heading = "Given by `cargo xtask chaos`")]
     broker_pid_file: Option<PathBuf>,
     /// Command that starts the broker again and waits until it is ready.
-    #[arg(last = true)]
+    #[arg(last = true, help_heading = "Given by `cargo xtask chaos`")]
     broker_up: Vec<String>,
 }
 
@@ -26,10 +25,9 @@ impl Broker {
         self.broker_pid_file.is_some()
     }
 
-    /// SIGKILL, and after a while a new start.
-    pub(crate) fn restart(&self, down: Duration) -> Result<()> {
-        let (Some(file), Some((program, arguments))) = (&self.broker_pid_file, self.broker_up.split_first())
-        else {
+    /// SIGKILL.
+    pub(crate) fn kill(&self) -> Result<()> {
+        let Some(file) = &self.broker_pid_file else {
             return Ok(());
         };
         let id: i32 = std::fs::read_to_string(file)
@@ -44,8 +42,14 @@ impl Broker {
             "process {id} is no broker"
         );
         kill_process(Pid::from_raw(id).context("no process id")?, Signal::KILL)
-            .context("failed to kill the broker")?;
-        std::thread::sleep(down);
+            .context("failed to kill the broker")
+    }
+
+    /// Starts it again, and waits until it is ready.
+    pub(crate) fn start(&self) -> Result<()> {
+        let Some((program, arguments)) = self.broker_up.split_first() else {
+            return Ok(());
+        };
         // On a machine that is busy beyond measure it may not be ready in time; then it is not left running.
         for _ in 0..STARTS_MAX {
             let status = Command::new(program)

@@ -18,7 +18,7 @@ use crate::broker::Broker;
 use crate::feeder::{Feeder, Stall, Watch};
 use crate::fleet::{Fleet, Tolls};
 use crate::oracle::{self, Truth};
-use crate::place::{PARTITIONS, Place, SESSION, SNAPSHOT_EVERY};
+use crate::place::{PARTITIONS, PARTITIONS_GROWN, Place, SESSION, SNAPSHOT_EVERY};
 use crate::proxy::{HELD, Proxy};
 use crate::schedule::{self, Crash, Fault, Step, Wanted};
 use crate::tally::Tally;
@@ -65,6 +65,9 @@ pub(crate) struct Outcome {
     /// Restores whose digest was compared and found right, and wrong.
     pub(crate) restored: u64,
     pub(crate) mismatched: u64,
+    /// Partitions of the input at the end, and records on those that were added.
+    pub(crate) partitions: i32,
+    pub(crate) added_records: u64,
     pub(crate) records: u64,
     pub(crate) outputs: u64,
     pub(crate) letters: u64,
@@ -109,17 +112,21 @@ impl Campaign<'_> {
         // A moment of calm, so that a partition that stands still for good shows.
         self.tend(&mut fleet, &feeder, SESSION, |_| false)?;
         let stall = watch.finish()?;
+        let partitions = feeder.partitions();
         feeder.finish()?;
-        self.drain(&mut fleet)?;
+        self.drain(&mut fleet, partitions)?;
         fleet.finish(CALM_WAIT)?;
-        self.judge(&fleet, brokers_killed, stall, begun)
+        let mut outcome = self.judge(&fleet, partitions)?;
+        (outcome.brokers_killed, outcome.stall) = (brokers_killed, stall);
+        outcome.seconds = begun.elapsed().as_secs();
+        Ok(outcome)
     }
 
     fn create_topics(&self) -> Result<()> {
         let log = KafkaLog::connect(self.place.settings()).context("failed to reach the broker")?;
         log.create_topics(&[
             TopicSpec::new(&self.place.inputs(), PARTITIONS),
-            TopicSpec::new(&self.place.outputs(), PARTITIONS),
+            TopicSpec::new(&self.place.outputs(), PARTITIONS_GROWN),
             TopicSpec::new(&self.place.letters(), 1),
         ])
         .context("failed to create the topics")?;
@@ -133,6 +140,8 @@ impl Campaign<'_> {
             points: if self.control { &CONTROL_POINTS } else { &POINTS },
             broker_kills: self.broker_kills,
             line: self.proxy.is_some(),
+            // The control's client is a plain one: it would see them after five minutes.
+            grow: !self.control,
             session_ms: u64::try_from(SESSION.as_millis()).unwrap_or(u64::MAX),
         })
     }
@@ -207,8 +216,17 @@ impl Campaign<'_> {
                     }
                     seized
                 }
-                Fault::Broker { down_ms } => {
-                    self.broker.restart(Duration::from_millis(*down_ms))?;
+                Fault::Grow => {
+                    topics::grow_inputs(&self.place, PARTITIONS_GROWN)?;
+                    feeder.spread_over(PARTITIONS_GROWN);
+                    true
+                }
+                Fault::Broker { down_ms, stop } => {
+                    self.broker.kill()?;
+                    // Where nobody is free for it, the broker was away all the same.
+                    let _stopped = *stop && fleet.stop_alone(step.pick)?;
+                    std::thread::sleep(Duration::from_millis(*down_ms));
+                    self.broker.start()?;
                     fleet.forgive();
                     true
                 }
@@ -224,8 +242,8 @@ impl Campaign<'_> {
     }
 
     /// Waits until everything is committed, and a snapshot interval longer.
-    fn drain(&self, fleet: &mut Fleet) -> Result<()> {
-        let lag = Lag::new(&self.place)?;
+    fn drain(&self, fleet: &mut Fleet, partitions: i32) -> Result<()> {
+        let lag = Lag::new(&self.place, partitions)?;
         let begun = Instant::now();
         loop {
             fleet.tick()?;
@@ -250,14 +268,14 @@ impl Campaign<'_> {
         Ok(())
     }
 
-    fn judge(&self, fleet: &Fleet, brokers_killed: u64, stall: Stall, begun: Instant) -> Result<Outcome> {
+    fn judge(&self, fleet: &Fleet, partitions: i32) -> Result<Outcome> {
         let mut verdict = Verdict::default();
-        let truths: Vec<Truth> = topics::inputs(&self.place)?
+        let truths: Vec<Truth> = topics::inputs(&self.place, partitions)?
             .iter()
             .map(|r| oracle::truth(r))
             .collect();
-        let outputs = topics::outputs(&self.place)?;
-        let committed = Lag::new(&self.place)?.committed()?;
+        let outputs = topics::outputs(&self.place, partitions)?;
+        let committed = Lag::new(&self.place, partitions)?.committed()?;
         verdict.letters(&truths, &topics::letters(&self.place)?);
         let store = SnapshotStore::local(&self.place.state, &self.place.run)?;
         for (partition, ((truth, found), at)) in (0..).zip(truths.iter().zip(&outputs).zip(&committed)) {
@@ -280,20 +298,26 @@ impl Campaign<'_> {
         tolls.ended.retain(|words| reasons.insert(words.clone()));
         Ok(Outcome {
             tolls,
-            brokers_killed,
+            brokers_killed: 0,
             held: self.proxy.map_or(0, Proxy::held),
             doubts: fleet.lines_with("a transaction is in doubt")?,
             dropped: fleet.lines_with("a batch was dropped")?,
             restored: fleet.lines_with("restored: the digest is the committed one")?,
             mismatched: fleet.lines_with("re-reading up to offset")?,
+            partitions,
+            added_records: (0..)
+                .zip(&truths)
+                .filter(|(partition, _)| *partition >= PARTITIONS)
+                .map(|(_, truth)| truth.records)
+                .sum(),
             records: sum(|t| t.records),
             outputs: sum(|t| u64::try_from(t.outputs.len()).unwrap_or(u64::MAX)),
             letters: sum(|t| u64::try_from(t.letters.len()).unwrap_or(u64::MAX)),
             refused: sum(|t| t.refused),
             hash: oracle::hash(&truths),
             verdict,
-            stall,
-            seconds: begun.elapsed().as_secs(),
+            stall: Stall::default(),
+            seconds: 0,
         })
     }
 

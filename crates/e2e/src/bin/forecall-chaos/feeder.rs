@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::input::Input;
-use crate::place::{PARTITIONS, Place};
+use crate::place::{METADATA_EVERY, PARTITIONS, PARTITIONS_GROWN, Place};
 use crate::topics::follow;
 
 /// Records are written in bursts of this length of time.
@@ -25,8 +25,13 @@ const FLUSH_WAIT: Duration = Duration::from_secs(120);
 /// The thread that writes.
 pub(crate) struct Feeder {
     thread: JoinHandle<Result<()>>,
-    stop: Arc<AtomicBool>,
-    written: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    stop: AtomicBool,
+    written: AtomicU64,
+    partitions: AtomicI32,
 }
 
 impl Feeder {
@@ -36,42 +41,50 @@ impl Feeder {
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")
             .set("message.timeout.ms", FLUSH_WAIT.as_millis().to_string())
+            .set(
+                "topic.metadata.refresh.interval.ms",
+                METADATA_EVERY.as_millis().to_string(),
+            )
             .create()
             .context("failed to make the feeder")?;
-        let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&written));
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            partitions: AtomicI32::new(PARTITIONS),
+        });
         let topic = place.inputs();
-        let thread = std::thread::spawn(move || feed(&producer, &topic, seed, rate, &stopped, &count));
-        Ok(Self {
-            thread,
-            stop,
-            written,
-        })
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || feed(&producer, &topic, seed, rate, &theirs));
+        Ok(Self { thread, shared })
+    }
+
+    /// Partitions were added: they have their share from now on.
+    pub(crate) fn spread_over(&self, partitions: i32) {
+        self.shared.partitions.store(partitions, Ordering::SeqCst);
+    }
+
+    /// Partitions written to.
+    pub(crate) fn partitions(&self) -> i32 {
+        self.shared.partitions.load(Ordering::SeqCst)
     }
 
     /// Records written so far.
     pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
+        self.shared.written.load(Ordering::Relaxed)
     }
 
     /// Stops writing; all of it stands then.
     pub(crate) fn finish(self) -> Result<()> {
-        self.stop.store(true, Ordering::SeqCst);
+        self.shared.stop.store(true, Ordering::SeqCst);
         self.thread.join().map_err(|_| anyhow!("the feeder panicked"))?
     }
 }
 
-fn feed(
-    producer: &BaseProducer,
-    topic: &str,
-    seed: u64,
-    rate: u64,
-    stop: &AtomicBool,
-    written: &AtomicU64,
-) -> Result<()> {
+fn feed(producer: &BaseProducer, topic: &str, seed: u64, rate: u64, shared: &Shared) -> Result<()> {
     let mut input = Input::new(seed, rate);
-    let begun = Instant::now();
-    while !stop.load(Ordering::SeqCst) {
+    let (begun, written) = (Instant::now(), &shared.written);
+    while !shared.stop.load(Ordering::SeqCst) {
+        input.spread_over(shared.partitions.load(Ordering::SeqCst));
         let due = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX) * rate / 1_000;
         while written.load(Ordering::Relaxed) < due {
             let fed = input.next();
@@ -82,7 +95,13 @@ fn feed(
                 record.payload = fed.value.as_deref();
                 match producer.send(record) {
                     Ok(()) => break,
-                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    // Of an added partition the client may not have heard yet.
+                    Err((
+                        KafkaError::MessageProduction(
+                            RDKafkaErrorCode::QueueFull | RDKafkaErrorCode::UnknownPartition,
+                        ),
+                        _,
+                    )) => {
                         producer.poll(BURST);
                     }
                     Err((error, _)) => return Err(error).context("failed to feed"),
@@ -125,7 +144,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(place: &Place) -> Result<Self> {
-        let consumer = follow(place, &place.outputs(), PARTITIONS)?;
+        let consumer = follow(place, &place.outputs(), PARTITIONS_GROWN)?;
         let (stop, broken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, breaks) = (Arc::clone(&stop), Arc::clone(&broken));
         let thread = std::thread::spawn(move || {

@@ -18,6 +18,8 @@ use crate::worker::EXIT_FENCED;
 const ARMED_WAIT: Duration = Duration::from_secs(25);
 /// A process that was frozen and has a twin must find out by then that its name is taken.
 const ZOMBIE_WAIT: Duration = Duration::from_secs(60);
+/// A stop isn't waited for longer than this while the broker is away.
+const STOP_WAIT: Duration = Duration::from_secs(60);
 /// A process that keeps ending by itself is started again this much later.
 const RESTART_PAUSE: Duration = Duration::from_millis(300);
 
@@ -37,6 +39,9 @@ pub(crate) struct Tolls {
     /// Zombies that didn't end: nobody stopped a zombie.
     pub(crate) unfenced: u64,
     pub(crate) stopped: u64,
+    /// Graceful stops while the broker was away, and how long the slowest took.
+    pub(crate) stopped_alone: u64,
+    pub(crate) slowest_stop: Duration,
     pub(crate) scaled: u64,
     /// Processes that ended by themselves: how, and what they said last.
     pub(crate) ended: Vec<String>,
@@ -331,6 +336,26 @@ impl Fleet {
         }
         self.tolls.stopped += 1;
         Ok(true)
+    }
+
+    /// SIGTERM while the broker is away: how long it took is noted. `false`: no process is free.
+    pub(crate) fn stop_alone(&mut self, pick: u64) -> Result<bool> {
+        if !self.stop(pick)? {
+            return Ok(false);
+        }
+        let asked = Instant::now();
+        while self.is_stopping() && asked.elapsed() < STOP_WAIT {
+            self.tick()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.tolls.stopped_alone += 1;
+        self.tolls.slowest_stop = self.tolls.slowest_stop.max(asked.elapsed());
+        Ok(true)
+    }
+
+    fn is_stopping(&self) -> bool {
+        let mut running = self.slots.iter().filter_map(|slot| slot.running.as_ref());
+        running.any(|r| r.stopping)
     }
 
     /// The further process joins, or stops.

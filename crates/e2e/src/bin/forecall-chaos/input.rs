@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::draw::Draw;
-use crate::place::PARTITIONS;
+use crate::place::{PARTITIONS, PARTITIONS_GROWN};
 
 /// Keys of each partition.
 const KEYS: u64 = 4;
@@ -26,6 +26,8 @@ pub(crate) struct Input {
     /// Event time passes by this much from one record to the next, in thousandths of a millisecond.
     step_micros: i64,
     count: i64,
+    partitions: i32,
+    /// By place: partition and key.
     next_seq: Vec<u64>,
     sent: VecDeque<Fed>,
 }
@@ -37,9 +39,15 @@ impl Input {
             draw: Draw::new(seed, 1),
             step_micros: 1_000_000 / per_second,
             count: 0,
-            next_seq: vec![0; usize::try_from(u64::from(PARTITIONS.unsigned_abs()) * KEYS).unwrap_or(0)],
+            partitions: PARTITIONS,
+            next_seq: vec![0; usize::try_from(places(PARTITIONS_GROWN)).unwrap_or(0)],
             sent: VecDeque::new(),
         }
+    }
+
+    /// From now on there are as many partitions.
+    pub(crate) const fn spread_over(&mut self, partitions: i32) {
+        self.partitions = partitions;
     }
 
     pub(crate) fn next(&mut self) -> Fed {
@@ -51,7 +59,7 @@ impl Input {
         {
             return again;
         }
-        let place = self.draw.below(u64::try_from(self.next_seq.len()).unwrap_or(1));
+        let place = self.draw.below(places(self.partitions));
         let partition = i32::try_from(place / KEYS).unwrap_or(0);
         let key = format!("k{place}");
         if (15..25).contains(&kind) {
@@ -110,6 +118,11 @@ impl Input {
     }
 }
 
+/// Pairs of a partition and one of its keys.
+fn places(partitions: i32) -> u64 {
+    u64::from(partitions.unsigned_abs()) * KEYS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +148,12 @@ mod tests {
             has(&|fed| fed.partition == 7) > 400,
             "every partition has its share"
         );
+        assert_eq!(has(&|fed| fed.partition >= PARTITIONS), 0);
+        let mut input = Input::new(7, 1_000);
+        input.spread_over(PARTITIONS_GROWN);
+        let grown = (0..5_000)
+            .filter(|_| input.next().partition == PARTITIONS_GROWN - 1)
+            .count();
+        assert!(grown > 300, "so has an added one: {grown}");
     }
 }

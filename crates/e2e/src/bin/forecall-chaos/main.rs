@@ -62,10 +62,10 @@ enum Command {
 #[derive(clap::Args)]
 struct Args {
     /// Address of the broker.
-    #[arg(long)]
+    #[arg(long, help_heading = "Given by `cargo xtask chaos`")]
     bootstrap: String,
     /// Folder for snapshots and logs; removed where all is in order.
-    #[arg(long)]
+    #[arg(long, help_heading = "Given by `cargo xtask chaos`")]
     folder: PathBuf,
     /// SIGKILLs of processes, those at crash points included.
     #[arg(long, default_value_t = 200)]
@@ -83,10 +83,10 @@ struct Args {
     #[arg(long, default_value_t = 600)]
     rate: u64,
     /// Loopback port at which the line that may fail is opened: a listener of the broker says that it is reached there.
-    #[arg(long, requires = "proxy_to")]
+    #[arg(long, requires = "proxy_to", help_heading = "Given by `cargo xtask chaos`")]
     proxy_port: Option<u16>,
     /// Loopback port of that listener.
-    #[arg(long, requires = "proxy_port")]
+    #[arg(long, requires = "proxy_port", help_heading = "Given by `cargo xtask chaos`")]
     proxy_to: Option<u16>,
     /// Keep the logs where all is in order too.
     #[arg(long)]

@@ -1,12 +1,17 @@
 //! Where a run takes place: names of its topics and its group, and how its clients behave.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use forecall_kafka::KafkaSettings;
 
-/// Partitions of the input and of the outputs.
+/// Partitions of the input at first.
 pub(crate) const PARTITIONS: i32 = 8;
+/// Partitions of the input once some were added, and of the outputs from the beginning.
+pub(crate) const PARTITIONS_GROWN: i32 = 10;
+/// How soon clients see added partitions; five minutes otherwise.
+pub(crate) const METADATA_EVERY: Duration = Duration::from_secs(2);
 /// A dead member's partitions go to others after this long; the broker that `xtask` starts allows it.
 pub(crate) const SESSION: Duration = Duration::from_secs(3);
 /// The broker aborts a dead member's transaction after this long (and looks for such every ten seconds).
@@ -56,6 +61,10 @@ impl Place {
             heartbeat_interval_ms: ms(SESSION / 6),
             transaction_timeout_ms: ms(TRANSACTION),
             connect_timeout_ms: 60_000,
+            extra: BTreeMap::from([(
+                "topic.metadata.refresh.interval.ms".to_owned(),
+                METADATA_EVERY.as_millis().to_string(),
+            )]),
             ..KafkaSettings::plaintext(&self.bootstrap)
         }
     }

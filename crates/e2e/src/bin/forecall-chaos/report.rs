@@ -1,11 +1,17 @@
 //! What is told at the end, to people and to programs.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use forecall_log::crash::POINTS;
 use serde_json::{Value, json};
 
 use crate::campaign::Outcome;
+use crate::place::TRANSACTION;
+
+/// A process that is told to stop while the broker is away may take so long: a call under way (`TRANSACTION`), what is
+/// waited for after the signal (3 s), and as much again for closing its clients on a busy machine.
+const STOP_MAX: Duration = TRANSACTION.saturating_add(Duration::from_secs(10));
 
 /// Both runs.
 pub(crate) struct Report {
@@ -46,7 +52,18 @@ impl Report {
             unhit.is_empty(),
             format!("crash points never reached: {}", unhit.join(", ")),
         );
+        check(
+            run.tolls.slowest_stop <= STOP_MAX,
+            format!(
+                "a stop took {:.1} s while the broker was away",
+                run.tolls.slowest_stop.as_secs_f64()
+            ),
+        );
         check(run.records > 0 && run.outputs > 0, "nothing was read".to_owned());
+        check(
+            run.added_records > 0,
+            "no partition was added, or nothing was written to it".to_owned(),
+        );
         check(
             !self.control.verdict.is_exact(),
             "the control is exact too: this verifier proves nothing".to_owned(),
@@ -90,8 +107,16 @@ impl Report {
         line(
             "besides",
             format!(
-                "{} times scaled out or in, {} graceful stops",
-                t.scaled, t.stopped
+                "{} times scaled out or in, {} graceful stops; the input grew to {} partitions, {} records on those added",
+                t.scaled, t.stopped, run.partitions, run.added_records
+            ),
+        );
+        line(
+            "broker away",
+            format!(
+                "{} graceful stops meanwhile, the slowest in {:.1} s",
+                t.stopped_alone,
+                t.slowest_stop.as_secs_f64()
             ),
         );
         line(
@@ -114,8 +139,8 @@ impl Report {
         line(
             "wrong states",
             format!(
-                "{} of 8; wrong counters {}",
-                run.verdict.wrong_states, run.verdict.wrong_counts
+                "{} of {}; wrong counters {}",
+                run.verdict.wrong_states, run.partitions, run.verdict.wrong_counts
             ),
         );
         line(
@@ -159,7 +184,10 @@ impl Report {
         };
         line("outputs", outputs(control));
         line("dead letters", letters(control));
-        line("wrong states", format!("{} of 8", control.verdict.wrong_states));
+        line(
+            "wrong states",
+            format!("{} of {}", control.verdict.wrong_states, control.partitions),
+        );
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -204,10 +232,14 @@ fn one(outcome: &Outcome) -> Value {
         "ends_held": outcome.held,
         "doubts": outcome.doubts,
         "stopped": t.stopped,
+        "stopped_while_the_broker_was_away": t.stopped_alone,
+        "slowest_of_those_seconds": t.slowest_stop.as_secs_f64(),
         "scaled": t.scaled,
         "ended_by_themselves": t.ended,
         "restored": outcome.restored,
         "mismatched": outcome.mismatched,
+        "partitions": outcome.partitions,
+        "added_records": outcome.added_records,
         "records": outcome.records,
         "outputs": outcome.outputs,
         "dead_letters": outcome.letters,

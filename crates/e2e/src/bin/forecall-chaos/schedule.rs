@@ -30,10 +30,12 @@ pub(crate) enum Fault {
     Kill { then: Vec<Crash> },
     /// SIGSTOP for longer than the session, then SIGCONT. `twin`: meanwhile another process with the same name is started.
     Freeze { for_ms: u64, twin: bool },
-    /// SIGKILL of the broker; started again after a while.
-    Broker { down_ms: u64 },
+    /// SIGKILL of the broker; started again after a while. `stop`: meanwhile a process gets SIGTERM, and must end all the same.
+    Broker { down_ms: u64, stop: bool },
     /// The line of one process fails when a transaction is to end.
     Line { trick: Trick },
+    /// The input gets more partitions.
+    Grow,
     /// A further process joins, or the one that had joined stops.
     Scale,
     /// SIGTERM, and a new start.
@@ -60,6 +62,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) broker_kills: u64,
     /// The line of one process may fail.
     pub(crate) line: bool,
+    /// The input gets more partitions in the middle.
+    pub(crate) grow: bool,
     /// A frozen process is longer away than this.
     pub(crate) session_ms: u64,
 }
@@ -97,9 +101,10 @@ pub(crate) fn draw(wanted: &Wanted<'_>) -> Vec<Step> {
             twin: i % 2 == 1,
         });
     }
-    for _ in 0..wanted.broker_kills {
+    for i in 0..wanted.broker_kills {
         let down_ms = draw.between(200, 3_000);
-        faults.push(Fault::Broker { down_ms });
+        let stop = i % 2 == 0;
+        faults.push(Fault::Broker { down_ms, stop });
     }
     if wanted.line {
         let tricks = [Trick::LoseAnswer, Trick::LoseRequest, Trick::DelayRequest];
@@ -115,6 +120,9 @@ pub(crate) fn draw(wanted: &Wanted<'_>) -> Vec<Step> {
     faults.extend((0..others(16, 2)).map(|_| Fault::Scale));
     faults.extend((0..others(20, 1)).map(|_| Fault::Stop));
     draw.shuffle(&mut faults);
+    if wanted.grow {
+        faults.insert(faults.len() / 2, Fault::Grow);
+    }
     faults
         .into_iter()
         .map(|fault| Step {
@@ -154,6 +162,7 @@ mod tests {
             points: &POINTS,
             broker_kills: 2,
             line: true,
+            grow: true,
             session_ms: 3_000,
         }
     }
@@ -192,7 +201,7 @@ mod tests {
     #[test]
     fn every_kind_of_fault_comes() {
         let steps = draw(&wanted(3, 16));
-        for kind in 0..7 {
+        for kind in 0..8 {
             let found = steps.iter().any(|step| match &step.fault {
                 Fault::Kill { .. } => kind == 0,
                 Fault::Freeze { for_ms, twin } => *for_ms > 3_000 && kind == if *twin { 1 } else { 2 },
@@ -200,6 +209,7 @@ mod tests {
                 Fault::Scale => kind == 4,
                 Fault::Stop => kind == 5,
                 Fault::Line { .. } => kind == 6,
+                Fault::Grow => kind == 7,
             });
             assert!(found, "{kind}");
         }

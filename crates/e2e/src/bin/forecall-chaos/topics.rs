@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use forecall_e2e::answered;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -11,7 +14,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::oracle::Stands;
-use crate::place::{PARTITIONS, Place};
+use crate::place::Place;
 use crate::verdict::Letter;
 
 /// Far above what a broker takes for one answer; a restarted one needs the most.
@@ -66,10 +69,30 @@ fn read(
     Ok(())
 }
 
+/// Adds partitions to the input, up to this number.
+pub(crate) fn grow_inputs(place: &Place, partitions: i32) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", &place.bootstrap)
+        .create()
+        .context("failed to make a client")?;
+    let topic = place.inputs();
+    let wanted = [NewPartitions::new(&topic, usize::try_from(partitions)?)];
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let results = answered(PATIENCE, admin.create_partitions(&wanted, &options))
+        .context("nobody answered about new partitions")?
+        .context("partitions could not be added")?;
+    for result in results {
+        if let Err((topic, code)) = result {
+            bail!("no partitions were added to {topic}: {code}");
+        }
+    }
+    Ok(())
+}
+
 /// The input, by partition.
-pub(crate) fn inputs(place: &Place) -> Result<Vec<Vec<Stands>>> {
-    let mut all: Vec<Vec<Stands>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
-    read(place, &place.inputs(), PARTITIONS, &mut |message| {
+pub(crate) fn inputs(place: &Place, partitions: i32) -> Result<Vec<Vec<Stands>>> {
+    let mut all: Vec<Vec<Stands>> = (0..partitions).map(|_| Vec::new()).collect();
+    read(place, &place.inputs(), partitions, &mut |message| {
         if let Some(list) = usize::try_from(message.partition())
             .ok()
             .and_then(|p| all.get_mut(p))
@@ -85,10 +108,10 @@ pub(crate) fn inputs(place: &Place) -> Result<Vec<Vec<Stands>>> {
 }
 
 /// Key and value of the outputs, by partition.
-pub(crate) fn outputs(place: &Place) -> Result<Vec<Vec<(String, String)>>> {
+pub(crate) fn outputs(place: &Place, partitions: i32) -> Result<Vec<Vec<(String, String)>>> {
     let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-    let mut all: Vec<Vec<(String, String)>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
-    read(place, &place.outputs(), PARTITIONS, &mut |message| {
+    let mut all: Vec<Vec<(String, String)>> = (0..partitions).map(|_| Vec::new()).collect();
+    read(place, &place.outputs(), partitions, &mut |message| {
         if let Some(list) = usize::try_from(message.partition())
             .ok()
             .and_then(|p| all.get_mut(p))
@@ -131,25 +154,27 @@ pub(crate) fn letters(place: &Place) -> Result<Vec<Letter>> {
 pub(crate) struct Lag {
     consumer: BaseConsumer,
     topic: String,
+    partitions: i32,
 }
 
 impl Lag {
-    pub(crate) fn new(place: &Place) -> Result<Self> {
+    pub(crate) fn new(place: &Place, partitions: i32) -> Result<Self> {
         Ok(Self {
             consumer: consumer(place, &place.group())?,
             topic: place.inputs(),
+            partitions,
         })
     }
 
     /// Committed positions and what stands beside them, by partition.
     pub(crate) fn committed(&self) -> Result<Vec<(i64, String)>> {
         let mut asked = TopicPartitionList::new();
-        asked.add_partition_range(&self.topic, 0, PARTITIONS - 1);
+        asked.add_partition_range(&self.topic, 0, self.partitions - 1);
         let answer = self
             .consumer
             .committed_offsets(asked, PATIENCE)
             .context("the group's positions could not be read")?;
-        Ok((0..PARTITIONS)
+        Ok((0..self.partitions)
             .map(|partition| {
                 let element = answer.find_partition(&self.topic, partition);
                 let next = element.as_ref().and_then(|e| e.offset().to_raw()).unwrap_or(0);
@@ -165,7 +190,7 @@ impl Lag {
     pub(crate) fn records(&self) -> Result<i64> {
         let committed = self.committed()?;
         let mut lag = 0;
-        for (partition, (next, _)) in (0..PARTITIONS).zip(committed) {
+        for (partition, (next, _)) in (0..self.partitions).zip(committed) {
             let (_, end) = self
                 .consumer
                 .fetch_watermarks(&self.topic, partition, PATIENCE)

@@ -70,39 +70,34 @@ impl Verdict {
             .enumerate()
             .map(|(place, e)| (e.identity.as_str(), place))
             .collect();
-        let mut seen = BTreeSet::new();
-        let mut behind = 0;
-        for (key, value) in found {
-            let identity = identity(value);
-            let Some(place) = identity.as_deref().and_then(|i| places.get(i)).copied() else {
-                self.different += 1;
-                self.example(format!("output partition {partition}: nobody expects {value}"));
+        let wanted: BTreeMap<usize, (&str, &str)> = expected
+            .iter()
+            .map(|e| (e.key.as_str(), e.value.as_str()))
+            .enumerate()
+            .collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(key, value)| {
+                let place = identity(value).and_then(|i| places.get(i.as_str()).copied());
+                (place, (key.as_str(), value.as_str()))
+            })
+            .collect();
+        let faults = faults(&wanted, &found, |place, (_, value)| {
+            format!("output {place:?} of partition {partition}: {value}")
+        });
+        let counts = [&mut self.missing, &mut self.doubled, &mut self.different];
+        add(counts, &faults);
+        faults.into_iter().for_each(|(_, what)| self.example(what));
+        let (mut behind, mut seen) = (0, BTreeSet::new());
+        for (place, (_, value)) in found {
+            let Some(place) = place.filter(|place| seen.insert(*place)) else {
                 continue;
             };
-            if !seen.insert(place) {
-                self.doubled += 1;
-                self.example(format!("output partition {partition}: a second time {value}"));
-                continue;
-            }
             if place < behind {
                 self.out_of_order += 1;
                 self.example(format!("output partition {partition}: too late {value}"));
             }
             behind = behind.max(place);
-            let wanted = expected.get(place);
-            if wanted.is_none_or(|w| w.key != *key || w.value != *value) {
-                self.different += 1;
-                let wanted = wanted.map_or("", |w| w.value.as_str());
-                self.example(format!(
-                    "output partition {partition}: {value} instead of {wanted}"
-                ));
-            }
-        }
-        for (place, e) in expected.iter().enumerate() {
-            if !seen.contains(&place) {
-                self.missing += 1;
-                self.example(format!("output partition {partition}: missing {}", e.value));
-            }
         }
     }
 
@@ -114,23 +109,18 @@ impl Verdict {
                 wanted.insert((partition, *offset), bytes);
             }
         }
-        let mut seen = BTreeSet::new();
-        for (partition, offset, bytes) in found {
-            let place = (*partition, *offset);
-            if !seen.insert(place) {
-                self.letters_doubled += 1;
-                self.example(format!("a second dead letter of {partition}/{offset}"));
-            } else if wanted.get(&place) != Some(&bytes.as_slice()) {
-                self.letters_different += 1;
-                self.example(format!("a dead letter nobody expects, of {partition}/{offset}"));
-            }
-        }
-        for (partition, offset) in wanted.keys() {
-            if !seen.contains(&(*partition, *offset)) {
-                self.letters_missing += 1;
-                self.example(format!("no dead letter of {partition}/{offset}"));
-            }
-        }
+        let found: Vec<_> = found
+            .iter()
+            .map(|(partition, offset, bytes)| (Some((*partition, *offset)), bytes.as_slice()))
+            .collect();
+        let faults = faults(&wanted, &found, |place, _| format!("dead letter of {place:?}"));
+        let counts = [
+            &mut self.letters_missing,
+            &mut self.letters_doubled,
+            &mut self.letters_different,
+        ];
+        add(counts, &faults);
+        faults.into_iter().for_each(|(_, what)| self.example(what));
     }
 
     /// The memory of one partition at the end; `None`: there is none at the committed position.
@@ -150,6 +140,52 @@ impl Verdict {
                 }),
         };
         self.example(format!("memory of partition {partition}: {difference}"));
+    }
+}
+
+/// What may be wrong with one thing that must stand once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Missing,
+    Doubled,
+    /// Other than it must be, or expected by nobody.
+    Different,
+}
+
+/// Compares what stands with what must stand; a place of `None` is expected by nobody.
+fn faults<K: Ord + Copy, V: PartialEq + Copy>(
+    wanted: &BTreeMap<K, V>,
+    found: &[(Option<K>, V)],
+    describe: impl Fn(Option<K>, V) -> String,
+) -> Vec<(Fault, String)> {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (place, value) in found {
+        let known = place.and_then(|place| Some((place, wanted.get(&place)?)));
+        let fault = match known {
+            None => Some((Fault::Different, "nobody expects")),
+            Some((place, _)) if !seen.insert(place) => Some((Fault::Doubled, "a second time")),
+            Some((_, wanted)) if wanted != value => Some((Fault::Different, "another than expected:")),
+            Some(_) => None,
+        };
+        faults.extend(fault.map(|(fault, word)| (fault, format!("{word} {}", describe(*place, *value)))));
+    }
+    let missing = wanted.iter().filter(|(place, _)| !seen.contains(place));
+    faults.extend(missing.map(|(place, value)| {
+        let what = format!("missing {}", describe(Some(*place), *value));
+        (Fault::Missing, what)
+    }));
+    faults
+}
+
+/// Adds to the counts of what is missing, doubled and different.
+fn add([missing, doubled, different]: [&mut u64; 3], faults: &[(Fault, String)]) {
+    for (fault, _) in faults {
+        match fault {
+            Fault::Missing => *missing += 1,
+            Fault::Doubled => *doubled += 1,
+            Fault::Different => *different += 1,
+        }
     }
 }
 

@@ -45,6 +45,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         return at_least_once::run(&args.place, args.slot, &stop);
     }
     let result = host(&args.place, args.slot, &stop);
+    if let Err(HostError::Log(LogError::Stopped { what })) = &result {
+        tracing::warn!(
+            what,
+            "stopped before the broker had answered: the next start settles it"
+        );
+        return Ok(());
+    }
     if let Err(HostError::Log(LogError::Fenced { .. })) = &result {
         tracing::error!("fenced: another process has this slot");
         std::process::exit(EXIT_FENCED);
@@ -52,8 +59,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     result.context("the host has stopped")
 }
 
-fn host(place: &Place, slot: u32, stop: &AtomicBool) -> Result<(), HostError> {
-    let log = KafkaLog::connect(place.settings())?;
+fn host(place: &Place, slot: u32, stop: &Arc<AtomicBool>) -> Result<(), HostError> {
+    let log = KafkaLog::connect_until(place.settings(), Arc::clone(stop))?;
     let membership = Membership {
         group: place.group(),
         instance: place.instance(slot),
