@@ -21,47 +21,56 @@ const BASELINE: &str = "benches/instructions.json";
 /// A change of more than this share is told.
 const CHANGE_MAX: f64 = 0.02;
 
+/// What is measured only on a broker.
+const ON_A_BROKER: &str = "kafka";
+/// What is measured without one.
+const IN_PROCESS: [&str; 2] = ["decode", "series"];
+/// What is counted, not measured.
+const INSTRUCTIONS: &str = "instructions";
+
+/// What the benchmarks are asked for: their own options, which they alone know; and `instructions [--check]`, which counts
+/// and fails where the counts differ from the committed ones by more than 2 %.
 #[derive(clap::Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// What to measure: decode, series, kafka, instructions; all but the last for none.
-    names: Vec<String>,
-    /// A folder with recordings (`otlp/*.pb`), measured too.
-    #[arg(long)]
-    data: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-    /// How often each variant runs.
-    #[arg(long, default_value_t = 5)]
-    pairs: u32,
-    /// Records of flat JSON on the broker.
-    #[arg(long, default_value_t = 3_000_000)]
-    records: u32,
-    /// With `instructions`: fail where the counts differ from the committed ones by more than 2 %.
-    #[arg(long)]
-    check: bool,
+    /// `instructions [--check]`, or names and options of the benchmarks; `--help` lists them.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "NAME|OPTION"
+    )]
+    options: Vec<String>,
+}
+
+impl Args {
+    fn has(&self, word: &str) -> bool {
+        self.options.iter().any(|option| option == word)
+    }
+
+    /// The broker's figures are wanted: by name, or because no name is given.
+    fn wants_broker(&self) -> bool {
+        self.has(ON_A_BROKER) || !IN_PROCESS.iter().any(|name| self.has(name))
+    }
 }
 
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     process::listen_for_stop();
     let program = build(root)?;
-    if args.names.iter().any(|name| name == "instructions") {
-        return instructions(root, &program, args.check);
+    if args.has(INSTRUCTIONS) {
+        let unknown = args
+            .options
+            .iter()
+            .find(|o| *o != INSTRUCTIONS && *o != "--check");
+        if let Some(option) = unknown {
+            bail!("`bench instructions` takes --check alone, not {option}");
+        }
+        return instructions(root, &program, args.has("--check"));
     }
     let mut command = Command::new(program);
-    command.current_dir(root).arg("run").args(&args.names);
-    for (name, number) in [("--pairs", args.pairs), ("--records", args.records)] {
-        command.args([name, &number.to_string()]);
-    }
-    if let Some(data) = &args.data {
-        command.arg("--data").arg(data);
-    }
-    if args.json {
-        command.arg("--json");
-    }
+    command.current_dir(root).arg("run").args(&args.options);
     // Lives until the figures are there.
     let mut _broker = None;
-    if args.names.is_empty() || args.names.iter().any(|name| name == "kafka") {
+    if args.wants_broker() && !process::asks_for_help(&args.options) {
         process::run_ok(cargo(root).args(["build", "--release", "--package", "forecall"]))?;
         let java = java::prepare()?;
         let libs = kafka::libraries(root, &java)?;
@@ -70,12 +79,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         command.arg("--binary").arg(test::binary(root));
         _broker = Some(started);
     }
-    let status = process::run(&mut command)?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    process::code(&mut command)
 }
 
 /// Builds the benchmarks, which are a workspace of their own, beside what they measure.
@@ -179,6 +183,21 @@ fn counted(program: &Path, folder: &Path, name: &str, samples: u32) -> Result<f6
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_broker_is_started_for_what_needs_it() {
+        let wants = |words: &[&str]| {
+            let options = words.iter().map(|w| (*w).to_owned()).collect();
+            Args { options }.wants_broker()
+        };
+        assert!(
+            wants(&[])
+                && wants(&["--json"])
+                && wants(&["decode", "kafka"])
+                && wants(&["--pairs", "3", "kafka"])
+        );
+        assert!(!wants(&["decode"]) && !wants(&["--pairs", "3", "series"]));
+    }
 
     #[test]
     fn a_change_over_two_per_cent_is_told() {

@@ -1,7 +1,7 @@
 //! `chaos`: kills forecall's host again and again on a broker of its own, and compares what comes out with an oracle.
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
@@ -9,29 +9,13 @@ use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
 use crate::{java, process, repo, test};
 
+/// What the harness is asked for: its own options, which it alone knows.
 #[derive(clap::Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// SIGKILLs of processes, those at crash points included.
-    #[arg(long, default_value_t = 200)]
-    kills: u64,
-    /// SIGKILLs of the broker; otherwise one for every fifty of the processes.
-    #[arg(long)]
-    broker_kills: Option<u64>,
-    /// SIGKILLs of the control, which uses no transactions and must fail.
-    #[arg(long, default_value_t = 12)]
-    control_kills: u64,
-    /// Draws the schedule and the input.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Records a second.
-    #[arg(long, default_value_t = 600)]
-    rate: u64,
-    /// Keep the logs where all is in order too.
-    #[arg(long)]
-    keep: bool,
-    /// Tell the result as JSON.
-    #[arg(long)]
-    json: bool,
+    /// Options of the harness; `--help` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+    options: Vec<String>,
 }
 
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
@@ -46,31 +30,21 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         "forecall-chaos",
     ];
     process::run_ok(cargo(root).args(build))?;
+    let harness = || {
+        let mut command = Command::new(test::binary(root).with_file_name("forecall-chaos"));
+        command.current_dir(root).arg("run").args(&args.options);
+        command
+    };
+    if process::asks_for_help(&args.options) {
+        return process::code(&mut harness());
+    }
     let java = java::prepare()?;
     let libs = kafka::libraries(root, &java)?;
     let broker = Throwaway::start_proxied(root, &java.java, &libs)?;
     let folder = repo::dev_dir(root).join(format!("chaos-{}", std::process::id()));
-    let mut command = std::process::Command::new(test::binary(root).with_file_name("forecall-chaos"));
-    command.current_dir(root).arg("run");
-    for (name, number) in [
-        ("--kills", args.kills),
-        ("--control-kills", args.control_kills),
-        ("--seed", args.seed),
-        ("--rate", args.rate),
-        ("--proxy-port", broker.proxy_port().into()),
-        ("--proxy-to", broker.second_port().into()),
-    ] {
-        command.args([name, &number.to_string()]);
-    }
-    if let Some(count) = args.broker_kills {
-        command.args(["--broker-kills", &count.to_string()]);
-    }
-    if args.json {
-        command.arg("--json");
-    }
-    if args.keep {
-        command.arg("--keep");
-    }
+    let mut command = harness();
+    command.args(["--proxy-port", &broker.proxy_port().to_string()]);
+    command.args(["--proxy-to", &broker.second_port().to_string()]);
     command.args(["--bootstrap", &broker.bootstrap()]);
     command.arg("--folder").arg(folder);
     command.arg("--broker-pid-file").arg(broker.pid_file());
@@ -82,10 +56,5 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         .args(["kafka", "up", "--port", &port])
         .args(["--proxy", &broker.proxy_port().to_string(), "--folder"])
         .arg(broker.folder());
-    let status = process::run(&mut command)?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    process::code(&mut command)
 }

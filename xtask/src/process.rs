@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -63,6 +63,21 @@ pub(crate) fn run(command: &mut Command) -> Result<ExitStatus> {
         }
         std::thread::sleep(POLL_EVERY);
     }
+}
+
+/// Runs a command to its end; its failure is ours, and told by it.
+pub(crate) fn code(command: &mut Command) -> Result<ExitCode> {
+    let status = run(command)?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Whether words meant for another program ask it for its help.
+pub(crate) fn asks_for_help(words: &[String]) -> bool {
+    words.iter().any(|word| word == "--help" || word == "-h")
 }
 
 /// Runs a command and fails, naming it, unless it succeeds.
