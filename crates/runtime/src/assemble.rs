@@ -16,7 +16,9 @@ use forecall_wire::telemetry::PseudonymKey;
 
 use crate::canary::Canary;
 use crate::drive::{DeliverDrive, Drive};
-use crate::host::{Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink};
+use crate::host::{
+    Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink, lock,
+};
 use crate::pipeline::Surroundings;
 use crate::publisher::Publisher;
 use crate::snapshots::SnapshotStore;
@@ -282,6 +284,8 @@ impl<'a> Assembly<'a> {
 
     pub(crate) fn outreach(&mut self) -> Result<Drives, HostError> {
         let ledger = self.shared_ledger()?;
+        // Before anything is joined or published: two processes would publish the same outbox.
+        lock(&ledger).hold_process_lock()?;
         let directory_topic = self.settings.directory.as_ref().and_then(|d| d.topic.clone());
         let mut inputs = vec![self.topic(TopicId::Incidents), self.topic(TopicId::Commands)];
         inputs.extend(
@@ -319,7 +323,6 @@ impl<'a> Assembly<'a> {
             ledger,
             Arc::clone(&self.names),
             &self.settings.group,
-            &format!("{}.publisher.{}.0", self.settings.group, self.around.slot),
             self.around.metrics.clone(),
         )?;
         let mut drives: Drives = vec![
