@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use forecall_detect::{DetectSettings, DetectStage, RekeySettings, RekeyStage};
-use forecall_incident::{CorrelateSettings, CorrelateStage};
+use forecall_incident::{CorrelateParts, CorrelateSettings, CorrelateStage};
 use forecall_outreach::{OutreachSettings, OutreachStage};
 use forecall_stage::{Checkpoint, Effects, Pulse, Snapshot, Stage};
 
@@ -51,7 +51,10 @@ pub fn memory(data: &[u8]) {
     match choice % 4 {
         0 => check::<RekeyStage>(&Arc::new(RekeySettings::default()), bytes),
         1 => check::<DetectStage>(&Arc::new(DetectSettings::default()), bytes),
-        2 => check::<CorrelateStage>(&Arc::new(CorrelateSettings::default()), bytes),
+        2 => {
+            let settings = CorrelateSettings::new(CorrelateParts::default());
+            check::<CorrelateStage>(&Arc::new(settings.expect("the defaults are right")), bytes);
+        }
         _ => check::<OutreachStage>(&Arc::new(OutreachSettings::default()), bytes),
     }
 }

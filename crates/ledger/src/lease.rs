@@ -3,14 +3,13 @@ use std::time::Duration;
 
 use forecall_types::{ContactChannel, EventTime, Intent, IntentId, IntentState, NoticeText};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::Doing;
 use crate::ledger::is_killed;
 use crate::outbox::{insert_receipt, insert_receipt_of};
 use crate::vault::Vault;
-use crate::{Ledger, LedgerError, audit, may_move, row};
+use crate::{Ledger, LedgerError, Prefer, StaleRules, audit, may_move, row};
 
 /// What a worker asks for.
 #[derive(Debug, Clone, Copy)]
@@ -85,57 +84,6 @@ pub enum RecordOutcome {
     Recorded,
     /// Nothing changed: the intent has been leased again since.
     Fenced,
-}
-
-/// What to do with an intent whose worker died between call and answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Prefer {
-    /// Rather never than twice: it becomes `unknown`.
-    Miss,
-    /// Rather twice than never: it is sent again.
-    Double,
-}
-
-/// The rule of each channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StaleRules {
-    /// Text message: can't be asked after, and costs.
-    pub sms: Prefer,
-    /// E-mail: a second one has the same Message-ID, and most mail programs show it once.
-    pub email: Prefer,
-    /// Push: the same tag replaces the first.
-    pub push: Prefer,
-    /// Chat.
-    pub chat: Prefer,
-    /// Webhook: the same idempotency key.
-    pub webhook: Prefer,
-}
-
-impl Default for StaleRules {
-    fn default() -> Self {
-        Self {
-            sms: Prefer::Miss,
-            email: Prefer::Double,
-            push: Prefer::Double,
-            chat: Prefer::Miss,
-            webhook: Prefer::Double,
-        }
-    }
-}
-
-impl StaleRules {
-    /// The rule of a channel.
-    pub const fn of(&self, channel: ContactChannel) -> Prefer {
-        match channel {
-            ContactChannel::Sms => self.sms,
-            ContactChannel::Email => self.email,
-            ContactChannel::Push => self.push,
-            ContactChannel::Chat => self.chat,
-            ContactChannel::Webhook => self.webhook,
-        }
-    }
 }
 
 /// What was settled without sending.

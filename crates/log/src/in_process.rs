@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use forecall_types::EventTime;
 
 use crate::group::Group;
+use crate::partition::{Partition, Stored, out_of_range};
 use crate::{
     Assignment, ChooseStart, Committed, GatherLimits, Handler, Log, LogError, Member, Membership, OutRecord,
     Outcome, RecordRef, Start, TopicPartition, TopicSpec, TopicState, Transaction, Writer, partition_of_key,
@@ -32,34 +33,6 @@ struct State {
     epochs: BTreeMap<String, u64>,
     /// Where un-keyed records go next, per topic.
     round: BTreeMap<Arc<str>, i32>,
-}
-
-/// One partition; a record's place in the list is its offset.
-#[derive(Debug, Default)]
-struct Partition {
-    records: Vec<Stored>,
-    /// Oldest offset kept; what is before it has no bytes any more.
-    first: i64,
-}
-
-impl Partition {
-    fn end(&self) -> i64 {
-        i64::try_from(self.records.len()).unwrap_or(i64::MAX)
-    }
-
-    /// The records kept from an offset on, each with its own.
-    fn from(&self, offset: i64) -> impl Iterator<Item = (i64, &Stored)> {
-        let from = usize::try_from(offset.max(self.first)).unwrap_or(0);
-        (0..).zip(&self.records).skip(from)
-    }
-}
-
-#[derive(Debug)]
-struct Stored {
-    at: EventTime,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(String, Vec<u8>)>,
 }
 
 impl InProcess {
@@ -192,19 +165,6 @@ impl State {
             }
         }
         Ok(())
-    }
-}
-
-/// What a reader is told that must read on where nothing is kept: as a broker that never resets a position says it.
-fn out_of_range(group: &str, place: &TopicPartition, next: i64, kept: &Partition) -> LogError {
-    LogError::Fatal {
-        what: format!(
-            "group `{group}` must read on where the log has no records any more ({place} at {next}, kept are {} to {}); nothing \
-             is skipped in silence",
-            kept.first,
-            kept.end()
-        ),
-        source: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! All seeds of all targets as plain tests, and that the fuzzer knows every target.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod seeds;
+
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
