@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use forecall_ledger::{
     Contact, LeaseRequest, Leased, Ledger, LedgerError, Outcome, OutcomeKind, Prefer, RecordOutcome, Settled,
 };
+use forecall_log::crash;
 use forecall_types::{ContactChannel, EventTime, IntentState};
 
 use crate::pace::{Breaker, Bucket, backoff};
@@ -111,8 +112,10 @@ impl Deliverer {
     /// # Errors
     /// The ledger refused. What was leased and not tried goes back, if the ledger lets it; else its lease runs out.
     pub fn run_once(&mut self, now: EventTime) -> Result<DeliverReport, DeliverError> {
+        let settled = self.ledger.settle(now, &self.settings.in_doubt)?;
+        crash::point("settled");
         let mut report = DeliverReport {
-            settled: self.ledger.settle(now, &self.settings.in_doubt)?,
+            settled,
             killed: self.ledger.killed(),
             ..DeliverReport::default()
         };
@@ -124,6 +127,9 @@ impl Deliverer {
             channels: &quotas,
         })?;
         report.leased = leased.len() as u64;
+        if !leased.is_empty() {
+            crash::point("leased");
+        }
         let sent = self.send_all(leased, now, &mut report);
         for (channel, line) in &mut self.lines {
             line.gateway.rest();
@@ -204,13 +210,15 @@ impl Deliverer {
         }
         let contact = match self.ledger.contact(&lease.intent.customer, lease.intent.channel) {
             Ok(Some(contact)) => contact,
-            Ok(None) => return Ok(ended(IntentState::Failed, "no_address", report)),
+            Ok(None) => return Ok(refused(lease, "no_address", report)),
             Err(LedgerError::Sealed { .. } | LedgerError::Corrupt { .. }) => {
-                return Ok(ended(IntentState::Failed, "address_unreadable", report));
+                return Ok(refused(lease, "address_unreadable", report));
             }
             Err(error) => return Err(error),
         };
-        Ok(attempt(line, &self.settings, lease, &contact, now, report))
+        let kind = attempt(line, &self.settings, lease, &contact, now, report);
+        crash::point("answered");
+        Ok(kind)
     }
 
     fn record(
@@ -255,6 +263,17 @@ fn ended(to: IntentState, reason: &'static str, report: &mut DeliverReport) -> O
     }
 }
 
+/// It will never be taken. Where the answer of an earlier attempt was lost, nobody knows that the person wasn't told: said to have
+/// failed, it would be tried over another channel.
+fn refused(lease: &Leased, reason: &'static str, report: &mut DeliverReport) -> OutcomeKind {
+    let to = if lease.in_doubt {
+        IntentState::Unknown
+    } else {
+        IntentState::Failed
+    };
+    ended(to, reason, report)
+}
+
 /// Calls the gateway and turns its answer into what the ledger is told.
 fn attempt(
     line: &mut Line,
@@ -292,14 +311,14 @@ fn attempt(
         }
         Err(SendError::Permanent { reason, .. }) => {
             line.breaker.answered();
-            ended(IntentState::Failed, reason, report)
+            refused(lease, reason, report)
         }
         Err(SendError::Temporary { reason, .. }) => {
             line.breaker.answered();
             if is_last {
-                ended(IntentState::Failed, reason, report)
+                refused(lease, reason, report)
             } else {
-                postponed(wait(), reason, report)
+                postponed(wait(), reason, false, report)
             }
         }
         Err(SendError::Down { reason, .. }) => {
@@ -319,7 +338,7 @@ fn attempt(
             match settings.in_doubt.of(lease.intent.channel) {
                 Prefer::Double if !is_last => {
                     report.perhaps_doubled += 1;
-                    postponed(wait(), reason, report)
+                    postponed(wait(), reason, true, report)
                 }
                 Prefer::Double | Prefer::Miss => ended(IntentState::Unknown, reason, report),
             }
@@ -327,7 +346,16 @@ fn attempt(
     }
 }
 
-fn postponed(not_before: EventTime, reason: &'static str, report: &mut DeliverReport) -> OutcomeKind {
+fn postponed(
+    not_before: EventTime,
+    reason: &'static str,
+    in_doubt: bool,
+    report: &mut DeliverReport,
+) -> OutcomeKind {
     *report.reasons.entry(reason).or_default() += 1;
-    OutcomeKind::Postponed { not_before, reason }
+    OutcomeKind::Postponed {
+        not_before,
+        reason,
+        in_doubt,
+    }
 }

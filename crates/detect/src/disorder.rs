@@ -90,6 +90,7 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::sync::Arc;
 
     fn source(partition: i32) -> SourcePartition {
@@ -134,5 +135,39 @@ mod tests {
             EventTime::from_secs(190),
             "awake and slow"
         );
+    }
+
+    /// What one thing told does to the watermark, without keeping anything but all that was told.
+    fn brute(told: &[(i32, i64, bool)], lateness: i64) -> i64 {
+        let mut watermark = i64::MIN;
+        for n in 1..=told.len() {
+            let heard = &told[..n];
+            // Of each source: the latest time it has told, and whether its last word was that it is idle.
+            let sources: Vec<(i64, bool)> = (0..4)
+                .filter_map(|s| {
+                    let of = heard.iter().filter(|(source, ..)| *source == s);
+                    Some((of.clone().map(|(_, at, _)| *at).max()?, of.last()?.2))
+                })
+                .collect();
+            let live = sources.iter().filter(|(_, idle)| !idle).map(|(at, _)| *at).min();
+            let at = live.or(sources.iter().map(|(at, _)| *at).max());
+            watermark = watermark.max(at.map_or(i64::MIN, |at| at - lateness));
+        }
+        watermark
+    }
+
+    proptest! {
+        #[test]
+        fn the_watermark_is_what_all_that_was_told_allows(
+            told in proptest::collection::vec((0_i32..4, 0_i64..1_000, any::<bool>()), 1..40), lateness in 0_i64..60
+        ) {
+            let mut sources = Sources::default();
+            for (n, (partition, newest, idle)) in told.iter().enumerate() {
+                sources.mark(&SourceMark { source: source(*partition), newest: EventTime::from_secs(*newest), idle: *idle });
+                sources.advance(Duration::from_secs(lateness.unsigned_abs()));
+                let want = EventTime::from_secs(brute(&told[..=n], lateness));
+                prop_assert_eq!(sources.watermark().time(), want);
+            }
+        }
     }
 }

@@ -90,6 +90,26 @@ pub(crate) fn append(db: &Connection, vault: &Vault, entry: &serde_json::Value) 
 }
 
 impl Ledger {
+    /// Shows every entry in order, as it was written. Whether the chain holds is another question:
+    /// [`verify_audit`](Self::verify_audit).
+    ///
+    /// # Errors
+    /// The database refused, or an entry isn't JSON.
+    pub fn read_audit(&self, visit: &mut dyn FnMut(&serde_json::Value)) -> Result<(), LedgerError> {
+        let mut statement = self
+            .db
+            .prepare("SELECT entry FROM audit ORDER BY seq")
+            .doing("read the audit")?;
+        let mut rows = statement.query([]).doing("read the audit")?;
+        while let Some(row) = rows.next().doing("read the audit")? {
+            let text: String = row.get(0).doing("read the audit")?;
+            let entry =
+                serde_json::from_str(&text).map_err(|_| LedgerError::Corrupt { what: "audit entry" })?;
+            visit(&entry);
+        }
+        Ok(())
+    }
+
     /// Walks the whole chain: SHA-256 over the hash before and the entry, then the signature of the end.
     ///
     /// # Errors

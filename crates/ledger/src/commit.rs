@@ -1,12 +1,12 @@
 use forecall_log::{OutRecord, TopicPartition};
-use forecall_types::{HoldReason, Intent, IntentState, NoticeId, NoticeText};
+use forecall_types::{HoldReason, Intent, NoticeId, NoticeText};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::error::Doing;
 use crate::ledger::write_killed;
-use crate::outbox::{insert_outbox, insert_receipt};
+use crate::outbox::{insert_outbox, insert_receipt_of};
 use crate::{Ledger, LedgerError, audit, row};
 
 /// The right to write for one partition. A later one of the same partition fences it.
@@ -312,20 +312,20 @@ fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> 
     }
 }
 
-/// Fails what is still planned of a notice; a receipt of each says so. Returns how many.
+/// Gives up what is still planned of a notice; a receipt of each says so. Returns how many.
 fn cancel(db: &Connection, notice: &NoticeId, reason: HoldReason) -> Result<u64, LedgerError> {
-    let mut statement = db
-        .prepare_cached(
-            "UPDATE intents SET state = 'failed', reason = ?2 WHERE notice = ?1 AND state = 'planned' \
-             RETURNING id, domain, updated_at",
-        )
-        .doing("cancel a notice")?;
+    let sql = format!(
+        "UPDATE intents SET state = {}, reason = ?2 WHERE notice = ?1 AND state = 'planned' RETURNING {}",
+        row::ENDS,
+        row::GIVEN_UP
+    );
+    let mut statement = db.prepare_cached(&sql).doing("cancel a notice")?;
     let rows = statement
         .query(params![notice.as_str(), reason.as_str()])
         .doing("cancel a notice")?;
-    let cancelled = row::collect(rows, "cancel a notice", row::cancelled)?;
-    for (intent, domain, at) in &cancelled {
-        insert_receipt(db, intent, notice.as_str(), domain, IntentState::Failed, *at)?;
+    let cancelled = row::collect(rows, "cancel a notice", row::given_up)?;
+    for ended in &cancelled {
+        insert_receipt_of(db, ended)?;
     }
     Ok(cancelled.len() as u64)
 }

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
-use forecall_types::{ContactChannel, Customer, CustomerId, EventTime, IntentState};
+use forecall_types::{ContactChannel, Customer, CustomerId, EventTime};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::Doing;
-use crate::outbox::insert_receipt;
+use crate::outbox::insert_receipt_of;
 use crate::vault::Vault;
 use crate::{Ledger, LedgerError, Secret, audit, row};
 
@@ -254,24 +254,21 @@ fn import_one(db: &Connection, vault: &Vault, row: &DirectoryRow) -> Result<bool
 }
 
 fn fail_planned(db: &Connection, customer: &CustomerId, at: EventTime) -> Result<usize, LedgerError> {
+    let sql = format!(
+        "UPDATE intents SET state = {}, reason = 'erased', updated_at = ?2 \
+         WHERE customer = ?1 AND state = 'planned' RETURNING {}",
+        row::ENDS,
+        row::GIVEN_UP
+    );
     let mut statement = db
-        .prepare_cached(
-            "UPDATE intents SET state = 'failed', reason = 'erased', updated_at = ?2 \
-             WHERE customer = ?1 AND state = 'planned' RETURNING id, notice, domain",
-        )
+        .prepare_cached(&sql)
         .doing("fail an erased customer's intents")?;
     let rows = statement
         .query(params![customer.as_str(), at.nanos()])
         .doing("fail an erased customer's intents")?;
-    let failed = row::collect(rows, "fail an erased customer's intents", |row| {
-        let text = |column: usize| {
-            row.get::<_, String>(column)
-                .map_err(|_| LedgerError::Corrupt { what: "intent" })
-        };
-        Ok((text(0)?, text(1)?, text(2)?))
-    })?;
-    for (intent, notice, domain) in &failed {
-        insert_receipt(db, intent, notice, domain, IntentState::Failed, at)?;
+    let failed = row::collect(rows, "fail an erased customer's intents", row::given_up)?;
+    for ended in &failed {
+        insert_receipt_of(db, ended)?;
     }
     Ok(failed.len())
 }

@@ -3,14 +3,13 @@ use std::time::Duration;
 
 use forecall_types::{ContactChannel, EventTime, Intent, IntentId, IntentState, NoticeText};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::Doing;
 use crate::ledger::is_killed;
-use crate::outbox::insert_receipt;
+use crate::outbox::{insert_receipt, insert_receipt_of};
 use crate::vault::Vault;
-use crate::{Ledger, LedgerError, audit, may_move, row};
+use crate::{Ledger, LedgerError, Prefer, StaleRules, audit, may_move, row};
 
 /// What a worker asks for.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +31,8 @@ pub struct Leased {
     pub intent: Intent,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// The answer of an earlier attempt was lost: the person may have been told already.
+    pub in_doubt: bool,
     /// To be given back with the answer. A later lease has a higher one.
     pub fence: i64,
     /// The words.
@@ -69,6 +70,8 @@ pub enum OutcomeKind {
         not_before: EventTime,
         /// A word why, from a closed list.
         reason: &'static str,
+        /// The answer was lost: the person may have been told.
+        in_doubt: bool,
     },
     /// Not tried at all: back to where it was, the attempt not counted.
     Returned,
@@ -81,57 +84,6 @@ pub enum RecordOutcome {
     Recorded,
     /// Nothing changed: the intent has been leased again since.
     Fenced,
-}
-
-/// What to do with an intent whose worker died between call and answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Prefer {
-    /// Rather never than twice: it becomes `unknown`.
-    Miss,
-    /// Rather twice than never: it is sent again.
-    Double,
-}
-
-/// The rule of each channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StaleRules {
-    /// Text message: can't be asked after, and costs.
-    pub sms: Prefer,
-    /// E-mail: a second one has the same Message-ID, and most mail programs show it once.
-    pub email: Prefer,
-    /// Push: the same tag replaces the first.
-    pub push: Prefer,
-    /// Chat.
-    pub chat: Prefer,
-    /// Webhook: the same idempotency key.
-    pub webhook: Prefer,
-}
-
-impl Default for StaleRules {
-    fn default() -> Self {
-        Self {
-            sms: Prefer::Miss,
-            email: Prefer::Double,
-            push: Prefer::Double,
-            chat: Prefer::Miss,
-            webhook: Prefer::Double,
-        }
-    }
-}
-
-impl StaleRules {
-    /// The rule of a channel.
-    pub const fn of(&self, channel: ContactChannel) -> Prefer {
-        match channel {
-            ContactChannel::Sms => self.sms,
-            ContactChannel::Email => self.email,
-            ContactChannel::Push => self.push,
-            ContactChannel::Chat => self.chat,
-            ContactChannel::Webhook => self.webhook,
-        }
-    }
 }
 
 /// What was settled without sending.
@@ -251,6 +203,7 @@ impl Ledger {
                     OutcomeKind::Postponed {
                         not_before: now,
                         reason: "lease_ran_out",
+                        in_doubt: true,
                     }
                 }
             };
@@ -308,7 +261,7 @@ fn due(
     now: EventTime,
 ) -> Result<Vec<Leased>, LedgerError> {
     let sql = format!(
-        "SELECT {}, {}, i.attempt FROM intents i \
+        "SELECT {}, {}, i.attempt, i.in_doubt FROM intents i \
          JOIN texts t ON t.notice = i.notice AND t.language = i.language AND t.channel = i.channel \
          WHERE i.state = 'planned' AND i.channel = ?1 AND (i.not_before IS NULL OR i.not_before <= ?2) \
          AND (i.expires_at IS NULL OR i.expires_at > ?2) ORDER BY i.planned_at, i.rowid LIMIT ?3",
@@ -327,6 +280,9 @@ fn due(
             attempt: row
                 .get("attempt")
                 .map_err(|_| LedgerError::Corrupt { what: "attempt" })?,
+            in_doubt: row
+                .get("in_doubt")
+                .map_err(|_| LedgerError::Corrupt { what: "in_doubt" })?,
             fence: 0,
             intent,
         })
@@ -361,22 +317,19 @@ fn stale(db: &Connection, now: EventTime) -> Result<Vec<(Intent, i64)>, LedgerEr
 }
 
 fn expire(db: &Connection, vault: &Vault, now: EventTime) -> Result<u64, LedgerError> {
-    let mut statement = db
-        .prepare_cached(
-            "UPDATE intents SET state = 'failed', reason = 'stale', updated_at = ?1 \
-             WHERE state = 'planned' AND expires_at <= ?1 RETURNING id, domain, updated_at, notice",
-        )
-        .doing("expire intents")?;
+    let sql = format!(
+        "UPDATE intents SET state = {}, reason = 'stale', updated_at = ?1 \
+         WHERE state = 'planned' AND expires_at <= ?1 RETURNING {}",
+        row::ENDS,
+        row::GIVEN_UP
+    );
+    let mut statement = db.prepare_cached(&sql).doing("expire intents")?;
     let rows = statement.query([now.nanos()]).doing("expire intents")?;
-    let expired = row::collect(rows, "expire intents", |row| {
-        let notice: String = row
-            .get("notice")
-            .map_err(|_| LedgerError::Corrupt { what: "notice" })?;
-        Ok((row::cancelled(row)?, notice))
-    })?;
-    for ((intent, domain, at), notice) in &expired {
-        insert_receipt(db, intent, notice, domain, IntentState::Failed, *at)?;
-        let entry = json!({"kind": "failed", "intent": intent, "reason": "stale", "at": at.nanos()});
+    let expired = row::collect(rows, "expire intents", row::given_up)?;
+    for ended in &expired {
+        insert_receipt_of(db, ended)?;
+        let entry = json!({"kind": ended.state.as_str(), "intent": ended.intent, "reason": "stale",
+            "at": ended.at.nanos()});
         audit::append(db, vault, &entry)?;
     }
     Ok(expired.len() as u64)
@@ -414,10 +367,14 @@ fn record_one(db: &Connection, vault: &Vault, outcome: &Outcome) -> Result<Recor
     if stored.fence != Some(outcome.fence) {
         return Ok(RecordOutcome::Fenced);
     }
-    let to = match outcome.kind {
-        OutcomeKind::State { to, .. } => to,
-        OutcomeKind::Postponed { .. } | OutcomeKind::Returned => IntentState::Planned,
+    let (to, reason) = match outcome.kind {
+        OutcomeKind::State { to, reason, .. } => (to, reason),
+        OutcomeKind::Postponed { reason, .. } => (IntentState::Planned, Some(reason)),
+        OutcomeKind::Returned => (IntentState::Planned, Some("not_tried")),
     };
+    if stored.state == IntentState::Unknown && to == IntentState::Planned {
+        return late(db, vault, outcome, reason.unwrap_or("not_tried"));
+    }
     if stored.state == to {
         // The same answer a second time, after doubt whether the first was written.
         return Ok(RecordOutcome::Recorded);
@@ -440,15 +397,32 @@ fn record_one(db: &Connection, vault: &Vault, outcome: &Outcome) -> Result<Recor
             outcome.at,
         )?;
     }
-    let reason = match outcome.kind {
-        OutcomeKind::State { reason, .. } => reason,
-        OutcomeKind::Postponed { reason, .. } => Some(reason),
-        OutcomeKind::Returned => Some("not_tried"),
-    };
     let entry = json!({"kind": to.as_str(), "intent": outcome.intent.as_str(), "fence": outcome.fence,
         "reason": reason, "at": outcome.at.nanos()});
     audit::append(db, vault, &entry)?;
     Ok(RecordOutcome::Recorded)
+}
+
+/// The lease ran out, the message was given up as unknown, and now its worker says that it wasn't taken: that is its end. To plan
+/// it again is too late, but another channel may be tried. Where the worker doesn't know either, nothing is new.
+fn late(
+    db: &Connection,
+    vault: &Vault,
+    outcome: &Outcome,
+    reason: &'static str,
+) -> Result<RecordOutcome, LedgerError> {
+    if matches!(outcome.kind, OutcomeKind::Postponed { in_doubt: true, .. }) {
+        return Ok(RecordOutcome::Recorded);
+    }
+    let ended = Outcome {
+        kind: OutcomeKind::State {
+            to: IntentState::Failed,
+            provider_ref: None,
+            reason: Some(reason),
+        },
+        ..outcome.clone()
+    };
+    record_one(db, vault, &ended)
 }
 
 fn write_outcome(db: &Connection, outcome: &Outcome, to: IntentState) -> Result<(), LedgerError> {
@@ -465,12 +439,16 @@ fn write_outcome(db: &Connection, outcome: &Outcome, to: IntentState) -> Result<
             )
             .and_then(|mut s| s.execute(params![id, to.as_str(), reason, provider_ref, accepted, at]))
         }
-        OutcomeKind::Postponed { not_before, reason } => db
+        OutcomeKind::Postponed {
+            not_before,
+            reason,
+            in_doubt,
+        } => db
             .prepare_cached(
                 "UPDATE intents SET state = 'planned', reason = ?2, not_before = ?3, lease_until = NULL, \
-                 fence = NULL, worker = NULL, updated_at = ?4 WHERE id = ?1",
+                 fence = NULL, worker = NULL, updated_at = ?4, in_doubt = max(in_doubt, ?5) WHERE id = ?1",
             )
-            .and_then(|mut s| s.execute(params![id, reason, not_before.nanos(), at])),
+            .and_then(|mut s| s.execute(params![id, reason, not_before.nanos(), at, in_doubt])),
         OutcomeKind::Returned => db
             .prepare_cached(
                 "UPDATE intents SET state = 'planned', attempt = attempt - 1, lease_until = NULL, fence = NULL, \

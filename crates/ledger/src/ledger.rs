@@ -100,8 +100,12 @@ impl Ledger {
         tx.commit().doing("commit its key check")
     }
 
-    /// Takes the lock that makes this process the outreach of the file.
-    pub(crate) fn hold_process_lock(&mut self) -> Result<(), LedgerError> {
+    /// Takes the lock that makes this process the outreach of the file. [`Ledger::acquire`] does it too; who publishes the outbox
+    /// must have it before.
+    ///
+    /// # Errors
+    /// Another process is outreach on this file.
+    pub fn hold_process_lock(&mut self) -> Result<(), LedgerError> {
         if self.lock.is_none() {
             self.lock = Some(ProcessLock::take(&self.path)?);
         }

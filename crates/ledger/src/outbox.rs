@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use forecall_log::OutRecord;
 use forecall_types::{EventTime, IntentState, Receipt};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Doing;
 use crate::{Ledger, LedgerError, row};
@@ -44,12 +44,49 @@ pub(crate) fn insert_receipt(
     Ok(())
 }
 
+/// The receipt of an intent that was given up before it was tried again.
+pub(crate) fn insert_receipt_of(db: &Connection, ended: &row::GivenUp) -> Result<(), LedgerError> {
+    insert_receipt(
+        db,
+        &ended.intent,
+        &ended.notice,
+        &ended.domain,
+        ended.state,
+        ended.at,
+    )
+}
+
 /// SQLite counts in signed numbers; nobody asks for more at once.
 fn limit(max: usize) -> i64 {
     i64::try_from(max).unwrap_or(i64::MAX)
 }
 
+/// The highest number a table has ever given, whatever was trimmed since.
+fn last(db: &Connection, table: &str) -> Result<i64, LedgerError> {
+    let found = db
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")
+        .and_then(|mut s| s.query_row([table], |row| row.get(0)).optional())
+        .doing("read the last sequence number")?;
+    Ok(found.unwrap_or(0))
+}
+
 impl Ledger {
+    /// Sequence number of the newest record ever put into the outbox; 0 before the first.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn outbox_last(&self) -> Result<i64, LedgerError> {
+        last(&self.db, "outbox")
+    }
+
+    /// Sequence number of the newest receipt ever written; 0 before the first.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn receipts_last(&self) -> Result<i64, LedgerError> {
+        last(&self.db, "receipts_outbox")
+    }
+
     /// The records after `seq` (0 for all) in order, at most `max`, each with its sequence number. Numbers may have
     /// gaps, but never come twice.
     ///

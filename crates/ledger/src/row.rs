@@ -94,10 +94,31 @@ pub(crate) fn collect<T>(
     Ok(all)
 }
 
-/// `id, domain, updated_at` of an intent.
-pub(crate) fn cancelled(row: &Row<'_>) -> Result<(String, String, EventTime), LedgerError> {
+/// A planned intent that is given up.
+pub(crate) struct GivenUp {
+    pub(crate) intent: String,
+    pub(crate) notice: String,
+    pub(crate) domain: String,
+    pub(crate) state: IntentState,
+    pub(crate) at: EventTime,
+}
+
+/// Where a planned intent ends that is given up: an attempt whose answer was lost may have reached the person.
+pub(crate) const ENDS: &str = "CASE in_doubt WHEN 0 THEN 'failed' ELSE 'unknown' END";
+
+/// The columns [`given_up`] reads.
+pub(crate) const GIVEN_UP: &str = "id, notice, domain, state, updated_at";
+
+/// The row of [`GIVEN_UP`].
+pub(crate) fn given_up(row: &Row<'_>) -> Result<GivenUp, LedgerError> {
     let at: i64 = row
         .get("updated_at")
         .map_err(|_| LedgerError::Corrupt { what: "updated_at" })?;
-    Ok((text(row, "id")?, text(row, "domain")?, EventTime::from_nanos(at)))
+    Ok(GivenUp {
+        intent: text(row, "id")?,
+        notice: text(row, "notice")?,
+        domain: text(row, "domain")?,
+        state: state(&text(row, "state")?)?,
+        at: EventTime::from_nanos(at),
+    })
 }

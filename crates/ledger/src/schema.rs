@@ -4,7 +4,10 @@ use crate::LedgerError;
 use crate::error::Doing;
 
 /// One entry a version, never changed after a release: a new version appends. `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
+
+/// An attempt whose answer was lost may have reached the person: no later refusal takes that back.
+const V2: &str = "ALTER TABLE intents ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;";
 
 const V1: &str = "
 CREATE TABLE owners (

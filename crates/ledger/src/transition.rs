@@ -4,14 +4,17 @@ use forecall_types::IntentState;
 ///
 /// | from | to |
 /// |---|---|
-/// | planned | sending (by a lease), failed (cancelled, expired, erased) |
+/// | planned | sending (by a lease), failed (cancelled, expired, erased), unknown (the same after an answer was lost) |
 /// | sending | accepted, delivered, failed, unknown; planned (refused for now: tried again) |
 /// | accepted | delivered, failed, unknown |
 /// | unknown | accepted, delivered, failed (the answer came after all) |
 /// | delivered, failed | – |
 pub const fn may_move(from: IntentState, to: IntentState) -> bool {
     match from {
-        IntentState::Planned => matches!(to, IntentState::Sending | IntentState::Failed),
+        IntentState::Planned => matches!(
+            to,
+            IntentState::Sending | IntentState::Failed | IntentState::Unknown
+        ),
         IntentState::Sending => matches!(
             to,
             IntentState::Planned
@@ -48,7 +51,7 @@ mod tests {
             table += &format!("{} -> {}\n", from.as_str(), to.join(" "));
         }
         expect_test::expect![[r"
-            planned -> sending failed
+            planned -> sending failed unknown
             sending -> planned accepted delivered failed unknown
             accepted -> delivered failed unknown
             delivered -> 

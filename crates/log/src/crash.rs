@@ -1,10 +1,13 @@
 //! Named crash points: where a test makes the process end as if by a power cut.
 //!
-//! Always compiled, so that what is tested is what is shipped; a point that isn't armed costs one load and a comparison, and
+//! Always compiled, so that what is tested is what is shipped; a point that isn't armed costs two loads and a comparison, and
 //! no point lies on the path of a single record. Armed by the environment: `FORECALL_CRASH=name:nth` kills the process
 //! (SIGKILL, no destructor runs) when it passes the point for the nth time; `name:nth+ms` kills it so many milliseconds
-//! later from another thread, while the process goes on.
+//! later from another thread, while the process goes on. A simulation, whose processes are values of one thread,
+//! [listens](listen) instead.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -28,6 +31,33 @@ pub const POINTS: [&str; 13] = [
     "snapshot_written",
     "snapshot_pruned",
 ];
+
+/// Points only a simulation knows: those between the log, the ledger and the gateways, in the order in which a notice passes
+/// them. The harness that kills processes has neither ledger nor gateway.
+pub const POINTS_OF_OUTREACH: [&str; 9] = [
+    "directory_kept",
+    "ticks_written",
+    "ledger_committed",
+    "outbox_published",
+    "outbox_trimmed",
+    "receipts_published",
+    "settled",
+    "leased",
+    "answered",
+];
+
+/// Is told of each point this thread passes.
+pub type Listener = Rc<dyn Fn(&'static str)>;
+
+thread_local! {
+    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
+
+/// Tells a listener, from now on, of every point that this thread passes; it may unwind, which ends the process that it plays.
+/// Gives the one before.
+pub fn listen(listener: Option<Listener>) -> Option<Listener> {
+    LISTENER.with(|place| place.replace(listener))
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Armed {
@@ -72,8 +102,13 @@ fn armed() -> Option<&'static Armed> {
 }
 
 /// Passes a crash point.
-pub fn point(name: &str) {
+pub fn point(name: &'static str) {
     static PASSED: AtomicU32 = AtomicU32::new(0);
+    // Taken out first: the listener may pass points itself.
+    let listener = LISTENER.with(|place| place.borrow().clone());
+    if let Some(listener) = listener {
+        listener(name);
+    }
     let Some(armed) = armed().filter(|armed| armed.point == name) else {
         return;
     };

@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use forecall_types::EventTime;
 
 use crate::group::Group;
+use crate::partition::{Partition, Stored, out_of_range};
 use crate::{
     Assignment, ChooseStart, Committed, GatherLimits, Handler, Log, LogError, Member, Membership, OutRecord,
     Outcome, RecordRef, Start, TopicPartition, TopicSpec, TopicState, Transaction, Writer, partition_of_key,
@@ -24,7 +25,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     now: EventTime,
-    topics: BTreeMap<Arc<str>, Vec<Vec<Stored>>>,
+    topics: BTreeMap<Arc<str>, Vec<Partition>>,
     /// Settings of each topic, as it was created.
     settings: BTreeMap<String, BTreeMap<String, String>>,
     groups: BTreeMap<String, Group>,
@@ -34,14 +35,6 @@ struct State {
     round: BTreeMap<Arc<str>, i32>,
 }
 
-#[derive(Debug)]
-struct Stored {
-    at: EventTime,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(String, Vec<u8>)>,
-}
-
 impl InProcess {
     /// Sets the time that records are stamped with. It never goes back.
     pub fn set_time(&self, now: EventTime) {
@@ -49,15 +42,20 @@ impl InProcess {
         state.now = state.now.max(now);
     }
 
-    /// Drops the oldest records of a partition, up to `before`: what retention does. Offsets stay.
+    /// Drops the oldest records of a partition, up to `before`: what retention does. Offsets stay; whoever must read what is
+    /// gone is told so.
     pub fn forget(&self, partition: &TopicPartition, before: i64) {
         let mut state = self.lock();
-        let Some(records) = state.partition_mut(partition) else {
+        let Some(kept) = state.partition_mut(partition) else {
             return;
         };
-        for record in records.iter_mut().take(usize::try_from(before).unwrap_or(0)) {
-            (record.key, record.value) = (None, None);
-            record.headers.clear();
+        let (from, to) = (kept.first, before.clamp(kept.first, kept.end()));
+        kept.first = to;
+        let [from, to] = [from, to].map(|offset| usize::try_from(offset).unwrap_or(0));
+        for record in kept.records.iter_mut().take(to).skip(from) {
+            record.key = None;
+            record.value = None;
+            record.headers = Vec::new();
         }
     }
 
@@ -92,19 +90,18 @@ impl State {
             .map_or(0, |p| i32::try_from(p.len()).unwrap_or(i32::MAX))
     }
 
-    fn partition(&self, p: &TopicPartition) -> Option<&Vec<Stored>> {
+    fn partition(&self, p: &TopicPartition) -> Option<&Partition> {
         self.topics.get(&p.topic)?.get(usize::try_from(p.partition).ok()?)
     }
 
-    fn partition_mut(&mut self, p: &TopicPartition) -> Option<&mut Vec<Stored>> {
+    fn partition_mut(&mut self, p: &TopicPartition) -> Option<&mut Partition> {
         self.topics
             .get_mut(&p.topic)?
             .get_mut(usize::try_from(p.partition).ok()?)
     }
 
     fn end(&self, p: &TopicPartition) -> i64 {
-        self.partition(p)
-            .map_or(0, |records| i64::try_from(records.len()).unwrap_or(i64::MAX))
+        self.partition(p).map_or(0, Partition::end)
     }
 
     fn check_epoch(&self, identity: &str, epoch: u64) -> Result<(), LogError> {
@@ -159,7 +156,7 @@ impl State {
         let now = self.now;
         for (record, target) in records.iter().zip(targets) {
             if let Some(partition) = self.partition_mut(&target) {
-                partition.push(Stored {
+                partition.records.push(Stored {
                     at: now,
                     key: record.key.clone(),
                     value: record.value.clone(),
@@ -247,10 +244,7 @@ impl Log for InProcess {
                 topic: topic.to_owned(),
             });
         };
-        Ok(partitions
-            .iter()
-            .map(|p| (0, i64::try_from(p.len()).unwrap_or(i64::MAX)))
-            .collect())
+        Ok(partitions.iter().map(|p| (p.first, p.end())).collect())
     }
 
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<Vec<String>, LogError> {
@@ -259,7 +253,9 @@ impl Log for InProcess {
         for spec in topics {
             let count = state.count(&spec.name);
             if count == 0 {
-                let partitions = (0..spec.partitions.max(1)).map(|_| Vec::new()).collect();
+                let partitions = (0..spec.partitions.max(1))
+                    .map(|_| Partition::default())
+                    .collect();
                 state.topics.insert(Arc::from(spec.name.as_str()), partitions);
                 let settings = spec.settings.iter().cloned().collect();
                 state.settings.insert(spec.name.clone(), settings);
@@ -297,12 +293,12 @@ impl Log for InProcess {
         with: &mut dyn FnMut(&RecordRef<'_>),
     ) -> Result<(), LogError> {
         let state = self.lock();
-        let Some(records) = state.partition(partition) else {
+        let Some(kept) = state.partition(partition) else {
             return Err(LogError::NoTopic {
                 topic: partition.topic.to_string(),
             });
         };
-        for (offset, stored) in (0..).zip(records).skip(usize::try_from(from).unwrap_or(0)) {
+        for (offset, stored) in kept.from(from) {
             visit(partition, offset, stored, with);
         }
         Ok(())
@@ -356,7 +352,7 @@ impl InProcessMember {
         for (partition, committed) in share {
             let start = self.start.choose(&partition, committed.as_ref());
             let offset = match start {
-                Start::Earliest => 0,
+                Start::Earliest => self.log.lock().partition(&partition).map_or(0, |p| p.first),
                 Start::Offset(offset) => offset,
             };
             self.owned.insert(partition.clone(), (offset, false));
@@ -390,20 +386,22 @@ impl Member for InProcessMember {
             if *paused {
                 continue;
             }
-            let Some(stored) = state.partition(partition) else {
+            let Some(kept) = state.partition(partition) else {
                 continue;
             };
-            let from = usize::try_from(*next).unwrap_or(0);
-            for record in stored.iter().skip(from) {
+            if *next < kept.first || *next > kept.end() {
+                return Err(out_of_range(group, partition, *next, kept));
+            }
+            for (offset, record) in kept.from(*next) {
                 if records >= limits.records_max || bytes >= limits.bytes_max {
                     return Ok(());
                 }
-                visit(partition, *next, record, &mut |r| {
+                visit(partition, offset, record, &mut |r| {
                     bytes += r.len();
                     handler.record(r);
                 });
                 records += 1;
-                *next += 1;
+                *next = offset + 1;
             }
         }
         Ok(())
@@ -637,6 +635,30 @@ mod tests {
             "topic `nowhere` does not exist; create it with `forecall topics create`"
         );
         assert_eq!(log.bounds("out").unwrap(), [(0, 0)]);
+    }
+
+    #[test]
+    fn what_is_no_longer_kept_is_never_skipped_in_silence() {
+        let (log, mut writer) = bed();
+        let place = TopicPartition::new("in", 0);
+        ["a", "b", "c"].map(|value| put(writer.as_mut(), 0, value));
+        let mut first = member(&log, "m");
+        gather(first.as_mut());
+        first.begin_commit(read_to(0, 1)).unwrap();
+        drop(first);
+        log.forget(&place, 1);
+        assert_eq!(log.bounds("in").unwrap(), [(1, 3), (0, 0)]);
+        assert_eq!(gather(member(&log, "m").as_mut()).values, ["b", "c"]);
+        log.forget(&place, 2);
+        let error = member(&log, "m").gather(&NOW, &mut Seen::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "group `g` must read on where the log has no records any more (in/0 at 1, kept are 2 to 3); nothing is skipped in \
+             silence"
+        );
+        let mut left = Vec::new();
+        log.read(&place, 0, &mut |r| left.push(r.offset)).unwrap();
+        assert_eq!(left, [2]);
     }
 
     #[test]

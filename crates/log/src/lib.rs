@@ -18,6 +18,7 @@ pub mod crash;
 mod group;
 mod in_process;
 mod murmur;
+mod partition;
 mod record;
 
 use std::collections::BTreeMap;

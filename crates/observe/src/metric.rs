@@ -95,6 +95,8 @@ metrics! {
     NoticesTotal = "notices_total", Kind::Counter, ["stage", "state"], 128;
     /// Messages to customers, by channel and where they stand.
     IntentsTotal = "intents_total", Kind::Counter, ["channel", "state"], 64;
+    /// Messages settled without an answer: given up as unknown, sent again and perhaps twice, or no longer true.
+    IntentsSettledTotal = "intents_settled_total", Kind::Counter, ["how"], 8;
     /// People not told, or not yet, by reason.
     WithheldTotal = "withheld_total", Kind::Counter, ["reason"], 32;
     /// Call forecasts published.

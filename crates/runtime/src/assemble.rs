@@ -17,7 +17,9 @@ use forecall_wire::telemetry::PseudonymKey;
 
 use crate::canary::Canary;
 use crate::drive::{DeliverDrive, Drive};
-use crate::host::{Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink};
+use crate::host::{
+    Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink, lock,
+};
 use crate::pipeline::Surroundings;
 use crate::publisher::Publisher;
 use crate::snapshots::SnapshotStore;
@@ -333,6 +335,8 @@ impl<'a> Assembly<'a> {
 
     pub(crate) fn outreach(&mut self) -> Result<Drives, HostError> {
         let ledger = self.shared_ledger()?;
+        // Before anything is joined or published: two processes would publish the same outbox.
+        lock(&ledger).hold_process_lock()?;
         let used = self.pin(TopicId::OutreachLog)?;
         let directory_topic = self.settings.directory.as_ref().and_then(|d| d.topic.clone());
         let mut inputs = vec![self.topic(TopicId::Incidents), self.topic(TopicId::Commands)];
@@ -371,7 +375,6 @@ impl<'a> Assembly<'a> {
             ledger,
             (Arc::clone(&self.names), used),
             &self.settings.group,
-            &format!("{}.publisher.{}.0", self.settings.group, self.around.slot),
             self.around.metrics.clone(),
         )?;
         let mut drives: Drives = vec![

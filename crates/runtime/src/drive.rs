@@ -78,6 +78,16 @@ impl Drive for DeliverDrive {
             self.metrics
                 .inc(Metric::IntentsTotal, &[channel.as_str(), state.as_str()], *n);
         }
+        let settled = &report.settled;
+        for (how, times) in [
+            ("unknown", settled.unknown),
+            ("sent_again", settled.replanned + report.perhaps_doubled),
+            ("expired", settled.expired),
+        ] {
+            if times > 0 {
+                self.metrics.inc(Metric::IntentsSettledTotal, &[how], times);
+            }
+        }
         for (channel, waiting) in &report.unserved {
             tracing::error!(
                 channel = channel.as_str(),

@@ -57,8 +57,13 @@ impl Roles {
 pub enum Storage {
     /// Snapshots in memory, the ledger in a temporary folder: demo, replay, tests.
     Memory,
-    /// As [`Memory`](Self::Memory), but snapshots in a store that outlives the pipeline: for tests of restarts.
-    Shared(SnapshotStore),
+    /// As [`Memory`](Self::Memory), but in places that outlive the pipeline: for tests of restarts.
+    Shared {
+        /// Where snapshots are kept.
+        snapshots: SnapshotStore,
+        /// The ledger's file.
+        ledger: PathBuf,
+    },
     /// Where the settings say.
     Settings,
 }
@@ -134,22 +139,24 @@ impl Pipeline {
         storage: &Storage,
     ) -> Result<Self, HostError> {
         let folder = match storage {
-            Storage::Memory | Storage::Shared(_) => Some(
+            Storage::Memory => Some(
                 tempfile::tempdir()
                     .map_err(|e| HostError::Settings(format!("failed to make a temporary folder: {e}")))?,
             ),
-            Storage::Settings => None,
+            Storage::Shared { .. } | Storage::Settings => None,
         };
-        let ledger_path: PathBuf = folder.as_ref().map_or_else(
-            || settings.ledger.path.clone(),
-            |f| f.path().join("ledger.sqlite"),
-        );
+        let ledger_path: PathBuf = match (storage, &folder) {
+            (Storage::Shared { ledger, .. }, _) => ledger.clone(),
+            (_, Some(folder)) => folder.path().join("ledger.sqlite"),
+            (_, None) => settings.ledger.path.clone(),
+        };
         let snapshots = match storage {
             Storage::Memory => SnapshotStore::in_memory(&settings.group)?,
-            Storage::Shared(store) => store.clone(),
+            Storage::Shared { snapshots, .. } => snapshots.clone(),
             Storage::Settings => SnapshotStore::local(&settings.state.path, &settings.group)?,
         };
-        let mut assembly = Assembly::new(settings, &surroundings, ledger_path, snapshots, folder.is_some())?;
+        let in_memory = !matches!(storage, Storage::Settings);
+        let mut assembly = Assembly::new(settings, &surroundings, ledger_path, snapshots, in_memory)?;
         let mut drives: Vec<(&'static str, Box<dyn Drive>)> = Vec::new();
         if roles.detect {
             drives.extend(assembly.detect()?);

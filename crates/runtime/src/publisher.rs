@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use forecall_ledger::Ledger;
 use forecall_log::{
-    Committed, Log, LogError, OutRecord, TopicPartition, Transaction, Writer, partition_of_key,
+    Committed, Log, LogError, OutRecord, TopicPartition, Transaction, Writer, crash, partition_of_key,
 };
 use forecall_observe::{Metric, Metrics};
 use forecall_types::OutreachEntry;
@@ -31,31 +31,42 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Goes on after what the group says was published.
+    /// Goes on after what the group says was published. Its name is the same in every process: one that comes later fences what
+    /// an earlier one may still have under way, before it asks how far that came.
     ///
     /// # Errors
-    /// The log can't be asked.
+    /// The log can't be asked, or more was published than the ledger has ever written: it is an older one.
     pub(crate) fn open(
         log: &dyn Log,
         ledger: Arc<Mutex<Ledger>>,
         (topics, used): (Arc<TopicNames>, i32),
         group: &str,
-        identity: &str,
         metrics: Metrics,
     ) -> Result<Self, HostError> {
-        let writer = log.writer(identity)?;
         let group = format!("{group}.publisher");
+        let writer = log.writer(&group)?;
         let places =
             [TopicId::Notices, TopicId::OutreachLog].map(|id| TopicPartition::new(&topics.name(id), 0));
-        let done: Vec<i64> = log
-            .committed(&group, &places)?
-            .into_iter()
-            .map(|c| {
-                c.and_then(|c| c.metadata.strip_prefix("seq ")?.parse().ok())
-                    .unwrap_or(0)
-            })
-            .collect();
-        let [events_done, receipts_done] = [0, 1].map(|i| done.get(i).copied().unwrap_or(0));
+        let done = log.committed(&group, &places)?;
+        let [events_done, receipts_done] =
+            [0, 1].map(|i| done.get(i).and_then(Option::as_ref).map_or(0, |c| c.next_offset));
+        {
+            let ledger = lock(&ledger);
+            for (done, written) in [
+                (events_done, ledger.outbox_last()?),
+                (receipts_done, ledger.receipts_last()?),
+            ] {
+                if done > written {
+                    return Err(HostError::Settings(format!(
+                        "{} of the ledger's records were published, but it has written {written} only: {} is an older copy or \
+                         another ledger. Remedy: bring back the newest one; or set the positions of group `{group}` to {written}, \
+                         and know that what was lost with it is lost",
+                        done,
+                        ledger.path().display(),
+                    )));
+                }
+            }
+        }
         Ok(Self {
             ledger,
             writer,
@@ -95,8 +106,10 @@ impl Publisher {
         if let Some(last) = events.last().map(|(seq, _)| *seq) {
             let records = events.into_iter().map(|(_, record)| record).collect();
             self.publish(TopicId::Notices, last, records)?;
-            lock(&self.ledger).outbox_trim(last)?;
+            crash::point("outbox_published");
             self.events_done = last;
+            lock(&self.ledger).outbox_trim(last)?;
+            crash::point("outbox_trimmed");
             moved = true;
         }
         let receipts = lock(&self.ledger).receipts_after(self.receipts_done, BATCH_MAX)?;
@@ -116,8 +129,9 @@ impl Publisher {
                 }
             }
             self.publish(TopicId::OutreachLog, last, records)?;
-            lock(&self.ledger).receipts_trim(last)?;
+            crash::point("receipts_published");
             self.receipts_done = last;
+            lock(&self.ledger).receipts_trim(last)?;
             moved = true;
         }
         Ok(moved)

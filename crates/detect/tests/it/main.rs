@@ -8,6 +8,7 @@
 )]
 
 mod bomb;
+mod memory;
 mod order;
 mod ramp;
 mod rekey;

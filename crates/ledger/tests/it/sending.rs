@@ -97,6 +97,63 @@ fn a_worker_that_dies_while_sending_is_settled_by_the_channels_rule() {
 }
 
 #[test]
+fn a_late_word_that_it_was_not_taken_ends_what_was_given_up() {
+    let desk = Desk::new();
+    let mut ledger = planned(
+        &desk,
+        &[
+            intent("int_1", ContactChannel::Sms),
+            intent("int_2", ContactChannel::Sms),
+        ],
+    );
+    let dead = lease(&mut ledger, 20);
+    ledger.settle(at(1_000), &StaleRules::default()).unwrap();
+    assert_eq!(states(&ledger), [IntentState::Unknown; 2]);
+    let late = |n: usize, in_doubt| Outcome {
+        kind: OutcomeKind::Postponed {
+            not_before: at(2_000),
+            reason: "busy",
+            in_doubt,
+        },
+        ..answer(&dead[n], IntentState::Planned, 1_100)
+    };
+    ledger.record(&late(0, false)).unwrap();
+    ledger.record(&late(1, true)).unwrap();
+    assert_eq!(
+        states(&ledger),
+        [IntentState::Unknown, IntentState::Unknown, IntentState::Failed]
+    );
+    assert!(lease(&mut ledger, 3_000).is_empty(), "neither goes again");
+}
+
+#[test]
+fn what_may_have_gone_is_never_said_to_have_failed() {
+    let desk = Desk::new();
+    let mut ledger = planned(&desk, &[intent("int_1", ContactChannel::Email)]);
+    lease(&mut ledger, 20);
+    assert_eq!(
+        ledger
+            .settle(at(1_000), &StaleRules::default())
+            .unwrap()
+            .replanned,
+        1
+    );
+    let again = lease(&mut ledger, 1_001).remove(0);
+    assert!(again.in_doubt);
+    let postponed = Outcome {
+        kind: OutcomeKind::Postponed {
+            not_before: at(1_100),
+            reason: "busy",
+            in_doubt: false,
+        },
+        ..answer(&again, IntentState::Planned, 1_002)
+    };
+    ledger.record(&postponed).unwrap();
+    ledger.erase(&again.intent.customer, at(1_050)).unwrap();
+    assert_eq!(states(&ledger), [IntentState::Unknown]);
+}
+
+#[test]
 fn what_is_postponed_comes_again_and_what_is_returned_costs_no_attempt() {
     let desk = Desk::new();
     let mut ledger = planned(&desk, &[intent("int_1", ContactChannel::Sms)]);
@@ -105,6 +162,7 @@ fn what_is_postponed_comes_again_and_what_is_returned_costs_no_attempt() {
         kind: OutcomeKind::Postponed {
             not_before: at(50),
             reason: "refused_for_now",
+            in_doubt: false,
         },
         ..answer(&first, IntentState::Planned, 20)
     };

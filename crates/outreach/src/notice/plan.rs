@@ -323,12 +323,19 @@ fn select(
             .entry(person.region)
             .or_insert_with(|| desk.clock(person.region, at));
         let told = thread.told.get(no);
-        let tried = |channel| {
-            !record.intents.is_empty()
-                && record
-                    .intents
-                    .contains_key(&intent_id(record, person.id.as_str(), channel))
+        let sent = |channel| {
+            let id = (!record.intents.is_empty()).then(|| intent_id(record, person.id.as_str(), channel))?;
+            record.intents.get(&id).map(|sent| sent.state)
         };
+        if person
+            .channels()
+            .filter_map(&sent)
+            .any(|state| state != IntentState::Failed)
+        {
+            // On its way, there, or perhaps there: whatever the directory has forgotten of them since, this notice is theirs.
+            continue;
+        }
+        let tried = |channel| sent(channel).is_some();
         let works = |channel: ContactChannel| usable.contains(&channel) && !tried(channel);
         if person.channels().any(&tried) && !person.channels().any(works) {
             // Every way was tried; the failures stand in the notice's progress.

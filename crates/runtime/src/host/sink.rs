@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forecall_ledger::{CommitOutcome, Epoch, Ledger, LedgerCommit, LedgerPosition};
-use forecall_log::{Committed, LogError, Member, OutRecord, Outcome, TopicPartition, Transaction};
+use forecall_log::{Committed, LogError, Member, OutRecord, Outcome, TopicPartition, Transaction, crash};
 
 use crate::host::{Effect, HostError};
 
@@ -132,11 +132,13 @@ impl Sink for DirectorySink {
 
     fn commit(&self, member: &mut dyn Member, mut work: Work) -> Result<Outcome, HostError> {
         self.keep(&mut work)?;
+        crash::point("directory_kept");
         LogSink.commit(member, work)
     }
 }
 
-/// Commits to the ledger: intents, outbox and position of a partition in one database transaction; ticks go to the log.
+/// Commits to the ledger: intents, outbox (dead letters among it) and position of a partition in one database transaction; ticks
+/// go to the log.
 pub struct LedgerSink {
     ledger: Arc<Mutex<Ledger>>,
     owner: String,
@@ -182,6 +184,7 @@ impl LedgerSink {
                 Effect::Know(_) | Effect::Forget(..) => {}
             }
         }
+        outbox.extend(part.letters);
         let commit = LedgerCommit {
             position: &position,
             intents: &intents,
@@ -224,22 +227,21 @@ impl Sink for LedgerSink {
     }
 
     fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
-        let mut work = work;
-        let letters = work.parts.values_mut().flat_map(|part| part.letters.drain(..));
-        let records: Vec<OutRecord> = letters.chain(work.own).collect();
-        if !records.is_empty() {
+        if !work.own.is_empty() {
             member.begin_commit(Transaction {
-                records,
+                records: work.own,
                 positions: Vec::new(),
             })?;
             if member.await_commit()? == Outcome::NotOwner {
                 return Ok(Outcome::NotOwner);
             }
+            crash::point("ticks_written");
         }
         for (partition, part) in work.parts {
             if self.commit_part(&partition, part)? == Outcome::NotOwner {
                 return Ok(Outcome::NotOwner);
             }
+            crash::point("ledger_committed");
         }
         Ok(Outcome::Committed)
     }

@@ -31,7 +31,13 @@ struct State {
     gather_max: usize,
     /// Members that hold partitions and read nothing, and for how many gatherings still.
     holders: Vec<(u64, Box<dyn Member>)>,
+    /// Whether readers are put on what is kept without a word.
+    skips: bool,
 }
+
+/// What unwinds where a process is ended at a point.
+#[derive(Debug, Clone, Copy)]
+pub struct Crashed;
 
 impl std::fmt::Debug for FaultyLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,6 +54,7 @@ impl FaultyLog {
                 faults: Faults::drawn(dice),
                 gather_max: usize::MAX,
                 holders: Vec::new(),
+                skips: false,
             }),
             interlude: Mutex::default(),
         }))
@@ -97,6 +104,36 @@ impl FaultyLog {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends the process that is being turned, now and then: to be told of every crash point. It unwinds with [`Crashed`].
+    pub fn maybe_crash(&self) {
+        if self.strikes(Fault::Crash) {
+            // Past the panic hook: it is no panic of the program.
+            std::panic::resume_unwind(Box::new(Crashed));
+        }
+    }
+
+    /// Drops the oldest records of a partition up to a drawn place, now and then.
+    pub fn maybe_forget(&self, partition: &TopicPartition) {
+        if !self.strikes(Fault::Retention) {
+            return;
+        }
+        let bounds = self.0.inner.bounds(&partition.topic).unwrap_or_default();
+        let bounds = usize::try_from(partition.partition)
+            .ok()
+            .and_then(|p| bounds.get(p).copied());
+        if let Some((first, end)) = bounds {
+            let more = self.between(0, u64::try_from(end - first).unwrap_or(0));
+            let to = first.saturating_add(i64::try_from(more).unwrap_or(0));
+            self.0.inner.forget(partition, to);
+        }
+    }
+
+    /// From now on a reader whose place is gone is put on the oldest record kept, without a word: what forecall's own settings
+    /// of a broker forbid. A checker that doesn't find it proves nothing.
+    pub fn skip_in_silence(&self) {
+        self.state().skips = true;
+    }
+
     pub(super) fn strikes(&self, fault: Fault) -> bool {
         self.state().faults.strikes(fault)
     }
@@ -107,9 +144,13 @@ impl FaultyLog {
 
     /// Lets others run, where that is on.
     pub(super) fn maybe_interlude(&self) {
-        if !self.strikes(Fault::Interlude) {
-            return;
+        if self.strikes(Fault::Interlude) {
+            self.interlude();
         }
+    }
+
+    /// Lets others run.
+    pub(super) fn interlude(&self) {
         let interlude = self
             .0
             .interlude
@@ -158,6 +199,27 @@ impl FaultyLog {
     }
 }
 
+/// Chooses as `choice` does, but never a place that is gone.
+struct Skipping {
+    choice: Arc<dyn ChooseStart>,
+    log: InProcess,
+}
+
+impl ChooseStart for Skipping {
+    fn choose(&self, partition: &TopicPartition, committed: Option<&Committed>) -> Start {
+        let start = self.choice.choose(partition, committed);
+        let bounds = self.log.bounds(&partition.topic).unwrap_or_default();
+        let first = usize::try_from(partition.partition)
+            .ok()
+            .and_then(|p| bounds.get(p))
+            .map_or(0, |(first, _)| *first);
+        match start {
+            Start::Offset(offset) if offset < first => Start::Offset(first),
+            other => other,
+        }
+    }
+}
+
 struct FromCommitted;
 
 impl ChooseStart for FromCommitted {
@@ -174,12 +236,29 @@ pub(super) fn passing(what: &str) -> LogError {
     }
 }
 
+/// What a fault says that ends the process.
+pub(super) fn fatal(what: &str) -> LogError {
+    LogError::Fatal {
+        what: format!("drawn: {what}"),
+        source: None,
+    }
+}
+
 impl Log for FaultyLog {
     fn join(
         &self,
         membership: &Membership,
         start: Arc<dyn ChooseStart>,
     ) -> Result<Box<dyn Member>, LogError> {
+        let skips = self.state().skips;
+        let start = if skips {
+            Arc::new(Skipping {
+                choice: start,
+                log: self.0.inner.clone(),
+            })
+        } else {
+            start
+        };
         Ok(Box::new(FaultyMember::join(
             self.clone(),
             membership.clone(),
@@ -235,18 +314,29 @@ struct FaultyWriter {
     inner: Box<dyn Writer>,
 }
 
-impl Writer for FaultyWriter {
-    fn commit(&mut self, transaction: &Transaction) -> Result<(), LogError> {
+impl FaultyWriter {
+    fn write(&mut self, write: impl FnOnce(&mut dyn Writer) -> Result<(), LogError>) -> Result<(), LogError> {
+        self.log.maybe_interlude();
         if self.log.strikes(Fault::QuestionFails) {
             return Err(passing("nothing was written"));
         }
-        self.inner.commit(transaction)
+        if self.log.strikes(Fault::WriteLost) {
+            return Err(fatal("nobody knows whether it was written; it wasn't"));
+        }
+        write(self.inner.as_mut())?;
+        if self.log.strikes(Fault::WriteStands) {
+            return Err(fatal("nobody knows whether it was written; it was"));
+        }
+        Ok(())
+    }
+}
+
+impl Writer for FaultyWriter {
+    fn commit(&mut self, transaction: &Transaction) -> Result<(), LogError> {
+        self.write(|inner| inner.commit(transaction))
     }
 
     fn commit_for(&mut self, group: &str, transaction: &Transaction) -> Result<(), LogError> {
-        if self.log.strikes(Fault::QuestionFails) {
-            return Err(passing("nothing was written"));
-        }
-        self.inner.commit_for(group, transaction)
+        self.write(|inner| inner.commit_for(group, transaction))
     }
 }

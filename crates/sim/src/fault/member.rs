@@ -7,7 +7,7 @@ use forecall_log::{
 };
 
 use super::Fault;
-use super::log::{FaultyLog, passing};
+use super::log::{FaultyLog, fatal, passing};
 
 /// A member of the log in memory, with the faults of its log.
 pub(super) struct FaultyMember {
@@ -61,13 +61,6 @@ impl Handler for Told<'_> {
 /// What a call of a member that is being dropped would say; nobody can call it.
 fn gone() -> LogError {
     passing("the member is gone")
-}
-
-fn fatal(what: &str) -> LogError {
-    LogError::Fatal {
-        what: format!("drawn: {what}"),
-        source: None,
-    }
 }
 
 impl FaultyMember {

@@ -1,9 +1,11 @@
-//! A log and a snapshot store that fail as real ones do, by a seed: the test bed of the runtime.
+//! A log, a snapshot store and gateways that fail as real ones do, by a seed: the test bed of the runtime.
 //!
 //! [`FaultyLog`] wraps the log in memory and keeps its promises: what it reports of a commit is what its trait allows,
 //! never a lie. [`FaultyStore`] wraps a store in memory and keeps none: what it took may be torn, flipped or gone.
+//! [`FaultyGateway`] is all there is behind it: what it has taken stands in a [`GatewayBook`], whatever it answered.
 
 mod dice;
+mod gateway;
 mod log;
 mod member;
 mod store;
@@ -11,7 +13,8 @@ mod store;
 use std::collections::BTreeMap;
 
 pub use dice::Dice;
-pub use log::FaultyLog;
+pub use gateway::{FaultyGateway, GatewayBook, MUTE, Pass, Taken};
+pub use log::{Crashed, FaultyLog};
 pub use store::FaultyStore;
 
 /// What can go wrong.
@@ -57,11 +60,31 @@ pub enum Fault {
     StoreDown,
     /// An old snapshot can't be removed.
     SnapshotStays,
+    /// The process ends at a named point, between any two steps.
+    Crash,
+    /// A writer is told that its commit failed; nothing stands.
+    WriteLost,
+    /// A writer is told that its commit failed, and it stands.
+    WriteStands,
+    /// The log drops old records, read or not.
+    Retention,
+    /// A gateway refuses a message for good.
+    GatewayRefuses,
+    /// A gateway refuses a message for now.
+    GatewayBusy,
+    /// A gateway takes nothing.
+    GatewayDown,
+    /// A gateway asks for time.
+    GatewayThrottles,
+    /// A gateway's answer is lost; it may have taken the message.
+    GatewayIsMute,
+    /// A gateway takes so long that others run, and a lease may run out.
+    GatewayIsSlow,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 30] = [
         Self::GatherFails,
         Self::GatherFailsLate,
         Self::GatherIsDeaf,
@@ -82,6 +105,16 @@ impl Fault {
         Self::SnapshotMisread,
         Self::StoreDown,
         Self::SnapshotStays,
+        Self::Crash,
+        Self::WriteLost,
+        Self::WriteStands,
+        Self::Retention,
+        Self::GatewayRefuses,
+        Self::GatewayBusy,
+        Self::GatewayDown,
+        Self::GatewayThrottles,
+        Self::GatewayIsMute,
+        Self::GatewayIsSlow,
     ];
 
     /// How often it strikes where it is on, in a thousand chances: often enough that a run of some hundred turns meets
@@ -91,10 +124,21 @@ impl Fault {
             Self::GatherIsSmall | Self::Corpse | Self::CommitLate => 400,
             Self::SnapshotTorn | Self::SnapshotFlipped | Self::SnapshotMissing | Self::SnapshotStays => 250,
             Self::SnapshotRefused | Self::SnapshotMisread => 150,
-            Self::Interlude | Self::GatherIsDeaf => 120,
+            Self::Interlude | Self::GatherIsDeaf | Self::GatewayIsMute | Self::Retention => 120,
             Self::Rebalance | Self::StoreDown => 60,
-            Self::GatherFails | Self::GatherFailsLate | Self::QuestionFails => 50,
+            Self::GatherFails
+            | Self::GatherFailsLate
+            | Self::QuestionFails
+            | Self::WriteLost
+            | Self::WriteStands
+            | Self::GatewayRefuses
+            | Self::GatewayBusy
+            | Self::GatewayDown
+            | Self::GatewayThrottles
+            | Self::GatewayIsSlow => 50,
             Self::MemberBreaks | Self::CommitRefused | Self::CommitLost | Self::CommitStands => 30,
+            // A turn passes several points.
+            Self::Crash => 8,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Processes that come, crash, wait, and come again, on one log that fails.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forecall_log::LogError;
+use forecall_log::{LogError, crash};
 use forecall_runtime::HostError;
-use forecall_sim::fault::{Dice, FaultyLog, FaultyStore};
+use forecall_sim::fault::{Crashed, Dice, FaultyLog, FaultyStore};
 
 /// One process: a host, or a pipeline of several.
 pub(crate) trait Process: Send {
@@ -27,12 +29,33 @@ pub(crate) struct Fleet {
     in_interlude: AtomicBool,
     is_calm: AtomicBool,
     wrong: Mutex<Option<String>>,
+    /// Whether the log may have dropped what is still needed, and what a process has said of it.
+    may_lack: AtomicBool,
+    lack: Mutex<Option<String>>,
     pub(crate) log: FaultyLog,
     pub(crate) store: FaultyStore,
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does what a process does; `None`: it has crashed at a drawn point.
+fn unless_crashed<T>(act: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(done) => Some(done),
+        Err(payload) if payload.is::<Crashed>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// Whether a process has found that records it needs are gone.
+fn is_lack(error: &HostError) -> bool {
+    match error {
+        HostError::Log(LogError::Fatal { what, .. }) => what.contains("nothing is skipped in silence"),
+        HostError::DigestMismatch { .. } => true,
+        _ => false,
+    }
 }
 
 impl Fleet {
@@ -51,6 +74,8 @@ impl Fleet {
             in_interlude: AtomicBool::new(false),
             is_calm: AtomicBool::new(false),
             wrong: Mutex::default(),
+            may_lack: AtomicBool::new(false),
+            lack: Mutex::default(),
             log,
             store,
         });
@@ -60,7 +85,19 @@ impl Fleet {
                 fleet.interlude();
             }
         }));
+        let log = fleet.log.clone();
+        crash::listen(Some(Rc::new(move |_| log.maybe_crash())));
         fleet
+    }
+
+    /// From now on a process may end because the log has dropped what it needs.
+    pub(crate) fn allow_lack(&self) {
+        self.may_lack.store(true, Ordering::SeqCst);
+    }
+
+    /// What a process has said of records that are no longer there.
+    pub(crate) fn lack(&self) -> Option<String> {
+        lock(&self.lack).clone()
     }
 
     /// What a process must never say.
@@ -116,7 +153,10 @@ impl Fleet {
         let Some(mut process) = self.take(slot) else {
             return false;
         };
-        match process.turn() {
+        let Some(result) = unless_crashed(|| process.turn()) else {
+            return true;
+        };
+        match result {
             Ok(moved) => {
                 self.put(slot, process);
                 moved
@@ -143,7 +183,10 @@ impl Fleet {
     }
 
     fn start(&self, slot: usize) {
-        match (self.start)(slot) {
+        let Some(started) = unless_crashed(|| (self.start)(slot)) else {
+            return;
+        };
+        match started {
             Ok(process) => {
                 let before = lock(&self.slots)
                     .get_mut(slot)
@@ -167,7 +210,7 @@ impl Fleet {
 
     fn stop(&self, slot: usize) {
         if let Some(process) = self.take(slot)
-            && let Err(error) = process.stop()
+            && let Some(Err(error)) = unless_crashed(|| process.stop())
         {
             self.judge(&error);
         }
@@ -176,15 +219,20 @@ impl Fleet {
     fn turn_zombie(&self) {
         let zombie = lock(&self.zombies).pop();
         if let Some(mut zombie) = zombie {
-            match zombie.turn() {
-                Ok(_) => lock(&self.zombies).insert(0, zombie),
-                Err(error) => self.judge(&error),
+            match unless_crashed(|| zombie.turn()) {
+                Some(Ok(_)) => lock(&self.zombies).insert(0, zombie),
+                Some(Err(error)) => self.judge(&error),
+                None => {}
             }
         }
     }
 
     /// A process has ended: by what was drawn, or by what must never be.
     fn judge(&self, error: &HostError) {
+        if self.may_lack.load(Ordering::SeqCst) && is_lack(error) {
+            lock(&self.lack).get_or_insert_with(|| error.to_string());
+            return;
+        }
         let drawn = match error {
             HostError::Log(LogError::Fenced { .. }) => true,
             // So long a deafness is drawn too; a restart is the remedy.
@@ -233,7 +281,7 @@ impl Fleet {
             for slot in 0..len {
                 moved |= self.turn(slot);
             }
-            if !moved || self.wrong().is_some() {
+            if !moved || self.wrong().is_some() || self.lack().is_some() {
                 return;
             }
         }

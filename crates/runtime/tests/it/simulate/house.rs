@@ -1,5 +1,6 @@
 //! The stages of the house (rekey, detect, intake, correlate) as processes on a failing log, and the same input undisturbed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use forecall_config::Settings;
@@ -105,7 +106,10 @@ impl World {
                 slot: u32::try_from(slot).unwrap(),
                 scores: None,
             };
-            let storage = Storage::Shared(snapshots.clone());
+            let storage = Storage::Shared {
+                snapshots: snapshots.clone(),
+                ledger: PathBuf::new(),
+            };
             Ok(Box::new(Pipeline::build(&settings, around, roles, &storage)?))
         })
     }

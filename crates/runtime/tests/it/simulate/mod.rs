@@ -3,6 +3,10 @@
 //!
 //! A seed that fails is printed with the command that runs it again.
 
+mod chain;
+mod chain_check;
+mod chain_input;
+mod chain_plant;
 mod difference;
 mod fleet;
 mod house;
@@ -22,16 +26,24 @@ use std::time::Instant;
 
 use forecall_sim::fault::Fault;
 
+use chain_plant::ChainPlant;
 use plant::Plant;
 
-/// Seeds that every run of the tests tries.
+/// Seeds within which every planted fault must be found.
 const SEEDS_IN_CI: u64 = 200;
 
 type Scenario = fn(u64) -> Result<BTreeMap<Fault, u64>, String>;
 
-const SCENARIOS: [(&str, Scenario); 2] = [
-    ("tally", |seed| tally_run::run(seed, Plant::None)),
-    ("house", house::run),
+/// Each with the seeds that every run of the tests tries: as many as fit into half a minute of CPU time in all.
+const SCENARIOS: [(&str, Scenario, u64); 4] = [
+    ("tally", |seed| tally_run::run(seed, Plant::None), 500),
+    (
+        "retention",
+        |seed| tally_run::run_on_a_short_memory(seed, Plant::None),
+        500,
+    ),
+    ("house", house::run, 80),
+    ("chain", |seed| chain::run(seed, ChainPlant::None), 120),
 ];
 
 /// What many seeds came to.
@@ -98,13 +110,13 @@ fn told(scenario: &str, report: &Report) -> String {
 }
 
 #[test]
-fn two_hundred_seeds() {
+fn some_seeds_of_every_scenario() {
     let mut struck = BTreeMap::new();
-    for (name, scenario) in SCENARIOS {
-        let report = many(scenario, 1, SEEDS_IN_CI);
+    for (name, scenario, count) in SCENARIOS {
+        let report = many(scenario, 1, count);
         assert!(
             report.failed.is_empty(),
-            "{name}: {} of {SEEDS_IN_CI} seeds failed\n{}",
+            "{name}: {} of {count} seeds failed\n{}",
             report.failed.len(),
             told(name, &report)
         );
@@ -115,11 +127,28 @@ fn two_hundred_seeds() {
     }
 }
 
+fn is_found(plant: impl std::fmt::Debug, run: impl Fn(u64) -> Result<BTreeMap<Fault, u64>, String>) {
+    let found = (1..=SEEDS_IN_CI).find_map(|seed| Some((seed, run(seed).err()?)));
+    match found {
+        Some((seed, what)) => println!("{plant:?}: found by seed {seed}: {what}"),
+        None => panic!("{plant:?} was not found in {SEEDS_IN_CI} seeds"),
+    }
+}
+
 #[test]
 fn every_planted_fault_is_found() {
     for plant in Plant::ALL {
-        let found = (1..=SEEDS_IN_CI).find(|seed| tally_run::run(*seed, plant).is_err());
-        assert!(found.is_some(), "{plant:?} was not found in {SEEDS_IN_CI} seeds");
+        is_found(plant, |seed| tally_run::run(seed, plant));
+    }
+    is_found(Plant::SkipsInSilence, |seed| {
+        tally_run::run_on_a_short_memory(seed, Plant::SkipsInSilence)
+    });
+}
+
+#[test]
+fn every_fault_planted_around_the_ledger_is_found() {
+    for plant in ChainPlant::ALL {
+        is_found(plant, |seed| chain::run(seed, plant));
     }
 }
 
@@ -139,7 +168,7 @@ fn as_many_seeds_as_asked_for() {
     );
     let only = std::env::var("FORECALL_SIM_SCENARIO").ok();
     let mut failed = 0;
-    for (name, scenario) in SCENARIOS {
+    for (name, scenario, _) in SCENARIOS {
         if only.as_deref().is_some_and(|only| only != name) {
             continue;
         }

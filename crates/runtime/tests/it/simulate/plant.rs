@@ -23,6 +23,8 @@ pub(crate) enum Plant {
     LettersApart,
     /// A part of the stage's memory is no part of its snapshot.
     ForgetfulSnapshot,
+    /// Where records are gone, reading goes on at the oldest one kept.
+    SkipsInSilence,
 }
 
 impl Plant {
@@ -38,7 +40,7 @@ impl Plant {
     /// The broken sink, where it is one.
     pub(crate) fn sink(self) -> Option<Arc<dyn Sink>> {
         match self {
-            Self::None | Self::ForgetfulSnapshot => None,
+            Self::None | Self::ForgetfulSnapshot | Self::SkipsInSilence => None,
             _ => Some(Arc::new(Broken(self))),
         }
     }
@@ -100,7 +102,7 @@ impl Sink for Broken {
         }
         if matches!(
             self.0,
-            Plant::None | Plant::NothingMuted | Plant::ForgetfulSnapshot
+            Plant::None | Plant::NothingMuted | Plant::ForgetfulSnapshot | Plant::SkipsInSilence
         ) {
             return LogSink.commit(member, work);
         }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use forecall_log::{InProcess, Log, Membership, OutRecord, TopicPartition, TopicSpec, Transaction};
+use forecall_log::{
+    Committed, InProcess, Log, Membership, OutRecord, TopicPartition, TopicSpec, Transaction,
+};
 use forecall_observe::Metrics;
 use forecall_runtime::host::{Host, HostSettings, LogSink, Place, Sink};
 use forecall_runtime::{ManualClock, SnapshotStore};
@@ -32,6 +34,8 @@ struct Input {
     dice: Dice,
     partitions: i32,
     written: u64,
+    /// All that was ever written, by partition: the log may drop it.
+    values: BTreeMap<i32, Vec<Option<Vec<u8>>>>,
 }
 
 impl Input {
@@ -53,11 +57,14 @@ impl Input {
     fn write(&mut self, log: &InProcess, count: u64) {
         let records = (0..count).map(|_| {
             let partition = self.dice.place(usize::try_from(self.partitions).unwrap());
+            let partition = i32::try_from(partition).unwrap();
+            let value = self.value();
+            self.values.entry(partition).or_default().push(value.clone());
             OutRecord {
                 topic: Arc::from("in"),
-                partition: Some(i32::try_from(partition).unwrap()),
+                partition: Some(partition),
                 key: None,
-                value: self.value(),
+                value,
                 headers: Vec::new(),
             }
         });
@@ -71,6 +78,16 @@ impl Input {
 
 /// Runs one seed. What is wrong afterwards is the error.
 pub(crate) fn run(seed: u64, plant: Plant) -> Result<Struck, String> {
+    play(seed, plant, false)
+}
+
+/// As [`run`], on a log that drops old records, read or not: then a process may end saying so, but nothing may be wrong or
+/// left out up to where it came.
+pub(crate) fn run_on_a_short_memory(seed: u64, plant: Plant) -> Result<Struck, String> {
+    play(seed, plant, true)
+}
+
+fn play(seed: u64, plant: Plant, forgets: bool) -> Result<Struck, String> {
     let mut dice = Dice::new(seed);
     let (log, store) = (FaultyLog::new(dice.fork()), FaultyStore::new(dice.fork()));
     let partitions = i32::try_from(dice.between(1, 5)).unwrap();
@@ -95,10 +112,17 @@ pub(crate) fn run(seed: u64, plant: Plant) -> Result<Struck, String> {
     let slots = usize::try_from(dice.between(1, 3)).unwrap();
     let start = start(log.clone(), snapshots, Arc::clone(&clock), settings, plant);
     let fleet = Fleet::new(slots, start, dice.fork(), log.clone(), store);
+    if forgets {
+        fleet.allow_lack();
+    }
+    if plant == Plant::SkipsInSilence {
+        fleet.log.skip_in_silence();
+    }
     let mut input = Input {
         dice: dice.fork(),
         partitions,
         written: 0,
+        values: BTreeMap::new(),
     };
     let mut now = 0;
     for _ in 0..dice.between(60, 240) {
@@ -108,10 +132,21 @@ pub(crate) fn run(seed: u64, plant: Plant) -> Result<Struck, String> {
                 now += i64::try_from(dice.between(1, 8)).unwrap();
                 clock.advance_to(EventTime::from_secs(now));
             }
+            2 if forgets => {
+                let partition = input.dice.place(usize::try_from(partitions).unwrap());
+                let partition = i32::try_from(partition).unwrap();
+                // A group that has committed nothing begins with what is there.
+                if committed(log.inner(), partition).is_some() {
+                    log.maybe_forget(&TopicPartition::new("in", partition));
+                }
+            }
             _ => fleet.act(),
         }
         if let Some(wrong) = fleet.wrong() {
             return Err(wrong);
+        }
+        if fleet.lack().is_some() {
+            return verify(log.inner(), &input, true).map(|()| log.struck());
         }
     }
     let mut struck = log.struck();
@@ -126,7 +161,7 @@ pub(crate) fn run(seed: u64, plant: Plant) -> Result<Struck, String> {
     fleet.settle();
     match fleet.wrong() {
         Some(wrong) => Err(wrong),
-        None => verify(log.inner(), partitions).map(|()| struck),
+        None => verify(log.inner(), &input, fleet.lack().is_some()).map(|()| struck),
     }
 }
 
@@ -168,13 +203,14 @@ struct Oracle {
     counts: Counts,
 }
 
-fn oracle(log: &InProcess, partition: i32) -> Oracle {
+fn oracle(values: &[Option<Vec<u8>>], partition: i32) -> Oracle {
     let mut oracle = Oracle::default();
     let (mut chain, mut seen) = (0_u64, VecDeque::new());
-    read(log, "in", partition, |offset, _, value| {
+    for (offset, value) in values.iter().enumerate() {
         oracle.counts.records += 1;
-        let Some(value) = value else { return };
-        match (value.as_str(), value.parse::<u64>()) {
+        let Some(value) = value else { continue };
+        let value = String::from_utf8_lossy(value);
+        match (value.as_ref(), value.parse::<u64>()) {
             ("late", _) => oracle.counts.refused += 1,
             (_, Err(_)) => {
                 oracle.counts.dead_letters += 1;
@@ -194,7 +230,7 @@ fn oracle(log: &InProcess, partition: i32) -> Oracle {
                 }
             }
         }
-    });
+    }
     oracle
 }
 
@@ -206,15 +242,20 @@ fn read(log: &InProcess, topic: &str, partition: i32, mut with: impl FnMut(i64, 
     .unwrap();
 }
 
-fn verify(log: &InProcess, partitions: i32) -> Result<(), String> {
+/// Where a process has `stopped` because records are gone, what was committed counts; else all.
+fn verify(log: &InProcess, input: &Input, stopped: bool) -> Result<(), String> {
     let mut dead = Vec::new();
     read(log, "dead", 0, |_, place, _| dead.push(place));
     dead.sort();
     let mut spread: Vec<String> = Vec::new();
     (0..3).for_each(|p| read(log, "spread", p, |_, _, value| spread.extend(value)));
     let mut wanted_dead = Vec::new();
-    for partition in 0..partitions {
-        let wanted = oracle(log, partition);
+    for partition in 0..input.partitions {
+        let mut values = input.values.get(&partition).cloned().unwrap_or_default();
+        if stopped {
+            values.truncate(committed(log, partition).map_or(0, |c| usize::try_from(c.next_offset).unwrap()));
+        }
+        let wanted = oracle(&values, partition);
         let mut out = Vec::new();
         read(log, "out", partition, |_, _, value| out.extend(value));
         same(&format!("out/{partition}"), &out, &wanted.out)?;
@@ -235,11 +276,14 @@ fn verify(log: &InProcess, partitions: i32) -> Result<(), String> {
     same("dead letters", &dead, &wanted_dead)
 }
 
+fn committed(log: &InProcess, partition: i32) -> Option<Committed> {
+    let place = TopicPartition::new("in", partition);
+    log.committed(GROUP, &[place]).unwrap().remove(0)
+}
+
 /// Records in = stepped + dead-lettered + refused, as the committed checkpoint says it.
 fn conserved(log: &InProcess, partition: i32, wanted: Counts) -> Result<(), String> {
-    let place = TopicPartition::new("in", partition);
-    let committed = log.committed(GROUP, &[place]).unwrap().remove(0);
-    let Some(committed) = committed else {
+    let Some(committed) = committed(log, partition) else {
         return if wanted.records == 0 {
             Ok(())
         } else {
