@@ -129,7 +129,7 @@ impl Pipeline {
         let snapshots = match storage {
             Storage::Memory => SnapshotStore::in_memory(&settings.group)?,
             Storage::Shared(store) => store.clone(),
-            Storage::Settings => SnapshotStore::local(&settings.state.path, &settings.group)?,
+            Storage::Settings => SnapshotStore::of(settings)?,
         };
         let mut assembly = Assembly::new(settings, &surroundings, ledger_path, snapshots, folder.is_some())?;
         let mut drives: Vec<(&'static str, Box<dyn Drive>)> = Vec::new();

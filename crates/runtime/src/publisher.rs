@@ -90,8 +90,9 @@ impl Publisher {
         if let Some(last) = events.last().map(|(seq, _)| *seq) {
             let records = events.into_iter().map(|(_, record)| record).collect();
             self.publish(TopicId::Notices, last, records)?;
-            lock(&self.ledger).outbox_trim(last)?;
+            // At once: should the ledger fail now, the next turn must not publish them again.
             self.events_done = last;
+            lock(&self.ledger).outbox_trim(last)?;
             moved = true;
         }
         let receipts = lock(&self.ledger).receipts_after(self.receipts_done, BATCH_MAX)?;
@@ -111,8 +112,8 @@ impl Publisher {
                 }
             }
             self.publish(TopicId::OutreachLog, last, records)?;
-            lock(&self.ledger).receipts_trim(last)?;
             self.receipts_done = last;
+            lock(&self.ledger).receipts_trim(last)?;
             moved = true;
         }
         Ok(moved)

@@ -8,6 +8,7 @@
 )]
 
 mod bomb;
+mod image;
 mod order;
 mod ramp;
 mod rekey;
