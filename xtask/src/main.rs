@@ -23,6 +23,7 @@ mod maven;
 mod metadata;
 mod process;
 mod repo;
+mod s3proxy;
 mod simulate;
 mod test;
 mod tidy;

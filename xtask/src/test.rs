@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
-use crate::{collectd, greenmail, java, process};
+use crate::{collectd, greenmail, java, process, s3proxy};
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -87,16 +87,20 @@ struct Needs {
     java: PathBuf,
     kafka: PathBuf,
     greenmail: PathBuf,
+    s3proxy: PathBuf,
     collectd: PathBuf,
 }
 
 impl Needs {
     fn prepare(root: &Path) -> Result<Self> {
-        println!("xtask: the end-to-end tests need Java, Maven, Kafka's and GreenMail's jars, and collectd");
+        println!(
+            "xtask: the end-to-end tests need Java, Maven, the jars of Kafka, GreenMail and S3Proxy, and collectd"
+        );
         let java = java::prepare()?;
         Ok(Self {
             kafka: kafka::libraries(root, &java)?,
             greenmail: greenmail::prepare(root, &java)?,
+            s3proxy: s3proxy::prepare(root, &java)?,
             collectd: collectd::prepare()?,
             java: java.java,
         })
@@ -111,6 +115,7 @@ impl Servers {
             ("FORECALL_E2E_KAFKA", PathBuf::from(broker.bootstrap())),
             ("FORECALL_E2E_KAFKA_TOOLS", needs.kafka),
             ("FORECALL_E2E_GREENMAIL", needs.greenmail),
+            ("FORECALL_E2E_S3PROXY", needs.s3proxy),
             ("FORECALL_E2E_JAVA", needs.java),
             ("FORECALL_E2E_COLLECTD", needs.collectd),
             ("FORECALL_E2E_BIN", binary(root)),

@@ -9,18 +9,15 @@ use forecall_incident::{CorrelateParts, CorrelateSettings, SettingsError, Topolo
 use forecall_kafka::Secret as KafkaSecret;
 use forecall_ledger::Secret;
 use forecall_types::{ContactChannel, Fingerprint, RegionCode, ServiceName};
-use forecall_wire::event::{TOPICS, TopicId};
 use forecall_wire::telemetry::Source;
 
 use crate::canary;
 use crate::error::Problem;
 use crate::place::place_of;
-use crate::raw::{File, GatewaySettings};
+use crate::raw::{File, GatewaySettings, StateStore};
 use crate::secret::literals_allowed;
 use crate::settings::{Settings, source_of};
-
-/// Topics must keep so many snapshot intervals: the one being written, one to fall back on, one of downtime, one of room.
-const RETENTION_INTERVALS_MIN: u64 = 4;
+use crate::state;
 
 /// Collects problems, each placed at its key.
 pub(crate) struct Findings<'t> {
@@ -64,7 +61,7 @@ pub(crate) fn check(
         warnings: Vec::new(),
     };
     numbers(&file, &mut found);
-    memory(&file, &mut found);
+    state::memory(&file, &mut found);
     kafka(&file, &mut found);
     canary::domains(&file, &mut found);
     let topology = Topology::check(&file.topology)
@@ -213,41 +210,6 @@ fn numbers(file: &File, found: &mut Findings<'_>) {
     }
 }
 
-/// Snapshots: where they lie, and whether topics keep what is needed behind them.
-fn memory(file: &File, found: &mut Findings<'_>) {
-    let state = &file.state;
-    if state.hosts == 0 {
-        found.wrong("state.hosts", "state.hosts is 0: it must be at least 1");
-    }
-    if state.hosts > 1 {
-        found.wrong(
-            "state.hosts",
-            format!(
-                "state.hosts is {} and state.path is a local folder: a partition that moves to another host would leave its \
-                 memory behind. Run these stages on one host, or put `state.path` on a file system they share and leave `hosts` at 1",
-                state.hosts
-            ),
-        );
-    }
-    let kept_hours = TOPICS
-        .iter()
-        .filter(|t| matches!(t.id, TopicId::Samples | TopicId::Anomalies | TopicId::OutreachLog))
-        .map(|t| t.retention_hours)
-        .min()
-        .unwrap_or(0);
-    let most = u64::from(kept_hours) * 3_600 / RETENTION_INTERVALS_MIN;
-    if state.interval_seconds > most {
-        found.wrong(
-            "state.interval_seconds",
-            format!(
-                "state.interval_seconds is {}: forecall's own topics keep {kept_hours} h, which must be at least \
-                 {RETENTION_INTERVALS_MIN} intervals: {most} at most",
-                state.interval_seconds
-            ),
-        );
-    }
-}
-
 fn kafka(file: &File, found: &mut Findings<'_>) {
     if let Some(kafka) = &file.kafka
         && let Err(error) = kafka.check()
@@ -350,6 +312,12 @@ fn secrets(file: &File, values: &[String], found: &mut Findings<'_>) {
                 referred(password),
             ));
         }
+    }
+    if let Some(StateStore::S3(s3)) = &file.state.store {
+        given.push((
+            "state.store.s3.secret_access_key".to_owned(),
+            referred(&s3.secret_access_key),
+        ));
     }
     if let Some(kafka) = &file.kafka {
         for (name, secret) in [

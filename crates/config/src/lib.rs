@@ -20,12 +20,13 @@ mod place;
 mod raw;
 mod secret;
 mod settings;
+mod state;
 
 pub use canary::{CANARY_METRIC, CANARY_REGION, CANARY_SLOTS, canary_service};
 pub use doc::files;
 pub use error::{ConfigError, Problem};
 pub use raw::{
     CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
-    SourceSettings, StateSettings, TopicSettings,
+    S3Settings, SourceSettings, StateSettings, StateStore, TopicSettings,
 };
 pub use settings::Settings;

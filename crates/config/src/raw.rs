@@ -243,8 +243,10 @@ impl Default for LedgerSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StateSettings {
-    /// A local folder.
+    /// A local folder; unused where `store` names another place.
     pub path: PathBuf,
+    /// Another place than a local folder.
+    pub store: Option<StateStore>,
     /// Seconds between two snapshots of a partition: bounds what a restart re-reads.
     pub interval_seconds: u64,
     /// Seconds between two ticks of a stage.
@@ -252,7 +254,7 @@ pub struct StateSettings {
     /// Seconds without a record after which a partition is idle and holds nobody up.
     pub idle_seconds: u64,
     /// Hosts on which detect, correlate or outreach run. A local folder serves one: a partition that moves to another host
-    /// would leave its memory behind.
+    /// would leave its memory behind. A `store` serves any number.
     pub hosts: u32,
 }
 
@@ -260,11 +262,66 @@ impl Default for StateSettings {
     fn default() -> Self {
         Self {
             path: PathBuf::from("var/state"),
+            store: None,
             interval_seconds: 60,
             tick_seconds: 1,
             idle_seconds: 30,
             hosts: 1,
         }
+    }
+}
+
+/// Where snapshots lie, if not in a local folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum StateStore {
+    /// An S3-compatible object store.
+    S3(S3Settings),
+}
+
+/// An S3-compatible object store. The login needs to list, read, write and delete objects of the bucket, nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Settings {
+    /// The bucket; it must be there.
+    pub bucket: String,
+    /// Stands before every object's name.
+    #[serde(default)]
+    pub prefix: String,
+    /// `https://host` or `https://host:port`; Amazon's own if left out. `http://` is for a loopback address only.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// The region that requests are signed for.
+    #[serde(default = "us_east_1")]
+    pub region: String,
+    /// Name of the login.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: forecall_ledger::Secret,
+    /// Certificates, as PEM, of authorities to trust beside the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Objects are made only where none of the name is (`If-None-Match`). `false` for a store that doesn't know this; then it
+    /// is looked before each write instead.
+    #[serde(default = "yes")]
+    pub create_only: bool,
+}
+
+fn us_east_1() -> String {
+    "us-east-1".to_owned()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl S3Settings {
+    /// Whether requests go over plain HTTP: to a loopback address only.
+    pub fn is_plain(&self) -> bool {
+        self.endpoint
+            .as_deref()
+            .and_then(|endpoint| endpoint.strip_prefix("http://"))
+            .is_some_and(crate::state::is_loopback)
     }
 }
 

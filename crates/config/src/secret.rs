@@ -3,12 +3,13 @@
 use crate::error::Problem;
 
 /// Keys whose value is a secret, wherever they stand.
-const SECRET_KEYS: [&str; 5] = [
+const SECRET_KEYS: [&str; 6] = [
     "master_key",
     "pseudonym_key",
     "password",
     "sasl_password",
     "ssl_key_password",
+    "secret_access_key",
 ];
 
 /// Whether the file may hold secrets.

@@ -70,6 +70,8 @@ pub struct Deliverer {
     ledger: Ledger,
     lines: BTreeMap<ContactChannel, Line>,
     settings: DeliverSettings,
+    /// What gateways have answered and the ledger has not taken yet: at most what was leased at once.
+    unrecorded: Vec<(ContactChannel, Outcome)>,
 }
 
 impl Deliverer {
@@ -98,6 +100,7 @@ impl Deliverer {
             ledger,
             lines,
             settings,
+            unrecorded: Vec::new(),
         })
     }
 
@@ -112,13 +115,12 @@ impl Deliverer {
     /// # Errors
     /// The ledger refused. What was leased and not tried goes back, if the ledger lets it; else its lease runs out.
     pub fn run_once(&mut self, now: EventTime) -> Result<DeliverReport, DeliverError> {
-        let settled = self.ledger.settle(now, &self.settings.in_doubt)?;
+        let mut report = DeliverReport::default();
+        // First of all: an answer that isn't written down would be settled as one that was lost.
+        self.record(&mut report)?;
+        report.settled = self.ledger.settle(now, &self.settings.in_doubt)?;
         crash::point("settled");
-        let mut report = DeliverReport {
-            settled,
-            killed: self.ledger.killed(),
-            ..DeliverReport::default()
-        };
+        report.killed = self.ledger.killed();
         let quotas = self.quotas(now, &mut report)?;
         let leased = self.ledger.lease(&LeaseRequest {
             worker: &self.settings.worker,
@@ -167,23 +169,30 @@ impl Deliverer {
         now: EventTime,
         report: &mut DeliverReport,
     ) -> Result<(), DeliverError> {
-        let mut answers = Vec::new();
         let mut queue = leased.into_iter();
         while let Some(lease) = queue.next() {
             match self.send_one(&lease, now, report) {
-                Ok(kind) => answers.push((lease.intent.channel, outcome(&lease, kind, now))),
+                Ok(kind) => self
+                    .unrecorded
+                    .push((lease.intent.channel, outcome(&lease, kind, now))),
                 Err(error) => {
                     let rest = std::iter::once(lease).chain(queue);
-                    answers.extend(rest.map(|l| (l.intent.channel, outcome(&l, OutcomeKind::Returned, now))));
-                    self.record(&mut answers, report)?;
+                    self.unrecorded
+                        .extend(rest.map(|l| (l.intent.channel, outcome(&l, OutcomeKind::Returned, now))));
+                    self.record(report)?;
                     return Err(error.into());
                 }
             }
-            if answers.len() >= self.settings.record_group {
-                self.record(&mut answers, report)?;
+            if self.unrecorded.len() >= self.settings.record_group
+                && let Err(error) = self.record(report)
+            {
+                // Not tried: known to be unsent, once the ledger takes it.
+                self.unrecorded
+                    .extend(queue.map(|l| (l.intent.channel, outcome(&l, OutcomeKind::Returned, now))));
+                return Err(error);
             }
         }
-        self.record(&mut answers, report)
+        self.record(report)
     }
 
     /// Sends one, unless something speaks against it, and says what came of it.
@@ -221,16 +230,19 @@ impl Deliverer {
         Ok(kind)
     }
 
-    fn record(
-        &mut self,
-        answers: &mut Vec<(ContactChannel, Outcome)>,
-        report: &mut DeliverReport,
-    ) -> Result<(), DeliverError> {
-        if answers.is_empty() {
+    /// Writes down what gateways have answered. What the ledger doesn't take is kept for the next round.
+    fn record(&mut self, report: &mut DeliverReport) -> Result<(), DeliverError> {
+        if self.unrecorded.is_empty() {
             return Ok(());
         }
-        let (channels, outcomes): (Vec<_>, Vec<_>) = answers.drain(..).unzip();
-        let recorded = self.ledger.record_all(&outcomes)?;
+        let (channels, outcomes): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unrecorded).into_iter().unzip();
+        let recorded = match self.ledger.record_all(&outcomes) {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                self.unrecorded = channels.into_iter().zip(outcomes).collect();
+                return Err(error.into());
+            }
+        };
         for ((channel, outcome), recorded) in channels.into_iter().zip(&outcomes).zip(recorded) {
             match (recorded, &outcome.kind) {
                 (RecordOutcome::Fenced, _) => report.fenced += 1,

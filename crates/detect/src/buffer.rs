@@ -3,6 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
+use forecall_stage::Piece;
 use forecall_types::EventTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -65,13 +66,13 @@ impl Ord for Pending {
 #[derive(Debug, Clone, Default)]
 pub struct Buffer {
     /// The second that is being given out, its first sample last.
-    now: Vec<Pending>,
+    now: Piece<Vec<Pending>>,
     /// Samples of that second and before that came after it was opened.
     late: BinaryHeap<Reverse<Pending>>,
     /// What lies before this second goes through `late`.
     open_until: Option<i64>,
     /// Runs of later seconds, in order.
-    later: VecDeque<(i64, Vec<Pending>)>,
+    later: VecDeque<(i64, Piece<Vec<Pending>>)>,
     spare: Vec<Vec<Pending>>,
     len: usize,
     /// How many of `now` were looked at already.
@@ -98,25 +99,26 @@ impl Buffer {
             _ => self.later.len(),
         };
         match self.later.get_mut(place) {
-            Some((s, run)) if *s == second => run.push(pending),
+            Some((s, run)) if *s == second => run.get_mut().push(pending),
             _ => {
                 let mut run = self.spare.pop().unwrap_or_default();
                 run.push(pending);
-                self.later.insert(place, (second, run));
+                self.later.insert(place, (second, Piece::new(run)));
             }
         }
     }
 
     /// The time of the first one if it lies before `limit`.
     pub fn first_before(&mut self, limit: EventTime) -> Option<EventTime> {
-        if self.now.is_empty() && self.late.is_empty() {
+        if self.now().is_empty() && self.late.is_empty() {
             let second = self.later.front()?.0;
             if EventTime::from_secs(second) >= limit {
                 return None;
             }
-            let (_, mut run) = self.later.pop_front()?;
+            let (_, run) = self.later.pop_front()?;
+            let mut run = run.into_inner();
             run.sort_unstable_by(|a, b| b.cmp(a));
-            let used = std::mem::replace(&mut self.now, run);
+            let used = std::mem::replace(&mut self.now, Piece::new(run)).into_inner();
             if self.spare.len() < SPARE_MAX {
                 self.spare.push(used);
             }
@@ -126,8 +128,12 @@ impl Buffer {
         (first < limit).then_some(first)
     }
 
+    fn now(&self) -> &[Pending] {
+        self.now.get().map_or(&[], Vec::as_slice)
+    }
+
     fn first(&self) -> Option<&Pending> {
-        match (self.now.last(), self.late.peek()) {
+        match (self.now().last(), self.late.peek()) {
             (Some(now), Some(Reverse(late))) if late < now => Some(late),
             (Some(now), _) => Some(now),
             (None, late) => late.map(|Reverse(p)| p),
@@ -136,7 +142,7 @@ impl Buffer {
 
     /// Takes the first one, after [`first_before`](Self::first_before) has said that there is one.
     pub fn pop(&mut self) -> Option<Pending> {
-        let late_first = match (self.now.last(), self.late.peek()) {
+        let late_first = match (self.now().last(), self.late.peek()) {
             (Some(now), Some(Reverse(late))) => late < now,
             (now, _) => now.is_none(),
         };
@@ -144,7 +150,7 @@ impl Buffer {
             self.late.pop().map(|Reverse(p)| p)
         } else {
             self.seen_ahead = self.seen_ahead.saturating_sub(1);
-            self.now.pop()
+            self.now.get_mut().pop()
         };
         self.len -= usize::from(first.is_some());
         first
@@ -152,11 +158,24 @@ impl Buffer {
 
     /// The next ones, if none of them was looked at yet; at most [`AHEAD`].
     pub(crate) fn ahead(&mut self) -> Option<&[Pending]> {
-        if self.seen_ahead > 0 || self.now.is_empty() {
+        if self.seen_ahead > 0 || self.now().is_empty() {
             return None;
         }
-        self.seen_ahead = self.now.len().min(AHEAD);
-        self.now.get(self.now.len() - self.seen_ahead..)
+        self.seen_ahead = self.now().len().min(AHEAD);
+        self.now().get(self.now().len() - self.seen_ahead..)
+    }
+
+    /// What is saved of it, as it is now.
+    pub(crate) fn share(&mut self) -> Self {
+        Self {
+            now: self.now.share(),
+            late: self.late.clone(),
+            open_until: self.open_until,
+            later: self.later.iter_mut().map(|(s, run)| (*s, run.share())).collect(),
+            spare: Vec::new(),
+            len: self.len,
+            seen_ahead: 0,
+        }
     }
 
     /// How many wait.
@@ -179,12 +198,8 @@ impl Buffer {
 impl Serialize for Buffer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let late = self.late.iter().map(|Reverse(p)| p);
-        let mut all: Vec<&Pending> = self
-            .now
-            .iter()
-            .chain(late)
-            .chain(self.later.iter().flat_map(|(_, run)| run))
-            .collect();
+        let later = self.later.iter().filter_map(|(_, run)| run.get());
+        let mut all: Vec<&Pending> = self.now().iter().chain(late).chain(later.flatten()).collect();
         all.sort_unstable();
         all.serialize(serializer)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use split::Divided;
 
-use forecall_stage::{Effects, Pulse, SnapshotError, Stage, decode_state, encode_state};
+use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
     Anomaly, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score, ScoredSample,
@@ -72,6 +72,23 @@ struct State {
     open: BTreeMap<u32, u32>,
     silence_checked: EventTime,
     released_early: u64,
+}
+
+impl State {
+    /// As it is now; what grows with the number of series or samples is shared, not copied.
+    fn share(&mut self) -> Self {
+        Self {
+            source: self.source.clone(),
+            sources: self.sources.clone(),
+            origins: self.origins.clone(),
+            buffer: self.buffer.share(),
+            registry: self.registry.share(),
+            bins: self.bins.clone(),
+            open: self.open.clone(),
+            silence_checked: self.silence_checked,
+            released_early: self.released_early,
+        }
+    }
 }
 
 impl DetectStage {
@@ -452,6 +469,11 @@ impl Stage for DetectStage {
 
     fn save(&self) -> Result<Vec<u8>, SnapshotError> {
         encode_state(&self.state)
+    }
+
+    fn image(&mut self) -> Result<Image, SnapshotError> {
+        let state = self.state.share();
+        Ok(Image::new(move || encode_state(&state)))
     }
 
     fn load(settings: Arc<DetectSettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {

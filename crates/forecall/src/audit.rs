@@ -24,11 +24,7 @@ pub(crate) fn ledger(settings: &Settings) -> anyhow::Result<Option<Ledger>> {
 
 /// The snapshots of these settings, if they are on this host. The folder is never made here.
 pub(crate) fn snapshots(settings: &Settings) -> anyhow::Result<Option<SnapshotStore>> {
-    let folder = &settings.state.path;
-    Ok(folder
-        .is_dir()
-        .then(|| SnapshotStore::local(folder, &settings.group))
-        .transpose()?)
+    Ok(SnapshotStore::existing(settings)?)
 }
 
 /// What the ledger's chain came to; `None`: there is no ledger here.

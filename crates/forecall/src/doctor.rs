@@ -242,6 +242,10 @@ fn hosts(settings: &Settings, log: &KafkaLog, uses: &[TopicUse], findings: &mut 
     findings.push(match names.as_slice() {
         [] => Finding::fine("hosts", "no stage runs at present"),
         [one] => Finding::fine("hosts", format!("all stages run on {one}")),
+        several if settings.state.store.is_some() => Finding::fine(
+            "hosts",
+            format!("stages run on {} hosts ({}), which share `state.store`", several.len(), several.join(", ")),
+        ),
         several => Finding::wrong(
             "hosts",
             format!(
@@ -250,7 +254,7 @@ fn hosts(settings: &Settings, log: &KafkaLog, uses: &[TopicUse], findings: &mut 
                 several.len(),
                 several.join(", ")
             ),
-            "run them on one host, or put `state.path` on a file system they share",
+            "run them on one host, set `state.store`, or put `state.path` on a file system they share",
         ),
     });
 }
@@ -317,9 +321,13 @@ fn skew(settings: &Settings, log: &KafkaLog, findings: &mut Vec<Finding>) {
 }
 
 fn snapshots(settings: &Settings, findings: &mut Vec<Finding>) {
-    let folder = settings.state.path.display().to_string();
-    let subject = format!("snapshots {folder}");
-    if !settings.state.path.is_dir() {
+    let store = SnapshotStore::existing(settings);
+    let place = match &store {
+        Ok(Some(store)) => store.place().to_owned(),
+        Ok(None) | Err(_) => settings.state.path.display().to_string(),
+    };
+    let subject = format!("snapshots {place}");
+    if matches!(store, Ok(None)) {
         // Not made here: the login that runs forecall should own it.
         let parent = settings.state.path.ancestors().find(|p| p.is_dir());
         findings.push(Finding::fine(
@@ -331,13 +339,19 @@ fn snapshots(settings: &Settings, findings: &mut Vec<Finding>) {
         ));
         return;
     }
-    let store = match SnapshotStore::local(&settings.state.path, &settings.group) {
-        Ok(store) => store,
+    let mend = if settings.state.store.is_some() {
+        "mend the store, its login or `state.store`"
+    } else {
+        "mend the folder"
+    };
+    let store = match store {
+        Ok(Some(store)) => store,
+        Ok(None) => return,
         Err(error) => {
             findings.push(Finding::wrong(
                 subject,
                 format!("{:#}", anyhow::Error::from(error)),
-                "mend the folder",
+                mend,
             ));
             return;
         }
@@ -346,7 +360,11 @@ fn snapshots(settings: &Settings, findings: &mut Vec<Finding>) {
         findings.push(Finding::wrong(
             subject,
             format!("{:#}", anyhow::Error::from(error)),
-            "is the disk full, or does it belong to another login?",
+            if settings.state.store.is_some() {
+                mend
+            } else {
+                "is the disk full, or does it belong to another login?"
+            },
         ));
         return;
     }
@@ -365,11 +383,7 @@ fn snapshots(settings: &Settings, findings: &mut Vec<Finding>) {
         Ok(())
     });
     findings.push(match listed {
-        Err(error) => Finding::wrong(
-            subject,
-            format!("{:#}", anyhow::Error::from(error)),
-            "mend the folder",
-        ),
+        Err(error) => Finding::wrong(subject, format!("{:#}", anyhow::Error::from(error)), mend),
         Ok(()) if damaged > 0 => Finding::doubtful(
             subject,
             format!("{damaged} of {} snapshots are damaged", damaged + whole),

@@ -82,11 +82,12 @@ fn list(settings: &Settings, as_json: bool) -> anyhow::Result<bool> {
 }
 
 pub(crate) fn store(settings: &Settings) -> anyhow::Result<SnapshotStore> {
-    let folder = &settings.state.path;
-    if !folder.is_dir() {
-        bail!("there is no snapshot folder {} on this host", folder.display());
-    }
-    Ok(SnapshotStore::local(folder, &settings.group)?)
+    SnapshotStore::existing(settings)?.with_context(|| {
+        format!(
+            "there is no snapshot folder {} on this host",
+            settings.state.path.display()
+        )
+    })
 }
 
 pub(crate) fn now() -> EventTime {
@@ -151,7 +152,7 @@ pub(crate) fn run(args: &SnapshotsArgs) -> anyhow::Result<ExitCode> {
                 reason: reason.clone(),
                 at: now(),
             };
-            let store = SnapshotStore::local(&settings.state.path, &settings.group)?;
+            let store = SnapshotStore::of(&settings)?;
             let done = reset_partition(&settings, &log, &store, ledger.as_mut(), &reset)?;
             writeln!(
                 std::io::stdout(),

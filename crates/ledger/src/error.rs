@@ -93,6 +93,43 @@ pub enum LedgerError {
     UnknownIntent(IntentId),
 }
 
+impl LedgerError {
+    /// Whether the database may take the same later, with nobody doing anything to forecall: it is locked, full, read-only or
+    /// away. Nothing of what was tried stands.
+    pub const fn may_pass(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        match self {
+            Self::Database {
+                source: rusqlite::Error::SqliteFailure(failure, _),
+                ..
+            } => matches!(
+                failure.code,
+                Code::DatabaseBusy
+                    | Code::DatabaseLocked
+                    | Code::ReadOnly
+                    | Code::SystemIoFailure
+                    | Code::DiskFull
+                    | Code::CannotOpen
+                    | Code::FileLockingProtocolFailed
+                    | Code::PermissionDenied
+            ),
+            Self::Database { .. }
+            | Self::Open { .. }
+            | Self::HeldByAnother { .. }
+            | Self::SchemaTooNew { .. }
+            | Self::WrongKey
+            | Self::NotAKey
+            | Self::Random(_)
+            | Self::Corrupt { .. }
+            | Self::Sealed { .. }
+            | Self::IntentWithoutText { .. }
+            | Self::PositionBack { .. }
+            | Self::IllegalMove { .. }
+            | Self::UnknownIntent(_) => false,
+        }
+    }
+}
+
 /// Names what was being done when the database refused.
 pub(crate) trait Doing<T> {
     fn doing(self, doing: &'static str) -> Result<T, LedgerError>;

@@ -73,6 +73,24 @@ impl Ledger {
             .doing("set the durability")
     }
 
+    /// Waits at most so long for another's transaction, instead of 30 s.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn wait_at_most(&self, time: Duration) -> Result<(), LedgerError> {
+        self.db.busy_timeout(time).doing("set its busy time-out")
+    }
+
+    /// Keeps everybody else from writing until this connection is dropped: what a backup, or a tool that hangs, does.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub fn block_writers(&self) -> Result<(), LedgerError> {
+        self.db
+            .execute_batch("BEGIN IMMEDIATE")
+            .doing("block other writers")
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -77,6 +77,8 @@ metrics! {
     CommitSeconds = "commit_seconds", Kind::Histogram(SECONDS), ["stage"], 16;
     /// Snapshots written, by result.
     SnapshotsTotal = "snapshots_total", Kind::Counter, ["stage", "result"], 64;
+    /// 1 while a stage waits for a database or another thing it can't do without; the others go on.
+    Paused = "paused", Kind::Gauge, ["stage"], 16;
     /// Partitions taken over, by how their memory came back.
     RestoresTotal = "restores_total", Kind::Counter, ["stage", "how"], 64;
     /// Partitions stopped because re-reading gave another result.
@@ -117,6 +119,8 @@ metrics! {
     OutboxDepth = "outbox_depth", Kind::Gauge, [], 1;
     /// Failed attempts to hand a message to a gateway.
     DeliveryErrorsTotal = "delivery_errors_total", Kind::Counter, ["channel", "class"], 64;
+    /// 1 while a channel's gateway is left alone because it doesn't answer or refuses everything.
+    GatewayDown = "gateway_down", Kind::Gauge, ["channel"], 16;
     /// Unix time of the last tick a stage wrote.
     LastTickTimestampSeconds = "last_tick_timestamp_seconds", Kind::Gauge, ["stage"], 16;
     /// Unix time at which the canary's last notice was seen, drafted and suppressed: the whole way worked.

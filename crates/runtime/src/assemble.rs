@@ -16,9 +16,9 @@ use forecall_wire::event::{TOPICS, TopicId, TopicNames};
 use forecall_wire::telemetry::PseudonymKey;
 
 use crate::canary::Canary;
-use crate::drive::{DeliverDrive, Drive};
+use crate::drive::{DeliverDrive, Drive, PublishDrive};
 use crate::host::{
-    Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Place, Sink, lock,
+    Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Pause, Place, Sink, lock,
 };
 use crate::pipeline::Surroundings;
 use crate::publisher::Publisher;
@@ -380,7 +380,14 @@ impl<'a> Assembly<'a> {
         let mut drives: Drives = vec![
             ("outreach-intake", Box::new(intake)),
             ("outreach", Box::new(outreach)),
-            ("publisher", Box::new(publisher)),
+            (
+                "publisher",
+                Box::new(PublishDrive {
+                    publisher,
+                    clock: Arc::clone(&self.around.clock),
+                    pause: Pause::new("publisher", self.around.metrics.clone()),
+                }),
+            ),
         ];
         if self.settings.canary.enabled {
             let canary = Canary::join(
@@ -403,11 +410,8 @@ impl<'a> Assembly<'a> {
         };
         let deliverer = Deliverer::new(self.open_ledger()?, gateways(&self.settings.gateways)?, settings)
             .map_err(settings_error)?;
-        Ok(Box::new(DeliverDrive {
-            deliverer,
-            clock: Arc::clone(&self.around.clock),
-            metrics: self.around.metrics.clone(),
-        }))
+        let (clock, metrics) = (Arc::clone(&self.around.clock), self.around.metrics.clone());
+        Ok(Box::new(DeliverDrive::new(deliverer, clock, metrics)))
     }
 }
 

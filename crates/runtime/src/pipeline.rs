@@ -153,7 +153,7 @@ impl Pipeline {
         let snapshots = match storage {
             Storage::Memory => SnapshotStore::in_memory(&settings.group)?,
             Storage::Shared { snapshots, .. } => snapshots.clone(),
-            Storage::Settings => SnapshotStore::local(&settings.state.path, &settings.group)?,
+            Storage::Settings => SnapshotStore::of(settings)?,
         };
         let in_memory = !matches!(storage, Storage::Settings);
         let mut assembly = Assembly::new(settings, &surroundings, ledger_path, snapshots, in_memory)?;

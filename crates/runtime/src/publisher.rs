@@ -107,6 +107,7 @@ impl Publisher {
             let records = events.into_iter().map(|(_, record)| record).collect();
             self.publish(TopicId::Notices, last, records)?;
             crash::point("outbox_published");
+            // At once: should the ledger fail now, the next turn must not publish them again.
             self.events_done = last;
             lock(&self.ledger).outbox_trim(last)?;
             crash::point("outbox_trimmed");

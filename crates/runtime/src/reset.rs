@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::host::HostError;
 use crate::pipeline::Roles;
-use crate::snapshots::SnapshotStore;
+use crate::snapshots::{SnapshotStore, Superseded};
 use crate::stages::source_of;
 use crate::topics::{topic_uses, used_partitions};
 
@@ -88,7 +88,7 @@ fn cold(
 ) -> Result<(u32, Vec<u8>), HostError> {
     fn saved<S: Stage>(stage: &S, partition: &TopicPartition) -> Result<(u32, Vec<u8>), HostError> {
         let failed = |source: SnapshotError| HostError::Save {
-            stage: S::NAME,
+            stage: S::NAME.to_owned(),
             partition: partition.to_string(),
             source,
         };
@@ -174,7 +174,7 @@ pub fn reset_partition(
         next_offset,
         checkpoint,
     };
-    snapshots.save(place, &Snapshot { header, state })?;
+    snapshots.save(place, Snapshot { header, state }, &Superseded::default())?;
     if let Some(ledger) = ledger {
         ledger.note(&json!({
             "kind": "reset", "stage": reset.stage, "topic": &*place.topic, "partition": place.partition,

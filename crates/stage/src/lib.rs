@@ -31,12 +31,14 @@
 //! ```
 
 mod checkpoint;
+mod chunks;
 mod effects;
 mod snapshot;
 
 pub use checkpoint::{Checkpoint, Counts, Digest, NotACheckpoint};
+pub use chunks::{Chunks, Piece};
 pub use effects::Effects;
-pub use snapshot::{Snapshot, SnapshotError, SnapshotHeader, decode_state, encode_state};
+pub use snapshot::{Image, Snapshot, SnapshotError, SnapshotHeader, decode_state, encode_state};
 
 /// What the host knows of a partition that the records don't say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,15 @@ pub trait Stage: Sized {
     /// # Errors
     /// [`SnapshotError::Encode`]: the state holds something that can't be written (our bug).
     fn save(&self) -> Result<Vec<u8>, SnapshotError>;
+
+    /// The memory as it is now, to be [written](Image::write) while the stage goes on: the same bytes as [`save`](Self::save)
+    /// would give now. A stage whose memory is large shares it here instead of writing it, so that no record waits for it.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    fn image(&mut self) -> Result<Image, SnapshotError> {
+        self.save().map(Image::written)
+    }
 
     /// The stage with the memory that [`save`](Self::save) wrote.
     ///

@@ -50,11 +50,23 @@ impl Snapshot {
     /// # Errors
     /// [`SnapshotError::Encode`].
     pub fn encode(&self) -> Result<Vec<u8>, SnapshotError> {
-        let body = postcard::to_stdvec(&(&self.header, &self.state)).map_err(SnapshotError::Encode)?;
-        let mut bytes = Vec::with_capacity(MAGIC.len() + body.len() + 16);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&body);
-        bytes.extend_from_slice(&Fingerprint::of(&body).as_u128().to_le_bytes());
+        self.clone().into_bytes()
+    }
+
+    /// As [`encode`](Self::encode), in the memory of the state, which may be half of all there is.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Encode`].
+    pub fn into_bytes(self) -> Result<Vec<u8>, SnapshotError> {
+        let mut bytes = self.state;
+        let mut front = MAGIC.to_vec();
+        // As postcard would write the pair: the state is a list of bytes, so its length stands before it.
+        let head = postcard::to_stdvec(&(&self.header, bytes.len())).map_err(SnapshotError::Encode)?;
+        front.extend(head);
+        bytes.reserve_exact(front.len() + size_of::<u128>());
+        bytes.splice(..0, front);
+        let sum = Fingerprint::of(bytes.get(MAGIC.len()..).unwrap_or_default());
+        bytes.extend_from_slice(&sum.as_u128().to_le_bytes());
         Ok(bytes)
     }
 
@@ -72,8 +84,44 @@ impl Snapshot {
         if Fingerprint::of(body).as_u128().to_le_bytes() != *sum {
             return Err(SnapshotError::Damaged("the checksum differs"));
         }
-        let (header, state) = postcard::from_bytes(body).map_err(SnapshotError::Decode)?;
-        Ok(Self { header, state })
+        let ((header, len), state): ((_, usize), _) =
+            postcard::take_from_bytes(body).map_err(SnapshotError::Decode)?;
+        if len != state.len() {
+            return Err(SnapshotError::Damaged("its state has another length"));
+        }
+        Ok(Self {
+            header,
+            state: state.to_vec(),
+        })
+    }
+}
+
+/// A stage's memory at one moment, to be written while the stage goes on: by another thread, where there is one.
+pub struct Image(Box<dyn FnOnce() -> Result<Vec<u8>, SnapshotError> + Send>);
+
+impl Image {
+    /// What is still to be written; `write` holds all it needs.
+    pub fn new(write: impl FnOnce() -> Result<Vec<u8>, SnapshotError> + Send + 'static) -> Self {
+        Self(Box::new(write))
+    }
+
+    /// What is written already: for a memory so small that nobody waits for it.
+    pub fn written(bytes: Vec<u8>) -> Self {
+        Self::new(move || Ok(bytes))
+    }
+
+    /// As bytes: those [`Stage::save`](crate::Stage::save) would have given when the image was taken.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Encode`].
+    pub fn write(self) -> Result<Vec<u8>, SnapshotError> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Image")
     }
 }
 
@@ -119,6 +167,12 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_seen() {
         let good = sample().encode().unwrap();
+        let plain = postcard::to_stdvec(&(sample().header, sample().state)).unwrap();
+        assert_eq!(
+            good.get(MAGIC.len()..good.len() - 16),
+            Some(&*plain),
+            "a pair, as serde writes it"
+        );
         assert_eq!(Snapshot::decode(&good).unwrap(), sample());
         for byte in 0..good.len() {
             let mut bad = good.clone();

@@ -279,7 +279,7 @@ fn memory_that_would_be_lost_is_refused() {
     check(
         "state:\n  hosts: 2\n  interval_seconds: 64801\n",
         expect![[r#"
-            f.yaml:2:10: state.hosts is 2 and state.path is a local folder: a partition that moves to another host would leave its memory behind. Run these stages on one host, or put `state.path` on a file system they share and leave `hosts` at 1
+            f.yaml:2:10: state.hosts is 2 and state.path is a local folder: a partition that moves to another host would leave its memory behind. Run these stages on one host, set `state.store`, or put `state.path` on a file system they share and leave `hosts` at 1
                 2 |   hosts: 2
                   |          ^
             f.yaml:3:21: state.interval_seconds is 64801: forecall's own topics keep 72 h, which must be at least 4 intervals: 64800 at most
@@ -287,6 +287,25 @@ fn memory_that_would_be_lost_is_refused() {
                   |                     ^"#]],
     );
     check("state: {interval_seconds: 64800}\n", expect!["no error"]);
+}
+
+#[test]
+fn an_object_store_is_spoken_to_in_the_open_only_on_this_machine() {
+    let with = |endpoint: &str| {
+        format!(
+            "state:\n  hosts: 3\n  store:\n    s3:\n      bucket: b\n      access_key_id: me\n      \
+             secret_access_key: ${{env:KEY:-k}}\n      endpoint: {endpoint}\n"
+        )
+    };
+    check(&with("http://127.0.0.1:9000"), expect!["no error"]);
+    check(&with("https://store.example.ir"), expect!["no error"]);
+    check(&with("http://store.example.ir:9000"), expect![[r#""#]]);
+    check(&with("http://127.0.0.1:80@store.example.ir"), expect![[r#""#]]);
+    check(&with("store.example.ir"), expect![[r#""#]]);
+    check(
+        "state:\n  store:\n    s3:\n      bucket: \"\"\n      access_key_id: me\n      secret_access_key: hush\n",
+        expect![[r#""#]],
+    );
 }
 
 #[test]

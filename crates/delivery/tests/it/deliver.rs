@@ -208,3 +208,28 @@ fn two_gateways_for_one_channel_are_refused() {
         Err(DeliverError::TwoGateways(ContactChannel::Sms))
     ));
 }
+
+#[test]
+fn an_answer_that_a_locked_ledger_did_not_take_is_kept_and_nobody_is_told_twice() {
+    let desk = Desk::new(ContactChannel::Sms, 5);
+    let (blocker, path) = (desk.open(), Arc::new(Mutex::new(None)));
+    let held = Arc::clone(&path);
+    let meanwhile = move || {
+        blocker.block_writers().unwrap();
+        *held.lock().unwrap() = Some(blocker);
+    };
+    let (mut deliverer, sent) = with(&desk, &[], DeliverSettings::default(), Some(Box::new(meanwhile)));
+    deliverer.ledger().wait_at_most(Duration::from_millis(1)).unwrap();
+    for _ in 0..3 {
+        let Err(DeliverError::Ledger(error)) = deliverer.run_once(at(20)) else {
+            panic!("the ledger is locked")
+        };
+        assert!(error.may_pass(), "{error}");
+    }
+    assert_eq!(sent.lock().unwrap().len(), 5, "all went out before it was found");
+    drop(path.lock().unwrap().take());
+    // Long after every lease has run out: an answer that is known isn't in doubt.
+    let report = deliverer.run_once(at(50_000)).unwrap();
+    assert_eq!(report.total(IntentState::Accepted), 5);
+    assert_eq!(sent.lock().unwrap().len(), 5);
+}

@@ -1,10 +1,15 @@
 //! Texts that many series share (names, resources, label sets), each kept once and counted.
 
+use forecall_stage::Chunks;
 use forecall_types::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 use super::Full;
 use super::index::{Index, SLOTS_MAX};
+use super::runs::Runs;
+
+/// Entries of 12 bytes in a chunk.
+const CHUNK: usize = 1_024;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
@@ -17,8 +22,8 @@ struct Entry {
 /// Runs of bytes known by number.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Texts {
-    bytes: Vec<u8>,
-    entries: Vec<Entry>,
+    bytes: Runs,
+    entries: Chunks<Entry, CHUNK>,
     free: Vec<u32>,
     /// Bytes nobody uses any more.
     unused: usize,
@@ -35,7 +40,7 @@ impl Texts {
         self.entry(number)
             .and_then(|entry| {
                 let from = usize::try_from(entry.from).ok()?;
-                self.bytes.get(from..from + usize::try_from(entry.len).ok()?)
+                self.bytes.get(from, usize::try_from(entry.len).ok()?)
             })
             .unwrap_or_default()
     }
@@ -66,7 +71,7 @@ impl Texts {
             None if next >= SLOTS_MAX => return Err(Full),
             None => next,
         };
-        self.bytes.extend_from_slice(text);
+        self.bytes.push(text);
         match entry_mut(&mut self.entries, number) {
             Some(old) => *old = entry,
             None => self.entries.push(entry),
@@ -114,14 +119,25 @@ impl Texts {
                 entry.from = from;
             }
         }
-        (self.bytes, self.unused) = (bytes, 0);
+        (self.bytes, self.unused) = (Runs::from(bytes), 0);
+    }
+
+    /// What is saved of them, as it is now.
+    pub(super) fn share(&mut self) -> Self {
+        Self {
+            bytes: self.bytes.share(),
+            entries: self.entries.share(),
+            free: self.free.clone(),
+            unused: self.unused,
+            index: Index::default(),
+        }
     }
 
     /// Makes what isn't saved, after loading.
     pub(super) fn rebuild(&mut self) {
         self.index = Index::default();
         let (entries, bytes) = (&self.entries, &self.bytes);
-        for (number, entry) in (0_u32..).zip(entries) {
+        for (number, entry) in (0_u32..).zip(entries.iter()) {
             if entry.uses > 0
                 && let Some(id) = id_of(entries, bytes, number)
             {
@@ -131,14 +147,14 @@ impl Texts {
     }
 }
 
-fn entry_mut(entries: &mut [Entry], number: u32) -> Option<&mut Entry> {
+fn entry_mut(entries: &mut Chunks<Entry, CHUNK>, number: u32) -> Option<&mut Entry> {
     entries.get_mut(usize::try_from(number).ok()?)
 }
 
-fn id_of(entries: &[Entry], bytes: &[u8], number: u32) -> Option<u128> {
+fn id_of(entries: &Chunks<Entry, CHUNK>, bytes: &Runs, number: u32) -> Option<u128> {
     let entry = entries.get(usize::try_from(number).ok()?)?;
     let from = usize::try_from(entry.from).ok()?;
-    let text = bytes.get(from..from + usize::try_from(entry.len).ok()?)?;
+    let text = bytes.get(from, usize::try_from(entry.len).ok()?)?;
     Some(Fingerprint::of(text).as_u128())
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod bomb;
+mod image;
 mod memory;
 mod order;
 mod ramp;

@@ -126,6 +126,26 @@ proptest! {
     }
 
     #[test]
+    fn an_image_is_what_was_there_whatever_comes_after(wild in wild(), every in 1_usize..40, kept in 0_usize..4) {
+        let records = mixed(&wild);
+        let (want, _) = run(&mut stage(scoring()), &records);
+        let mut imaged = stage(scoring());
+        let (mut got, mut images) = (Vec::new(), std::collections::VecDeque::new());
+        for records in records.chunks(every) {
+            got.extend(run(&mut imaged, records).0);
+            images.push_back((imaged.save().unwrap(), imaged.image().unwrap()));
+            // Written at once, or after later records have changed everything.
+            if images.len() > kept && let Some((saved, image)) = images.pop_front() {
+                prop_assert_eq!(image.write().unwrap(), saved);
+            }
+        }
+        for (saved, image) in images {
+            prop_assert_eq!(image.write().unwrap(), saved);
+        }
+        prop_assert_eq!(got, want);
+    }
+
+    #[test]
     fn what_comes_later_changes_no_past_score(wild in wild(), other in wild(), cut in 10_usize..60) {
         let (a, b) = (mixed(&wild), mixed(&other));
         let future: Vec<_> = a[..cut].iter().chain(&b[cut..]).cloned().collect();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -97,6 +97,7 @@ logs: {{format: json, level: info}}
             .arg(self.folder.path().join("forecall.yaml"))
             .current_dir(self.folder.path())
             .env("FORECALL_E2E_MASTER_KEY", "5e".repeat(32))
+            .env("FORECALL_E2E_S3_SECRET", crate::objects::SECRET)
             .env("FORECALL_E2E_PSEUDONYM_KEY", "a7".repeat(32));
         command
     }
@@ -163,6 +164,11 @@ logs: {{format: json, level: info}}
     /// Fails if it has ended.
     pub(crate) fn check_running(&mut self) {
         self.program().check_running();
+    }
+
+    /// The status it ends with by itself.
+    pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {
+        self.program().wait(within)
     }
 
     /// SIGKILL.

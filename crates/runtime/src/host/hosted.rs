@@ -9,7 +9,9 @@ use forecall_types::{EventTime, Fingerprint, Reject, RejectReason};
 use tracing::{info, warn};
 
 use crate::host::planner::{Parked, Plan, Planner};
+use crate::host::progress::Progress;
 use crate::host::{Adapter, HostError, InputOf, Part};
+use crate::snapshots::Superseded;
 
 /// A partition given back comes back within a rebalance or two, or another process has it; its memory is worth keeping for
 /// as long as a rolling restart takes.
@@ -48,6 +50,8 @@ pub(super) struct Hosted<A: Adapter> {
     pub(super) pending: Part,
     /// Since when effects of it are lost with a commit that didn't stand: this memory must not be gone on with.
     pub(super) tainted: Option<EventTime>,
+    /// Its effects are in a batch that could not be committed yet: what is here is only the half of it.
+    pub(super) is_held: bool,
     /// Offsets that are left out, because `step` has panicked on them twice.
     pub(super) skips: BTreeSet<i64>,
     /// When the last record came, by the host's clock.
@@ -55,6 +59,10 @@ pub(super) struct Hosted<A: Adapter> {
     pub(super) last_tick: EventTime,
     pub(super) saved_at: EventTime,
     pub(super) saved_offset: i64,
+    /// What the last snapshot made superfluous, and the position committed when that was told.
+    pub(super) superseded: (Superseded, i64),
+    /// Re-reading: since when, from where, and when it was told last.
+    pub(super) progress: Progress,
 }
 
 impl<A: Adapter> Hosted<A> {
@@ -62,6 +70,16 @@ impl<A: Adapter> Hosted<A> {
     pub(super) fn is_ahead(&self) -> bool {
         let at = self.committed.as_ref().map_or(0, |c| c.next_offset);
         !self.restoring && self.tainted.is_none() && self.next_offset > at
+    }
+
+    /// Old snapshots that may go with a save at `committed`: only once a commit has shown that nobody else owned the partition
+    /// when they were looked at. A process that sleeps from then on removes nothing that anybody could still need.
+    pub(super) fn removable(&mut self, committed: i64) -> Superseded {
+        let (superseded, at) = std::mem::take(&mut self.superseded);
+        if committed > at {
+            return superseded;
+        }
+        Superseded::default()
     }
 }
 
@@ -78,6 +96,8 @@ pub(super) struct Hosting<A: Adapter> {
     parked: BTreeMap<TopicPartition, (EventTime, Hosted<A>)>,
     /// A partition was given back since this was looked at last.
     pub(super) has_lost: bool,
+    /// Which of those given back had effects in a batch that is held.
+    pub(super) lost_held: BTreeSet<TopicPartition>,
     /// First failure of a rebalance; the host stops with it.
     pub(super) failed: Option<HostError>,
     /// Records and bytes by topic, since they were counted last.
@@ -95,6 +115,7 @@ impl<A: Adapter> Hosting<A> {
             owned: BTreeMap::new(),
             parked: BTreeMap::new(),
             has_lost: false,
+            lost_held: BTreeSet::new(),
             failed: None,
             read: BTreeMap::new(),
         }
@@ -132,11 +153,14 @@ impl<A: Adapter> Hosting<A> {
             spare: Vec::new(),
             pending: Part::default(),
             tainted: None,
+            is_held: false,
             skips: BTreeSet::new(),
             last_record_at: self.now,
             last_tick: EventTime::MIN,
             saved_at: self.now,
             saved_offset: 0,
+            superseded: (Superseded::default(), 0),
+            progress: Progress::default(),
         }
     }
 
@@ -177,7 +201,7 @@ impl<A: Adapter> Hosting<A> {
                         Ok((hosted, "snapshot"))
                     }
                     Err(source) => Err(HostError::Save {
-                        stage: A::Stage::NAME,
+                        stage: A::Stage::NAME.to_owned(),
                         partition: partition.to_string(),
                         source,
                     }),
@@ -218,6 +242,10 @@ impl<A: Adapter> Handler for Hosting<A> {
         info!(stage = A::Stage::NAME, %partition, lost, "partition given back");
         self.has_lost = true;
         hosted.gathered.clear();
+        if hosted.is_held {
+            self.lost_held.insert(partition.clone());
+            return;
+        }
         // What was stepped and not committed is kept with its effects: if the partition comes back and nobody has committed
         // anything meanwhile, this memory is still the newest there is.
         if hosted.tainted.is_none() && !hosted.restoring && hosted.next_offset > 0 {

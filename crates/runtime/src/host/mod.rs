@@ -1,8 +1,11 @@
 //! Hosting of one stage on a log: gather → step → one transaction, with snapshots and muted re-reading.
 
 mod adapter;
+mod commit;
 mod hosted;
+mod pause;
 mod planner;
+mod progress;
 mod saver;
 mod sink;
 mod stepper;
@@ -17,6 +20,7 @@ use forecall_stage::SnapshotError;
 use forecall_types::{CustomerId, EventTime, Intent, NoticeId, NoticeText};
 
 pub use adapter::{Adapter, InputOf, OutputOf};
+pub(crate) use pause::Pause;
 pub(crate) use sink::lock;
 pub use sink::{DirectorySink, LedgerSink, LogSink, Part, Sink, Work};
 pub use turn::{Host, HostSettings, Place};
@@ -42,6 +46,19 @@ pub enum Effect {
 
 impl Effect {
     /// The record, where it is one.
+    pub const fn as_published(&self) -> Option<&OutRecord> {
+        match self {
+            Self::Publish(record) => Some(record),
+            Self::Intend(_)
+            | Self::Word(..)
+            | Self::Cancel(..)
+            | Self::Kill(_)
+            | Self::Know(_)
+            | Self::Forget(..) => None,
+        }
+    }
+
+    /// As [`as_published`](Self::as_published), taken out.
     pub fn published(self) -> Option<OutRecord> {
         match self {
             Self::Publish(record) => Some(record),
@@ -77,7 +94,7 @@ pub enum HostError {
     #[error("failed to save the state of {stage} for {partition}")]
     Save {
         /// The stage.
-        stage: &'static str,
+        stage: String,
         /// The partition.
         partition: String,
         /// The cause.
@@ -126,4 +143,20 @@ pub enum HostError {
     /// A thread of the pipeline panicked: our bug.
     #[error("the thread of `{0}` panicked; what it had not committed is read again after a restart")]
     Panicked(String),
+}
+
+impl HostError {
+    /// Whether the same may work later without anybody doing anything here: a database that is locked, full or away.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Ledger(error) => error.may_pass(),
+            Self::Log(_)
+            | Self::Snapshot { .. }
+            | Self::Save { .. }
+            | Self::DigestMismatch { .. }
+            | Self::StepPanicked { .. }
+            | Self::Settings(_)
+            | Self::Panicked(_) => false,
+        }
+    }
 }

@@ -2,28 +2,51 @@ use std::thread::JoinHandle;
 
 use forecall_log::TopicPartition;
 use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Snapshot, SnapshotHeader, Stage};
+use forecall_stage::{Image, Snapshot, SnapshotHeader, Stage};
 use tracing::error;
 
 use crate::host::hosted::Hosted;
 use crate::host::{Adapter, Host, HostError};
-use crate::snapshots::SnapshotStore;
+use crate::snapshots::{SnapshotStore, Superseded};
 
 /// How a snapshot was saved: of which partition, up to which offset.
 pub(super) struct Saved {
     pub(super) partition: TopicPartition,
     pub(super) offset: i64,
-    pub(super) result: Result<(), HostError>,
+    /// What it makes superfluous.
+    pub(super) result: Result<Superseded, HostError>,
 }
 
 /// A save under way.
 struct Running {
     partition: TopicPartition,
     offset: i64,
-    thread: JoinHandle<Result<(), HostError>>,
+    thread: JoinHandle<Result<Superseded, HostError>>,
 }
 
-/// Writes snapshots beside the batches, one at a time: checksum, file and disk hold nobody up.
+/// What is to be saved, and what may be removed after it.
+pub(super) struct Job {
+    header: SnapshotHeader,
+    image: Image,
+    superseded: Superseded,
+}
+
+impl Job {
+    fn save(self, snapshots: &SnapshotStore, partition: &TopicPartition) -> Result<Superseded, HostError> {
+        let state = self.image.write().map_err(|source| HostError::Save {
+            stage: self.header.stage.clone(),
+            partition: partition.to_string(),
+            source,
+        })?;
+        let snapshot = Snapshot {
+            header: self.header,
+            state,
+        };
+        snapshots.save(partition, snapshot, &self.superseded)
+    }
+}
+
+/// Writes snapshots beside the batches, one at a time: encoding, checksum and store hold nobody up.
 pub(super) struct Saver {
     snapshots: SnapshotStore,
     /// Without it a save is over when it returns: for drivers that want every run to be the same.
@@ -46,8 +69,8 @@ impl Saver {
     }
 
     /// Begins to save; where there is no background, or no thread for it, gives how it went.
-    pub(super) fn save(&mut self, partition: &TopicPartition, snapshot: Snapshot) -> Option<Saved> {
-        let offset = snapshot.header.next_offset;
+    pub(super) fn save(&mut self, partition: &TopicPartition, job: Job) -> Option<Saved> {
+        let offset = job.header.next_offset;
         let saved = |result| {
             Some(Saved {
                 partition: partition.clone(),
@@ -56,12 +79,12 @@ impl Saver {
             })
         };
         if !self.in_background {
-            return saved(self.snapshots.save(partition, &snapshot));
+            return saved(job.save(&self.snapshots, partition));
         }
         let (snapshots, of) = (self.snapshots.clone(), partition.clone());
         let thread = std::thread::Builder::new()
             .name("snapshot".to_owned())
-            .spawn(move || snapshots.save(&of, &snapshot));
+            .spawn(move || job.save(&snapshots, &of));
         match thread {
             Ok(thread) => {
                 self.running = Some(Running {
@@ -116,24 +139,32 @@ impl<A: Adapter> Host<A> {
                 continue;
             };
             hosted.saved_at = now;
-            match hosted.stage.save() {
-                Ok(state) => {
-                    let mut saved = self.saver.save(partition, Snapshot { header, state });
-                    if all {
-                        saved = saved.or_else(|| self.saver.ended(true));
-                    }
-                    if Self::count_saved(&self.hosting.metrics, saved.as_ref()) {
-                        hosted.saved_offset = hosted.next_offset;
-                    }
-                }
+            let image = match hosted.stage.image() {
+                Ok(image) => image,
                 Err(source) => {
                     result = Err(HostError::Save {
-                        stage: A::Stage::NAME,
+                        stage: header.stage,
                         partition: partition.to_string(),
                         source,
                     });
                     break;
                 }
+            };
+            let job = Job {
+                superseded: hosted.removable(header.next_offset),
+                header,
+                image,
+            };
+            let mut saved = self.saver.save(partition, job);
+            if all {
+                saved = saved.or_else(|| self.saver.ended(true));
+            }
+            if let Some(saved) = saved
+                && !Self::note(&self.hosting.metrics, hosted, saved)
+                && all
+            {
+                // The others would wait for the same store, and whoever stops has little time.
+                break;
             }
         }
         self.hosting.owned = owned;
@@ -158,26 +189,51 @@ impl<A: Adapter> Host<A> {
     }
 
     fn note_saved(&mut self, saved: Option<Saved>) {
-        if Self::count_saved(&self.hosting.metrics, saved.as_ref())
-            && let Some(saved) = saved
-            && let Some(hosted) = self.hosting.owned.get_mut(&saved.partition)
-        {
-            hosted.saved_offset = saved.offset;
+        let Some(saved) = saved else { return };
+        match self.hosting.owned.get_mut(&saved.partition) {
+            Some(hosted) => {
+                Self::note(&self.hosting.metrics, hosted, saved);
+            }
+            // Given back meanwhile: what it supersedes is the next owner's to remove.
+            None => Self::count(&self.hosting.metrics, &saved),
         }
     }
 
-    /// Counts a save; says whether it stands.
-    fn count_saved(metrics: &Metrics, saved: Option<&Saved>) -> bool {
-        let Some(saved) = saved else {
+    /// Takes in how a save went; says whether it stands.
+    fn note(metrics: &Metrics, hosted: &mut Hosted<A>, saved: Saved) -> bool {
+        Self::count(metrics, &saved);
+        let Ok(superseded) = saved.result else {
             return false;
         };
+        hosted.saved_offset = saved.offset;
+        let at = hosted.committed.as_ref().map_or(0, |c| c.next_offset);
+        hosted.superseded = (superseded, at);
+        true
+    }
+
+    fn count(metrics: &Metrics, saved: &Saved) {
         let (stage, partition) = (A::Stage::NAME, &saved.partition);
         let how = if saved.result.is_ok() { "saved" } else { "failed" };
         metrics.inc(Metric::SnapshotsTotal, &[stage, how], 1);
         if let Err(error) = &saved.result {
             // Without a snapshot a restart only takes longer; the next try is one interval away.
-            error!(stage, %partition, %error, "failed to save a snapshot");
+            error!(
+                stage,
+                %partition,
+                error = ?chain(error),
+                "failed to save a snapshot; it is tried again after `state.interval_seconds`"
+            );
         }
-        saved.result.is_ok()
     }
+}
+
+/// An error with what caused it, outermost first.
+fn chain(error: &HostError) -> Vec<String> {
+    let mut words = vec![error.to_string()];
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        words.push(cause.to_string());
+        next = cause.source();
+    }
+    words
 }

@@ -45,11 +45,12 @@ pub trait Sink: Send + Sync {
         in_group: Option<&Committed>,
     ) -> Result<Option<Committed>, HostError>;
 
-    /// Commits a batch as one.
+    /// Commits a batch as one. After an error that [may pass](HostError::may_pass), what is left in `work` is what isn't done
+    /// yet, and may be tried again.
     ///
     /// # Errors
     /// The log's or the ledger's.
-    fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError>;
+    fn commit(&self, member: &mut dyn Member, work: &mut Work) -> Result<Outcome, HostError>;
 }
 
 /// Commits to the log: outputs and positions in one transaction.
@@ -65,12 +66,12 @@ impl Sink for LogSink {
         Ok(in_group.cloned())
     }
 
-    fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
+    fn commit(&self, member: &mut dyn Member, work: &mut Work) -> Result<Outcome, HostError> {
         let mut transaction = Transaction {
             records: Vec::new(),
             positions: Vec::new(),
         };
-        for (partition, part) in work.parts {
+        for (partition, part) in std::mem::take(&mut work.parts) {
             transaction
                 .records
                 .extend(part.effects.into_iter().filter_map(Effect::published));
@@ -80,7 +81,7 @@ impl Sink for LogSink {
                 .extend(part.position.map(|position| (partition, position)));
         }
         // Last: a heartbeat says that nothing earlier than its watermark follows it, and the effects of this batch are earlier.
-        transaction.records.extend(work.own);
+        transaction.records.append(&mut work.own);
         member.begin_commit(transaction)?;
         Ok(member.await_commit()?)
     }
@@ -101,21 +102,27 @@ impl DirectorySink {
     fn keep(&self, work: &mut Work) -> Result<(), HostError> {
         let mut ledger = lock(&self.ledger);
         for part in work.parts.values_mut() {
-            let effects = std::mem::take(&mut part.effects);
             let mut known = Vec::new();
-            for effect in effects {
+            for effect in &part.effects {
                 match effect {
-                    Effect::Know(row) => known.push(*row),
+                    Effect::Know(row) => known.push(row.as_ref().clone()),
                     Effect::Forget(customer, at) => {
                         ledger.import_customers(std::mem::take(&mut known))?;
-                        ledger.erase(&customer, at)?;
+                        ledger.erase(customer, *at)?;
                     }
-                    other => part.effects.push(other),
+                    Effect::Publish(_)
+                    | Effect::Intend(_)
+                    | Effect::Word(..)
+                    | Effect::Cancel(..)
+                    | Effect::Kill(_) => {}
                 }
             }
             if !known.is_empty() {
                 ledger.import_customers(known)?;
             }
+            // Only now: a try that failed half-way is repeated from its beginning.
+            part.effects
+                .retain(|effect| !matches!(effect, Effect::Know(_) | Effect::Forget(..)));
         }
         Ok(())
     }
@@ -130,8 +137,8 @@ impl Sink for DirectorySink {
         LogSink.committed(partition, in_group)
     }
 
-    fn commit(&self, member: &mut dyn Member, mut work: Work) -> Result<Outcome, HostError> {
-        self.keep(&mut work)?;
+    fn commit(&self, member: &mut dyn Member, work: &mut Work) -> Result<Outcome, HostError> {
+        self.keep(work)?;
         crash::point("directory_kept");
         LogSink.commit(member, work)
     }
@@ -159,32 +166,32 @@ impl LedgerSink {
         self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn commit_part(&self, partition: &TopicPartition, part: Part) -> Result<Outcome, HostError> {
+    fn commit_part(&self, partition: &TopicPartition, part: &Part) -> Result<Outcome, HostError> {
         let Some(epoch) = self.epochs().get(partition).cloned() else {
             return Ok(Outcome::NotOwner);
         };
-        let Some(position) = part.position else {
+        let Some(position) = &part.position else {
             return Ok(Outcome::Committed);
         };
         let position = LedgerPosition {
             next_offset: position.next_offset,
-            checkpoint: position.metadata,
+            checkpoint: position.metadata.clone(),
         };
         let (mut intents, mut texts, mut cancels, mut outbox) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut killed = None;
-        for effect in part.effects {
+        for effect in &part.effects {
             match effect {
-                Effect::Publish(record) => outbox.push(record),
-                Effect::Intend(intent) => intents.push(intent),
-                Effect::Word(notice, text) => texts.push((notice, text)),
-                Effect::Cancel(notice, reason) => cancels.push((notice, reason)),
-                Effect::Kill(on) => killed = Some(on),
+                Effect::Publish(record) => outbox.push(record.clone()),
+                Effect::Intend(intent) => intents.push(intent.clone()),
+                Effect::Word(notice, text) => texts.push((notice.clone(), text.clone())),
+                Effect::Cancel(notice, reason) => cancels.push((notice.clone(), *reason)),
+                Effect::Kill(on) => killed = Some(*on),
                 // The directory comes in by the intake, before its records reach this stage's log.
                 Effect::Know(_) | Effect::Forget(..) => {}
             }
         }
-        outbox.extend(part.letters);
+        outbox.extend(part.letters.iter().cloned());
         let commit = LedgerCommit {
             position: &position,
             intents: &intents,
@@ -226,10 +233,10 @@ impl Sink for LedgerSink {
         }))
     }
 
-    fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
+    fn commit(&self, member: &mut dyn Member, work: &mut Work) -> Result<Outcome, HostError> {
         if !work.own.is_empty() {
             member.begin_commit(Transaction {
-                records: work.own,
+                records: std::mem::take(&mut work.own),
                 positions: Vec::new(),
             })?;
             if member.await_commit()? == Outcome::NotOwner {
@@ -237,11 +244,12 @@ impl Sink for LedgerSink {
             }
             crash::point("ticks_written");
         }
-        for (partition, part) in work.parts {
-            if self.commit_part(&partition, part)? == Outcome::NotOwner {
+        while let Some((partition, part)) = work.parts.first_key_value() {
+            if self.commit_part(partition, part)? == Outcome::NotOwner {
                 return Ok(Outcome::NotOwner);
             }
             crash::point("ledger_committed");
+            work.parts.pop_first();
         }
         Ok(Outcome::Committed)
     }

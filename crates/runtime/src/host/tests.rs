@@ -412,3 +412,53 @@ fn a_record_on_which_step_panics_twice_is_left_out() {
     assert!(run(&bed).is_none());
     assert_eq!(bed.out("dead"), ["13"]);
 }
+
+#[test]
+fn old_snapshots_go_only_once_a_commit_has_shown_whose_they_are() {
+    let mut bed = Bed::new();
+    let settings = HostSettings {
+        snapshot_in_background: false,
+        snapshot_every: Duration::ZERO,
+        commit_every: Duration::ZERO,
+        ..HostSettings::default()
+    };
+    let adapter = SumAdapter {
+        bias: 0,
+        every: 1,
+        poisoned: false,
+    };
+    let mut host = bed.host_of("m", adapter, settings).unwrap();
+    let place = TopicPartition::new("in", 0);
+    let offsets = |bed: &Bed| -> Vec<i64> {
+        let entries = bed.snapshots.entries("sum", &place).unwrap();
+        entries
+            .iter()
+            .map(|e| e.header.as_ref().unwrap().next_offset)
+            .collect()
+    };
+    // Seven records a turn, each turn a commit and a save.
+    bed.write(28);
+    settle(&mut host);
+    assert_eq!(
+        offsets(&bed),
+        [7, 14, 21, 28],
+        "7 is superfluous; that 28 was ours isn't shown yet"
+    );
+    bed.write(7);
+    settle(&mut host);
+    assert_eq!(offsets(&bed), [14, 21, 28, 35]);
+    bed.write(35);
+    settle(&mut host);
+    assert_eq!(offsets(&bed), [49, 56, 63, 70]);
+    drop(host);
+    // A new process removes nothing before its own first commit.
+    bed.write(1);
+    let adapter = SumAdapter {
+        bias: 0,
+        every: 1,
+        poisoned: false,
+    };
+    settle(&mut bed.host_of("m", adapter, settings).unwrap());
+    assert_eq!(offsets(&bed), [49, 56, 63, 70, 71]);
+    assert_eq!(bed.out("out"), bed.oracle());
+}

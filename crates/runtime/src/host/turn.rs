@@ -1,22 +1,20 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forecall_log::{
-    Committed, GatherLimits, Log, LogError, Member, Membership, OutRecord, Outcome, TooLong, TopicPartition,
-    crash,
-};
+use forecall_log::{GatherLimits, Log, LogError, Member, Membership, OutRecord, TopicPartition, crash};
 use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Checkpoint, Effects, Pulse, Stage};
-use forecall_types::{EventTime, RejectReason};
-use tracing::{error, warn};
+use forecall_stage::{Effects, Pulse, Stage};
+use forecall_types::EventTime;
+use tracing::info;
 
 use crate::clock::Clock;
+use crate::host::commit::Uncommitted;
 use crate::host::hosted::Hosting;
+use crate::host::pause::Pause;
 use crate::host::planner::Planner;
 use crate::host::saver::Saver;
 use crate::host::stepper::Stepper;
-use crate::host::{Adapter, Effect, HostError, Sink, Work};
+use crate::host::{Adapter, Effect, HostError, Sink};
 use crate::snapshots::SnapshotStore;
 
 /// Effects that wait for their commit at most: a few ten MiB of a stage that puts out as much as it reads.
@@ -88,14 +86,17 @@ pub struct Place {
 /// One member of a stage's group: hosts the stage on each partition it owns.
 pub struct Host<A: Adapter> {
     pub(super) hosting: Hosting<A>,
-    member: Box<dyn Member>,
-    sink: Arc<dyn Sink>,
+    pub(super) member: Box<dyn Member>,
+    pub(super) sink: Arc<dyn Sink>,
     snapshots: SnapshotStore,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: HostSettings,
     last_pulse: EventTime,
     /// Ticks and heartbeats, not committed yet.
-    own: Vec<OutRecord>,
+    pub(super) own: Vec<OutRecord>,
+    /// What could not be committed because the sink is down; nothing else is done until it is.
+    pub(super) held: Option<Uncommitted>,
+    pub(super) pause: Pause,
     /// Since when something waits to be committed.
     waiting_since: Option<EventTime>,
     pub(super) saver: Saver,
@@ -116,6 +117,7 @@ impl<A: Adapter> Host<A> {
         } = place;
         let planner = Arc::new(Planner::new::<A::Stage>(Arc::clone(&sink), snapshots.clone()));
         let member = log.join(membership, Arc::clone(&planner) as Arc<_>)?;
+        let pause = Pause::new(A::Stage::NAME, metrics.clone());
         let hosting = Hosting::new(Arc::new(adapter), planner, metrics);
         let saver = Saver::new(snapshots.clone(), settings.snapshot_in_background);
         Ok(Self {
@@ -127,6 +129,8 @@ impl<A: Adapter> Host<A> {
             settings,
             last_pulse: EventTime::MIN,
             own: Vec::new(),
+            held: None,
+            pause,
             waiting_since: None,
             saver,
         })
@@ -139,6 +143,9 @@ impl<A: Adapter> Host<A> {
     pub fn turn(&mut self, wait: Duration) -> Result<bool, HostError> {
         self.hosting.now = self.clock.now();
         self.hosting.forget_parked();
+        if self.held.is_some() {
+            return self.turn_held(wait);
+        }
         let limits = GatherLimits {
             records_max: self.settings.batch_records_max,
             bytes_max: self.settings.batch_bytes_max,
@@ -163,6 +170,7 @@ impl<A: Adapter> Host<A> {
         if gathered > 0 {
             crash::point("stepped");
         }
+        self.tell_progress();
         if !self.settings.draining {
             self.add_pulses();
             self.add_ticks();
@@ -233,6 +241,28 @@ impl<A: Adapter> Host<A> {
         result
     }
 
+    /// Tells how long restores go on.
+    fn tell_progress(&mut self) {
+        let now = self.hosting.now;
+        for (partition, hosted) in &mut self.hosting.owned {
+            let Some(committed) = hosted.committed.as_ref().filter(|_| hosted.restoring) else {
+                continue;
+            };
+            let (at, to) = (hosted.next_offset, committed.next_offset);
+            if let Some(told) = hosted.progress.look(now, at, to) {
+                info!(
+                    stage = A::Stage::NAME,
+                    %partition,
+                    at,
+                    to,
+                    per_second = told.rate,
+                    seconds_left = told.seconds_left,
+                    "restoring: re-reading"
+                );
+            }
+        }
+    }
+
     /// Whether what waits is to be committed now. Effects wait only while more records than fit into a batch are there, and
     /// never long; positions alone can wait: after a crash their records are stepped again, and come to the same.
     fn is_commit_due(&mut self, is_busy: bool) -> bool {
@@ -248,7 +278,7 @@ impl<A: Adapter> Host<A> {
             let is_ahead = hosted.is_ahead();
             moved |= is_ahead;
             let is_old = now.since(hosted.saved_at) >= self.settings.snapshot_every;
-            save |= is_ahead && is_old && !self.saver.is_busy();
+            save |= is_ahead && is_old && !A::Stage::STATELESS && !self.saver.is_busy();
         }
         if !moved && effects == 0 {
             self.waiting_since = None;
@@ -344,107 +374,11 @@ impl<A: Adapter> Host<A> {
         }
     }
 
-    /// What waits, as one; and the records of it that the stage watches.
-    fn take_work(&mut self) -> (Work, Vec<OutRecord>) {
-        let mut work = Work {
-            own: std::mem::take(&mut self.own),
-            parts: BTreeMap::new(),
-        };
-        let mut watched = Vec::new();
-        for (partition, hosted) in &mut self.hosting.owned {
-            if hosted.restoring || hosted.tainted.is_some() {
-                continue;
-            }
-            let mut part = std::mem::take(&mut hosted.pending);
-            watched.extend(part.effects.iter().filter_map(|effect| match effect {
-                Effect::Publish(record) => self.hosting.adapter.watches(record).then(|| record.clone()),
-                _ => None,
-            }));
-            if hosted.is_ahead() {
-                let point = Checkpoint {
-                    version: A::Stage::VERSION,
-                    settings: self.hosting.settings,
-                    digest: hosted.digest,
-                    counts: hosted.counts,
-                };
-                part.position = Some(Committed {
-                    next_offset: hosted.next_offset,
-                    metadata: point.to_string(),
-                });
-            }
-            if part.position.is_some() || !part.effects.is_empty() || !part.letters.is_empty() {
-                work.parts.insert(partition.clone(), part);
-            }
-        }
-        // What is no effect stands only beside a position, because only positions are checked for their owner: a heartbeat or
-        // a tick of one that has been given up must not be told.
-        if !work.own.is_empty() && work.parts.values().all(|part| part.position.is_none()) {
-            let mut ours = self.hosting.owned.iter().filter(|(_, h)| h.tainted.is_none());
-            if let Some((partition, at)) = ours.find_map(|(p, h)| Some((p, h.committed.clone()?))) {
-                work.parts.entry(partition.clone()).or_default().position = Some(at);
-            }
-        }
-        (work, watched)
-    }
-
-    fn commit(&mut self) -> Result<(), HostError> {
-        let (work, watched) = self.take_work();
-        let positions: Vec<(TopicPartition, Option<Committed>)> = work
-            .parts
-            .iter()
-            .map(|(partition, part)| (partition.clone(), part.position.clone()))
-            .collect();
-        let begun = self.clock.now();
-        match self.sink.commit(self.member.as_mut(), work).map_err(undecided)? {
-            Outcome::Committed => {
-                crash::point("committed");
-                for (partition, committed) in positions {
-                    if let (Some(hosted), Some(committed)) =
-                        (self.hosting.owned.get_mut(&partition), committed)
-                    {
-                        hosted.committed = Some(committed);
-                    }
-                }
-                let seconds = self.clock.now().seconds_from(begun);
-                self.hosting
-                    .metrics
-                    .observe(Metric::CommitSeconds, &[A::Stage::NAME], seconds);
-                self.hosting.adapter.committed(&watched);
-                self.tell_too_long();
-            }
-            Outcome::NotOwner => {
-                // The log tells which partitions are gone at the next gather; those that stay are restored by it too.
-                for (partition, _) in positions {
-                    if let Some(hosted) = self.hosting.owned.get_mut(&partition) {
-                        hosted.tainted = Some(self.hosting.now);
-                    }
-                }
-                warn!(
-                    stage = A::Stage::NAME,
-                    "a batch was dropped: a partition in it has another owner now"
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Records that their topic refused for their length are lost, and must not be so in silence.
-    fn tell_too_long(&mut self) {
-        for TooLong { topic, bytes } in self.member.take_too_long() {
-            let labels = [A::Stage::NAME, RejectReason::TooLarge.as_str()];
-            self.hosting.metrics.inc(Metric::RejectsTotal, &labels, 1);
-            error!(
-                stage = A::Stage::NAME,
-                %topic,
-                bytes,
-                "a record was left out: it is longer than its topic allows; raise the topic's max.message.bytes"
-            );
-        }
-    }
-
-    /// Whether every partition has its memory back and stands at its end.
+    /// Whether every partition has its memory back, and nothing is waited for that is down.
     pub fn is_ready(&self) -> bool {
-        !self.hosting.owned.is_empty() && self.hosting.owned.values().all(|h| !h.restoring)
+        !self.pause.is_on()
+            && !self.hosting.owned.is_empty()
+            && self.hosting.owned.values().all(|h| !h.restoring)
     }
 
     /// The partitions owned, by number.
@@ -475,20 +409,13 @@ impl<A: Adapter> Host<A> {
     /// As [`turn`](Self::turn).
     pub fn stop(mut self) -> Result<(), HostError> {
         self.hosting.now = self.clock.now();
-        self.commit()?;
+        // What still can't be committed is read again after the next start.
+        self.try_held()?;
+        if self.held.is_none() {
+            self.commit()?;
+        }
         self.count_gathered();
         self.save_due(true)?;
         Ok(self.member.leave()?)
-    }
-}
-
-/// A commit that failed leaves the stages ahead of what stands: the host can't go on, only begin anew.
-fn undecided(error: HostError) -> HostError {
-    match error {
-        HostError::Log(LogError::Retriable { what, source }) => HostError::Log(LogError::Fatal {
-            what: format!("{what}; the batch is read again after a restart"),
-            source,
-        }),
-        other => other,
     }
 }

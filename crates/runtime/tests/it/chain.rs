@@ -9,9 +9,9 @@ use forecall_runtime::{ManualClock, Pipeline, Roles, Storage, Surroundings, pseu
 use forecall_types::{ContactChannel, Customer, EventTime, Language, Purpose, RegionCode, ServiceName};
 use forecall_wire::event::{DeadLetterRead, decode_call_forecast, decode_incident_event, decode_notice};
 
-const START: i64 = 1_767_600_000; // 2026-01-05 08:00 UTC, 11:30 in Tehran: no quiet hours
+pub(super) const START: i64 = 1_767_600_000; // 2026-01-05 08:00 UTC, 11:30 in Tehran: no quiet hours
 
-fn settings(folder: &std::path::Path) -> Settings {
+pub(super) fn settings(folder: &std::path::Path) -> Settings {
     let yaml = format!(
         r"
 domain: telecom
@@ -44,9 +44,9 @@ ledger:
     Settings::from_yaml("test", &yaml.replace("KEYED", "true")).unwrap_or_else(|e| panic!("{e}"))
 }
 
-const CUSTOMERS: u64 = 400;
+pub(super) const CUSTOMERS: u64 = 400;
 
-fn row(settings: &Settings, i: u64) -> DirectoryRow {
+pub(super) fn row(settings: &Settings, i: u64) -> DirectoryRow {
     let key = pseudonym_key(settings).unwrap().unwrap();
     DirectoryRow {
         customer: Customer {
@@ -73,18 +73,25 @@ fn row(settings: &Settings, i: u64) -> DirectoryRow {
     }
 }
 
-struct Bed {
+pub(super) struct Bed {
     log: InProcess,
     clock: Arc<ManualClock>,
-    pipeline: Pipeline,
-    folder: tempfile::TempDir,
+    pub(super) metrics: Metrics,
+    pub(super) pipeline: Pipeline,
+    pub(super) folder: tempfile::TempDir,
     now: i64,
 }
 
 impl Bed {
     fn new() -> Self {
+        Self::of(Roles::ALL, &Storage::Memory)
+    }
+
+    pub(super) fn of(roles: Roles, storage: &Storage) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = settings(folder.path());
+        let mut settings = settings(folder.path());
+        settings.ledger.path = folder.path().join("ledger.sqlite");
+        settings.state.path = folder.path().join("state");
         let log = InProcess::default();
         log.create_topics(&[TopicSpec::new("telemetry", 1), TopicSpec::new("calls", 1)])
             .unwrap();
@@ -92,15 +99,16 @@ impl Bed {
             .unwrap();
         let clock = Arc::new(ManualClock::at(EventTime::from_secs(START)));
         log.set_time(EventTime::from_secs(START));
+        let metrics = Metrics::new();
         let surroundings = Surroundings {
             log: Arc::new(log.clone()),
             clock: Arc::clone(&clock) as Arc<_>,
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
             health: Health::default(),
             slot: 0,
             scores: None,
         };
-        let mut pipeline = Pipeline::build(&settings, surroundings, Roles::ALL, &Storage::Memory).unwrap();
+        let mut pipeline = Pipeline::build(&settings, surroundings, roles, storage).unwrap();
         let rows: Vec<_> = (0..CUSTOMERS).map(|i| row(&settings, i)).collect();
         assert_eq!(pipeline.import_directory(rows.clone(), "v1").unwrap(), CUSTOMERS);
         assert_eq!(
@@ -111,6 +119,7 @@ impl Bed {
         Self {
             log,
             clock,
+            metrics,
             pipeline,
             folder,
             now: START,
@@ -133,7 +142,7 @@ impl Bed {
     }
 
     /// Half a minute of telemetry from three cells.
-    fn step(&mut self, latency: f64) {
+    pub(super) fn step(&mut self, latency: f64) {
         self.now += 30;
         let at = EventTime::from_secs(self.now);
         self.log.set_time(at);
@@ -152,7 +161,7 @@ impl Bed {
         self.pipeline.settle().unwrap();
     }
 
-    fn read<T>(&self, id: &str, with: impl Fn(&[(&str, &[u8])], &[u8]) -> T) -> Vec<T> {
+    pub(super) fn read<T>(&self, id: &str, with: impl Fn(&[(&str, &[u8])], &[u8]) -> T) -> Vec<T> {
         let mut found = Vec::new();
         self.log
             .read(&TopicPartition::new(id, 0), 0, &mut |r| {
@@ -164,7 +173,7 @@ impl Bed {
         found
     }
 
-    fn incidents(&self) -> Vec<forecall_types::IncidentEvent> {
+    pub(super) fn incidents(&self) -> Vec<forecall_types::IncidentEvent> {
         self.read("forecall.incidents.v1", |h, v| {
             decode_incident_event(h, v).unwrap()
         })

@@ -3,4 +3,5 @@
 
 mod adopt;
 mod chain;
+mod held;
 mod simulate;

@@ -76,9 +76,9 @@ fn letters_apart(mut work: Work) -> (Work, Work) {
     (letters, work)
 }
 
-fn in_two(member: &mut dyn Member, first: Work, second: Work) -> Result<Outcome, HostError> {
-    match LogSink.commit(member, first)? {
-        Outcome::Committed => LogSink.commit(member, second),
+fn in_two(member: &mut dyn Member, mut first: Work, mut second: Work) -> Result<Outcome, HostError> {
+    match LogSink.commit(member, &mut first)? {
+        Outcome::Committed => LogSink.commit(member, &mut second),
         Outcome::NotOwner => Ok(Outcome::NotOwner),
     }
 }
@@ -95,7 +95,8 @@ impl Sink for Broken {
         }
     }
 
-    fn commit(&self, member: &mut dyn Member, work: Work) -> Result<Outcome, HostError> {
+    fn commit(&self, member: &mut dyn Member, work: &mut Work) -> Result<Outcome, HostError> {
+        let mut work = std::mem::take(work);
         if self.0 == Plant::LettersApart {
             let (letters, rest) = letters_apart(work);
             return in_two(member, letters, rest);
@@ -104,7 +105,7 @@ impl Sink for Broken {
             self.0,
             Plant::None | Plant::NothingMuted | Plant::ForgetfulSnapshot | Plant::SkipsInSilence
         ) {
-            return LogSink.commit(member, work);
+            return LogSink.commit(member, &mut work);
         }
         let (positions, rest) = halves(work);
         match self.0 {

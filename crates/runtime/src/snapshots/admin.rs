@@ -3,7 +3,6 @@
 use forecall_log::TopicPartition;
 use forecall_stage::{Snapshot, SnapshotHeader};
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStoreExt, PutPayload};
 
 use crate::host::HostError;
 use crate::snapshots::SnapshotStore;
@@ -17,13 +16,6 @@ pub struct SnapshotEntry {
     pub bytes: u64,
     /// What it is of, if its checksum holds; else why it can't be used.
     pub header: Result<SnapshotHeader, String>,
-}
-
-fn failed(what: String, source: impl std::error::Error + Send + Sync + 'static) -> HostError {
-    HostError::Snapshot {
-        what,
-        source: Box::new(source),
-    }
 }
 
 impl SnapshotStore {
@@ -51,11 +43,7 @@ impl SnapshotStore {
     }
 
     fn below(&self, folder: &ObjectPath) -> Result<Vec<ObjectPath>, HostError> {
-        let listing = self
-            .runtime
-            .block_on(self.store.list_with_delimiter(Some(folder)))
-            .map_err(|e| failed(format!("failed to list {folder}"), e))?;
-        Ok(listing.common_prefixes)
+        Ok(self.objects.list(folder)?.folders)
     }
 
     /// The snapshots of a partition, oldest first, each read and its checksum compared.
@@ -64,11 +52,11 @@ impl SnapshotStore {
     /// The store can't be read.
     pub fn entries(&self, stage: &str, partition: &TopicPartition) -> Result<Vec<SnapshotEntry>, HostError> {
         let mut entries = Vec::new();
-        for name in self.names(stage, partition)? {
-            let bytes = self
-                .runtime
-                .block_on(async { self.store.get(&name).await?.bytes().await })
-                .map_err(|e| failed(format!("failed to read the snapshot {name}"), e))?;
+        for (name, size) in self.names(stage, partition)? {
+            // One that was removed since it was listed is no longer there.
+            let Some(bytes) = self.objects.get(&name, Some(size))? else {
+                continue;
+            };
             let header = match Snapshot::decode(&bytes) {
                 Ok(snapshot) => Ok(snapshot.header),
                 Err(error) => Err(error.to_string()),
@@ -88,42 +76,45 @@ impl SnapshotStore {
     /// One can't be removed.
     pub fn remove_all(&self, stage: &str, partition: &TopicPartition) -> Result<usize, HostError> {
         let names = self.names(stage, partition)?;
-        for name in &names {
-            self.runtime
-                .block_on(self.store.delete(name))
-                .map_err(|e| failed(format!("failed to remove the snapshot {name}"), e))?;
+        for (name, _) in &names {
+            self.objects.delete(name)?;
         }
         Ok(names.len())
     }
 
-    /// Writes a small object, reads it back and removes it.
+    /// Writes a small object, reads it back, tries to write another of its name, and removes it.
     ///
     /// # Errors
-    /// The store can't be written, read, or gives something else back.
+    /// The store can't be listed, written or read, gives something else back, or lets itself be overwritten.
     pub fn probe(&self) -> Result<(), HostError> {
         const WORDS: &[u8] = b"forecall doctor was here";
         let path = ObjectPath::from(format!("{}/.probe-{}", self.group, std::process::id()));
-        let read = self
-            .runtime
-            .block_on(async {
-                self.store.put(&path, PutPayload::from_static(WORDS)).await?;
-                let read = self.store.get(&path).await?.bytes().await?;
-                self.store.delete(&path).await?;
-                Ok::<_, object_store::Error>(read)
-            })
-            .map_err(|e| failed(format!("failed to write, read and remove {path}"), e))?;
-        if read.as_ref() == WORDS {
-            return Ok(());
+        let wrong = |what: &str| Err(HostError::Settings(format!("{path} in {}: {what}", self.place())));
+        self.below(&ObjectPath::from(self.group.as_str()))?;
+        // Of a probe that was cut off, perhaps.
+        self.objects.delete(&path)?;
+        self.objects.create(&path, WORDS.to_vec())?;
+        let read = self.objects.get(&path, None)?;
+        let overwritten = self.objects.create(&path, b"by a zombie".to_vec()).is_ok();
+        let kept = self.objects.get(&path, None)?;
+        self.objects.delete(&path)?;
+        if read.as_deref() != Some(WORDS) {
+            return wrong("other bytes came back than were written");
         }
-        Err(HostError::Settings(format!(
-            "{path} came back with other bytes than were written"
-        )))
+        if overwritten || kept.as_deref() != Some(WORDS) {
+            return wrong(
+                "an object was overwritten, so a process that has lost its partition could do so too: the store doesn't know \
+                 `If-None-Match`. Set `create_only: false`, or take another store",
+            );
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshots::Superseded;
     use forecall_stage::{Checkpoint, Counts, Digest};
     use forecall_types::Fingerprint;
 
@@ -148,10 +139,11 @@ mod tests {
             store
                 .save(
                     &place,
-                    &Snapshot {
+                    Snapshot {
                         header,
                         state: vec![1, 2, 3],
                     },
+                    &Superseded::default(),
                 )
                 .unwrap();
         }
