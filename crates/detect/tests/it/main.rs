@@ -10,6 +10,7 @@
 mod bomb;
 mod order;
 mod ramp;
+mod readers;
 mod rekey;
 mod stage;
 
@@ -38,6 +39,10 @@ fn key(metric: &str, unit: &str, entity: &str) -> SeriesKey {
     }
 }
 
+fn domain() -> DomainName {
+    DomainName::new("isp").unwrap()
+}
+
 /// A record of rows (series, second, reading), appended at the given second.
 fn record(offset: i64, appended_at: i64, rows: &[(SeriesKey, i64, Reading<'_>)]) -> SamplesRecord {
     let mut batch = SampleBatch::default();
@@ -45,7 +50,7 @@ fn record(offset: i64, appended_at: i64, rows: &[(SeriesKey, i64, Reading<'_>)])
         batch.push_key(key, EventTime::from_secs(*at), *reading);
     }
     SamplesRecord {
-        domain: DomainName::new("isp").unwrap(),
+        domain: domain(),
         origin: Position {
             topic: Arc::from("telemetry"),
             partition: 0,

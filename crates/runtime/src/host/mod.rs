@@ -2,7 +2,9 @@
 
 mod adapter;
 mod hosted;
+mod owned;
 mod planner;
+mod pulse;
 mod saver;
 mod sink;
 mod stepper;
