@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use forecall_stage::{Effects, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{
-    DomainName, EventTime, Position, SampleBatch, SamplesRecord, SourceMark, SourcePartition,
+    DomainName, EventTime, Position, SampleBatch, SamplesRecord, SourceMark, SourcePartition, SourcePulse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,19 +52,19 @@ struct State {
     source: SourcePartition,
     newest: Option<EventTime>,
     marked: Option<EventTime>,
-    domain: Option<DomainName>,
+    domain: DomainName,
 }
 
 impl RekeyStage {
-    /// For the source partition it is to read, with nothing seen yet.
-    pub const fn new(settings: Arc<RekeySettings>, source: SourcePartition) -> Self {
+    /// For the source partition it is to read and its domain, with nothing seen yet.
+    pub const fn new(settings: Arc<RekeySettings>, source: SourcePartition, domain: DomainName) -> Self {
         Self {
             settings,
             state: State {
                 source,
                 newest: None,
                 marked: None,
-                domain: None,
+                domain,
             },
         }
     }
@@ -74,16 +74,12 @@ impl RekeyStage {
         u32::try_from(entity.as_u128() % u128::from(partitions.max(1))).unwrap_or(0)
     }
 
-    fn mark(&self, idle: bool) -> Vec<SourceMark> {
-        self.state
-            .newest
-            .map(|newest| SourceMark {
-                source: self.state.source.clone(),
-                newest,
-                idle,
-            })
-            .into_iter()
-            .collect()
+    fn mark(&self, pulse: Option<SourcePulse>) -> SourceMark {
+        SourceMark {
+            source: self.state.source.clone(),
+            newest: self.state.newest,
+            pulse,
+        }
     }
 }
 
@@ -93,7 +89,7 @@ impl Stage for RekeyStage {
     type Output = Rekeyed;
 
     const NAME: &'static str = "rekey";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Effects<Rekeyed>) {
         for reject in record.batch.rejects() {
@@ -112,8 +108,8 @@ impl Stage for RekeyStage {
                 .or_default()
                 .push_from(&record.batch, row);
         }
-        if self.state.domain.as_ref() != Some(&record.domain) {
-            self.state.domain = Some(record.domain.clone());
+        if self.state.domain != record.domain {
+            self.state.domain = record.domain.clone();
         }
         let due = match (self.state.newest, self.state.marked) {
             (Some(newest), Some(marked)) => newest.since(marked) >= MARK_STEP,
@@ -134,31 +130,35 @@ impl Stage for RekeyStage {
                     origin: record.origin.clone(),
                     appended_at: record.appended_at,
                     batch,
-                    marks: self.mark(false),
+                    marks: vec![self.mark(None)],
                 },
             });
         }
     }
 
-    /// While nothing comes, says so to every partition: an idle source holds nobody up. Made at every pulse, since a pulse
-    /// changes nothing: pulse as often as a lost mark may delay the others.
-    fn pulse(&self, pulse: Pulse, effects: &mut Effects<Rekeyed>) {
-        let (true, Some(newest), Some(domain)) = (pulse.idle, self.state.newest, &self.state.domain) else {
-            return;
-        };
+    /// Says to every partition how the source stands. A source that nothing was ever read from has nobody to wait for at its
+    /// end; another one only after it has said nothing for the idle time-out. Made at every pulse, since a pulse changes
+    /// nothing: pulse as often as a lost mark may delay the others.
+    fn pulse(&self, pulse: Pulse<'_>, effects: &mut Effects<Rekeyed>) {
+        let is_silent = pulse.idle || pulse.caught_up && self.state.newest.is_none();
+        let mark = self.mark(Some(SourcePulse {
+            caught_up: pulse.caught_up,
+            silent_until: pulse.looked_at.filter(|_| is_silent),
+            topics: pulse.topics.to_vec(),
+        }));
         for partition in 0..self.settings.partitions {
             effects.emit(Rekeyed {
                 partition,
                 record: SamplesRecord {
-                    domain: domain.clone(),
+                    domain: self.state.domain.clone(),
                     origin: Position {
                         topic: Arc::clone(&self.state.source.topic),
                         partition: self.state.source.partition,
                         offset: pulse.next_offset,
                     },
-                    appended_at: newest,
+                    appended_at: pulse.at,
                     batch: SampleBatch::default(),
-                    marks: self.mark(true),
+                    marks: vec![mark.clone()],
                 },
             });
         }

@@ -10,8 +10,8 @@ pub use split::Divided;
 use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    Anomaly, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score, ScoredSample,
-    SeriesKey, SourcePartition, check_invariant,
+    Anomaly, DomainName, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score,
+    ScoredSample, SeriesKey, SourcePartition, check_invariant,
 };
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,16 @@ impl DetectStage {
                 released_early: 0,
             },
         )
+    }
+
+    /// With domains that its records will be of: it tells of them before the first one has come.
+    #[must_use]
+    pub fn of_domains<'d>(mut self, domains: impl IntoIterator<Item = &'d DomainName>) -> Self {
+        for domain in domains {
+            // One without room is refused with its records.
+            let _ = self.state.registry.domain(domain);
+        }
+        self
     }
 
     const fn with_state(settings: Arc<DetectSettings>, state: State) -> Self {
@@ -420,7 +430,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {
@@ -442,7 +452,7 @@ impl Stage for DetectStage {
         }
         let sources = &mut self.state.sources;
         for mark in &record.marks {
-            sources.mark(mark);
+            sources.mark(mark, record.appended_at);
         }
         if let Some(newest) = newest {
             sources.read(newest);
@@ -454,15 +464,26 @@ impl Stage for DetectStage {
         self.close_silent(effects);
     }
 
-    fn pulse(&self, pulse: Pulse, effects: &mut Out) {
+    /// Whether anything comes is known from the sources' marks where there are some: what this partition is told by a reader
+    /// that is down, it is not told at all.
+    fn pulse(&self, pulse: Pulse<'_>, effects: &mut Out) {
+        let sources = &self.state.sources;
+        let silent_until = if sources.is_rekeyed() {
+            sources.silent_until().filter(|_| pulse.caught_up)
+        } else {
+            // One that nothing was ever read from has nobody to wait for at its end.
+            let is_silent = pulse.idle || pulse.caught_up && sources.is_empty();
+            pulse.looked_at.filter(|_| is_silent)
+        };
         for domain in self.state.registry.domains() {
             effects.emit(DetectOutput::Heartbeat(Heartbeat {
                 domain: domain.clone(),
                 source: self.state.source.clone(),
                 next_offset: pulse.next_offset,
-                watermark: self.state.sources.watermark(),
-                idle: pulse.idle,
-                caught_up: pulse.caught_up,
+                watermark: sources.watermark(),
+                idle: silent_until.is_some(),
+                silent_until: silent_until.map(|until| until.minus(self.settings.lateness())),
+                caught_up: pulse.caught_up && (!sources.is_rekeyed() || sources.are_caught_up()),
             }));
         }
     }

@@ -15,6 +15,12 @@ pub const BUFFERED_MAX: usize = 16_384;
 pub const SOURCES_MAX: usize = 4_096;
 /// Command and feedback ids of one domain remembered: a day of a command every 20 seconds.
 pub const COMMAND_IDS_MAX: usize = 4_096;
+/// A source that says that it is behind, and for so long gets no further, is waited for no longer: far beyond a rebalance or
+/// a restore, and an incident that is told so late is of little use.
+pub const STUCK_AFTER: Duration = Duration::from_secs(900);
+/// After the first heartbeat of a domain nothing is judged for so long: the readers of one process tell of themselves within a
+/// second or two, and a backlog that only some have told of must not be passed by the others' time.
+pub const GATHERED_FOR: Duration = Duration::from_secs(10);
 /// Entries later than this behind what was judged are refused; others count at the next step.
 pub const LATE_MAX: Duration = Duration::from_secs(86_400);
 
@@ -42,10 +48,22 @@ impl Held {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Source {
     watermark: Watermark,
-    idle: bool,
+    /// Nothing comes, and up to when that was known at its last heartbeat; after that it is waited for.
+    silent_until: Option<EventTime>,
+    caught_up: bool,
     missing: bool,
+    /// Behind, and no further since [`STUCK_AFTER`].
+    stuck: bool,
     /// The last tick before its last heartbeat, or the first one after it where there had been none.
     heard: Option<EventTime>,
+    /// The same, of the last heartbeat by which it was further, or not behind.
+    moved: Option<EventTime>,
+}
+
+impl Source {
+    const fn is_waited_for(&self) -> bool {
+        !self.missing && !self.stuck
+    }
 }
 
 /// Whether an entry was taken.
@@ -63,6 +81,8 @@ pub(crate) enum Offered {
 pub(crate) struct Order {
     sources: BTreeMap<SourcePartition, Source>,
     held: BTreeMap<HeldKey, (Position, Held)>,
+    /// The first tick since there are heartbeats.
+    begun: Option<EventTime>,
     /// All entries before this step have been judged.
     judged: Option<EventTime>,
 }
@@ -93,40 +113,84 @@ impl Order {
         }
         let source = self.sources.entry(beat.source.clone()).or_insert(Source {
             watermark: Watermark::default(),
-            idle: false,
+            silent_until: None,
+            caught_up: false,
             missing: false,
+            stuck: false,
             heard: None,
+            moved: tick,
         });
+        if let Some(tick) = tick {
+            self.begun.get_or_insert(tick);
+        }
+        let before = source.watermark;
         source.watermark.advance(beat.watermark.time());
-        // The latest time there is means that the source has ended: it holds up nobody, and time goes on by ticks.
-        source.idle = beat.idle || beat.watermark.time() == EventTime::MAX;
+        source.silent_until = if beat.watermark.time() == EventTime::MAX {
+            // The latest time there is means that the source has ended: it holds up nobody, and time goes on by ticks.
+            Some(EventTime::MAX)
+        } else if beat.idle {
+            // Heartbeats from before don't say up to when.
+            beat.silent_until.or(tick).or(Some(EventTime::MAX))
+        } else {
+            None
+        };
+        source.caught_up = beat.caught_up;
+        if source.watermark > before || beat.idle || beat.caught_up {
+            source.moved = tick;
+            source.stuck = false;
+        }
         source.missing = false;
         source.heard = tick;
         true
     }
 
-    /// Takes a tick; the sources that have been silent for too long since, newly found.
-    pub(crate) fn tick(&mut self, tick: EventTime, missing_after: Duration) -> Vec<SourcePartition> {
+    /// Takes a tick; `last` is the one before. The sources that have been silent, or behind without getting on, for too long
+    /// since, newly found. Only ticks count that followed one another: while there were none nobody could be heard.
+    pub(crate) fn tick(
+        &mut self,
+        tick: EventTime,
+        last: Option<EventTime>,
+        missing_after: Duration,
+    ) -> Vec<SourcePartition> {
+        if !self.sources.is_empty() {
+            self.begun.get_or_insert(tick);
+        }
+        let is_new_start = last.is_some_and(|last| tick.since(last) > missing_after / 2);
         let mut found = Vec::new();
         for (name, source) in &mut self.sources {
+            if is_new_start {
+                (source.heard, source.moved) = (Some(tick), Some(tick));
+            }
             let heard = *source.heard.get_or_insert(tick);
-            if !source.missing && tick.since(heard) > missing_after {
-                source.missing = true;
+            let moved = *source.moved.get_or_insert(tick);
+            let was_waited_for = source.is_waited_for();
+            source.missing |= tick.since(heard) > missing_after;
+            source.stuck |= !source.caught_up && tick.since(moved) > STUCK_AFTER;
+            if was_waited_for && !source.is_waited_for() {
                 found.push(name.clone());
             }
         }
         found
     }
 
-    /// Up to where nothing earlier is expected: the lowest watermark of the live sources, or the tick where none lives.
+    /// Up to where nothing earlier is expected: the lowest watermark of the sources that send, or the tick where none does,
+    /// and no later than up to when the silent ones are known to be. `None`: nothing is known yet.
     pub(crate) fn frontier(&self, tick: Option<EventTime>) -> Option<EventTime> {
-        let live = self
-            .sources
-            .values()
-            .filter(|s| !s.idle && !s.missing)
-            .map(|s| s.watermark.time())
-            .min();
-        live.or(tick)
+        let is_gathered = |begun: EventTime| tick.is_some_and(|tick| tick.since(begun) >= GATHERED_FOR);
+        if !self.sources.is_empty() && !self.begun.is_some_and(is_gathered) {
+            return None;
+        }
+        let (mut sending, mut silent) = (None::<EventTime>, EventTime::MAX);
+        for source in self.sources.values().filter(|s| s.is_waited_for()) {
+            match source.silent_until {
+                Some(until) => silent = silent.min(until),
+                None => {
+                    let at = source.watermark.time();
+                    sending = Some(sending.map_or(at, |least| least.min(at)));
+                }
+            }
+        }
+        sending.or(tick).map(|at| at.min(silent))
     }
 
     /// The next step to judge at or before `frontier`. While something is going on (`busy`) every step is one, else only
@@ -166,7 +230,8 @@ impl Order {
     }
 
     pub(crate) fn missing(&self) -> impl Iterator<Item = &SourcePartition> {
-        self.sources.iter().filter(|(_, s)| s.missing).map(|(n, _)| n)
+        let not_waited_for = self.sources.iter().filter(|(_, s)| !s.is_waited_for());
+        not_waited_for.map(|(n, _)| n)
     }
 
     pub(crate) fn held_len(&self) -> usize {
@@ -213,38 +278,86 @@ mod tests {
             next_offset: 0,
             watermark: Watermark::at(EventTime::from_secs(at)),
             idle,
+            silent_until: None,
             caught_up: true,
         }
+    }
+
+    const MISSING: Duration = Duration::from_secs(60);
+
+    /// Ticks up to `to`, one each ten seconds; what was found on the way.
+    fn ticks(order: &mut Order, mut from: i64, to: i64) -> usize {
+        let mut found = 0;
+        while from < to {
+            let next = from + 10;
+            let tick = |at| EventTime::from_secs(at);
+            found += order.tick(tick(next), Some(tick(from)), MISSING).len();
+            from = next;
+        }
+        found
     }
 
     #[test]
     fn the_slowest_live_source_sets_the_pace() {
         let secs = EventTime::from_secs;
         let mut order = Order::default();
-        assert_eq!(order.frontier(Some(secs(9))), Some(secs(9)), "no source: ticks");
-        order.beat(&beat(0, 100, false), None);
-        order.beat(&beat(1, 40, false), None);
-        assert_eq!(order.frontier(Some(secs(500))), Some(secs(40)));
-        order.beat(&beat(1, 30, false), None);
+        let tick = |at: i64| Some(secs(at));
+        assert_eq!(order.frontier(tick(9)), tick(9), "no source: ticks");
+        order.beat(&beat(0, 100, false), tick(9));
+        assert_eq!(order.frontier(tick(9)), None, "others may follow");
+        assert_eq!(ticks(&mut order, 0, 20), 0);
+        order.beat(&beat(1, 40, false), tick(20));
+        assert_eq!(order.frontier(tick(20)), tick(40));
+        order.beat(&beat(1, 30, false), tick(20));
+        assert_eq!(order.frontier(tick(20)), tick(40), "a watermark never goes back");
+        order.beat(&beat(1, 40, true), tick(80));
         assert_eq!(
-            order.frontier(None),
-            Some(secs(40)),
-            "a watermark never goes back"
+            order.frontier(tick(80)),
+            tick(80),
+            "one that is idle holds up nobody but for what it doesn't know"
         );
-        order.beat(&beat(1, 40, true), None);
-        assert_eq!(
-            order.frontier(None),
-            Some(secs(100)),
-            "an idle source holds up nobody"
-        );
-        assert!(order.tick(secs(1_000), Duration::from_secs(60)).is_empty());
-        assert_eq!(
-            order.tick(secs(1_061), Duration::from_secs(60)).len(),
-            2,
-            "missing, told once"
-        );
-        assert!(order.tick(secs(1_062), Duration::from_secs(60)).is_empty());
-        assert_eq!(order.frontier(Some(secs(1_062))), Some(secs(1_062)));
+        let mut idle = beat(1, 40, true);
+        idle.silent_until = tick(85);
+        order.beat(&idle, tick(90));
+        assert_eq!(order.frontier(tick(90)), tick(85));
+        assert_eq!(ticks(&mut order, 90, 150), 1, "missing");
+        order.beat(&idle, tick(150));
+        assert_eq!(ticks(&mut order, 150, 210), 0, "told once");
+        assert_eq!(ticks(&mut order, 210, 220), 1);
+        assert_eq!(order.frontier(tick(220)), tick(220));
+    }
+
+    #[test]
+    fn time_waits_for_a_source_that_was_down() {
+        let secs = EventTime::from_secs;
+        let mut order = Order::default();
+        let mut silent = beat(0, 100, true);
+        silent.silent_until = Some(secs(990));
+        order.beat(&silent, Some(secs(970)));
+        assert_eq!(ticks(&mut order, 970, 1_000), 0);
+        assert_eq!(order.frontier(Some(secs(1_000))), Some(secs(990)));
+        // An hour without anybody: nobody could be heard in that time, so nobody is missing.
+        let back = Some(secs(4_600));
+        assert_eq!(order.tick(secs(4_600), Some(secs(1_000)), MISSING), []);
+        assert_eq!(order.frontier(back), Some(secs(990)));
+        // What it has not read yet is waited for, as long as it gets on …
+        let mut behind = beat(0, 1_000, false);
+        behind.caught_up = false;
+        order.beat(&behind, back);
+        assert_eq!(order.frontier(back), Some(secs(1_000)));
+        let mut at = 4_600;
+        while at < 5_500 {
+            assert_eq!(ticks(&mut order, at, at + 50), 0);
+            at += 50;
+            order.beat(&behind, Some(secs(at)));
+        }
+        // … and not for ever where it doesn't.
+        assert_eq!(ticks(&mut order, at, at + 10), 1);
+        assert_eq!(order.frontier(Some(secs(at))), Some(secs(at)));
+        let mut further = behind.clone();
+        further.watermark = Watermark::at(secs(1_001));
+        order.beat(&further, Some(secs(at)));
+        assert_eq!(order.frontier(Some(secs(at))), Some(secs(1_001)));
     }
 
     #[test]

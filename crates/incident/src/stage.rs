@@ -35,7 +35,7 @@ pub struct CorrelateHealth {
     pub anomalies: usize,
     /// Open incidents.
     pub open: usize,
-    /// Sources whose heartbeat is missing: a fault of forecall, told to its operator.
+    /// Sources whose heartbeat is missing, or that are behind and get no further: a fault of forecall, told to its operator.
     pub missing: Vec<(DomainName, SourcePartition)>,
 }
 
@@ -116,14 +116,15 @@ impl CorrelateStage {
             effects.reject(RejectReason::Late, "a tick more than 60 s behind the last one");
             return;
         }
-        let now = self.state.tick.map_or(tick.at, |last| last.max(tick.at));
+        let last = self.state.tick;
+        let now = last.map_or(tick.at, |last| last.max(tick.at));
         self.state.tick = Some(now);
         let missing_after = Duration::from_secs(self.settings.tunables.heartbeat_missing_seconds);
         for domain in self.state.domains.values_mut() {
-            for source in domain.order.tick(now, missing_after) {
+            for source in domain.order.tick(now, last, missing_after) {
                 let (topic, partition) = (source.topic, source.partition);
                 let what = format!(
-                    "no heartbeat of {topic}/{partition} in {}: it holds up nobody now",
+                    "no heartbeat of {topic}/{partition} in {}, or it is behind and gets no further: it holds up nobody now",
                     domain.name
                 );
                 effects.reject(RejectReason::Late, what);
@@ -210,7 +211,7 @@ impl Stage for CorrelateStage {
     type Output = IncidentEvent;
 
     const NAME: &'static str = "correlate";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
         let position = &input.position;

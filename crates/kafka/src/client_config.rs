@@ -64,6 +64,10 @@ const TLS_ALLOWED: [&str; 4] = [
     "ssl.crl.location",
 ];
 
+/// How soon a partition that a topic has grown by is discovered, at most: its samples wait unread until then. The library's own
+/// five minutes are longer than any lateness.
+const METADATA_INTERVAL_MS: &str = "10000";
+
 /// How often the client library reports where each partition stands; what "caught up" is judged by.
 const STATISTICS_INTERVAL_MS: &str = "1000";
 
@@ -198,6 +202,7 @@ impl KafkaSettings {
             .set("client.id", format!("{}.{instance}", self.client_id))
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "range")
+            .set("topic.metadata.refresh.interval.ms", METADATA_INTERVAL_MS)
             .set("statistics.interval.ms", STATISTICS_INTERVAL_MS);
         if is_static && self.membership == MembershipKind::Static {
             config.set("group.instance.id", instance);
@@ -414,6 +419,7 @@ mod tests {
             security.protocol=plaintext
             session.timeout.ms=10000
             statistics.interval.ms=1000
+            topic.metadata.refresh.interval.ms=10000
         "#]]
         .assert_eq(&shown(&settings.member("g", "g.detect.0", true)));
         expect![[r#"

@@ -396,12 +396,20 @@ impl Member for KafkaMember {
 
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64> {
         let owned = self.owned.iter().find(|o| o.partition == *partition)?;
-        // At the end the two differ only by transaction markers, which take offsets but are no records.
-        if owned.at_end && owned.next.is_some() {
-            owned.next
+        // At the end the two differ only by transaction markers, which take offsets but are no records. Where nothing was
+        // handed out since the oldest record kept was asked for, there is none, whatever offset it would have.
+        if owned.at_end {
+            Some(owned.next.unwrap_or(0))
         } else {
             owned.stable_end
         }
+    }
+
+    fn partition_counts(&self) -> Result<Vec<(String, i32)>, LogError> {
+        let topics = self.membership.topics.iter();
+        topics
+            .map(|topic| Ok((topic.clone(), self.connection.partition_count(topic)?)))
+            .collect()
     }
 
     fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), LogError> {

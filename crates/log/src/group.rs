@@ -29,6 +29,11 @@ impl Group {
         }
     }
 
+    /// Every member gives back all and takes its new share.
+    pub(crate) const fn share_anew(&mut self) {
+        self.generation += 1;
+    }
+
     /// Whether this session of the instance is the newest.
     pub(crate) fn is_current(&self, instance: &str, session: u64) -> bool {
         self.sessions.get(instance) == Some(&session)

@@ -59,6 +59,20 @@ impl InProcess {
         }
     }
 
+    /// Gives a topic more partitions, up to `count`. Its groups share them out at once.
+    pub fn grow(&self, topic: &str, count: i32) {
+        let mut state = self.lock();
+        if let Some(partitions) = state.topics.get_mut(topic) {
+            let count = usize::try_from(count).unwrap_or(0).max(partitions.len());
+            partitions.resize_with(count, Vec::new);
+        }
+        for group in state.groups.values_mut() {
+            group.share_anew();
+        }
+        drop(state);
+        self.0.news.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held can't leave half a transaction: `append` checks first, then pushes.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -438,6 +452,12 @@ impl Member for InProcessMember {
         self.owned
             .contains_key(partition)
             .then(|| self.log.lock().end(partition))
+    }
+
+    fn partition_counts(&self) -> Result<Vec<(String, i32)>, LogError> {
+        let state = self.log.lock();
+        let count = |topic: &String| (topic.clone(), state.count(topic));
+        Ok(self.membership.topics.iter().map(count).collect())
     }
 
     fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), LogError> {

@@ -198,6 +198,12 @@ pub trait Member: Send {
     /// Offset after the newest stable record of a partition of ours, where known without asking.
     fn end_offset(&self, partition: &TopicPartition) -> Option<i64>;
 
+    /// How many partitions each topic of the membership has now.
+    ///
+    /// # Errors
+    /// [`LogError::NoTopic`], [`LogError::Retriable`].
+    fn partition_counts(&self) -> Result<Vec<(String, i32)>, LogError>;
+
     /// Stops (`true`) or resumes reading a partition; back-pressure of one stage.
     ///
     /// # Errors

@@ -71,6 +71,10 @@ metrics! {
     LagRecords = "lag_records", Kind::Gauge, ["stage", "topic", "partition"], 4096;
     /// Event time a partition's watermark lies behind the clock.
     WatermarkDelaySeconds = "watermark_delay_seconds", Kind::Gauge, ["stage", "topic", "partition"], 4096;
+    /// Series that gave their place to others since the partition's memory began.
+    SeriesEvictedTotal = "series_evicted_total", Kind::Gauge, ["topic", "partition"], 4096;
+    /// Samples that left the full buffer before the watermark had passed them, since the partition's memory began.
+    SamplesReleasedEarlyTotal = "samples_released_early_total", Kind::Gauge, ["topic", "partition"], 4096;
     /// From the newest record behind an incident event to its publication.
     RecordToIncidentSeconds = "record_to_incident_seconds", Kind::Histogram(SECONDS), [], 1;
     /// Time a transaction takes.
@@ -91,7 +95,7 @@ metrics! {
     IncidentsTotal = "incidents_total", Kind::Counter, ["change"], 16;
     /// Incidents open at present.
     IncidentsOpen = "incidents_open", Kind::Gauge, ["partition"], 1024;
-    /// Telemetry partitions whose heartbeat is missing: a fault of forecall, never an incident.
+    /// Telemetry partitions whose heartbeat is missing, or that are behind and get no further: a fault of forecall, never an incident.
     HeartbeatsMissing = "heartbeats_missing", Kind::Gauge, ["partition"], 1024;
     /// Notice events published, by stage of the story and state.
     NoticesTotal = "notices_total", Kind::Counter, ["stage", "state"], 128;

@@ -104,6 +104,7 @@ impl<'a> Assembly<'a> {
                     .map(|s| (s.topic.to_string(), s.clone()))
                     .collect(),
             ),
+            domain: settings.domain.clone(),
             topics: Arc::new(
                 TOPICS
                     .iter()

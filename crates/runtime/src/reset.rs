@@ -101,7 +101,10 @@ fn cold(
                 partitions: u32::try_from(used_partitions(settings, log, &samples)?).unwrap_or(u32::MAX),
                 future_seconds: settings.detect.future_seconds,
             };
-            saved(&RekeyStage::new(Arc::new(rekey), source_of(partition)), partition)
+            let source = settings.sources.iter().find(|s| *s.topic == *partition.topic);
+            let domain = source.map_or(&settings.domain, |s| &s.domain).clone();
+            let stage = RekeyStage::new(Arc::new(rekey), source_of(partition), domain);
+            saved(&stage, partition)
         }
         "detect" => saved(
             &DetectStage::new(Arc::clone(&settings.detect), source_of(partition)),

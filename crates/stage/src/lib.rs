@@ -40,15 +40,24 @@ pub use chunks::{Chunks, Piece};
 pub use effects::Effects;
 pub use snapshot::{Image, Snapshot, SnapshotError, SnapshotHeader, decode_state, encode_state};
 
+use forecall_types::{EventTime, SourceTopic};
+
 /// What the host knows of a partition that the records don't say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pulse {
+pub struct Pulse<'a> {
+    /// Now, by the host's clock.
+    pub at: EventTime,
     /// Offset after the last record stepped.
     pub next_offset: i64,
     /// The partition's end is reached.
     pub caught_up: bool,
-    /// Nothing came for the idle time-out.
+    /// Nothing came for the idle time-out, while the host was looking.
     pub idle: bool,
+    /// The pulse before: if the partition's end is reached now, whatever was appended before then has been stepped. `None`
+    /// at the first one.
+    pub looked_at: Option<EventTime>,
+    /// The topics that the stage's group reads; empty for stages that don't ask for them.
+    pub topics: &'a [SourceTopic],
 }
 
 /// A pure state machine over one partition: same inputs, same outputs, byte for byte.
@@ -73,7 +82,7 @@ pub trait Stage: Sized {
 
     /// Says how far it is, without changing: heartbeats are made here. They hang on the host's clock, so they are no part
     /// of the digest.
-    fn pulse(&self, pulse: Pulse, effects: &mut Effects<Self::Output>) {
+    fn pulse(&self, pulse: Pulse<'_>, effects: &mut Effects<Self::Output>) {
         let _ = (pulse, effects);
     }
 

@@ -255,7 +255,7 @@ mod tests {
 
     fn near(got: f64, want: f64, digits: i32) {
         assert!(
-            (got - want).abs() <= 0.5001 * 10_f64.powi(-digits),
+            (got - want).abs() <= 0.5001 * libm::pow(10.0, f64::from(-digits)),
             "{got} is not {want}"
         );
     }

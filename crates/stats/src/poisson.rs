@@ -331,7 +331,7 @@ mod tests {
         let excess = variance - mean;
         let r = mean * mean / excess;
         let p = mean / (mean + r);
-        let mut chance = (r * (r / (r + mean)).ln()).exp();
+        let mut chance = libm::exp(r * libm::log(r / (r + mean)));
         let mut total = chance;
         let mut all = vec![total];
         for k in 0..upto {

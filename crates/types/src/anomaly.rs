@@ -115,6 +115,8 @@ pub struct Heartbeat {
     pub watermark: Watermark,
     /// Nothing comes at present.
     pub idle: bool,
+    /// Where nothing comes: up to when that is known, the allowed lateness taken off.
+    pub silent_until: Option<EventTime>,
     /// `detect` stands at the partition's end: only then is silence silence.
     pub caught_up: bool,
 }

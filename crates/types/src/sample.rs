@@ -207,10 +207,31 @@ pub struct SourcePartition {
 pub struct SourceMark {
     /// Which source partition.
     pub source: SourcePartition,
-    /// The latest event time read from it, future-dated points left out. Lateness isn't taken off yet.
-    pub newest: EventTime,
-    /// Nothing came for the idle time-out: the source holds nobody up.
-    pub idle: bool,
+    /// The latest event time read from it, future-dated points left out; `None`: none was read yet. Lateness isn't taken off.
+    pub newest: Option<EventTime>,
+    /// What its reader says of it from time to time; `None` beside samples, whose coming says that it isn't silent.
+    pub pulse: Option<SourcePulse>,
+}
+
+/// What the reader of a source partition says, whether or not anything comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePulse {
+    /// All that stands in the partition has been read.
+    pub caught_up: bool,
+    /// Nothing comes at present, and whatever was appended before this time has been read: so long nobody need wait for the
+    /// partition. It holds for as long as it is said anew: a reader that is down says nothing.
+    pub silent_until: Option<EventTime>,
+    /// All topics that are re-keyed: each of their partitions is waited for until it is heard of. Empty where not known.
+    pub topics: Vec<SourceTopic>,
+}
+
+/// A topic and how many partitions it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceTopic {
+    /// Its name.
+    pub topic: Arc<str>,
+    /// How many partitions.
+    pub partitions: u32,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod image;
 mod memory;
 mod order;
 mod ramp;
+mod readers;
 mod rekey;
 mod split;
 mod stage;
@@ -41,6 +42,10 @@ fn key(metric: &str, unit: &str, entity: &str) -> SeriesKey {
     }
 }
 
+fn domain() -> DomainName {
+    DomainName::new("isp").unwrap()
+}
+
 /// A record of rows (series, second, reading), appended at the given second.
 fn record(offset: i64, appended_at: i64, rows: &[(SeriesKey, i64, Reading<'_>)]) -> SamplesRecord {
     let mut batch = SampleBatch::default();
@@ -48,7 +53,7 @@ fn record(offset: i64, appended_at: i64, rows: &[(SeriesKey, i64, Reading<'_>)])
         batch.push_key(key, EventTime::from_secs(*at), *reading);
     }
     SamplesRecord {
-        domain: DomainName::new("isp").unwrap(),
+        domain: domain(),
         origin: Position {
             topic: Arc::from("telemetry"),
             partition: 0,

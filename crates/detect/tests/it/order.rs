@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use forecall_detect::disorder::Sources;
 use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeySettings, RekeyStage};
-use forecall_stage::{Effects, Stage};
+use forecall_stage::{Effects, Pulse, Stage};
 use forecall_types::{
     Anomaly, EventTime, Lineage, Reading, RejectReason, SamplesRecord, SourceMark, SourcePartition,
+    SourcePulse, SourceTopic,
 };
 use proptest::prelude::*;
 
-use super::{key, noise, record, run, source, stage};
+use super::{domain, key, noise, record, run, source, stage};
 
 const SERIES: [&str; 3] = ["a", "b", "c"];
 
@@ -87,6 +88,41 @@ fn shuffled(samples: &[(i64, usize, f64)], late: f64, seed: u64) -> Vec<(i64, us
     keyed.into_iter().map(|(_, s)| s).collect()
 }
 
+/// The records of two source partitions as `detect` gets them, read in turns; both are heard of before the first one.
+fn rekeyed(by_source: &[Vec<SamplesRecord>; 2], turns: &mut dyn Iterator<Item = bool>) -> Vec<SamplesRecord> {
+    let settings = Arc::new(RekeySettings {
+        partitions: 1,
+        ..RekeySettings::default()
+    });
+    let mut rekeys = [0, 1].map(|p| RekeyStage::new(Arc::clone(&settings), source(p), domain()));
+    let mut waiting = by_source.each_ref().map(|records| records.iter());
+    let mut input = Vec::new();
+    let mut effects = Effects::default();
+    let topics = [SourceTopic {
+        topic: Arc::from("telemetry"),
+        partitions: 2,
+    }];
+    let unknown = Pulse {
+        at: EventTime::from_secs(0),
+        next_offset: 0,
+        caught_up: false,
+        idle: false,
+        looked_at: None,
+        topics: &topics,
+    };
+    rekeys[0].pulse(unknown, &mut effects);
+    let mut order: Vec<usize> = turns.map(usize::from).collect();
+    order.extend(std::iter::repeat_n(0, 800));
+    order.extend(std::iter::repeat_n(1, 800));
+    for place in order {
+        if let Some(next) = waiting[place].next() {
+            rekeys[place].step(next, &mut effects);
+        }
+        input.extend(effects.drain().0.map(|r| r.record));
+    }
+    input
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -145,27 +181,30 @@ proptest! {
             by_source[place].push(one);
         }
         let run = |turns: &mut dyn Iterator<Item = bool>| {
-            let settings_of_rekey = Arc::new(RekeySettings { partitions: 1, ..RekeySettings::default() });
-            let mut rekeys = [0, 1].map(|p| RekeyStage::new(Arc::clone(&settings_of_rekey), source(p)));
-            let mut waiting = by_source.each_ref().map(|records| records.iter());
-            let mut detect = stage(settings());
-            let mut input = Vec::new();
-            // Both sources are known from the start: one that was never heard of can hold nobody up.
-            let mut order: Vec<usize> = vec![0, 1];
-            order.extend(turns.map(usize::from));
-            order.extend(std::iter::repeat_n(0, 400));
-            order.extend(std::iter::repeat_n(1, 400));
-            for place in order {
-                let Some(next) = waiting[place].next() else { continue };
-                let mut effects = Effects::default();
-                rekeys[place].step(next, &mut effects);
-                input.extend(effects.drain().0.map(|r| r.record));
-            }
-            anomalies_of(&mut detect, &input)
+            anomalies_of(&mut stage(settings()), &rekeyed(&by_source, turns))
         };
         let want = run(&mut (0..700).map(|i| i % 2 == 1));
         let got = run(&mut turns.iter().copied());
         prop_assert!(got.1.is_empty(), "{:?}", got.1);
+        prop_assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_source_whose_clock_is_wrong_changes_nothing_for_the_others(wild in wild(), skew in -7_200_i64..280, turns in proptest::collection::vec(any::<bool>(), 700)) {
+        let samples = samples(&wild);
+        let (want, _) = anomalies_of(&mut stage(settings()), &records(&samples));
+        // What it measures is wild; it holds the others up, or is held up, and that is all.
+        let mut skewed = Vec::new();
+        for (offset, (at, _, value)) in (0_i64..).zip(&samples) {
+            let row = (key("skewed", "", "z"), at + skew, Reading::Gauge(*value * f64::from(1 + u8::from(offset % 40 > 30) * 9)));
+            let mut one = record(offset, *at, &[row]);
+            one.origin.partition = 1;
+            skewed.push(one);
+        }
+        let input = rekeyed(&[records(&samples), skewed], &mut turns.iter().copied());
+        let (mut got, refused) = anomalies_of(&mut stage(settings()), &input);
+        got.retain(|anomaly| &*anomaly.series.metric == "m");
+        prop_assert!(refused.is_empty(), "{refused:?}");
         prop_assert_eq!(got, want);
     }
 
@@ -176,7 +215,13 @@ proptest! {
         let mut highest = i64::MIN;
         for (partition, newest, idle) in marks {
             let source = SourcePartition { topic: Arc::from("t"), partition };
-            sources.mark(&SourceMark { source, newest: EventTime::from_secs(newest), idle });
+            let pulse = idle.then(|| SourcePulse {
+                caught_up: true,
+                silent_until: Some(EventTime::MAX),
+                topics: Vec::new(),
+            });
+            let newest_read = Some(EventTime::from_secs(newest));
+            sources.mark(&SourceMark { source, newest: newest_read, pulse }, EventTime::from_secs(0));
             sources.advance(std::time::Duration::from_secs(lateness));
             let mark = known.entry(partition).or_insert((newest, idle));
             *mark = (mark.0.max(newest), idle);
@@ -205,7 +250,7 @@ proptest! {
         let n = f64::from(u32::try_from(part.len()).unwrap());
         let (mean_t, mean_v) = (part.iter().map(|p| p.0).sum::<f64>() / n, part.iter().map(|p| p.1).sum::<f64>() / n);
         let over: f64 = part.iter().map(|p| (p.0 - mean_t) * (p.1 - mean_v)).sum();
-        let under: f64 = part.iter().map(|p| (p.0 - mean_t).powi(2)).sum();
+        let under: f64 = part.iter().map(|p| (p.0 - mean_t) * (p.0 - mean_t)).sum();
         let naive = if under > 0.0 { over / under } else { 0.0 };
         let values: Vec<f64> = recent.values().rev().map(f64::from).collect();
         let origin = EventTime::from_secs(kept[0].0);

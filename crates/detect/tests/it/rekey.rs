@@ -5,7 +5,7 @@ use forecall_stage::{Effects, Pulse, Stage};
 use forecall_types::{EventTime, Reading, SamplesRecord};
 use proptest::prelude::*;
 
-use super::{key, record, run, source, stage};
+use super::{domain, key, record, run, source, stage};
 
 fn rekey(stage: &mut RekeyStage, records: &[SamplesRecord]) -> Vec<Rekeyed> {
     let mut effects = Effects::default();
@@ -28,7 +28,7 @@ proptest! {
         let rows: Vec<_> = rows.into_iter()
             .map(|(entity, at)| (key("m", "", &format!("e{entity}")), at, Reading::Gauge(1.0)))
             .collect();
-        let out = rekey(&mut RekeyStage::new(settings(partitions), source(0)), &[record(7, 100, &rows)]);
+        let out = rekey(&mut RekeyStage::new(settings(partitions), source(0), domain()), &[record(7, 100, &rows)]);
         let mut got = 0;
         for rekeyed in &out {
             for row in rekeyed.record.batch.rows() {
@@ -45,7 +45,7 @@ proptest! {
 
 #[test]
 fn marks_go_everywhere_once_a_second_and_idleness_with_the_pulse() {
-    let mut stage = RekeyStage::new(settings(3), source(1));
+    let mut stage = RekeyStage::new(settings(3), source(1), domain());
     let point = |offset, at| record(offset, 1_000, &[(key("m", "", "a"), at, Reading::Gauge(1.0))]);
     assert_eq!(rekey(&mut stage, &[point(0, 100)]).len(), 3, "the first mark");
     assert_eq!(rekey(&mut stage, &[point(1, 100)]).len(), 1, "not a second later");
@@ -56,29 +56,39 @@ fn marks_go_everywhere_once_a_second_and_idleness_with_the_pulse() {
     );
     let out = rekey(&mut stage, &[point(3, 101)]);
     assert_eq!(out.len(), 3);
-    assert_eq!(out[0].record.marks[0].newest, EventTime::from_secs(101));
+    assert_eq!(out[0].record.marks[0].newest, Some(EventTime::from_secs(101)));
 
     let saved = stage.save().unwrap();
     let stage = RekeyStage::load(settings(3), &saved).unwrap();
-    let pulse = |idle| {
+    let says = |stage: &RekeyStage, idle, caught_up| {
         let mut effects = Effects::default();
         let pulse = Pulse {
+            at: EventTime::from_secs(900),
             next_offset: 4,
-            caught_up: true,
+            caught_up,
             idle,
+            looked_at: Some(EventTime::from_secs(899)),
+            topics: &[],
         };
         stage.pulse(pulse, &mut effects);
-        effects.drain().0.collect::<Vec<_>>()
+        let said: Vec<_> = effects.drain().0.collect();
+        assert_eq!(said.len(), 3);
+        let pulse = said[0].record.marks[0].pulse.clone().unwrap();
+        assert_eq!(pulse.caught_up, caught_up);
+        pulse.silent_until.map(|until| until.secs())
     };
-    assert!(pulse(false).is_empty());
-    assert!(pulse(true).iter().all(|r| r.record.marks[0].idle) && pulse(true).len() == 3);
+    assert_eq!(says(&stage, false, true), None, "it may just be slow");
+    assert_eq!(says(&stage, true, true), Some(899));
+    let empty = RekeyStage::new(settings(3), source(1), domain());
+    assert_eq!(says(&empty, false, true), Some(899), "nobody is to be waited for");
+    assert_eq!(says(&empty, false, false), None, "not read yet");
     assert_eq!(stage.save().unwrap(), saved, "a pulse changes nothing");
 }
 
 #[test]
 fn detect_waits_for_the_slowest_source() {
-    let mut fast = RekeyStage::new(settings(1), source(0));
-    let mut slow = RekeyStage::new(settings(1), source(1));
+    let mut fast = RekeyStage::new(settings(1), source(0), domain());
+    let mut slow = RekeyStage::new(settings(1), source(1), domain());
     let mut detect = stage(DetectSettings {
         emit_scores: true,
         ..DetectSettings::default()

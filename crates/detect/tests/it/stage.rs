@@ -287,9 +287,12 @@ fn a_pulse_tells_every_domain_how_far_it_is() {
     run(&mut stage, &[point(100), point(200)]);
     let mut effects = Effects::default();
     let pulse = Pulse {
+        at: EventTime::from_secs(200),
         next_offset: 201,
         caught_up: true,
         idle: false,
+        looked_at: None,
+        topics: &[],
     };
     stage.pulse(pulse, &mut effects);
     let [DetectOutput::Heartbeat(beat)] = effects.outputs() else {

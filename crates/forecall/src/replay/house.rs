@@ -70,6 +70,7 @@ pub(super) struct House {
     scores: Arc<Mutex<Vec<ScoredSample>>>,
     grid: Duration,
     idle: Duration,
+    lateness: Duration,
     now: EventTime,
 }
 
@@ -114,6 +115,7 @@ impl House {
             scores,
             grid,
             idle: Duration::from_secs(settings.state.idle_seconds),
+            lateness: Duration::from_secs(u64::from(settings.detect.lateness_seconds)),
             now,
         })
     }
@@ -198,7 +200,8 @@ impl House {
     /// steps are judged too.
     pub(super) fn finish(&mut self) -> anyhow::Result<Vec<ScoredSample>> {
         self.pipeline.finish()?;
-        let end = self.now.plus(self.idle).plus(2 * self.grid);
+        // Silence is known up to the heartbeat before, and told less the lateness.
+        let end = self.now.plus(self.idle).plus(3 * self.grid).plus(self.lateness);
         while self.now < end {
             self.beat(self.now.plus(self.grid))?;
         }

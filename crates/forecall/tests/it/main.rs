@@ -6,4 +6,5 @@
     reason = "tests: a failure is the answer"
 )]
 
+mod machine;
 mod replay;

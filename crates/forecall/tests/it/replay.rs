@@ -30,7 +30,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Every file of a folder by name.
-fn all(folder: &Path) -> BTreeMap<String, String> {
+pub(crate) fn all(folder: &Path) -> BTreeMap<String, String> {
     fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -42,7 +42,7 @@ fn all(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// A day of a sample a minute around 20 with a small fixed pattern, 80 from minute 1,000 to 1,059.
-fn day() -> String {
+pub(crate) fn day() -> String {
     let mut csv = "timestamp,value\n".to_owned();
     for minute in 0..1_440 {
         let value = if (1_000..1_060).contains(&minute) { 80 } else { 20 };

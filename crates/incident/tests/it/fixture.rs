@@ -152,6 +152,7 @@ impl Run {
                 next_offset: 0,
                 watermark: Watermark::at(minute(rest[1])),
                 idle: rest.contains(&"idle"),
+                silent_until: None,
                 caught_up: true,
             }),
             "open" | "move" | "close" => CorrelateEntry::Anomaly(Box::new(self.anomaly(at, verb, rest))),

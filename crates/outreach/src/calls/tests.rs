@@ -130,7 +130,7 @@ fn called_by(seconds: f64, total: f64) -> f64 {
 /// First calls and three rounds of repeats after half an hour each.
 fn contacts_by(seconds: f64, total: f64) -> f64 {
     (0..4)
-        .map(|r| 0.15_f64.powi(r) * called_by(seconds - 1800.0 * f64::from(r), total))
+        .map(|r| libm::pow(0.15, f64::from(r)) * called_by(seconds - 1800.0 * f64::from(r), total))
         .sum()
 }
 

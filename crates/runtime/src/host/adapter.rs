@@ -65,6 +65,11 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
+    /// Whether the stage's pulses name the topics of its group, and stand before the first effect of a partition.
+    fn names_topics(&self) -> bool {
+        false
+    }
+
     /// Whether the stage wants to be [told](Self::committed) of this record once it stands.
     fn watches(&self, record: &OutRecord) -> bool {
         let _ = record;

@@ -1,21 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use forecall_log::{Assignment, Committed, Handler, OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Checkpoint, Counts, Digest, Stage};
-use forecall_types::{EventTime, Fingerprint, Reject, RejectReason};
+use forecall_types::{EventTime, Fingerprint, Reject, RejectReason, SourceTopic};
 use tracing::{info, warn};
 
-use crate::host::planner::{Parked, Plan, Planner};
+use crate::host::owned::Owned;
+use crate::host::planner::{Plan, Planner};
 use crate::host::progress::Progress;
 use crate::host::{Adapter, HostError, InputOf, Part};
 use crate::snapshots::Superseded;
-
-/// A partition given back comes back within a rebalance or two, or another process has it; its memory is worth keeping for
-/// as long as a rolling restart takes.
-const PARKED_FOR: Duration = Duration::from_secs(120);
 
 /// One record gathered: decoded while its bytes were at hand.
 pub(super) struct Gathered<A: Adapter> {
@@ -54,8 +50,12 @@ pub(super) struct Hosted<A: Adapter> {
     pub(super) is_held: bool,
     /// Offsets that are left out, because `step` has panicked on them twice.
     pub(super) skips: BTreeSet<i64>,
-    /// When the last record came, by the host's clock.
+    /// When the last record came, or nobody looked for one, by the host's clock.
     pub(super) last_record_at: EventTime,
+    /// The last pulse; whoever has just become the owner has not looked yet.
+    pub(super) looked_at: Option<EventTime>,
+    /// What is to stand before its first effect does, or need not.
+    pub(super) announced: bool,
     pub(super) last_tick: EventTime,
     pub(super) saved_at: EventTime,
     pub(super) saved_offset: i64,
@@ -86,14 +86,16 @@ impl<A: Adapter> Hosted<A> {
 /// What the host keeps of its partitions, and the handler the log talks to.
 pub(super) struct Hosting<A: Adapter> {
     pub(super) adapter: Arc<A>,
-    pub(super) planner: Arc<Planner>,
+    pub(super) planner: Arc<Planner<A>>,
     /// Digest of the adapter's settings, taken once: some settings are large.
     pub(super) settings: Fingerprint,
     pub(super) metrics: Metrics,
     pub(super) now: EventTime,
-    pub(super) owned: BTreeMap<TopicPartition, Hosted<A>>,
-    /// Memories of partitions we have lost, and when: they may come back unchanged.
-    parked: BTreeMap<TopicPartition, (EventTime, Hosted<A>)>,
+    pub(super) owned: Owned<Hosted<A>>,
+    /// Topics of the group, for stages that name them.
+    pub(super) topics: Vec<SourceTopic>,
+    /// Partitions came or went since the topics were counted.
+    pub(super) has_changed: bool,
     /// A partition was given back since this was looked at last.
     pub(super) has_lost: bool,
     /// Which of those given back had effects in a batch that is held.
@@ -105,34 +107,20 @@ pub(super) struct Hosting<A: Adapter> {
 }
 
 impl<A: Adapter> Hosting<A> {
-    pub(super) fn new(adapter: Arc<A>, planner: Arc<Planner>, metrics: Metrics) -> Self {
+    pub(super) fn new(adapter: Arc<A>, planner: Arc<Planner<A>>, metrics: Metrics) -> Self {
         Self {
             settings: adapter.settings_digest(),
             adapter,
             planner,
             metrics,
             now: EventTime::MIN,
-            owned: BTreeMap::new(),
-            parked: BTreeMap::new(),
+            owned: Owned::default(),
+            topics: Vec::new(),
+            has_changed: true,
             has_lost: false,
             lost_held: BTreeSet::new(),
             failed: None,
             read: BTreeMap::new(),
-        }
-    }
-
-    /// Forgets memories of partitions that haven't come back.
-    pub(super) fn forget_parked(&mut self) {
-        let now = self.now;
-        let stale: Vec<_> = self
-            .parked
-            .iter()
-            .filter(|(_, (since, _))| now.since(*since) >= PARKED_FOR)
-            .map(|(partition, _)| partition.clone())
-            .collect();
-        for partition in stale {
-            self.planner.forget(&partition);
-            self.parked.remove(&partition);
         }
     }
 
@@ -156,6 +144,8 @@ impl<A: Adapter> Hosting<A> {
             is_held: false,
             skips: BTreeSet::new(),
             last_record_at: self.now,
+            looked_at: None,
+            announced: false,
             last_tick: EventTime::MIN,
             saved_at: self.now,
             saved_offset: 0,
@@ -165,12 +155,11 @@ impl<A: Adapter> Hosting<A> {
     }
 
     fn take_over(&mut self, partition: &TopicPartition) -> Result<(Hosted<A>, &'static str), HostError> {
-        let (committed, plan) = self.planner.take(partition);
-        let parked = self.parked.remove(partition);
+        let (committed, plan, parked) = self.planner.take(partition);
         match plan {
             Plan::Failed(error) => Err(error),
             Plan::Parked => match parked {
-                Some((_, hosted)) => Ok((hosted, "parked")),
+                Some(hosted) => Ok((hosted, "parked")),
                 None => Ok((self.fresh(partition, committed), "fresh")),
             },
             Plan::Fresh => Ok((self.fresh(partition, committed), "fresh")),
@@ -229,6 +218,10 @@ impl<A: Adapter> Handler for Hosting<A> {
                 );
                 info!(stage = A::Stage::NAME, %partition, how, from, to, "partition taken over");
                 self.metrics.inc(Metric::RestoresTotal, &[A::Stage::NAME, how], 1);
+                // While another had it, or nobody, we didn't look.
+                (hosted.last_record_at, hosted.looked_at) = (self.now, None);
+                hosted.announced = !self.adapter.names_topics();
+                self.has_changed = true;
                 self.owned.insert(partition.clone(), hosted);
             }
             Err(error) => self.failed = self.failed.take().or(Some(error)),
@@ -240,7 +233,7 @@ impl<A: Adapter> Handler for Hosting<A> {
             return;
         };
         info!(stage = A::Stage::NAME, %partition, lost, "partition given back");
-        self.has_lost = true;
+        (self.has_lost, self.has_changed) = (true, true);
         hosted.gathered.clear();
         if hosted.is_held {
             self.lost_held.insert(partition.clone());
@@ -249,22 +242,12 @@ impl<A: Adapter> Handler for Hosting<A> {
         // What was stepped and not committed is kept with its effects: if the partition comes back and nobody has committed
         // anything meanwhile, this memory is still the newest there is.
         if hosted.tainted.is_none() && !hosted.restoring && hosted.next_offset > 0 {
-            let parked = Parked {
-                committed: hosted.committed.clone(),
-                next_offset: hosted.next_offset,
-            };
-            self.planner.park(partition, parked);
-            self.parked.insert(partition.clone(), (self.now, hosted));
+            self.planner.park(partition, self.now, hosted);
         }
     }
 
     fn record(&mut self, record: &RecordRef<'_>) {
-        // A handful of partitions: comparing them costs less than making a key to look one up by.
-        let found = self
-            .owned
-            .iter_mut()
-            .find(|(p, _)| p.partition == record.partition && *p.topic == *record.topic);
-        let Some((partition, hosted)) = found else {
+        let Some((partition, hosted)) = self.owned.find(record.topic, record.partition) else {
             let partition = TopicPartition::new(record.topic, record.partition);
             warn!(stage = A::Stage::NAME, %partition, "a record of a partition that isn't ours was left alone");
             return;

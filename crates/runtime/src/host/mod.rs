@@ -3,9 +3,11 @@
 mod adapter;
 mod commit;
 mod hosted;
+mod owned;
 mod pause;
 mod planner;
 mod progress;
+mod pulse;
 mod saver;
 mod sink;
 mod stepper;

@@ -1,11 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use forecall_log::{ChooseStart, Committed, Start, TopicPartition, crash};
 use forecall_stage::{Snapshot, Stage};
+use forecall_types::EventTime;
 use tracing::error;
 
-use crate::host::{HostError, Sink};
+use crate::host::hosted::Hosted;
+use crate::host::{Adapter, HostError, Sink};
 use crate::snapshots::SnapshotStore;
 
 /// A record on which `step` panics so often is left out: the first time may have been another cause.
@@ -26,62 +29,56 @@ pub(crate) enum Plan {
     Failed(HostError),
 }
 
-/// A memory the host keeps of a partition it has lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parked {
-    /// What was committed then: as long as it still is, nobody has gone on.
-    pub(crate) committed: Option<Committed>,
-    /// How far the memory is.
-    pub(crate) next_offset: i64,
-}
+/// A partition given back comes back within a rebalance or two, or another process has it; its memory is worth keeping for
+/// as long as a rolling restart takes.
+const PARKED_FOR: Duration = Duration::from_secs(120);
 
 /// Chooses the start offset inside the rebalance and keeps what it chose for the host.
-pub(crate) struct Planner {
-    stage: &'static str,
-    version: u32,
-    stateless: bool,
+pub(crate) struct Planner<A: Adapter> {
     sink: Arc<dyn Sink>,
     snapshots: SnapshotStore,
-    state: Mutex<State>,
+    state: Mutex<State<A>>,
 }
 
-#[derive(Default)]
-struct State {
-    /// What the host keeps of partitions it has lost.
-    parked: BTreeMap<TopicPartition, Parked>,
+struct State<A: Adapter> {
+    /// Memories of partitions the host has lost, and since when: as long as nobody has committed anything there, they are the
+    /// newest there are.
+    parked: BTreeMap<TopicPartition, (EventTime, Hosted<A>)>,
     plans: BTreeMap<TopicPartition, (Option<Committed>, Plan)>,
 }
 
-impl Planner {
-    /// For the stage `S`.
-    pub(crate) fn new<S: Stage>(sink: Arc<dyn Sink>, snapshots: SnapshotStore) -> Self {
+impl<A: Adapter> Planner<A> {
+    pub(crate) fn new(sink: Arc<dyn Sink>, snapshots: SnapshotStore) -> Self {
         Self {
-            stage: S::NAME,
-            version: S::VERSION,
-            stateless: S::STATELESS,
             sink,
             snapshots,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                parked: BTreeMap::new(),
+                plans: BTreeMap::new(),
+            }),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the host keeps the memory of a lost partition.
-    pub(crate) fn park(&self, partition: &TopicPartition, parked: Parked) {
-        self.state().parked.insert(partition.clone(), parked);
+    /// Keeps the memory of a lost partition, in case it comes back unchanged.
+    pub(super) fn park(&self, partition: &TopicPartition, since: EventTime, hosted: Hosted<A>) {
+        self.state().parked.insert(partition.clone(), (since, hosted));
     }
 
-    /// Notes that the host keeps it no longer.
-    pub(crate) fn forget(&self, partition: &TopicPartition) {
-        self.state().parked.remove(partition);
+    /// Forgets memories of partitions that haven't come back; not those that were just chosen.
+    pub(crate) fn forget_parked(&self, now: EventTime) {
+        let mut state = self.state();
+        let State { parked, plans } = &mut *state;
+        parked
+            .retain(|partition, (since, _)| now.since(*since) < PARKED_FOR || plans.contains_key(partition));
     }
 
     /// Offsets of a partition that are left out.
     pub(crate) fn skips(&self, partition: &TopicPartition) -> Result<BTreeSet<i64>, HostError> {
-        let panics = self.snapshots.panics(self.stage, partition)?;
+        let panics = self.snapshots.panics(A::Stage::NAME, partition)?;
         Ok(panics
             .into_iter()
             .filter(|(_, times)| *times >= PANICS_MAX)
@@ -89,11 +86,12 @@ impl Planner {
             .collect())
     }
 
-    /// What was chosen for a partition.
-    pub(crate) fn take(&self, partition: &TopicPartition) -> (Option<Committed>, Plan) {
+    /// What was chosen for a partition, and the memory that was parked.
+    pub(super) fn take(&self, partition: &TopicPartition) -> (Option<Committed>, Plan, Option<Hosted<A>>) {
         let mut state = self.state();
-        state.parked.remove(partition);
-        state.plans.remove(partition).unwrap_or((None, Plan::Fresh))
+        let parked = state.parked.remove(partition).map(|(_, hosted)| hosted);
+        let (committed, plan) = state.plans.remove(partition).unwrap_or((None, Plan::Fresh));
+        (committed, plan, parked)
     }
 
     fn plan(
@@ -105,22 +103,22 @@ impl Planner {
             Ok(committed) => committed,
             Err(error) => return (None, Plan::Failed(error), Start::Earliest),
         };
-        let parked = self.state().parked.get(partition).cloned();
-        if let Some(parked) = parked.filter(|p| p.committed == committed) {
-            let start = Start::Offset(parked.next_offset);
-            return (committed, Plan::Parked, start);
+        let parked = self.state().parked.get(partition).and_then(|(_, hosted)| {
+            // Nobody has gone on meanwhile.
+            (hosted.committed == committed).then_some(hosted.next_offset)
+        });
+        if let Some(next_offset) = parked {
+            return (committed, Plan::Parked, Start::Offset(next_offset));
         }
         let Some(at) = &committed else {
             return (None, Plan::Fresh, Start::Earliest);
         };
-        if self.stateless {
+        if A::Stage::STATELESS {
             let start = Start::Offset(at.next_offset);
             return (committed, Plan::Stateless, start);
         }
-        match self
-            .snapshots
-            .newest(self.stage, self.version, partition, at.next_offset)
-        {
+        let (stage, version) = (A::Stage::NAME, A::Stage::VERSION);
+        match self.snapshots.newest(stage, version, partition, at.next_offset) {
             Ok(Some(snapshot)) => {
                 crash::point("restore_begun");
                 let start = Start::Offset(snapshot.header.next_offset);
@@ -132,11 +130,11 @@ impl Planner {
     }
 }
 
-impl ChooseStart for Planner {
+impl<A: Adapter> ChooseStart for Planner<A> {
     fn choose(&self, partition: &TopicPartition, in_group: Option<&Committed>) -> Start {
         let (committed, plan, start) = self.plan(partition, in_group);
         if let Plan::Failed(reason) = &plan {
-            error!(stage = self.stage, %partition, error = %reason, "the state can't be restored");
+            error!(stage = A::Stage::NAME, %partition, error = %reason, "the state can't be restored");
         }
         self.state().plans.insert(partition.clone(), (committed, plan));
         start

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_log::{GatherLimits, Log, LogError, Member, Membership, OutRecord, TopicPartition, crash};
-use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Effects, Pulse, Stage};
+use forecall_observe::Metrics;
+use forecall_stage::Stage;
 use forecall_types::EventTime;
 use tracing::info;
 
@@ -12,9 +12,10 @@ use crate::host::commit::Uncommitted;
 use crate::host::hosted::Hosting;
 use crate::host::pause::Pause;
 use crate::host::planner::Planner;
+use crate::host::pulse::announce;
 use crate::host::saver::Saver;
 use crate::host::stepper::Stepper;
-use crate::host::{Adapter, Effect, HostError, Sink};
+use crate::host::{Adapter, HostError, Sink};
 use crate::snapshots::SnapshotStore;
 
 /// Effects that wait for their commit at most: a few ten MiB of a stage that puts out as much as it reads.
@@ -91,7 +92,7 @@ pub struct Host<A: Adapter> {
     snapshots: SnapshotStore,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: HostSettings,
-    last_pulse: EventTime,
+    pub(super) last_pulse: EventTime,
     /// Ticks and heartbeats, not committed yet.
     pub(super) own: Vec<OutRecord>,
     /// What could not be committed because the sink is down; nothing else is done until it is.
@@ -115,7 +116,7 @@ impl<A: Adapter> Host<A> {
             metrics,
             settings,
         } = place;
-        let planner = Arc::new(Planner::new::<A::Stage>(Arc::clone(&sink), snapshots.clone()));
+        let planner = Arc::new(Planner::<A>::new(Arc::clone(&sink), snapshots.clone()));
         let member = log.join(membership, Arc::clone(&planner) as Arc<_>)?;
         let pause = Pause::new(A::Stage::NAME, metrics.clone());
         let hosting = Hosting::new(Arc::new(adapter), planner, metrics);
@@ -141,8 +142,10 @@ impl<A: Adapter> Host<A> {
     /// # Errors
     /// See [`HostError`]; the host must not be used further.
     pub fn turn(&mut self, wait: Duration) -> Result<bool, HostError> {
-        self.hosting.now = self.clock.now();
-        self.hosting.forget_parked();
+        let now = self.clock.now();
+        self.note_own_pause(now);
+        self.hosting.now = now;
+        self.hosting.planner.forget_parked(now);
         if self.held.is_some() {
             return self.turn_held(wait);
         }
@@ -162,6 +165,7 @@ impl<A: Adapter> Host<A> {
         }
         self.hosting.now = self.clock.now();
         self.check_tainted()?;
+        self.count_topics()?;
         let gathered = self.hosting.gathered();
         if gathered > 0 {
             crash::point("gathered");
@@ -222,6 +226,7 @@ impl<A: Adapter> Host<A> {
     fn step_all(&mut self) -> Result<(), HostError> {
         let adapter = Arc::clone(&self.hosting.adapter);
         let mut owned = std::mem::take(&mut self.hosting.owned);
+        let told = (self.hosting.now, self.hosting.topics.as_slice());
         let result = owned.iter_mut().try_for_each(|(partition, hosted)| {
             let mut stepper = Self::stepper(&self.hosting, adapter.as_ref(), &self.snapshots, partition);
             let mut gathered = std::mem::take(&mut hosted.gathered);
@@ -230,6 +235,7 @@ impl<A: Adapter> Host<A> {
             }
             for record in gathered.drain(..) {
                 stepper.finish_restore(hosted, record.offset)?;
+                announce(adapter.as_ref(), partition, hosted, told);
                 stepper.step(hosted, record)?;
             }
             // The room is used again.
@@ -294,84 +300,6 @@ impl<A: Adapter> Host<A> {
             self.waiting_since = None;
         }
         is_due
-    }
-
-    /// Heartbeats of the stages: told often enough, and at once when records were stepped.
-    fn add_pulses(&mut self) {
-        let now = self.hosting.now;
-        if now.since(self.last_pulse) < self.settings.pulse_every && self.last_pulse != EventTime::MIN {
-            return;
-        }
-        self.last_pulse = now;
-        self.count_gathered();
-        let mut effects = Effects::default();
-        for (partition, hosted) in &mut self.hosting.owned {
-            // One whose effects were dropped is ahead of what stands: its watermark would be a lie.
-            if hosted.restoring || hosted.tainted.is_some() {
-                continue;
-            }
-            let end = self.member.end_offset(partition);
-            let caught_up = end.is_none_or(|end| hosted.next_offset >= end);
-            let pulse = Pulse {
-                next_offset: hosted.next_offset,
-                caught_up,
-                // What waits to be read isn't silence, however long nothing of it was handed out.
-                idle: caught_up && now.since(hosted.last_record_at) >= self.settings.idle_after,
-            };
-            hosted.stage.pulse(pulse, &mut effects);
-            self.hosting.adapter.observe(partition, &hosted.stage, now);
-            let mut encoded = Vec::new();
-            let (outputs, _) = effects.drain();
-            for output in outputs {
-                if let Err(reject) = self.hosting.adapter.encode(partition, output, &mut encoded) {
-                    self.hosting.metrics.inc(
-                        Metric::RejectsTotal,
-                        &[A::Stage::NAME, reject.reason.as_str()],
-                        1,
-                    );
-                }
-            }
-            self.own.extend(encoded.into_iter().filter_map(Effect::published));
-        }
-    }
-
-    fn add_ticks(&mut self) {
-        let at = self.hosting.now.floor(self.settings.tick_every);
-        for (partition, hosted) in &mut self.hosting.owned {
-            if hosted.restoring || hosted.tainted.is_some() || at <= hosted.last_tick {
-                continue;
-            }
-            if let Some(tick) = self.hosting.adapter.tick(partition, at) {
-                hosted.last_tick = at;
-                self.own.push(tick);
-                let seconds = at.seconds_from(EventTime::default());
-                self.hosting
-                    .metrics
-                    .set(Metric::LastTickTimestampSeconds, &[A::Stage::NAME], seconds);
-            }
-        }
-    }
-
-    fn count_gathered(&mut self) {
-        let stage = A::Stage::NAME;
-        for (topic, (records, bytes)) in std::mem::take(&mut self.hosting.read) {
-            self.hosting
-                .metrics
-                .inc(Metric::RecordsTotal, &[stage, &topic], records);
-            self.hosting
-                .metrics
-                .inc(Metric::BytesTotal, &[stage, &topic], bytes);
-        }
-        for (partition, hosted) in &self.hosting.owned {
-            if let Some(end) = self.member.end_offset(partition) {
-                #[allow(clippy::cast_precision_loss, reason = "a gauge; exact to 2^53 records")]
-                let lag = (end - hosted.next_offset).max(0) as f64;
-                let number = partition.partition.to_string();
-                self.hosting
-                    .metrics
-                    .set(Metric::LagRecords, &[stage, &partition.topic, &number], lag);
-            }
-        }
     }
 
     /// Whether every partition has its memory back, and nothing is waited for that is down.

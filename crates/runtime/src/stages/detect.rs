@@ -31,7 +31,8 @@ impl Adapter for DetectAdapter {
     }
 
     fn create(&self, partition: &TopicPartition) -> DetectStage {
-        DetectStage::new(Arc::clone(&self.settings), source_of(partition))
+        let stage = DetectStage::new(Arc::clone(&self.settings), source_of(partition));
+        stage.of_domains(self.wiring.domains_on(&partition.topic))
     }
 
     fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<DetectStage, SnapshotError> {
@@ -70,9 +71,16 @@ impl Adapter for DetectAdapter {
     }
 
     fn observe(&self, partition: &TopicPartition, stage: &DetectStage, now: EventTime) {
+        let number = partition.partition.to_string();
+        #[allow(clippy::cast_precision_loss, reason = "a gauge; exact to 2^53")]
+        let gauge = |metric: Metric, count: u64| {
+            self.metrics
+                .set(metric, &[&partition.topic, &number], count as f64);
+        };
+        gauge(Metric::SeriesEvictedTotal, stage.evicted());
+        gauge(Metric::SamplesReleasedEarlyTotal, stage.released_early());
         let watermark = stage.watermark().time();
         if watermark > EventTime::MIN && watermark < EventTime::MAX {
-            let number = partition.partition.to_string();
             let behind = now.since(watermark).as_secs_f64();
             self.metrics.set(
                 Metric::WatermarkDelaySeconds,

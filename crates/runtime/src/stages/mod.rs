@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forecall_log::{OutRecord, RecordRef, TopicPartition, partition_of_key};
-use forecall_types::{Position, Reject, RejectReason, SamplesRecord};
+use forecall_types::{DomainName, Position, Reject, RejectReason, SamplesRecord};
 use forecall_wire::event::{DeadLetter, Encoded, TopicId};
 use forecall_wire::telemetry::{Decoded, PseudonymKey, RawRecord, Source, decode_reusing};
 
@@ -25,6 +25,8 @@ pub(crate) use rekey::{RekeyAdapter, source_of};
 pub(crate) struct Wiring {
     /// Sources by topic.
     pub(crate) sources: Arc<BTreeMap<String, Source>>,
+    /// Domain of what isn't said to be of another.
+    pub(crate) domain: DomainName,
     /// Names of forecall's own topics, made once: they are compared for every record.
     pub(crate) topics: Arc<BTreeMap<TopicId, Arc<str>>>,
     /// Over how many partitions of its own logs this process spreads keys: fixed at its start, whatever the topic does.
@@ -82,6 +84,27 @@ impl Wiring {
                 format!("no source is declared for topic {topic}"),
             )
         })
+    }
+
+    /// The domain of a topic's records.
+    pub(crate) fn domain_of(&self, topic: &str) -> DomainName {
+        let source = self.sources.get(topic);
+        source.map_or(&self.domain, |source| &source.domain).clone()
+    }
+
+    /// The domains of what `detect` reads on a topic.
+    pub(crate) fn domains_on(&self, topic: &str) -> impl Iterator<Item = &DomainName> {
+        let is_rekeyed = self.is_on(topic, TopicId::Samples);
+        let sources = self.sources.values().filter(|source| !source.format.is_calls());
+        sources
+            .filter(move |source| {
+                if is_rekeyed {
+                    !source.keyed
+                } else {
+                    *source.topic == *topic
+                }
+            })
+            .map(|source| &source.domain)
     }
 
     /// The points of a telemetry record, in the memory of one that is no longer needed.

@@ -26,7 +26,11 @@ impl Adapter for RekeyAdapter {
     }
 
     fn create(&self, partition: &TopicPartition) -> RekeyStage {
-        RekeyStage::new(Arc::clone(&self.settings), source_of(partition))
+        RekeyStage::new(
+            Arc::clone(&self.settings),
+            source_of(partition),
+            self.wiring.domain_of(&partition.topic),
+        )
     }
 
     fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<RekeyStage, SnapshotError> {
@@ -54,6 +58,10 @@ impl Adapter for RekeyAdapter {
             headers: Vec::new(),
         }));
         Ok(())
+    }
+
+    fn names_topics(&self) -> bool {
+        true
     }
 
     fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {

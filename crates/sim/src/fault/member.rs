@@ -211,6 +211,14 @@ impl Member for FaultyMember {
         self.inner.as_ref()?.end_offset(partition)
     }
 
+    fn partition_counts(&self) -> Result<Vec<(String, i32)>, LogError> {
+        let inner = self.inner.as_ref();
+        inner.map_or_else(
+            || Err(passing("the connection is gone")),
+            |inner| inner.partition_counts(),
+        )
+    }
+
     fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), LogError> {
         if paused {
             self.paused.insert(partition.clone());

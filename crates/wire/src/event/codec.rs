@@ -128,10 +128,13 @@ pub fn encode_heartbeat(inner: &types::Heartbeat) -> Result<Encoded, EncodeError
     let types::SourcePartition { topic, partition } = &inner.source;
     // Whatever the heartbeat says is in its revision: equal ids are equal heartbeats.
     let revision = format!(
-        "{}.{}{}{}",
+        "{}.{}{}{}{}",
         inner.next_offset,
         inner.watermark.time().nanos(),
         if inner.idle { ".idle" } else { "" },
+        inner
+            .silent_until
+            .map_or_else(String::new, |until| format!(".{}", until.nanos())),
         if inner.caught_up { ".caught_up" } else { "" },
     );
     let domain = inner.domain.as_str();

@@ -28,6 +28,8 @@ published! {
         watermark: Time = watermark,
         /// Nothing comes at present.
         idle: bool = idle,
+        /// Where nothing comes: up to when that is known, the allowed lateness taken off.
+        silent_until: Option<Time> = silent_until,
         /// The reader stands at the partition's end: only then is silence silence.
         caught_up: bool = caught_up,
     }

@@ -122,6 +122,7 @@ fn heartbeat() -> Heartbeat {
         next_offset: 120_432,
         watermark: Watermark::at(at(4)),
         idle: false,
+        silent_until: None,
         caught_up: true,
     }
 }

@@ -5,13 +5,17 @@
 //! indices) · domain · origin (topic, partition, offset) · appended_at · marks · keys (metric, unit, resource set,
 //! label set) · rows (key, time since the last row, kind byte, payload).
 //!
+//! A mark is topic, partition, a byte of flags, and what they say is there: newest time, time silent until, topics (count,
+//! then each topic and its partitions). [`VERSION_BEFORE`] is read too: its marks are topic, partition, newest time, idle.
+//!
 //! Refused points are not carried: they are counted where the source record was decoded. Unknown versions, indices out
 //! of range, bytes left over and numbers that aren't finite are `Malformed`.
 
 use std::collections::BTreeMap;
 
 use forecall_types::{
-    EventTime, Fingerprint, KeyView, LabelsView, Reading, Reject, RejectReason, SamplesRecord, Temporality,
+    EventTime, Fingerprint, KeyView, LabelsView, Reading, Reject, RejectReason, SamplesRecord, SourceMark,
+    SourceTopic, Temporality,
 };
 
 use self::input::Input;
@@ -19,12 +23,19 @@ use self::input::Input;
 mod input;
 
 /// First byte of a record. It begins no ASCII text, no JSON and no OTLP request, so that `auto` can tell.
-pub const VERSION: u8 = 0xf1;
+pub const VERSION: u8 = 0xf2;
+/// First byte of records that stand on the topic from before; nobody writes them any more.
+pub const VERSION_BEFORE: u8 = 0xf1;
 /// Rows of one record: ten times what a source record may hold by default.
 pub const ROWS_MAX: usize = 100_000;
 /// Labels of all keys together when each has its own copy: what bounds memory when few bytes name one large label set
 /// many times.
 const LABELS_OF_KEYS_MAX: usize = 3_000_000;
+
+const MARK_NEWEST: u8 = 1;
+const MARK_PULSE: u8 = 2;
+const MARK_CAUGHT_UP: u8 = 4;
+const MARK_SILENT: u8 = 8;
 
 const GAUGE: u8 = 0;
 const SUM: u8 = 1;
@@ -45,11 +56,7 @@ pub fn encode(record: &SamplesRecord) -> Vec<u8> {
     put_signed(&mut body, record.appended_at.nanos());
     put(&mut body, len(record.marks.len()));
     for mark in &record.marks {
-        let topic = tables.string(&mark.source.topic);
-        put(&mut body, topic);
-        put_signed(&mut body, i64::from(mark.source.partition));
-        put_signed(&mut body, mark.newest.nanos());
-        body.push(u8::from(mark.idle));
+        put_mark(&mut body, &mut tables, mark);
     }
     let mut keys: BTreeMap<(Fingerprint, &str), u64> = BTreeMap::new();
     let mut key_bytes = Vec::new();
@@ -148,6 +155,36 @@ const fn temporality_byte(temporality: Temporality) -> u8 {
     match temporality {
         Temporality::Cumulative => 0,
         Temporality::Delta => 1,
+    }
+}
+
+fn put_mark<'k>(out: &mut Vec<u8>, tables: &mut Tables<'k>, mark: &'k SourceMark) {
+    let topic = tables.string(&mark.source.topic);
+    put(out, topic);
+    put_signed(out, i64::from(mark.source.partition));
+    let silent_until = mark.pulse.as_ref().and_then(|pulse| pulse.silent_until);
+    let flags = [
+        (mark.newest.is_some(), MARK_NEWEST),
+        (mark.pulse.is_some(), MARK_PULSE),
+        (mark.pulse.as_ref().is_some_and(|p| p.caught_up), MARK_CAUGHT_UP),
+        (silent_until.is_some(), MARK_SILENT),
+    ];
+    out.push(
+        flags
+            .iter()
+            .filter(|(is, _)| *is)
+            .fold(0, |all, (_, flag)| all | flag),
+    );
+    for time in [mark.newest, silent_until].into_iter().flatten() {
+        put_signed(out, time.nanos());
+    }
+    if let Some(pulse) = &mark.pulse {
+        put(out, len(pulse.topics.len()));
+        for SourceTopic { topic, partitions } in &pulse.topics {
+            let topic = tables.string(topic);
+            put(out, topic);
+            put(out, u64::from(*partitions));
+        }
     }
 }
 

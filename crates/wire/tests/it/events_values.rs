@@ -159,16 +159,17 @@ fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         any::<i32>(),
         offset(),
         time(),
-        any::<bool>(),
+        proptest::option::of(time()),
         any::<bool>(),
     )
         .prop_map(
-            |(domain, topic, partition, next_offset, mark, idle, caught_up)| Heartbeat {
+            |(domain, topic, partition, next_offset, mark, silent_until, caught_up)| Heartbeat {
                 domain,
                 source: SourcePartition { topic, partition },
                 next_offset,
                 watermark: Watermark::at(mark),
-                idle,
+                idle: silent_until.is_some(),
+                silent_until,
                 caught_up,
             },
         )

@@ -208,7 +208,12 @@ impl Fleet {
         (0..len).for_each(|slot| self.start_if_down(slot));
     }
 
-    fn stop(&self, slot: usize) {
+    /// Ends a slot's process as it stands.
+    pub(crate) fn kill(&self, slot: usize) {
+        drop(self.take(slot));
+    }
+
+    pub(crate) fn stop(&self, slot: usize) {
         if let Some(process) = self.take(slot)
             && let Some(Err(error)) = unless_crashed(|| process.stop())
         {

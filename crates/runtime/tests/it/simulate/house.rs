@@ -14,7 +14,7 @@ use forecall_types::EventTime;
 
 use super::fleet::{Fleet, Process, Start};
 use super::house_check::compare;
-use super::house_input::{Chunk, PARTITIONS, RAW, START, TELEMETRY, chunks};
+use super::house_input::{Chunk, RAW, START, TELEMETRY, chunks};
 use super::tally_run::{Struck, metrics};
 
 const YAML: &str = r"
@@ -44,7 +44,21 @@ ledger:
 ";
 
 pub(crate) fn settings() -> Settings {
-    Settings::from_yaml("house", YAML).unwrap_or_else(|e| panic!("{e}"))
+    settings_with(&[])
+}
+
+/// Partitions of every topic.
+pub(crate) fn partitions(settings: &Settings) -> i32 {
+    i32::try_from(settings.topics.partitions).unwrap()
+}
+
+/// With some of their text replaced.
+pub(crate) fn settings_with(changes: &[(&str, &str)]) -> Settings {
+    let text = changes.iter().fold(YAML.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    Settings::from_yaml("house", &text).unwrap_or_else(|e| panic!("{e}"))
 }
 
 impl Process for Pipeline {
@@ -67,7 +81,7 @@ impl World {
     /// `detect` and `correlate`: how many processes there are of each.
     pub(crate) fn new(settings: &Settings, mut dice: Dice, (detect, correlate): (usize, usize)) -> Self {
         let (log, store) = (FaultyLog::new(dice.fork()), FaultyStore::new(dice.fork()));
-        let inputs = [TELEMETRY, RAW].map(|topic| TopicSpec::new(topic, PARTITIONS));
+        let inputs = [TELEMETRY, RAW].map(|topic| TopicSpec::new(topic, partitions(settings)));
         log.inner().create_topics(&inputs).unwrap();
         log.inner()
             .create_topics(&topic_specs(settings, &settings.topic_names()))
@@ -142,6 +156,32 @@ impl World {
         Self::quiet(settings, chunks, (1, 1), usize::MAX)
     }
 
+    /// As that, but every `every`th turn of all is a process's last one; another comes in its place.
+    pub(crate) fn killed(
+        settings: &Settings,
+        chunks: &[Chunk],
+        every: usize,
+        offset: usize,
+    ) -> Result<Self, String> {
+        let world = Self::new(settings, Dice::new(0), (1, 1));
+        world.fleet.log.gather_at_most(5);
+        world.fleet.calm();
+        let mut turns = offset;
+        for chunk in chunks {
+            world.write(chunk);
+            for turn in 0..8 {
+                world.fleet.turn(turn % 2);
+                turns += 1;
+                if turns % every == 0 {
+                    world.fleet.kill(turn % 2);
+                    world.fleet.start_if_down(turn % 2);
+                }
+            }
+        }
+        world.finish(chunks.last().map_or(START, |c| c.at))?;
+        Ok(world)
+    }
+
     /// As that, with so many processes and batches of so many records at most.
     pub(crate) fn quiet(
         settings: &Settings,
@@ -169,9 +209,6 @@ fn put(log: &InProcess, records: Vec<OutRecord>) {
     log.writer("world").unwrap().commit(&transaction).unwrap();
 }
 
-/// Chunks of input that are read before anything goes wrong.
-const WARM_UP: usize = 8;
-
 /// Runs one seed. What is wrong afterwards is the error.
 pub(crate) fn run(seed: u64) -> Result<Struck, String> {
     let mut dice = Dice::new(seed);
@@ -183,14 +220,9 @@ pub(crate) fn run(seed: u64) -> Result<Struck, String> {
     world.fleet.log.gather_at_most(batch);
     world.fleet.arm(false);
     world.fleet.start_all();
-    for (i, chunk) in chunks.iter().enumerate() {
+    world.fleet.arm(true);
+    for chunk in &chunks {
         world.write(chunk);
-        // A source that was never heard of can hold nobody up: all are heard of before anything goes wrong.
-        if i < WARM_UP {
-            world.fleet.settle();
-            continue;
-        }
-        world.fleet.arm(true);
         for _ in 0..dice.between(0, 12) {
             world.fleet.act();
             if let Some(wrong) = world.fleet.wrong() {

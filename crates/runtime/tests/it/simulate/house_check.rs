@@ -16,7 +16,8 @@ use forecall_wire::event::{
 use forecall_wire::telemetry::samples;
 
 use super::difference::same;
-use super::house_input::{PARTITIONS, RAW, TELEMETRY};
+use super::house::partitions;
+use super::house_input::{RAW, TELEMETRY};
 use super::house_read::{
     ANOMALIES, DEAD, INCIDENTS, SAMPLES, all, anomalies, bare, read, refused, rekeyed, text, told,
 };
@@ -32,12 +33,12 @@ pub(crate) fn compare(settings: &Settings, found: &InProcess, wanted: &InProcess
             refused(wanted)
         ));
     }
-    for (partition, source) in pairs() {
+    for (partition, source) in pairs(partitions(settings)) {
         let what = format!("{SAMPLES}/{partition} of {RAW}/{source}");
         let list = |log| rekeyed(log, partition, source);
         same(&what, &list(found), &list(wanted))?;
     }
-    for partition in 0..PARTITIONS {
+    for partition in 0..partitions(settings) {
         let what = format!("anomalies of {TELEMETRY}/{partition}");
         let list = |log| anomalies(log, |a| a.is_from(TELEMETRY, partition));
         same(&what, &list(found), &list(wanted))?;
@@ -56,8 +57,8 @@ pub(crate) fn compare(settings: &Settings, found: &InProcess, wanted: &InProcess
     Ok(())
 }
 
-fn pairs() -> impl Iterator<Item = (i32, i32)> {
-    (0..PARTITIONS).flat_map(|p| (0..PARTITIONS).map(move |s| (p, s)))
+fn pairs(count: i32) -> impl Iterator<Item = (i32, i32)> {
+    (0..count).flat_map(move |p| (0..count).map(move |s| (p, s)))
 }
 
 /// The anomalies that detect makes of a partition of the re-keyed topic, without any host.
@@ -88,7 +89,7 @@ fn detect_again(settings: &Settings, log: &InProcess, partition: i32) -> Vec<Str
 /// The incidents published are those that correlate makes of its log, without any host: same bytes, same order.
 fn incidents_stand(settings: &Settings, log: &InProcess) -> Result<(), String> {
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for partition in 0..PARTITIONS {
+    for partition in 0..partitions(settings) {
         let mut stage = CorrelateStage::new(Arc::clone(&settings.correlate));
         let mut effects = Effects::default();
         for record in read(log, ANOMALIES, partition) {

@@ -7,6 +7,7 @@ use forecall_sim::fault::Dice;
 
 /// 2026-01-05 08:00 UTC.
 pub(crate) const START: i64 = 1_767_600_000;
+/// Partitions of each topic, where nothing else is said.
 pub(crate) const PARTITIONS: i32 = 2;
 /// Keyed by entity.
 pub(crate) const TELEMETRY: &str = "telemetry";
@@ -53,6 +54,11 @@ fn latency(dice: &mut Dice, step: i64, is_troubled: bool) -> f64 {
 
 /// The whole input. Neat: each sample once, at its time, and nothing else; else the same samples in some disorder.
 pub(crate) fn chunks(dice: &mut Dice, is_neat: bool) -> Vec<Chunk> {
+    chunks_on(PARTITIONS, dice, is_neat)
+}
+
+/// As that, on topics of so many partitions.
+pub(crate) fn chunks_on(partitions: i32, dice: &mut Dice, is_neat: bool) -> Vec<Chunk> {
     let (mut values, mut chance) = (dice.fork(), dice.fork());
     let mut chunks: Vec<Chunk> = (0..STEPS + 3)
         .map(|step| Chunk {
@@ -74,11 +80,11 @@ pub(crate) fn chunks(dice: &mut Dice, is_neat: bool) -> Vec<Chunk> {
             } else {
                 (RAW, "IR-07")
             };
-            let raw_partition = i32::try_from(values.below(2)).unwrap();
+            let raw_partition = i32::try_from(values.below(u64::try_from(partitions).unwrap())).unwrap();
             let partition = if topic == RAW {
                 raw_partition
             } else {
-                cell % PARTITIONS
+                cell % partitions
             };
             let value = latency(&mut values, step, cell != 3 && cell != 6);
             let text = sample(cell, region, at, value);
@@ -98,7 +104,7 @@ pub(crate) fn chunks(dice: &mut Dice, is_neat: bool) -> Vec<Chunk> {
             let odd = match chance.below(150) {
                 0 => at + TEN_YEARS,
                 // So late that no watermark of a run lies before it, once there is one.
-                1 if step > 10 => at - 3_600,
+                1 if step > 60 => at - 3_600,
                 _ => continue,
             };
             put(

@@ -10,7 +10,7 @@ use forecall_types::{Anomaly, CorrelateEntry, Lineage, Position};
 use forecall_wire::event::{decode_correlate_entry, decode_incident_event};
 use forecall_wire::telemetry::samples;
 
-use super::house_input::PARTITIONS;
+use super::house::partitions;
 
 pub(crate) const SAMPLES: &str = "forecall.samples.v1";
 pub(crate) const ANOMALIES: &str = "forecall.anomalies.v1";
@@ -55,13 +55,13 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What one source partition gave to one partition of the re-keyed topic; what was said while nothing came left out.
+/// What one source partition gave to one partition of the re-keyed topic; what its reader says from time to time left out.
 pub(crate) fn rekeyed(log: &InProcess, partition: i32, source: i32) -> Vec<String> {
     read(log, SAMPLES, partition)
         .into_iter()
         .filter_map(|r| {
             let record = samples::decode(&r.value?).unwrap();
-            let mine = record.origin.partition == source && record.marks.iter().all(|m| !m.idle);
+            let mine = record.origin.partition == source && record.marks.iter().all(|m| m.pulse.is_none());
             mine.then(|| format!("{record:?}"))
         })
         .collect()
@@ -72,7 +72,8 @@ pub(crate) struct Told(Box<Anomaly>);
 
 impl Told {
     pub(crate) fn is_of(&self, topic: &str) -> bool {
-        (0..PARTITIONS).any(|p| self.is_from(topic, p))
+        let range = self.0.lineage.ranges().first();
+        range.is_some_and(|r| *r.topic == *topic)
     }
 
     pub(crate) fn is_from(&self, topic: &str, partition: i32) -> bool {
@@ -126,7 +127,9 @@ pub(crate) fn told(log: &InProcess) -> Vec<String> {
 /// Points that detect refused in a topic: late, doubled, from the future.
 pub(crate) fn refused(settings: &Settings, log: &InProcess, topic: &str) -> u64 {
     let group = format!("{}.detect", settings.group);
-    let places: Vec<_> = (0..PARTITIONS).map(|p| TopicPartition::new(topic, p)).collect();
+    let places: Vec<_> = (0..partitions(settings))
+        .map(|p| TopicPartition::new(topic, p))
+        .collect();
     let committed = log.committed(&group, &places).unwrap();
     let counts = |c: forecall_log::Committed| c.metadata.parse::<Checkpoint>().unwrap().counts;
     committed

@@ -13,6 +13,7 @@ mod house;
 mod house_check;
 mod house_input;
 mod house_read;
+mod late_start;
 mod plant;
 mod same_bytes;
 mod tally;

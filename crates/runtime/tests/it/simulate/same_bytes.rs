@@ -4,9 +4,9 @@
 use forecall_sim::fault::Dice;
 
 use super::difference::same;
-use super::house::{World, settings};
+use super::house::{World, settings, settings_with};
 use super::house_check::compare;
-use super::house_input::{RAW, TELEMETRY, chunks};
+use super::house_input::{RAW, TELEMETRY, chunks, chunks_on};
 use super::house_read::{bare, told};
 
 #[test]
@@ -20,6 +20,31 @@ fn batches_and_processes_change_no_byte() {
             compare(&settings, world.log(), reference.log())
                 .unwrap_or_else(|e| panic!("seed {seed}, {processes} processes, batches of {batch}: {e}"));
         }
+    }
+}
+
+#[test]
+fn one_two_or_eight_partitions_a_process_change_no_byte() {
+    let settings = settings_with(&[("topics: { partitions: 2,", "topics: { partitions: 8,")]);
+    let chunks = chunks_on(8, &mut Dice::new(3), false);
+    let reference = World::undisturbed(&settings, &chunks).unwrap();
+    for (processes, batch) in [(8, 1), (4, 100), (1, 10_000)] {
+        let world = World::quiet(&settings, &chunks, (processes, processes), batch).unwrap();
+        compare(&settings, world.log(), reference.log())
+            .unwrap_or_else(|e| panic!("{processes} processes, batches of {batch}: {e}"));
+    }
+}
+
+/// Each time another turn is the last one of its process, which comes again with what it had committed and saved.
+#[test]
+fn a_kill_at_any_point_changes_no_byte() {
+    let settings = settings();
+    let chunks = chunks(&mut Dice::new(4), false);
+    let reference = World::undisturbed(&settings, &chunks).unwrap();
+    for offset in 0..7 {
+        let world = World::killed(&settings, &chunks, 7, offset).unwrap();
+        compare(&settings, world.log(), reference.log())
+            .unwrap_or_else(|e| panic!("killed at every seventh turn from {offset}: {e}"));
     }
 }
 

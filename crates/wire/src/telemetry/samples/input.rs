@@ -2,10 +2,13 @@ use std::sync::Arc;
 
 use forecall_types::{
     DomainName, EventTime, KeyIndex, LabelSpan, Position, Reading, Reject, SampleBatch, SamplesRecord,
-    SourceMark, SourcePartition, Span, Temporality,
+    SourceMark, SourcePartition, SourcePulse, SourceTopic, Span, Temporality,
 };
 
-use super::{EVENTS, GAUGE, HISTOGRAM, LABELS_OF_KEYS_MAX, ROWS_MAX, SUM, SUMMARY, VERSION, bad, too_many};
+use super::{
+    EVENTS, GAUGE, HISTOGRAM, LABELS_OF_KEYS_MAX, MARK_CAUGHT_UP, MARK_NEWEST, MARK_PULSE, MARK_SILENT,
+    ROWS_MAX, SUM, SUMMARY, VERSION, VERSION_BEFORE, bad, too_many,
+};
 use crate::telemetry::points::is_finite;
 
 /// The bytes not read yet. Nothing is allocated for more elements than there are bytes left to hold them.
@@ -133,9 +136,11 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn record(&mut self, spare: Option<SamplesRecord>) -> Result<SamplesRecord, Reject> {
-        if self.byte()? != VERSION {
-            return Err(bad("its version is not known"));
-        }
+        let is_before = match self.byte()? {
+            VERSION => false,
+            VERSION_BEFORE => true,
+            _ => return Err(bad("its version is not known")),
+        };
         let (mut batch, mut marks, names) = match spare {
             Some(spare) => (spare.batch, spare.marks, Some((spare.domain, spare.origin.topic))),
             None => (SampleBatch::default(), Vec::new(), None),
@@ -159,7 +164,7 @@ impl<'a> Input<'a> {
             offset: self.signed()?,
         };
         let appended_at = EventTime::from_nanos(self.signed()?);
-        self.marks(&strings, &mut marks)?;
+        self.marks(is_before, &strings, &mut marks)?;
         let keys = self.keys(&strings, &sets, &mut batch)?;
         self.rows(&keys, &mut batch)?;
         Ok(SamplesRecord {
@@ -171,18 +176,75 @@ impl<'a> Input<'a> {
         })
     }
 
-    fn marks(&mut self, strings: &[&'a str], marks: &mut Vec<SourceMark>) -> Result<(), Reject> {
-        for _ in 0..self.count(4)? {
-            marks.push(SourceMark {
-                source: SourcePartition {
-                    topic: Arc::from(*self.one_of(strings)?),
-                    partition: self.partition()?,
-                },
-                newest: EventTime::from_nanos(self.signed()?),
-                idle: self.flag()?,
+    fn marks(
+        &mut self,
+        is_before: bool,
+        strings: &[&'a str],
+        marks: &mut Vec<SourceMark>,
+    ) -> Result<(), Reject> {
+        for _ in 0..self.count(3)? {
+            let source = SourcePartition {
+                topic: Arc::from(*self.one_of(strings)?),
+                partition: self.partition()?,
+            };
+            marks.push(if is_before {
+                self.mark_before(source)?
+            } else {
+                self.mark(source, strings)?
             });
         }
         Ok(())
+    }
+
+    fn mark(&mut self, source: SourcePartition, strings: &[&'a str]) -> Result<SourceMark, Reject> {
+        let flags = self.byte()?;
+        let is = |flag: u8| flags & flag != 0;
+        let known = MARK_NEWEST | MARK_PULSE | MARK_CAUGHT_UP | MARK_SILENT;
+        if flags & !known != 0 || !is(MARK_PULSE) && (is(MARK_CAUGHT_UP) || is(MARK_SILENT)) {
+            return Err(bad("the flags of a mark make no sense"));
+        }
+        let newest = self.time_if(is(MARK_NEWEST))?;
+        let silent_until = self.time_if(is(MARK_SILENT))?;
+        let mut pulse = None;
+        if is(MARK_PULSE) {
+            let mut topics = Vec::new();
+            for _ in 0..self.count(2)? {
+                topics.push(SourceTopic {
+                    topic: Arc::from(*self.one_of(strings)?),
+                    partitions: u32::try_from(self.number()?)
+                        .map_err(|_| bad("a topic has too many partitions"))?,
+                });
+            }
+            pulse = Some(SourcePulse {
+                caught_up: is(MARK_CAUGHT_UP),
+                silent_until,
+                topics,
+            });
+        }
+        Ok(SourceMark {
+            source,
+            newest,
+            pulse,
+        })
+    }
+
+    /// A mark as it was written before: an idle source held nobody up, however long it had been so.
+    fn mark_before(&mut self, source: SourcePartition) -> Result<SourceMark, Reject> {
+        Ok(SourceMark {
+            source,
+            newest: self.time_if(true)?,
+            pulse: self.flag()?.then(|| SourcePulse {
+                caught_up: true,
+                silent_until: Some(EventTime::MAX),
+                topics: Vec::new(),
+            }),
+        })
+    }
+
+    fn time_if(&mut self, is_there: bool) -> Result<Option<EventTime>, Reject> {
+        is_there
+            .then(|| self.signed().map(EventTime::from_nanos))
+            .transpose()
     }
 
     fn keys(

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use forecall_types::{
     DomainName, EventTime, Labels, Position, Reading, RejectReason, SampleBatch, SamplesRecord, SeriesKey,
-    SourceMark, SourcePartition, Temporality,
+    SourceMark, SourcePartition, SourcePulse, SourceTopic, Temporality,
 };
 use forecall_wire::telemetry::{Format, samples};
 use proptest::prelude::*;
@@ -101,9 +101,40 @@ fn push(batch: &mut SampleBatch, key: &SeriesKey, at: i64, reading: &Owned) {
 }
 
 prop_compose! {
+    fn pulse()(
+        caught_up in any::<bool>(),
+        silent_until in prop::option::of(any::<i64>()),
+        topics in prop::collection::vec(("[tuv]", any::<u32>()), 0..3),
+    ) -> SourcePulse {
+        SourcePulse {
+            caught_up,
+            silent_until: silent_until.map(EventTime::from_nanos),
+            topics: topics
+                .into_iter()
+                .map(|(topic, partitions)| SourceTopic { topic: Arc::from(topic), partitions })
+                .collect(),
+        }
+    }
+}
+
+prop_compose! {
+    fn mark()(
+        (topic, partition) in ("[tu]", any::<i32>()),
+        newest in prop::option::of(any::<i64>()),
+        pulse in prop::option::of(pulse()),
+    ) -> SourceMark {
+        SourceMark {
+            source: SourcePartition { topic: Arc::from(topic), partition },
+            newest: newest.map(EventTime::from_nanos),
+            pulse,
+        }
+    }
+}
+
+prop_compose! {
     fn some_record()(
         rows in prop::collection::vec((("[mn]", "[su]?"), labels(), labels(), any::<i64>(), reading()), 0..30),
-        marks in prop::collection::vec(("[tu]", any::<i32>(), any::<i64>(), any::<bool>()), 0..4),
+        marks in prop::collection::vec(mark(), 0..4),
         (partition, offset, appended) in (any::<i32>(), any::<i64>(), any::<i64>()),
     ) -> SamplesRecord {
         let mut batch = SampleBatch::default();
@@ -116,11 +147,7 @@ prop_compose! {
             origin: Position { topic: Arc::from("otlp_metrics"), partition, offset },
             appended_at: EventTime::from_nanos(appended),
             batch,
-            marks: marks.into_iter().map(|(topic, partition, newest, idle)| SourceMark {
-                source: SourcePartition { topic: Arc::from(topic), partition },
-                newest: EventTime::from_nanos(newest),
-                idle,
-            }).collect(),
+            marks,
         }
     }
 }
@@ -239,4 +266,30 @@ fn a_point_of_one_series_takes_few_bytes() {
     };
     let bytes = samples::encode(&record).len();
     assert!(bytes < 100 * 16 + 100, "{bytes} bytes for 100 points");
+}
+
+/// What a log still holds from before an upgrade.
+#[test]
+fn marks_of_the_version_before_are_read() {
+    let mark = |idle: u8| {
+        let mut bytes = vec![samples::VERSION_BEFORE, 2, 3, b'i', b's', b'p', 1, b't', 0];
+        bytes.extend_from_slice(&[0, 1, 0, 10, 0, 1, 1, 6, 14, idle, 0, 0]);
+        samples::decode(&bytes).map(|record| record.marks)
+    };
+    let expected = |pulse| SourceMark {
+        source: SourcePartition {
+            topic: Arc::from("t"),
+            partition: 3,
+        },
+        newest: Some(EventTime::from_nanos(7)),
+        pulse,
+    };
+    assert_eq!(mark(0).unwrap(), [expected(None)]);
+    let idle = SourcePulse {
+        caught_up: true,
+        silent_until: Some(EventTime::MAX),
+        topics: Vec::new(),
+    };
+    assert_eq!(mark(1).unwrap(), [expected(Some(idle))]);
+    assert!(mark(2).is_err());
 }

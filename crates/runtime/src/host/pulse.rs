@@ -1,0 +1,154 @@
+use forecall_log::TopicPartition;
+use forecall_observe::Metric;
+use forecall_stage::{Effects, Pulse, Stage};
+use forecall_types::{EventTime, SourceTopic};
+
+use crate::host::hosted::Hosted;
+use crate::host::{Adapter, Effect, Host, HostError};
+
+/// A pulse of one partition, as effects.
+pub(super) fn pulse_of<A: Adapter>(
+    adapter: &A,
+    partition: &TopicPartition,
+    stage: &A::Stage,
+    pulse: Pulse<'_>,
+) -> (Vec<Effect>, Vec<forecall_types::Reject>) {
+    let mut effects = Effects::default();
+    stage.pulse(pulse, &mut effects);
+    let (outputs, _) = effects.drain();
+    let (mut encoded, mut refused) = (Vec::new(), Vec::new());
+    for output in outputs {
+        refused.extend(adapter.encode(partition, output, &mut encoded).err());
+    }
+    (encoded, refused)
+}
+
+impl<A: Adapter> Host<A> {
+    /// What nobody looked for is no silence: after a pause of our own it counts from now.
+    pub(super) fn note_own_pause(&mut self, now: EventTime) {
+        let before = self.hosting.now;
+        if before == EventTime::MIN || now.since(before) < self.settings.idle_after {
+            return;
+        }
+        for hosted in self.hosting.owned.values_mut() {
+            hosted.last_record_at = now;
+        }
+    }
+
+    /// Asks how many partitions the group's topics have, where the stage tells it and the group has changed.
+    pub(super) fn count_topics(&mut self) -> Result<(), HostError> {
+        if !self.hosting.has_changed || !self.hosting.adapter.names_topics() {
+            return Ok(());
+        }
+        let counts = self.member.partition_counts()?;
+        let topics = counts.into_iter().map(|(topic, partitions)| SourceTopic {
+            topic: topic.into(),
+            partitions: u32::try_from(partitions).unwrap_or(0),
+        });
+        self.hosting.topics = topics.collect();
+        self.hosting.has_changed = false;
+        Ok(())
+    }
+
+    /// Heartbeats of the stages: told often enough, and at once when records were stepped.
+    pub(super) fn add_pulses(&mut self) {
+        let now = self.hosting.now;
+        if now.since(self.last_pulse) < self.settings.pulse_every && self.last_pulse != EventTime::MIN {
+            return;
+        }
+        self.last_pulse = now;
+        self.count_gathered();
+        let hosting = &mut self.hosting;
+        for (partition, hosted) in &mut hosting.owned {
+            // One whose effects were dropped is ahead of what stands: its watermark would be a lie.
+            if hosted.restoring || hosted.tainted.is_some() {
+                continue;
+            }
+            // Where the end isn't known, it may be far away.
+            let end = self.member.end_offset(partition);
+            let caught_up = end.is_some_and(|end| hosted.next_offset >= end);
+            let silent_for = now.since(hosted.last_record_at);
+            let pulse = Pulse {
+                at: now,
+                next_offset: hosted.next_offset,
+                caught_up,
+                // What waits to be read isn't silence, however long nothing of it was handed out.
+                idle: caught_up && hosted.looked_at.is_some() && silent_for >= self.settings.idle_after,
+                looked_at: hosted.looked_at,
+                topics: &hosting.topics,
+            };
+            hosted.looked_at = Some(now);
+            let (encoded, refused) = pulse_of(hosting.adapter.as_ref(), partition, &hosted.stage, pulse);
+            hosting.adapter.observe(partition, &hosted.stage, now);
+            for reject in refused {
+                let labels = [A::Stage::NAME, reject.reason.as_str()];
+                hosting.metrics.inc(Metric::RejectsTotal, &labels, 1);
+            }
+            self.own.extend(encoded.into_iter().filter_map(Effect::published));
+        }
+    }
+
+    pub(super) fn add_ticks(&mut self) {
+        let at = self.hosting.now.floor(self.settings.tick_every);
+        for (partition, hosted) in &mut self.hosting.owned {
+            if hosted.restoring || hosted.tainted.is_some() || at <= hosted.last_tick {
+                continue;
+            }
+            if let Some(tick) = self.hosting.adapter.tick(partition, at) {
+                hosted.last_tick = at;
+                self.own.push(tick);
+                let seconds = at.seconds_from(EventTime::default());
+                self.hosting
+                    .metrics
+                    .set(Metric::LastTickTimestampSeconds, &[A::Stage::NAME], seconds);
+            }
+        }
+    }
+
+    pub(super) fn count_gathered(&mut self) {
+        let stage = A::Stage::NAME;
+        for (topic, (records, bytes)) in std::mem::take(&mut self.hosting.read) {
+            self.hosting
+                .metrics
+                .inc(Metric::RecordsTotal, &[stage, &topic], records);
+            self.hosting
+                .metrics
+                .inc(Metric::BytesTotal, &[stage, &topic], bytes);
+        }
+        for (partition, hosted) in self.hosting.owned.iter() {
+            if let Some(end) = self.member.end_offset(partition) {
+                #[allow(clippy::cast_precision_loss, reason = "a gauge; exact to 2^53 records")]
+                let lag = (end - hosted.next_offset).max(0) as f64;
+                let number = partition.partition.to_string();
+                self.hosting
+                    .metrics
+                    .set(Metric::LagRecords, &[stage, &partition.topic, &number], lag);
+            }
+        }
+    }
+}
+
+/// What is published before the first effect of a partition: whoever reads it knows then of all the others that he must wait
+/// for. A pulse like the others, and no part of the digest.
+pub(super) fn announce<A: Adapter>(
+    adapter: &A,
+    partition: &TopicPartition,
+    hosted: &mut Hosted<A>,
+    (at, topics): (EventTime, &[SourceTopic]),
+) {
+    if hosted.announced || hosted.restoring {
+        return;
+    }
+    hosted.announced = true;
+    let pulse = Pulse {
+        at,
+        next_offset: hosted.next_offset,
+        caught_up: false,
+        idle: false,
+        looked_at: None,
+        topics,
+    };
+    // A pulse of a few bytes isn't refused.
+    let (encoded, _) = pulse_of(adapter, partition, &hosted.stage, pulse);
+    hosted.pending.effects.extend(encoded);
+}
