@@ -661,7 +661,9 @@ mod tests {
     fn what_is_no_longer_kept_is_never_skipped_in_silence() {
         let (log, mut writer) = bed();
         let place = TopicPartition::new("in", 0);
-        ["a", "b", "c"].map(|value| put(writer.as_mut(), 0, value));
+        for value in ["a", "b", "c"] {
+            put(writer.as_mut(), 0, value);
+        }
         let mut first = member(&log, "m");
         gather(first.as_mut());
         first.begin_commit(read_to(0, 1)).unwrap();

@@ -132,24 +132,21 @@ fn what_may_have_gone_is_never_said_to_have_failed() {
     let mut ledger = planned(&desk, &[intent("int_1", ContactChannel::Email)]);
     lease(&mut ledger, 20);
     assert_eq!(
-        ledger
-            .settle(at(1_000), &StaleRules::default())
-            .unwrap()
-            .replanned,
+        ledger.settle(at(121), &StaleRules::default()).unwrap().replanned,
         1
     );
-    let again = lease(&mut ledger, 1_001).remove(0);
+    let again = lease(&mut ledger, 122).remove(0);
     assert!(again.in_doubt);
     let postponed = Outcome {
         kind: OutcomeKind::Postponed {
-            not_before: at(1_100),
+            not_before: at(125),
             reason: "busy",
             in_doubt: false,
         },
-        ..answer(&again, IntentState::Planned, 1_002)
+        ..answer(&again, IntentState::Planned, 123)
     };
     ledger.record(&postponed).unwrap();
-    ledger.erase(&again.intent.customer, at(1_050)).unwrap();
+    ledger.erase(&again.intent.customer, at(124)).unwrap();
     assert_eq!(states(&ledger), [IntentState::Unknown]);
 }
 
