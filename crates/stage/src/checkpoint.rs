@@ -167,7 +167,8 @@ impl FromStr for Checkpoint {
         let hex = |t: &str| {
             u128::from_str_radix(t, 16)
                 .ok()
-                .filter(|_| t.len() == 32)
+                // A sign would be taken for a number's.
+                .filter(|_| t.len() == 32 && !t.starts_with('+'))
                 .map(Fingerprint::from_u128)
         };
         Ok(Self {

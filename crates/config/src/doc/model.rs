@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::source::{Items, Shape, defaults, read};
-use crate::raw::{DirectorySettings, File, SourceSettings};
+use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
@@ -96,6 +96,10 @@ impl Model {
             ("QueueSettings", least::<QueueSettings>(json!({}))),
             ("BreakerSettings", least::<BreakerSettings>(json!({}))),
             ("DirectorySettings", least::<DirectorySettings>(json!({}))),
+            (
+                "S3Settings",
+                least::<S3Settings>(json!({"bucket": "b", "access_key_id": "k", "secret_access_key": "s"})),
+            ),
             (
                 "SmtpSettings",
                 least::<SmtpSettings>(json!({"host": "h", "from": "a@b"})),

@@ -299,12 +299,33 @@ fn an_object_store_is_spoken_to_in_the_open_only_on_this_machine() {
     };
     check(&with("http://127.0.0.1:9000"), expect!["no error"]);
     check(&with("https://store.example.ir"), expect!["no error"]);
-    check(&with("http://store.example.ir:9000"), expect![[r#""#]]);
-    check(&with("http://127.0.0.1:80@store.example.ir"), expect![[r#""#]]);
-    check(&with("store.example.ir"), expect![[r#""#]]);
+    check(
+        &with("http://store.example.ir:9000"),
+        expect![[r#"
+        f.yaml:8:17: state.store.s3.endpoint is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `store.example.ir:9000` needs `https://`
+            8 |       endpoint: http://store.example.ir:9000
+              |                 ^"#]],
+    );
+    check(
+        &with("http://127.0.0.1:80@store.example.ir"),
+        expect![[r#"
+        f.yaml:8:17: state.store.s3.endpoint is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `store.example.ir` needs `https://`
+            8 |       endpoint: http://127.0.0.1:80@store.example.ir
+              |                 ^"#]],
+    );
+    check(
+        &with("store.example.ir"),
+        expect![[r#"
+        f.yaml:8:17: state.store.s3.endpoint must be `https://host` or `https://host:port`
+            8 |       endpoint: store.example.ir
+              |                 ^"#]],
+    );
     check(
         "state:\n  store:\n    s3:\n      bucket: \"\"\n      access_key_id: me\n      secret_access_key: hush\n",
-        expect![[r#""#]],
+        expect![[r#"
+            f.yaml:6:26: `secret_access_key` is a secret and must not stand in the file: write `secret_access_key: ${env:NAME}` or `secret_access_key: ${file:/run/secrets/secret_access_key}`
+                6 |       secret_access_key: ***
+                  |                          ^"#]],
     );
 }
 

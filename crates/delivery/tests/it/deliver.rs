@@ -212,13 +212,17 @@ fn two_gateways_for_one_channel_are_refused() {
 #[test]
 fn an_answer_that_a_locked_ledger_did_not_take_is_kept_and_nobody_is_told_twice() {
     let desk = Desk::new(ContactChannel::Sms, 5);
-    let (blocker, path) = (desk.open(), Arc::new(Mutex::new(None)));
-    let held = Arc::clone(&path);
+    let settings = DeliverSettings {
+        record_group: 10,
+        ..DeliverSettings::default()
+    };
+    let (blocker, kept) = (desk.open(), Arc::new(Mutex::new(None)));
+    let held = Arc::clone(&kept);
     let meanwhile = move || {
         blocker.block_writers().unwrap();
         *held.lock().unwrap() = Some(blocker);
     };
-    let (mut deliverer, sent) = with(&desk, &[], DeliverSettings::default(), Some(Box::new(meanwhile)));
+    let (mut deliverer, sent) = with(&desk, &[], settings, Some(Box::new(meanwhile)));
     deliverer.ledger().wait_at_most(Duration::from_millis(1)).unwrap();
     for _ in 0..3 {
         let Err(DeliverError::Ledger(error)) = deliverer.run_once(at(20)) else {
@@ -227,7 +231,7 @@ fn an_answer_that_a_locked_ledger_did_not_take_is_kept_and_nobody_is_told_twice(
         assert!(error.may_pass(), "{error}");
     }
     assert_eq!(sent.lock().unwrap().len(), 5, "all went out before it was found");
-    drop(path.lock().unwrap().take());
+    drop(kept.lock().unwrap().take());
     // Long after every lease has run out: an answer that is known isn't in doubt.
     let report = deliverer.run_once(at(50_000)).unwrap();
     assert_eq!(report.total(IntentState::Accepted), 5);
