@@ -29,6 +29,7 @@ published! {
         /// Nothing comes at present.
         idle: bool = idle,
         /// Where nothing comes: up to when that is known, the allowed lateness taken off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         silent_until: Option<Time> = silent_until,
         /// The reader stands at the partition's end: only then is silence silence.
         caught_up: bool = caught_up,
