@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forecall_log::{ChooseStart, Committed, Start, TopicPartition, crash};
 use forecall_stage::{Snapshot, Stage};
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::host::{HostError, Sink};
 use crate::snapshots::SnapshotStore;
@@ -134,6 +134,7 @@ impl Planner {
 
 impl ChooseStart for Planner {
     fn choose(&self, partition: &TopicPartition, in_group: Option<&Committed>) -> Start {
+        debug!(stage = self.stage, %partition, "choosing where to begin");
         let (committed, plan, start) = self.plan(partition, in_group);
         if let Plan::Failed(reason) = &plan {
             error!(stage = self.stage, %partition, error = %reason, "the state can't be restored");
