@@ -8,8 +8,20 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
-use crate::{java, process, repo, test};
+use crate::{apt, java, process, repo, test};
 
+const NAMES: [&str; 10] = [
+    "decode",
+    "series",
+    "kafka",
+    "kafka-rate",
+    "kafka-rekey",
+    "kafka-commit",
+    "kafka-latency",
+    "kafka-recovery",
+    "bombs",
+    "instructions",
+];
 /// What is counted, and how many samples twice: the difference leaves the start and the making of the records out.
 const COUNTED: [(&str, u32, u32); 4] = [
     ("flat_json_decode", 12_000, 24_000),
@@ -17,13 +29,16 @@ const COUNTED: [(&str, u32, u32); 4] = [
     ("otlp_decode", 12_000, 24_000),
     ("otlp_decode_detect", 12_000, 24_000),
 ];
+const PLAIN_LIBC: &str = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM";
 const BASELINE: &str = "benches/instructions.json";
 /// A change of more than this share is told.
 const CHANGE_MAX: f64 = 0.02;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to measure: decode, series, kafka, instructions; all but the last for none.
+    /// What to measure: decode, series, kafka (or kafka-rate, kafka-rekey, kafka-commit, kafka-latency, kafka-recovery), bombs,
+    /// instructions; all but the last for none.
+    #[arg(value_parser = NAMES)]
     names: Vec<String>,
     /// A folder with recordings (`otlp/*.pb`), measured too.
     #[arg(long)]
@@ -37,6 +52,12 @@ pub(crate) struct Args {
     /// Records of flat JSON on the broker.
     #[arg(long, default_value_t = 3_000_000)]
     records: u32,
+    /// Passed on to single rows, see `cargo xtask bench kafka-latency -- --help`: `--rate 50000`, `--kills 20`, `--keys 1000000`.
+    #[arg(last = true)]
+    more: Vec<String>,
+    /// A broker that runs already; else one is started and thrown away.
+    #[arg(long)]
+    bootstrap: Option<String>,
     /// With `instructions`: fail where the counts differ from the committed ones by more than 2 %.
     #[arg(long)]
     check: bool,
@@ -46,7 +67,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     process::listen_for_stop();
     let program = build(root)?;
     if args.names.iter().any(|name| name == "instructions") {
-        return instructions(root, &program, args.check);
+        return instructions(root, &program, args.check).map(code);
     }
     let mut command = Command::new(program);
     command.current_dir(root).arg("run").args(&args.names);
@@ -59,23 +80,40 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     if args.json {
         command.arg("--json");
     }
+    command.args(&args.more);
     // Lives until the figures are there.
     let mut _broker = None;
-    if args.names.is_empty() || args.names.iter().any(|name| name == "kafka") {
-        process::run_ok(cargo(root).args(["build", "--release", "--package", "forecall"]))?;
+    if args.names.is_empty()
+        || args
+            .names
+            .iter()
+            .any(|name| name.starts_with("kafka") || name == "bombs")
+    {
+        process::run_ok(cargo(root).args(["build", "--release", "--locked", "--package", "forecall"]))?;
+        command.arg("--binary").arg(test::binary(root));
+        if let Some(bootstrap) = &args.bootstrap {
+            command.args(["--bootstrap", bootstrap]);
+            return finish(&mut command);
+        }
         let java = java::prepare()?;
         let libs = kafka::libraries(root, &java)?;
         let started = Throwaway::start(root, &java.java, &libs)?;
         command.args(["--bootstrap", &started.bootstrap()]);
-        command.arg("--binary").arg(test::binary(root));
         _broker = Some(started);
     }
-    let status = process::run(&mut command)?;
-    Ok(if status.success() {
+    finish(&mut command)
+}
+
+fn finish(command: &mut Command) -> Result<ExitCode> {
+    Ok(code(process::run(command)?.success()))
+}
+
+const fn code(is_good: bool) -> ExitCode {
+    if is_good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
 /// Builds the benchmarks, which are a workspace of their own, beside what they measure.
@@ -97,7 +135,18 @@ fn build(root: &Path) -> Result<PathBuf> {
     Ok(target.join("release/forecall-benches"))
 }
 
-fn instructions(root: &Path, program: &Path, check: bool) -> Result<ExitCode> {
+/// Counts, and fails where the counts differ by too much from those committed: a step of `ci`.
+pub(crate) fn check_instructions(root: &Path) -> Result<()> {
+    let is_same = instructions(root, &build(root)?, true)?;
+    ensure!(is_same, "the instruction counts have changed");
+    Ok(())
+}
+
+/// Writes the counts, or says whether they are those committed.
+fn instructions(root: &Path, program: &Path, check: bool) -> Result<bool> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        apt::install(&["valgrind"], "valgrind, which counts instructions")?;
+    }
     let folder = repo::dev_dir(root);
     std::fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
     let mut counts = BTreeMap::new();
@@ -111,7 +160,7 @@ fn instructions(root: &Path, program: &Path, check: bool) -> Result<ExitCode> {
     if !check {
         std::fs::write(&path, serde_json::to_string_pretty(&counts)? + "\n")
             .with_context(|| format!("failed to write {BASELINE}"))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(true);
     }
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("failed to read {BASELINE}: make it by `cargo xtask bench instructions`"))?;
@@ -120,15 +169,14 @@ fn instructions(root: &Path, program: &Path, check: bool) -> Result<ExitCode> {
     for line in &changed {
         println!("{line}");
     }
-    Ok(if changed.is_empty() {
+    if changed.is_empty() {
         println!("instructions: within 2 % of {BASELINE}");
-        ExitCode::SUCCESS
     } else {
         eprintln!(
             "xtask: if the change is wanted, run `cargo xtask bench instructions` and commit {BASELINE}"
         );
-        ExitCode::FAILURE
-    })
+    }
+    Ok(changed.is_empty())
 }
 
 /// What differs by too much, one line each.
@@ -156,12 +204,15 @@ fn counted(program: &Path, folder: &Path, name: &str, samples: u32) -> Result<f6
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--quiet"])
+        // The C library picks its copying and comparing by the processor: the plainest are the same everywhere.
+        .env("GLIBC_TUNABLES", PLAIN_LIBC)
+        .env_remove("LD_PRELOAD")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
         .args(["work", name, &samples.to_string()]);
     ensure!(
         process::run(&mut command)
-            .context("is valgrind installed?")?
+            .context("failed to start valgrind")?
             .success(),
         "counting {name} failed"
     );
