@@ -44,11 +44,18 @@ enum Command {
         /// Samples.
         samples: u32,
     },
+    /// A stage on forecall's host, with settings an operator can't choose.
+    #[command(hide = true)]
+    Host(kafka::HostArgs),
+    /// A load on a topic.
+    #[command(hide = true)]
+    Load(kafka::LoadArgs),
 }
 
 #[derive(clap::Args)]
 pub(crate) struct RunArgs {
-    /// What to measure: decode, series, kafka; all for none.
+    /// What to measure: decode, series, kafka (kafka-rate, kafka-rekey, kafka-commit, kafka-latency, kafka-recovery), bombs;
+    /// all for none.
     names: Vec<String>,
     /// A folder with recordings (`otlp/*.pb`).
     #[arg(long)]
@@ -68,6 +75,27 @@ pub(crate) struct RunArgs {
     /// Records put on the broker's topic of flat JSON.
     #[arg(long, default_value_t = 3_000_000)]
     records: u32,
+    /// Records a second of the load for `kafka-latency`; half of what can be read, where not given.
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Incidents of one turn of `kafka-latency`.
+    #[arg(long, default_value_t = 60)]
+    incidents: u32,
+    /// How often the long rows (`kafka-latency`, `bombs`) are measured.
+    #[arg(long, default_value_t = 1)]
+    turns: u32,
+    /// SIGKILLs of `kafka-recovery`.
+    #[arg(long, default_value_t = 10)]
+    kills: u32,
+    /// Takeovers by another slot there.
+    #[arg(long, default_value_t = 3)]
+    takeovers: u32,
+    /// Series there.
+    #[arg(long, default_value_t = 1_000_000)]
+    series: u32,
+    /// Names seen once, of `bombs`.
+    #[arg(long, default_value_t = 10_000_000)]
+    keys: u32,
 }
 
 fn main() -> Result<()> {
@@ -75,12 +103,17 @@ fn main() -> Result<()> {
         Command::Run(args) => run(&args),
         Command::Measure { args } => measure(&args),
         Command::Work { name, samples } => instructions::work(&name, samples),
+        Command::Host(args) => {
+            println!("{}", kafka::host(&args)?);
+            Ok(())
+        }
+        Command::Load(args) => kafka::load(&args),
     }
 }
 
 fn run(args: &RunArgs) -> Result<()> {
     let mut report = Report::new(args.json);
-    let wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|n| n == name);
+    let wanted = |name: &str| kafka::wanted(&args.names, name);
     if wanted("decode") {
         report.heading("Decode and detect, in process");
         decode::run(&mut report, args.pairs, args.data.as_deref())?;
@@ -89,15 +122,7 @@ fn run(args: &RunArgs) -> Result<()> {
         report.heading("Series: memory and CPU time an update, random order");
         series::run(&mut report, args.pairs)?;
     }
-    if wanted("kafka") {
-        match (&args.bootstrap, &args.binary) {
-            (Some(bootstrap), Some(binary)) => {
-                report.heading("On a real broker");
-                kafka::run(&mut report, bootstrap, binary, args)?;
-            }
-            _ => report.remark("\nkafka: left out; it needs --bootstrap and --binary"),
-        }
-    }
+    kafka::run(&mut report, args)?;
     report.finish();
     Ok(())
 }
@@ -107,7 +132,8 @@ fn measure(args: &[String]) -> Result<()> {
     let out = match arg(0)? {
         "series" => series::measure(arg(1)?, arg(2)?.parse()?, arg(3)?.parse()?)?,
         "decode" => decode::measure(arg(1)?, args.get(2).map(PathBuf::from).as_deref())?,
-        "consume" => kafka::consume(arg(1)?, arg(2)?)?,
+        "consume" => kafka::consume(arg(1)?, arg(2)?, false)?,
+        "weigh" => kafka::consume(arg(1)?, arg(2)?, true)?,
         other => anyhow::bail!("`{other}` is not measured here"),
     };
     println!("{out}");

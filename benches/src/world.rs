@@ -68,11 +68,15 @@ pub(crate) fn shuffled(len: u32) -> Vec<u32> {
 
 /// A flat JSON record of one sample, about 240 bytes.
 pub(crate) fn flat_json(series: u32, round: u32, at_millis: i64) -> String {
+    flat_json_of(series, at_millis, value(series, round))
+}
+
+/// The same, of this value.
+pub(crate) fn flat_json_of(series: u32, at_millis: i64, value: f64) -> String {
     let entity = Entity::new(series / 10);
     format!(
-        "{{\"ts\":{at_millis},\"series\":\"{}\",\"value\":{},\"unit\":\"1\",\"labels\":{{\"service.name\":\"{}\",\"host.name\":\"{}\",\"region\":\"{}\",\"deployment.environment.name\":\"production\",\"operator\":\"fixed-line\",\"agent\":\"collector-4.2\"}}}}",
+        "{{\"ts\":{at_millis},\"series\":\"{}\",\"value\":{value},\"unit\":\"1\",\"labels\":{{\"service.name\":\"{}\",\"host.name\":\"{}\",\"region\":\"{}\",\"deployment.environment.name\":\"production\",\"operator\":\"fixed-line\",\"agent\":\"collector-4.2\"}}}}",
         METRICS[series as usize % METRICS.len()],
-        value(series, round),
         entity.service,
         entity.host,
         entity.region,

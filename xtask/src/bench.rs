@@ -1,4 +1,4 @@
-//! `bench`: measures, side by side, and counts instructions against a committed baseline.
+//! `bench`: measures, side by side, scores detection, and counts instructions against a committed baseline.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,16 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
-use crate::{java, process, repo, test};
+use crate::{apt, java, process, repo, test};
+
+/// What is measured on the broker, `kafka-rate` and the like among it.
+const ON_A_BROKER: [&str; 2] = ["kafka", "bombs"];
+/// What is measured without one.
+const IN_PROCESS: [&str; 2] = ["decode", "series"];
+/// What is counted, not measured.
+const INSTRUCTIONS: &str = "instructions";
+/// What is scored on recordings, by a program that needs no Kafka client.
+const DETECT: &str = "detect";
 
 /// What is counted, and how many samples twice: the difference leaves the start and the making of the records out.
 const COUNTED: [(&str, u32, u32); 4] = [
@@ -17,23 +26,17 @@ const COUNTED: [(&str, u32, u32); 4] = [
     ("otlp_decode", 12_000, 24_000),
     ("otlp_decode_detect", 12_000, 24_000),
 ];
+const PLAIN_LIBC: &str = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM";
 const BASELINE: &str = "benches/instructions.json";
 /// A change of more than this share is told.
 const CHANGE_MAX: f64 = 0.02;
 
-/// What is measured only on a broker.
-const ON_A_BROKER: &str = "kafka";
-/// What is measured without one.
-const IN_PROCESS: [&str; 2] = ["decode", "series"];
-/// What is counted, not measured.
-const INSTRUCTIONS: &str = "instructions";
-
-/// What the benchmarks are asked for: their own options, which they alone know; and `instructions [--check]`, which counts
-/// and fails where the counts differ from the committed ones by more than 2 %.
+/// What the benchmarks are asked for: their own options, which they alone know; `instructions [--check]`, which counts and fails
+/// where the counts differ from the committed ones by more than 2 %; or `detect` and its options.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// `instructions [--check]`, or names and options of the benchmarks; `--help` lists them.
+    /// `instructions [--check]`, or names and options of the benchmarks; `--help` and `detect --help` list them.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -49,13 +52,19 @@ impl Args {
 
     /// The broker's figures are wanted: by name, or because no name is given.
     fn wants_broker(&self) -> bool {
-        self.has(ON_A_BROKER) || !IN_PROCESS.iter().any(|name| self.has(name))
+        let by_name = |option: &String| ON_A_BROKER.iter().any(|name| option.starts_with(name));
+        self.options.iter().any(by_name) || !IN_PROCESS.iter().any(|name| self.has(name))
     }
 }
 
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     process::listen_for_stop();
-    let program = build(root)?;
+    if args.has(DETECT) {
+        let options = args.options.iter().filter(|option| *option != DETECT);
+        let mut command = Command::new(build(root, "forecall-bench-detect")?);
+        return process::code(command.current_dir(root).args(options));
+    }
+    let program = build(root, "forecall-benches")?;
     if args.has(INSTRUCTIONS) {
         let unknown = args
             .options
@@ -64,44 +73,63 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         if let Some(option) = unknown {
             bail!("`bench instructions` takes --check alone, not {option}");
         }
-        return instructions(root, &program, args.has("--check"));
+        let is_same = instructions(root, &program, args.has("--check"))?;
+        return Ok(if is_same {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
     }
     let mut command = Command::new(program);
     command.current_dir(root).arg("run").args(&args.options);
     // Lives until the figures are there.
     let mut _broker = None;
     if args.wants_broker() && !process::asks_for_help(&args.options) {
-        process::run_ok(cargo(root).args(["build", "--release", "--package", "forecall"]))?;
-        let java = java::prepare()?;
-        let libs = kafka::libraries(root, &java)?;
-        let started = Throwaway::start(root, &java.java, &libs)?;
-        command.args(["--bootstrap", &started.bootstrap()]);
+        process::run_ok(cargo(root).args(["build", "--release", "--locked", "--package", "forecall"]))?;
         command.arg("--binary").arg(test::binary(root));
-        _broker = Some(started);
+        if !args.has("--bootstrap") {
+            let java = java::prepare()?;
+            let libs = kafka::libraries(root, &java)?;
+            let started = Throwaway::start(root, &java.java, &libs)?;
+            command.args(["--bootstrap", &started.bootstrap()]);
+            _broker = Some(started);
+        }
     }
     process::code(&mut command)
 }
 
-/// Builds the benchmarks, which are a workspace of their own, beside what they measure.
-fn build(root: &Path) -> Result<PathBuf> {
+/// Builds one package of the benchmarks, which are a workspace of their own, beside what they measure.
+fn build(root: &Path, package: &str) -> Result<PathBuf> {
     let target = test::binary(root)
         .parent()
         .and_then(Path::parent)
         .map(Path::to_owned)
         .context("no target folder")?;
     let manifest = root.join("benches/Cargo.toml");
-    let args = ["build", "--release", "--locked", "--manifest-path"];
+    let args = ["build", "--release", "--locked", "--package", package];
     process::run_ok(
         cargo(root)
             .args(args)
+            .arg("--manifest-path")
             .arg(manifest)
             .arg("--target-dir")
             .arg(&target),
     )?;
-    Ok(target.join("release/forecall-benches"))
+    Ok(target.join("release").join(package))
 }
 
-fn instructions(root: &Path, program: &Path, check: bool) -> Result<ExitCode> {
+/// Counts, and fails where the counts differ by too much from those committed: a step of `ci`.
+pub(crate) fn check_instructions(root: &Path) -> Result<()> {
+    let is_same = instructions(root, &build(root, "forecall-benches")?, true)?;
+    ensure!(is_same, "the instruction counts have changed");
+    Ok(())
+}
+
+/// Writes the counts, or says whether they are those committed.
+fn instructions(root: &Path, program: &Path, check: bool) -> Result<bool> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        apt::install(&["valgrind"], "valgrind, which counts instructions")?;
+    }
     let folder = repo::dev_dir(root);
     std::fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
     let mut counts = BTreeMap::new();
@@ -115,7 +143,7 @@ fn instructions(root: &Path, program: &Path, check: bool) -> Result<ExitCode> {
     if !check {
         std::fs::write(&path, serde_json::to_string_pretty(&counts)? + "\n")
             .with_context(|| format!("failed to write {BASELINE}"))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(true);
     }
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("failed to read {BASELINE}: make it by `cargo xtask bench instructions`"))?;
@@ -124,15 +152,14 @@ fn instructions(root: &Path, program: &Path, check: bool) -> Result<ExitCode> {
     for line in &changed {
         println!("{line}");
     }
-    Ok(if changed.is_empty() {
+    if changed.is_empty() {
         println!("instructions: within 2 % of {BASELINE}");
-        ExitCode::SUCCESS
     } else {
         eprintln!(
             "xtask: if the change is wanted, run `cargo xtask bench instructions` and commit {BASELINE}"
         );
-        ExitCode::FAILURE
-    })
+    }
+    Ok(changed.is_empty())
 }
 
 /// What differs by too much, one line each.
@@ -160,12 +187,15 @@ fn counted(program: &Path, folder: &Path, name: &str, samples: u32) -> Result<f6
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--quiet"])
+        // The C library picks its copying and comparing by the processor: the plainest are the same everywhere.
+        .env("GLIBC_TUNABLES", PLAIN_LIBC)
+        .env_remove("LD_PRELOAD")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
         .args(["work", name, &samples.to_string()]);
     ensure!(
         process::run(&mut command)
-            .context("is valgrind installed?")?
+            .context("failed to start valgrind")?
             .success(),
         "counting {name} failed"
     );
@@ -183,21 +213,6 @@ fn counted(program: &Path, folder: &Path, name: &str, samples: u32) -> Result<f6
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_broker_is_started_for_what_needs_it() {
-        let wants = |words: &[&str]| {
-            let options = words.iter().map(|w| (*w).to_owned()).collect();
-            Args { options }.wants_broker()
-        };
-        assert!(
-            wants(&[])
-                && wants(&["--json"])
-                && wants(&["decode", "kafka"])
-                && wants(&["--pairs", "3", "kafka"])
-        );
-        assert!(!wants(&["decode"]) && !wants(&["--pairs", "3", "series"]));
-    }
 
     #[test]
     fn a_change_over_two_per_cent_is_told() {

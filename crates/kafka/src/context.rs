@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub(crate) struct Context {
     committed_wait: Duration,
     stop: Stop,
     stash: Mutex<Stash>,
+    /// Something was put into the stash since the caller looked: asked for at each record, so it costs no lock.
+    has_news: AtomicBool,
 }
 
 impl Context {
@@ -65,12 +68,23 @@ impl Context {
             committed_wait: committed_wait(settings),
             stop,
             stash: Mutex::default(),
+            has_news: AtomicBool::new(false),
         }
     }
 
     fn stash(&self) -> MutexGuard<'_, Stash> {
         // Each use is one push or one take: a panic can't leave half of it.
         self.stash.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, put: impl FnOnce(&mut Stash)) {
+        put(&mut self.stash());
+        self.has_news.store(true, Ordering::Release);
+    }
+
+    /// Whether events or ends have come since this was asked last.
+    pub(crate) fn take_news(&self) -> bool {
+        self.has_news.load(Ordering::Relaxed) && self.has_news.swap(false, Ordering::Acquire)
     }
 
     pub(crate) fn next_event(&self) -> Option<Event> {
@@ -137,12 +151,13 @@ impl Context {
         if let Err(error) = consumer.unassign() {
             tracing::warn!(%error, "partitions could not be given back");
         }
-        let mut stash = self.stash();
-        stash.claim = None;
-        for element in list.elements() {
-            let partition = TopicPartition::new(element.topic(), element.partition());
-            stash.events.push_back(Event::Revoked { partition, lost });
-        }
+        self.tell(|stash| {
+            stash.claim = None;
+            for element in list.elements() {
+                let partition = TopicPartition::new(element.topic(), element.partition());
+                stash.events.push_back(Event::Revoked { partition, lost });
+            }
+        });
     }
 }
 
@@ -178,7 +193,7 @@ impl ClientContext for Context {
                 is_read: p.eof_offset >= p.ls_offset && p.fetchq_cnt == 0,
             })
             .collect();
-        self.stash().ends = ends;
+        self.tell(|stash| stash.ends = ends);
     }
 }
 
@@ -189,16 +204,15 @@ impl ConsumerContext for Context {
             return;
         }
         match self.assign(consumer, list) {
-            Ok(assignments) => self
-                .stash()
-                .events
-                .extend(assignments.into_iter().map(Event::Assigned)),
+            Ok(assignments) => self.tell(|stash| {
+                stash.events.extend(assignments.into_iter().map(Event::Assigned));
+            }),
             Err(error) => {
                 // The group waits for an answer: take nothing, and let the caller begin anew.
                 if let Err(error) = consumer.assign(&TopicPartitionList::new()) {
                     tracing::warn!(%error, "an empty assignment was not taken");
                 }
-                self.stash().events.push_back(Event::Failed(error));
+                self.tell(|stash| stash.events.push_back(Event::Failed(error)));
             }
         }
     }

@@ -243,6 +243,16 @@ impl Writer {
         Self(settings().set("linger.ms", "1").create().unwrap())
     }
 
+    /// Packs its records with zstd; they may be so long.
+    pub(crate) fn packing(bytes_max: usize) -> Self {
+        let limit = (bytes_max + 1_024).to_string();
+        let mut settings = settings();
+        settings
+            .set("compression.type", "zstd")
+            .set("message.max.bytes", limit);
+        Self(settings.create().unwrap())
+    }
+
     /// To one partition.
     pub(crate) fn put(&self, topic: &str, partition: i32, value: &[u8]) {
         let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition).payload(value);

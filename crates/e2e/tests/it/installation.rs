@@ -161,6 +161,11 @@ logs: {{format: json, level: info}}
         sum(&self.metrics(), name, labels)
     }
 
+    /// Its process id.
+    pub(crate) fn id(&mut self) -> u32 {
+        self.program().id()
+    }
+
     /// Fails if it has ended.
     pub(crate) fn check_running(&mut self) {
         self.program().check_running();

@@ -11,6 +11,7 @@
 )]
 
 mod acl;
+mod bombs;
 mod broker;
 mod chaos;
 mod collectd;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use forecall_log::{ChooseStart, Committed, Start, TopicPartition, crash};
 use forecall_stage::{Snapshot, Stage};
 use forecall_types::EventTime;
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::host::hosted::Hosted;
 use crate::host::{Adapter, HostError, Sink};
@@ -132,6 +132,7 @@ impl<A: Adapter> Planner<A> {
 
 impl<A: Adapter> ChooseStart for Planner<A> {
     fn choose(&self, partition: &TopicPartition, in_group: Option<&Committed>) -> Start {
+        debug!(stage = A::Stage::NAME, %partition, "choosing where to begin");
         let (committed, plan, start) = self.plan(partition, in_group);
         if let Plan::Failed(reason) = &plan {
             error!(stage = A::Stage::NAME, %partition, error = %reason, "the state can't be restored");

@@ -18,6 +18,7 @@ mod flat_json;
 mod flat_json_walk;
 mod influx;
 mod json;
+mod json_cursor;
 mod mapping;
 mod otlp;
 mod otlp_histogram;

@@ -9,23 +9,26 @@ use super::few::{Few, LabelText};
 use super::json::bad_value;
 use super::{Decoded, RawRecord, Source};
 
-/// Prefixes of label names that tell the entity, by the semantic conventions of OpenTelemetry, and forecall's own.
-const RESOURCE_PREFIXES: [&str; 8] = [
-    "service.",
-    "host.",
-    "cloud.",
-    "k8s.",
-    "container.",
-    "deployment.",
-    "geo.",
-    "forecall.",
+/// First words of label names that tell the entity, by the semantic conventions of OpenTelemetry, and forecall's own.
+const RESOURCE_ROOTS: [&str; 8] = [
+    "service",
+    "host",
+    "cloud",
+    "k8s",
+    "container",
+    "deployment",
+    "geo",
+    "forecall",
 ];
-/// Names without a prefix that tell the entity: plain ones, and Prometheus' two target labels.
+/// Names of one word that tell the entity: plain ones, and Prometheus' two target labels.
 const RESOURCE_NAMES: [&str; 5] = ["service", "host", "region", "job", "instance"];
 
 /// Whether a label of a flat format (Prometheus, Telegraf, Influx, flat JSON) belongs to the entity, not to the point.
 pub fn is_resource_label(name: &str) -> bool {
-    RESOURCE_NAMES.contains(&name) || RESOURCE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    match name.split_once('.') {
+        Some((root, _)) => RESOURCE_ROOTS.contains(&root),
+        None => RESOURCE_NAMES.contains(&name),
+    }
 }
 
 /// Gathers the points of one record and keeps them within the source's limits.
