@@ -1,4 +1,4 @@
-//! `bench`: measures, side by side, and counts instructions against a committed baseline.
+//! `bench`: measures, side by side, scores detection, and counts instructions against a committed baseline.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,9 +23,9 @@ const CHANGE_MAX: f64 = 0.02;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to measure: decode, series, kafka, instructions; all but the last for none.
+    /// What to measure: decode, series, kafka, instructions, detect; all but the last two for none.
     names: Vec<String>,
-    /// A folder with recordings (`otlp/*.pb`), measured too.
+    /// A folder with recordings (`otlp/*.pb`; for `detect`: `nab`, `mscloud`, `smd`, `asd`), measured too.
     #[arg(long)]
     data: Option<PathBuf>,
     /// Print JSON.
@@ -40,11 +40,17 @@ pub(crate) struct Args {
     /// With `instructions`: fail where the counts differ from the committed ones by more than 2 %.
     #[arg(long)]
     check: bool,
+    /// With `detect`: what is passed on to it; `-- --help` lists it.
+    #[arg(last = true)]
+    detect: Vec<String>,
 }
 
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     process::listen_for_stop();
-    let program = build(root)?;
+    if args.names.iter().any(|name| name == "detect") {
+        return detect(root, args);
+    }
+    let program = build(root, "forecall-benches")?;
     if args.names.iter().any(|name| name == "instructions") {
         return instructions(root, &program, args.check);
     }
@@ -70,7 +76,11 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         command.arg("--binary").arg(test::binary(root));
         _broker = Some(started);
     }
-    let status = process::run(&mut command)?;
+    run_measuring(&mut command)
+}
+
+fn run_measuring(command: &mut Command) -> Result<ExitCode> {
+    let status = process::run(command)?;
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {
@@ -78,23 +88,38 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Builds the benchmarks, which are a workspace of their own, beside what they measure.
-fn build(root: &Path) -> Result<PathBuf> {
+/// Scores detection. Its package needs no Kafka client, so it is built and run by itself.
+fn detect(root: &Path, args: &Args) -> Result<ExitCode> {
+    ensure!(args.names.len() == 1, "`detect` runs alone");
+    let mut command = Command::new(build(root, "forecall-bench-detect")?);
+    command.current_dir(root);
+    if let Some(data) = &args.data {
+        command.arg("--data").arg(data);
+    }
+    if args.json {
+        command.arg("--json");
+    }
+    run_measuring(command.args(&args.detect))
+}
+
+/// Builds one package of the benchmarks, which are a workspace of their own, beside what they measure.
+fn build(root: &Path, package: &str) -> Result<PathBuf> {
     let target = test::binary(root)
         .parent()
         .and_then(Path::parent)
         .map(Path::to_owned)
         .context("no target folder")?;
     let manifest = root.join("benches/Cargo.toml");
-    let args = ["build", "--release", "--locked", "--manifest-path"];
+    let args = ["build", "--release", "--locked", "--package", package];
     process::run_ok(
         cargo(root)
             .args(args)
+            .arg("--manifest-path")
             .arg(manifest)
             .arg("--target-dir")
             .arg(&target),
     )?;
-    Ok(target.join("release/forecall-benches"))
+    Ok(target.join("release").join(package))
 }
 
 fn instructions(root: &Path, program: &Path, check: bool) -> Result<ExitCode> {

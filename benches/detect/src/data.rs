@@ -36,7 +36,7 @@ impl Series {
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     /// Name and values of each metric: the past, then the present.
-    pub(crate) metrics: Vec<(String, Vec<f64>)>,
+    pub(crate) metrics: Vec<Column>,
     pub(crate) times: Vec<EventTime>,
     /// Rows of the past.
     pub(crate) past: usize,
@@ -162,12 +162,15 @@ pub(crate) fn mscloud(data: &Path) -> Result<Vec<Series>> {
     all_series(&data.join("mscloud"))
 }
 
+/// A metric's name and its values.
+type Column = (String, Vec<f64>);
+
 /// Columns of a table `minute,…[,label]`, and the minutes.
-fn columns(path: &Path) -> Result<(Vec<i64>, Vec<(String, Vec<f64>)>)> {
+fn columns(path: &Path) -> Result<(Vec<i64>, Vec<Column>)> {
     let text = read(path)?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).collect();
-    let mut columns: Vec<(String, Vec<f64>)> = names
+    let mut columns: Vec<Column> = names
         .iter()
         .map(|name| ((*name).to_owned(), Vec::new()))
         .collect();

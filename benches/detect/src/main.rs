@@ -111,9 +111,7 @@ fn main() -> Result<()> {
 fn recordings(cli: &Cli, data: &Path, wanted: &dyn Fn(&str) -> bool, table: &mut Table) -> Result<()> {
     let mut methods: Vec<Box<dyn Method>> = vec![Box::new(Forecall::with(&cli.settings)?)];
     if !cli.alone {
-        methods.push(Box::new(rivals::ZScore));
-        methods.push(Box::new(rivals::Ewma));
-        methods.push(Box::new(rivals::WindowedGaussian));
+        methods.append(&mut rivals::all());
     }
     let how = How {
         data,

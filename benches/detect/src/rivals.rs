@@ -7,9 +7,35 @@ use forecall_types::EventTime;
 use crate::subject::{Method, Scored};
 
 /// |x − mean| / sd of the 200 values before.
-pub(crate) struct ZScore;
+pub(crate) struct ZScore {
+    pub(crate) floor: Floor,
+}
+
 /// |x − fading mean| / fading sd.
-pub(crate) struct Ewma;
+pub(crate) struct Ewma {
+    pub(crate) floor: Floor,
+}
+
+/// What keeps a scale from being nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Floor {
+    /// A millionth of the level: what a textbook has.
+    Tiny,
+    /// And a hundredth of the span the series has shown: what somebody would find who tried a while.
+    Span,
+}
+
+/// Both floors of both, and NAB's.
+pub(crate) fn all() -> Vec<Box<dyn Method>> {
+    vec![
+        Box::new(ZScore { floor: Floor::Tiny }),
+        Box::new(ZScore { floor: Floor::Span }),
+        Box::new(Ewma { floor: Floor::Tiny }),
+        Box::new(Ewma { floor: Floor::Span }),
+        Box::new(WindowedGaussian),
+    ]
+}
+
 /// Tail of a normal distribution over 6,400 values, moved on by 100: as NAB's `windowedGaussian`.
 pub(crate) struct WindowedGaussian;
 
@@ -27,14 +53,21 @@ fn scored(score: Vec<f64>) -> Scored {
 
 impl Method for ZScore {
     fn name(&self) -> &str {
-        "z-score 200"
+        match self.floor {
+            Floor::Tiny => "z-score 200",
+            Floor::Span => "z-score 200, floor",
+        }
     }
 
     fn run(&self, _: &str, points: &[(EventTime, f64)]) -> Scored {
         let mut ring: VecDeque<f64> = VecDeque::with_capacity(Z_WINDOW);
         let (mut sum, mut squares, mut origin) = (0.0, 0.0, 0.0);
+        let mut least = Least::new(self.floor);
         let mut out = Vec::with_capacity(points.len());
         for (i, (_, value)) in points.iter().enumerate() {
+            if i > 0 {
+                least.see(points[i - 1].1);
+            }
             // Sums about a value of the window, made anew now and then, don't lose digits.
             if i % Z_WINDOW == 0 {
                 origin = ring.back().copied().unwrap_or(*value);
@@ -48,7 +81,7 @@ impl Method for ZScore {
             out.push(if ring.len() < 20 {
                 0.0
             } else {
-                far / (sd + floor(mean + origin))
+                far / (sd + least.at(mean + origin))
             });
             if ring.len() == Z_WINDOW
                 && let Some(old) = ring.pop_front()
@@ -64,20 +97,53 @@ impl Method for ZScore {
     }
 }
 
-/// Keeps a series that never moved from dividing by nothing.
-fn floor(level: f64) -> f64 {
-    1e-6 * level.abs() + 1e-9
+const SPAN_SHARE: f64 = 0.01;
+
+/// The least scale, as a series goes on.
+struct Least {
+    floor: Floor,
+    low: f64,
+    high: f64,
+}
+
+impl Least {
+    const fn new(floor: Floor) -> Self {
+        Self {
+            floor,
+            low: f64::INFINITY,
+            high: f64::NEG_INFINITY,
+        }
+    }
+
+    fn see(&mut self, value: f64) {
+        (self.low, self.high) = (self.low.min(value), self.high.max(value));
+    }
+
+    fn at(&self, level: f64) -> f64 {
+        let tiny = 1e-6 * level.abs() + 1e-9;
+        match self.floor {
+            Floor::Tiny => tiny,
+            Floor::Span => tiny + SPAN_SHARE * (self.high - self.low).max(0.0),
+        }
+    }
 }
 
 impl Method for Ewma {
     fn name(&self) -> &str {
-        "EWMA residual"
+        match self.floor {
+            Floor::Tiny => "EWMA residual",
+            Floor::Span => "EWMA residual, floor",
+        }
     }
 
     fn run(&self, _: &str, points: &[(EventTime, f64)]) -> Scored {
         let (mut mean, mut variance) = (0.0, 0.0);
+        let mut least = Least::new(self.floor);
         let mut out = Vec::with_capacity(points.len());
         for (i, (_, value)) in points.iter().enumerate() {
+            if i > 0 {
+                least.see(points[i - 1].1);
+            }
             if i == 0 {
                 mean = *value;
             }
@@ -86,7 +152,7 @@ impl Method for Ewma {
             out.push(if i < 20 {
                 0.0
             } else {
-                far.abs() / (sd + floor(mean))
+                far.abs() / (sd + least.at(mean))
             });
             // West 1979 with a fixed rate.
             let rate = EWMA_RATE.max(1.0 / (i as f64 + 1.0));
@@ -144,7 +210,7 @@ mod tests {
     fn a_jump_stands_out_and_sums_hold_their_digits() {
         let mut points = points(3_000);
         points[2_500].1 += 50.0;
-        for method in [&ZScore as &dyn Method, &Ewma, &WindowedGaussian] {
+        for method in all() {
             let got = method.run("x", &points).score;
             let best = got
                 .iter()
@@ -156,7 +222,7 @@ mod tests {
         let window: Vec<f64> = points[2_300..2_500].iter().map(|(_, v)| *v).collect();
         let mean = window.iter().sum::<f64>() / 200.0;
         let sd = (window.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 200.0).sqrt();
-        let by_hand = (points[2_500].1 - mean).abs() / (sd + floor(mean));
-        assert!((ZScore.run("x", &points).score[2_500] - by_hand).abs() < 1e-6);
+        let by_hand = (points[2_500].1 - mean).abs() / (sd + Least::new(Floor::Tiny).at(mean));
+        assert!(((ZScore { floor: Floor::Tiny }).run("x", &points).score[2_500] - by_hand).abs() < 1e-6);
     }
 }

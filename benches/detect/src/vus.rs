@@ -101,12 +101,13 @@ fn slopes(events: &[(usize, usize)], width: usize, soft: &mut [f64], touched: &m
     let fall = |distance: usize| (1.0 - distance as f64 / width as f64).sqrt();
     let half = width / 2;
     for (start, end) in events {
-        for row in end + 1..(end + half + 1).min(soft.len()) {
-            soft[row] += fall(row - end);
-            touched.push(row);
-        }
-        for row in start.saturating_sub(half)..*start {
-            soft[row] += fall(start - row);
+        let behind = end + 1..(end + half + 1).min(soft.len());
+        let before = start.saturating_sub(half)..*start;
+        let rows = behind
+            .map(|row| (row, row - end))
+            .chain(before.map(|row| (row, start - row)));
+        for (row, distance) in rows {
+            soft[row] += fall(distance);
             touched.push(row);
         }
     }
@@ -172,11 +173,16 @@ mod tests {
         for width in 0..=window {
             let mut soft = hard.clone();
             for (start, end) in &events {
-                for row in end + 1..(end + width / 2 + 1).min(n) {
-                    soft[row] += (1.0 - (row - end) as f64 / width as f64).sqrt();
-                }
-                for row in start.saturating_sub(width / 2)..*start {
-                    soft[row] += (1.0 - (start - row) as f64 / width as f64).sqrt();
+                let half = width / 2;
+                for (row, label) in soft.iter_mut().enumerate() {
+                    let distance = if row > *end {
+                        row - end
+                    } else {
+                        start.saturating_sub(row)
+                    };
+                    if (1..=half).contains(&distance) {
+                        *label += (1.0 - distance as f64 / width as f64).sqrt();
+                    }
                 }
             }
             soft.iter_mut().for_each(|s| *s = s.min(1.0));
