@@ -25,7 +25,7 @@ use crate::assemble::Assembly;
 use crate::host::HostError;
 use crate::pipeline::Surroundings;
 use crate::reset::words;
-use crate::snapshots::SnapshotStore;
+use crate::snapshots::{SnapshotStore, Superseded};
 use crate::stages::source_of;
 
 /// Longest wait for records in one turn.
@@ -289,7 +289,7 @@ impl Migration<'_> {
         for (place, mut seed) in places.iter().zip(seeds) {
             seed.header.stage = S::NAME.to_owned();
             self.snapshots.remove_all(S::NAME, place)?;
-            self.snapshots.save(place, &seed)?;
+            self.snapshots.save(place, seed, &Superseded::default())?;
         }
         info!(
             stage = S::NAME,
@@ -369,14 +369,15 @@ impl Migration<'_> {
                 },
             };
             let state = stage.save().map_err(|source| self.unsaved::<S>(place, source))?;
-            self.snapshots.save(place, &Snapshot { header, state })?;
+            self.snapshots
+                .save(place, Snapshot { header, state }, &Superseded::default())?;
         }
         Ok(told)
     }
 
     fn unsaved<S: Stage>(&self, place: &TopicPartition, source: forecall_stage::SnapshotError) -> HostError {
         HostError::Save {
-            stage: S::NAME,
+            stage: S::NAME.to_owned(),
             partition: place.to_string(),
             source,
         }

@@ -17,7 +17,7 @@ impl Registry {
     /// The series it holds, by number, and the entity of each.
     pub(crate) fn entities(&self) -> impl Iterator<Item = (u32, Fingerprint)> {
         (0_u32..)
-            .zip(&self.colds)
+            .zip(self.colds.iter())
             .filter(|(_, cold)| cold.name != VACANT)
             .filter_map(|(slot, _)| Some((slot, self.key(slot, Part::Same)?.entity())))
     }

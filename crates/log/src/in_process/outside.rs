@@ -1,5 +1,6 @@
 //! What befalls topics from outside: retention, and an operator who gives them more partitions.
 
+use crate::partition::Partition;
 use crate::{InProcess, TopicPartition};
 
 impl InProcess {
@@ -25,7 +26,7 @@ impl InProcess {
         let mut state = self.lock();
         if let Some(partitions) = state.topics.get_mut(topic) {
             let count = usize::try_from(count).unwrap_or(0).max(partitions.len());
-            partitions.resize_with(count, Vec::new);
+            partitions.resize_with(count, Partition::default);
         }
         for group in state.groups.values_mut() {
             group.share_anew();

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use forecall_log::{GatherLimits, Log, LogError, Member, Membership, OutRecord, TopicPartition, crash};
 use forecall_observe::Metrics;
-use forecall_stage::Stage;
+use forecall_stage::{Effects, Stage};
 use forecall_types::EventTime;
 use tracing::info;
 
