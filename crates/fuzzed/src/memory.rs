@@ -4,6 +4,7 @@ use forecall_detect::{DetectSettings, DetectStage, RekeySettings, RekeyStage};
 use forecall_incident::{CorrelateParts, CorrelateSettings, CorrelateStage};
 use forecall_outreach::{OutreachSettings, OutreachStage};
 use forecall_stage::{Checkpoint, Effects, Pulse, Snapshot, Stage};
+use forecall_types::EventTime;
 
 /// Any text beside a committed position.
 pub fn checkpoint(data: &[u8]) {
@@ -33,9 +34,12 @@ where
     };
     let mut effects = Effects::default();
     let pulse = Pulse {
+        at: EventTime::from_secs(1_000),
         next_offset: 7,
         caught_up: true,
         idle: true,
+        looked_at: Some(EventTime::from_secs(999)),
+        topics: &[],
     };
     stage.pulse(pulse, &mut effects);
     let saved = stage.save().expect("what was loaded can be saved");

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use forecall_detect::{DetectSettings, DetectStage, RekeySettings, RekeyStage};
 use forecall_stage::{Effects, Pulse, Stage};
-use forecall_types::{Reading, SamplesRecord};
+use forecall_types::{EventTime, Reading, SamplesRecord};
 use proptest::prelude::*;
 
-use super::{key, record, source};
+use super::{domain, key, record, source};
 
 fn records(rows: &[(u8, i64)]) -> Vec<SamplesRecord> {
     (0_i64..)
@@ -19,12 +19,15 @@ fn records(rows: &[(u8, i64)]) -> Vec<SamplesRecord> {
         .collect()
 }
 
-fn pulses(next_offset: i64) -> impl Iterator<Item = Pulse> {
+fn pulses(next_offset: i64) -> impl Iterator<Item = Pulse<'static>> {
     let four = [(false, false), (false, true), (true, false), (true, true)];
     four.into_iter().map(move |(caught_up, idle)| Pulse {
+        at: EventTime::from_secs(2_000),
         next_offset,
         caught_up,
         idle,
+        looked_at: idle.then(|| EventTime::from_secs(1_900)),
+        topics: &[],
     })
 }
 
@@ -72,7 +75,7 @@ proptest! {
         rows in proptest::collection::vec((0_u8..5, 0_i64..1_200), 1..40), cut in any::<prop::sample::Index>(), partitions in 1_u32..4
     ) {
         let settings = Arc::new(RekeySettings { partitions, ..RekeySettings::default() });
-        let new = || RekeyStage::new(Arc::clone(&settings), source(0));
+        let new = || RekeyStage::new(Arc::clone(&settings), source(0), domain());
         let load = |bytes: &[u8]| RekeyStage::load(Arc::clone(&settings), bytes).unwrap();
         check(new, load, &records(&rows), cut.index(rows.len()))?;
     }

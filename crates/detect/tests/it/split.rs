@@ -6,7 +6,7 @@ use forecall_stage::{Effects, Stage};
 use forecall_types::{Anomaly, Fingerprint, Reading, SamplesRecord};
 use proptest::prelude::*;
 
-use super::{anomalies, key, noise, record, run, source};
+use super::{anomalies, domain, key, noise, record, run, source};
 
 fn settings() -> Arc<DetectSettings> {
     Arc::new(DetectSettings {
@@ -66,7 +66,7 @@ fn rekey(partitions: usize) -> RekeyStage {
         partitions: u32::try_from(partitions).unwrap(),
         ..RekeySettings::default()
     };
-    RekeyStage::new(Arc::new(settings), source(0))
+    RekeyStage::new(Arc::new(settings), source(0), domain())
 }
 
 /// Through `rekey`, which marks every partition, into the partitions' stages.

@@ -6,7 +6,7 @@ use forecall_detect::{DetectSettings, DetectStage, RekeySettings, RekeyStage};
 use forecall_incident::{CorrelateParts, CorrelateSettings, CorrelateStage};
 use forecall_outreach::{OutreachSettings, OutreachStage};
 use forecall_stage::{Checkpoint, Counts, Digest, Snapshot, SnapshotHeader, Stage};
-use forecall_types::{Fingerprint, SourcePartition};
+use forecall_types::{DomainName, Fingerprint, SourcePartition};
 
 fn source() -> SourcePartition {
     SourcePartition {
@@ -19,7 +19,12 @@ fn source() -> SourcePartition {
 #[ignore = "writes fuzz/seeds/{memory,snapshot}: to be run after a stage's memory has another shape"]
 fn write_them() {
     let memories = [
-        RekeyStage::new(Arc::new(RekeySettings::default()), source()).save(),
+        RekeyStage::new(
+            Arc::new(RekeySettings::default()),
+            source(),
+            DomainName::new("d").unwrap(),
+        )
+        .save(),
         DetectStage::new(Arc::new(DetectSettings::default()), source()).save(),
         CorrelateStage::new(Arc::new(
             CorrelateSettings::new(CorrelateParts::default()).unwrap(),
