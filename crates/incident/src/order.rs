@@ -16,7 +16,7 @@ pub const SOURCES_MAX: usize = 4_096;
 /// Command and feedback ids of one domain remembered: a day of a command every 20 seconds.
 pub const COMMAND_IDS_MAX: usize = 4_096;
 /// A source that says that it is behind, and for so long gets no further, is waited for no longer: far beyond a rebalance or
-/// a restore, and an incident that is told so late is of little use.
+/// a restore, and an incident that is told so late is of little use. Never shorter than for one that says nothing at all.
 pub const STUCK_AFTER: Duration = Duration::from_secs(900);
 /// After the first heartbeat of a domain nothing is judged for so long: the readers of one process tell of themselves within a
 /// second or two, and a backlog that only some have told of must not be passed by the others' time.
@@ -156,6 +156,7 @@ impl Order {
             self.begun.get_or_insert(tick);
         }
         let is_new_start = last.is_some_and(|last| tick.since(last) > missing_after / 2);
+        let stuck_after = STUCK_AFTER.max(missing_after);
         let mut found = Vec::new();
         for (name, source) in &mut self.sources {
             if is_new_start {
@@ -165,7 +166,7 @@ impl Order {
             let moved = *source.moved.get_or_insert(tick);
             let was_waited_for = source.is_waited_for();
             source.missing |= tick.since(heard) > missing_after;
-            source.stuck |= !source.caught_up && tick.since(moved) > STUCK_AFTER;
+            source.stuck |= !source.caught_up && tick.since(moved) > stuck_after;
             if was_waited_for && !source.is_waited_for() {
                 found.push(name.clone());
             }

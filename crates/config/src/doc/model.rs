@@ -42,7 +42,7 @@ const SOURCES: [(&str, &str); 15] = [
         include_str!("../../../delivery/src/settings.rs"),
     ),
     ("delivery/pace", include_str!("../../../delivery/src/pace.rs")),
-    ("ledger/lease", include_str!("../../../ledger/src/lease.rs")),
+    ("ledger/rules", include_str!("../../../ledger/src/rules.rs")),
     ("observe/logs", include_str!("../../../observe/src/logs.rs")),
     (
         "wire/source",
