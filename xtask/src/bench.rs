@@ -118,13 +118,6 @@ fn build(root: &Path, package: &str) -> Result<PathBuf> {
     Ok(target.join("release").join(package))
 }
 
-/// Counts, and fails where the counts differ by too much from those committed: a step of `ci`.
-pub(crate) fn check_instructions(root: &Path) -> Result<()> {
-    let is_same = instructions(root, &build(root, "forecall-benches")?, true)?;
-    ensure!(is_same, "the instruction counts have changed");
-    Ok(())
-}
-
 /// Writes the counts, or says whether they are those committed.
 fn instructions(root: &Path, program: &Path, check: bool) -> Result<bool> {
     if Command::new("valgrind").arg("--version").output().is_err() {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::metadata::cargo;
-use crate::{bench, codegen, layers, process, test, tidy};
+use crate::{codegen, layers, process, test, tidy};
 
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
 /// In order. Clippy and the test build share the build scripts (the C libraries), codegen runs the binary that the
 /// tests used, and doc reads what clippy has checked.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 7] = [
     ("fmt", fmt),
     ("layers", |root| in_order("layers", &layers::problems(root)?)),
     ("tidy", |root| in_order("tidy", &tidy::problems(root)?)),
@@ -20,8 +20,6 @@ const STEPS: [Step; 8] = [
     ("test", |root| test::run(root, &test::Args::for_ci())),
     ("codegen", |root| codegen::check_with(&test::binary(root), root)),
     ("doc", doc),
-    // Last: it builds the benchmarks, a workspace of their own, and tells what has become slower.
-    ("instructions", bench::check_instructions),
 ];
 
 /// Runs the steps; stops at the first that fails, and says how long each took.
