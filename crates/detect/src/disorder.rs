@@ -338,8 +338,8 @@ mod tests {
             let heard = &told[..n];
             let sources: Vec<(Option<i64>, Option<i64>)> = (0..4)
                 .filter_map(|s| {
-                    let of = heard.iter().filter(|(source, ..)| *source == s);
-                    Some((of.clone().filter_map(|(_, at, _)| *at).max(), of.last()?.2))
+                    let mut of = heard.iter().filter(|(source, ..)| *source == s);
+                    Some((of.clone().filter_map(|(_, at, _)| *at).max(), of.next_back()?.2))
                 })
                 .collect();
             let sends = |(_, silent): &&(Option<i64>, Option<i64>)| silent.is_none();

@@ -1,4 +1,5 @@
 mod events;
+mod health;
 mod receive;
 mod split;
 
@@ -129,31 +130,6 @@ impl DetectStage {
             last: None,
             keys: BTreeMap::new(),
         }
-    }
-
-    /// Series it holds.
-    pub const fn series(&self) -> usize {
-        self.state.registry.len()
-    }
-
-    /// Series it gave up for others.
-    pub const fn evicted(&self) -> u64 {
-        self.state.registry.evicted()
-    }
-
-    /// Nothing earlier is expected.
-    pub const fn watermark(&self) -> forecall_types::Watermark {
-        self.state.sources.watermark()
-    }
-
-    /// Samples that left the full buffer before the watermark had passed them.
-    pub const fn released_early(&self) -> u64 {
-        self.state.released_early
-    }
-
-    /// Samples waiting for the watermark.
-    pub fn buffered(&self) -> usize {
-        self.state.buffer.len()
     }
 
     /// The end of a finite input: nothing is waited for any more.

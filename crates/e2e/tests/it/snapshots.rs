@@ -97,7 +97,14 @@ fn an_object_store_keeps_what_it_was_given_and_says_when_it_cannot() {
     let left: Vec<String> = server
         .files(".snap")
         .iter()
-        .map(|path| path.file_name().unwrap().to_string_lossy()[17..20].to_owned())
+        .map(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .get(17..20)
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     assert_eq!(left, ["020", "025", "030", "040", "050"]);
 

@@ -56,6 +56,8 @@ pub(super) fn open(settings: &S3Settings) -> Result<Arc<dyn ObjectStore>, HostEr
         .with_access_key_id(&settings.access_key_id)
         .with_secret_access_key(settings.secret_access_key.expose().trim())
         .with_allow_http(is_plain)
+        // One by one: we remove one at a time, and many compatible stores know no other way.
+        .with_disable_bulk_delete(true)
         .with_crypto_provider(Arc::new(Crypto))
         .with_http_connector(Connector {
             is_plain,

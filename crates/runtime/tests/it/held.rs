@@ -77,7 +77,7 @@ fn a_locked_ledger_holds_outreach_alone() {
     let revisions: Vec<_> = notices.iter().map(|n| (n.id.clone(), n.revision)).collect();
     let distinct: BTreeSet<_> = revisions.iter().cloned().collect();
     assert_eq!(distinct.len(), revisions.len(), "each stands once");
-    let confirmed = notices.iter().filter(|n| n.stage.as_str() == "confirmed");
-    assert_eq!(confirmed.last().map(|n| n.intents), Some(CUSTOMERS));
+    let confirmed = notices.iter().rfind(|n| n.stage.as_str() == "confirmed");
+    assert_eq!(confirmed.map(|n| n.intents), Some(CUSTOMERS));
     bed.pipeline.stop().unwrap();
 }

@@ -172,7 +172,7 @@ impl World {
             for turn in 0..8 {
                 world.fleet.turn(turn % 2);
                 turns += 1;
-                if turns % every == 0 {
+                if turns.is_multiple_of(every) {
                     world.fleet.kill(turn % 2);
                     world.fleet.start_if_down(turn % 2);
                 }

@@ -1,0 +1,29 @@
+use super::DetectStage;
+
+/// How the stage does: for those who watch it.
+impl DetectStage {
+    /// Series it holds.
+    pub const fn series(&self) -> usize {
+        self.state.registry.len()
+    }
+
+    /// Series it gave up for others.
+    pub const fn evicted(&self) -> u64 {
+        self.state.registry.evicted()
+    }
+
+    /// Nothing earlier is expected.
+    pub const fn watermark(&self) -> forecall_types::Watermark {
+        self.state.sources.watermark()
+    }
+
+    /// Samples that left the full buffer before the watermark had passed them.
+    pub const fn released_early(&self) -> u64 {
+        self.state.released_early
+    }
+
+    /// Samples waiting for the watermark.
+    pub fn buffered(&self) -> usize {
+        self.state.buffer.len()
+    }
+}
