@@ -96,6 +96,10 @@ impl Member for PlainMember {
         self.inner.end_offset(partition)
     }
 
+    fn partition_counts(&self) -> Result<Vec<(String, i32)>, LogError> {
+        self.inner.partition_counts()
+    }
+
     fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), LogError> {
         self.inner.pause(partition, paused)
     }
