@@ -12,8 +12,8 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Asked;
 use crate::buffer::{AHEAD, Buffer, Pending};
-use crate::detector::Asked;
 use crate::disorder::Sources;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
@@ -400,7 +400,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

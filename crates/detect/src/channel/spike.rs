@@ -1,36 +1,39 @@
-use forecall_stats::MAD_TO_SD;
+use forecall_stats::{ClippedMoments, Clipping};
 use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Far};
-use super::{GeneralTail, Lesson, MEAN_DEVIATION_TO_SD, Verdict, badness, fade, scale_floor};
+use super::{GeneralTail, Lesson, Verdict, badness};
 use crate::recent::{Recent, kept};
 
-/// Memory of the slow scale in samples: most of a day at one a minute.
-const SCALE_MEMORY: u16 = 1_000;
-/// A deviation counts for the slow scale up to this many standard deviations.
-const SCALE_CLIP_SDS: f64 = 4.0;
+/// A few hours at one sample a minute: long enough for a steady deviation, short enough to follow the day.
+const CLIPPING: Clipping = Clipping {
+    memory: 200,
+    free: 20,
+    clip: 4.0,
+};
+/// Own samples after which the own tail counts as much as the general one: fewer know little of one in a thousand, and in a
+/// young series trouble makes up much of them.
+const OWN_AFTER: f64 = 2_000.0;
 /// Ceiling for a series that never moved before: its first step is news only if the next sample confirms it.
 const CONSTANT_SCORE_MAX: f64 = 4.9;
-/// Counts kept in place: deviations up to 16 standard deviations.
-const COUNTS: usize = 22;
+/// Counts kept in place: deviations up to 8 standard deviations.
+const COUNTS: usize = 18;
 
-/// A value far from the median of the last normal ones.
+/// A value far from the mean of the last ones.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Spike {
-    /// The last normal values, and the times of the last samples.
+    /// The last samples.
     pub(crate) recent: Recent,
-    calibration: Calibration<COUNTS>,
-    /// Mean absolute deviation from the median, over long.
-    slow: f32,
-    slow_count: u16,
-    /// Samples the series has shown, up to what the type holds.
-    pub(crate) seen: u16,
     /// The detector's: its next one. It lies here because here is room.
     pub(crate) next: u32,
+    moments: ClippedMoments,
+    calibration: Calibration<COUNTS>,
+    /// Samples the series has shown, up to what the type holds.
+    pub(crate) seen: u16,
 }
 
-/// What the last normal values say: computed once for a sample, for judging and for learning.
+/// What the last values say: computed once for a sample, for judging and for learning.
 #[derive(Debug, Clone, Copy)]
 pub struct Baseline {
     location: f64,
@@ -40,15 +43,13 @@ pub struct Baseline {
 }
 
 impl Spike {
-    /// The baseline as it is.
-    pub fn baseline(&self) -> Baseline {
-        let (location, deviation) = self.recent.median_and_deviation();
-        let own = (deviation * MAD_TO_SD).max(f64::from(self.slow) * MEAN_DEVIATION_TO_SD);
-        let floor = scale_floor(location);
+    /// The baseline as it is; `least` is the least scale.
+    pub fn baseline(&self, least: f64) -> Baseline {
+        let own = self.moments.sd();
         Baseline {
-            location,
-            scale: own.max(floor),
-            constant: own < floor,
+            location: self.moments.mean(),
+            scale: own.max(least),
+            constant: own < least,
         }
     }
 
@@ -73,7 +74,7 @@ impl Spike {
     ) -> f64 {
         let rare = self
             .calibration
-            .surprise(far, badness(verdict.sds(), bad), 1.0, 1.0, general);
+            .surprise(far, badness(verdict.sds(), bad), 1.0, OWN_AFTER, general);
         if baseline.constant {
             rare.min(CONSTANT_SCORE_MAX)
         } else {
@@ -81,7 +82,7 @@ impl Spike {
         }
     }
 
-    /// Learns from a value judged before; of an abnormal one only how rare it was.
+    /// Learns from a value judged before.
     pub fn learn(
         &mut self,
         baseline: &Baseline,
@@ -90,26 +91,11 @@ impl Spike {
         (lesson, warm): (Lesson, bool),
         far: &mut Option<&mut Far>,
     ) {
-        let deviation = value - baseline.location;
         if warm {
-            let sds = badness(deviation / baseline.scale, bad);
+            let sds = badness((value - baseline.location) / baseline.scale, bad);
             self.calibration.record(far, sds, lesson);
         }
-        if lesson != Lesson::Normal {
-            return;
-        }
-        if !self.recent.is_empty() {
-            let clip = if warm && !baseline.constant {
-                SCALE_CLIP_SDS * baseline.scale
-            } else {
-                f64::INFINITY
-            };
-            let clipped = deviation.abs().min(clip);
-            let mut slow = f64::from(self.slow);
-            fade(&mut slow, &mut self.slow_count, clipped, SCALE_MEMORY);
-            self.slow = kept(slow);
-        }
-        self.recent.push(kept(value));
+        self.moments.add(value, baseline.scale, CLIPPING);
     }
 
     /// Whether the next lesson needs a [`Far`].
@@ -128,9 +114,9 @@ impl Spike {
         self.calibration.sds_at(far, 3.0).clamp(3.0, 12.0)
     }
 
-    /// Notes when a sample came.
-    pub fn step_to(&mut self, at: EventTime, before: Option<EventTime>) {
-        self.recent.step_to(at, before);
+    /// Keeps the sample.
+    pub fn keep(&mut self, at: EventTime, before: Option<EventTime>, value: f64) {
+        self.recent.push(kept(value), at, before);
     }
 
     /// Reads from each of its cache lines.

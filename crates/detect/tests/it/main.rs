@@ -8,6 +8,7 @@
 )]
 
 mod bomb;
+mod channels;
 mod order;
 mod ramp;
 mod rekey;
