@@ -79,12 +79,10 @@ impl Default for Season {
 }
 
 impl Season {
-    /// What is usual at a place in the week; `None` where no earlier day tells.
+    /// What is usual at a place in the week; `None` where no earlier day of its kind tells.
     pub fn expected(&self, place: Place) -> Option<f64> {
         let (from, to, share) = place.between();
-        // Before a day of rest is known from end to end of what is asked, it is taken for a working day.
-        let known = self.is_known(place, from) && self.is_known(place, to);
-        let day = if known { place.day() } else { 0 };
+        let day = place.day();
         let at = |hour: usize| {
             let visits = self.visits.get(day + hour).copied().unwrap_or(0);
             let mean = self.means.get(day + hour).copied().map(f64::from);
@@ -92,12 +90,10 @@ impl Season {
         };
         match (at(from), at(to)) {
             (Some(a), Some(b)) => Some(a + share * (b - a)),
-            (a, b) => a.or(b),
+            (Some(a), None) if share <= 0.0 => Some(a),
+            // The hour that is not over yet would be told by the one before it, not by an earlier day.
+            (_, None) | (None, Some(_)) => None,
         }
-    }
-
-    fn is_known(&self, place: Place, hour: usize) -> bool {
-        self.visits.get(place.day() + hour).is_some_and(|v| *v > 0)
     }
 
     /// Whether the profile tells more than the slow mean does.
