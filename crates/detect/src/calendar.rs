@@ -1,5 +1,7 @@
 //! Where in the week a moment lies, for those whose week it is.
 
+use std::time::Duration;
+
 use forecall_types::EventTime;
 
 use crate::DetectSettings;
@@ -18,19 +20,20 @@ pub struct Place {
 impl DetectSettings {
     /// Where in the customers' week a moment lies.
     pub fn place(&self, at: EventTime) -> Place {
-        let past = self
-            .utc_offset_changes
-            .iter()
-            .rev()
-            .find(|(from, _)| *from <= at.secs());
-        let offset = past.map_or(self.utc_offset_minutes, |(_, minutes)| *minutes);
-        let local = at.secs().saturating_add(i64::from(offset) * 60);
+        let offset = Duration::from_secs_f64(self.utc_offset_hours.abs().min(24.0) * 3_600.0);
+        let local = if self.utc_offset_hours < 0.0 {
+            at.minus(offset)
+        } else {
+            at.plus(offset)
+        };
+        let local = local.secs();
         let day = local.div_euclid(DAY_SECONDS);
         // 1970-01-01 was a Thursday.
         let weekday = u8::try_from((day + 3).rem_euclid(7) + 1).unwrap_or(1);
         Place {
             second: local.rem_euclid(DAY_SECONDS),
-            rest: self.rest_days.contains(&weekday) || self.holidays.binary_search(&day).is_ok(),
+            rest: self.rest_days.contains(&weekday)
+                || u32::try_from(day).is_ok_and(|day| self.holidays.contains(&day)),
         }
     }
 }
@@ -63,8 +66,7 @@ mod tests {
     #[test]
     fn weekends_holidays_and_clocks_are_local() {
         let settings = DetectSettings {
-            utc_offset_minutes: 210,
-            utc_offset_changes: vec![(1_700_000_000, 60)],
+            utc_offset_hours: 3.5,
             rest_days: vec![4, 5],
             holidays: vec![19_000],
             ..DetectSettings::default()
@@ -80,10 +82,6 @@ mod tests {
         );
         assert!(!settings.place(EventTime::from_secs(midnight.secs() - 1)).rest);
         assert!(settings.place(EventTime::from_secs(19_000 * 86_400)).rest);
-        assert_eq!(
-            settings.place(EventTime::from_secs(1_700_000_000)).second,
-            (1_700_000_000 + 3_600) % 86_400
-        );
         let place = |second| Place { second, rest: false };
         assert_eq!(place(1_800).between(), (0, 1, 0.0));
         assert_eq!(place(0).between().0, 23);

@@ -60,14 +60,12 @@ pub struct DetectSettings {
     pub refractory_samples: u32,
     /// Learn what is usual at each hour of a working day and a day of rest: takes about 430 B more a series.
     pub season: bool,
-    /// Local time of the customers, in minutes east of UTC …
-    pub utc_offset_minutes: i32,
-    /// … and its changes: from this second since 1970 on, these minutes.
-    pub utc_offset_changes: Vec<(i64, i32)>,
+    /// Local time of the customers, in hours east of UTC.
+    pub utc_offset_hours: f64,
     /// Days of rest, 1 for Monday to 7 for Sunday.
     pub rest_days: Vec<u8>,
     /// Further days of rest, in local days since 1970-01-01.
-    pub holidays: Vec<i64>,
+    pub holidays: Vec<u32>,
     /// Series a partition may hold; a further one is refused unless one has been silent for
     /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
@@ -106,8 +104,7 @@ impl Default for DetectSettings {
             habituation_seconds: 259_200,
             refractory_samples: 60,
             season: true,
-            utc_offset_minutes: 0,
-            utc_offset_changes: Vec::new(),
+            utc_offset_hours: 0.0,
             rest_days: vec![6, 7],
             holidays: Vec::new(),
             series_max: 100_000,
@@ -168,6 +165,11 @@ impl DetectSettings {
                 "slow_credit_max",
                 (0.0..=self.open_score).contains(&self.slow_credit_max),
                 "must lie between 0 and `open_score`",
+            ),
+            (
+                "utc_offset_hours",
+                (-24.0..=24.0).contains(&self.utc_offset_hours),
+                "must lie between -24 and 24",
             ),
             ("close_samples", self.close_samples >= 1, "must be at least 1"),
             ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
