@@ -46,6 +46,7 @@ mod registry;
 mod rekey;
 mod settings;
 mod stage;
+pub mod text;
 mod trouble;
 
 pub use detector::{Asked, Detector, Judgement};

@@ -28,6 +28,16 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 6] = [
+        Self::Spike,
+        Self::Shift,
+        Self::Season,
+        Self::Shape,
+        Self::Novelty,
+        Self::Silence,
+    ];
+
     /// The name used in events and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -143,4 +153,19 @@ pub struct ScoredSample {
     pub score: Score,
     /// Normal range; `None` while the detector still warms up.
     pub band: Option<Band>,
+    /// What each channel said by itself; empty while the detector still warms up.
+    pub channels: Box<[ChannelScore]>,
+}
+
+/// What one channel says of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ChannelScore {
+    /// Which.
+    pub channel: Channel,
+    /// Its surprise, before any gate.
+    pub score: Score,
+    /// What would have been normal to it.
+    pub expected: f64,
+    /// Its normal range: within it the score stays below 3.
+    pub band: Band,
 }

@@ -145,6 +145,11 @@ impl Shift {
         self.unrecorded + 1 == RECORDED_EVERY && self.calibration.needs_far()
     }
 
+    /// How many standard deviations of the level make a score of 3: half the width of its band.
+    pub fn band_sds(&self, far: &[(u8, u16)]) -> f64 {
+        self.calibration.sds_at(far, 3.0).clamp(1.0, 64.0)
+    }
+
     /// Leaves the last deviations out of its record of what is rare: an anomaly has begun with them.
     pub const fn forget_waiting(&mut self) {
         self.peak = 0.0;
