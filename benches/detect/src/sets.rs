@@ -46,7 +46,11 @@ fn run_all(methods: &[Box<dyn Method>], how: &How<'_>, all: &[Series]) -> Vec<Ru
     for method in methods {
         let files: Vec<Scored> = all
             .iter()
-            .map(|one| method.run(if how.names { &one.name } else { "value" }, &one.points))
+            .map(|one| {
+                // As a replay of the folder names it.
+                let named = format!("{}/{}", one.group, one.name);
+                method.run(if how.names { &named } else { "value" }, &one.points)
+            })
             .collect();
         let names: Vec<&'static str> = files
             .first()
