@@ -78,7 +78,7 @@ enum Command {
     /// Measure forecall beside what it is compared with; on a throw-away broker too.
     #[command(
         after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench decode series --pairs 3\n  cargo xtask bench instructions --check\n  \
-                            cargo xtask bench detect --data DIR -- --only nab,mscloud --groups"
+                            cargo xtask bench detect --data DIR --only nab,mscloud --groups"
     )]
     Bench(bench::Args),
     /// Everything that must hold before a change lands; stops at the first step that fails.
