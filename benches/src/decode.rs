@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use forecall_detect::{DetectSettings, DetectStage};
 use forecall_stage::{Effects, Stage};
 use forecall_types::{DomainName, EventTime, SamplesRecord, SourceName, SourcePartition};
-use forecall_wire::telemetry::{Decoded, Format, RawRecord, Source, decode_reusing};
+use forecall_wire::telemetry::{Decoded, Format, RawRecord, Source, Spellings, decode_reusing};
 
 use crate::measure::{Median, spent};
 use crate::report::{Report, child};
@@ -115,6 +115,7 @@ pub(crate) fn work(
         DomainName::new("isp")?,
         records.format.clone(),
     );
+    let mut spellings = Spellings::default();
     let mut spare: Option<SamplesRecord> = None;
     let mut effects = Effects::default();
     let (mut samples, mut bytes) = (0, 0);
@@ -143,7 +144,7 @@ pub(crate) fn work(
             value: Some(value),
             headers: &[],
         };
-        let Decoded::Samples(record) = decode_reusing(&source, None, &raw, spare.take())
+        let Decoded::Samples(record) = decode_reusing(&source, None, &raw, spare.take(), &mut spellings)
             .map_err(|reject| anyhow::anyhow!("{}", reject.detail))?
         else {
             anyhow::bail!("no samples");
@@ -200,8 +201,8 @@ pub(crate) fn measure(kind: &str, data: Option<&Path>) -> Result<serde_json::Val
         out.insert(
             name.to_owned(),
             serde_json::json!({
-                "ns": time.cpu.as_nanos() as f64 / samples as f64,
-                "mb": bytes as f64 / time.cpu.as_secs_f64() / 1e6,
+                "ns": time.as_nanos() as f64 / samples as f64,
+                "mb": bytes as f64 / time.as_secs_f64() / 1e6,
                 "bytes": bytes as f64 / samples as f64,
             }),
         );

@@ -1,6 +1,6 @@
 //! CPU time, memory, medians and their intervals.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -52,22 +52,11 @@ pub(crate) fn resident_bytes() -> Result<u64> {
     Ok(kib * 1024)
 }
 
-/// CPU and wall time of one run.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Spent {
-    pub(crate) cpu: Duration,
-    pub(crate) wall: Duration,
-}
-
-/// Runs it and says what it took.
-pub(crate) fn spent<T>(run: impl FnOnce() -> T) -> Result<(Spent, T)> {
-    let (cpu, wall) = (cpu_of(None)?, Instant::now());
+/// Runs it and says what CPU time it took.
+pub(crate) fn spent<T>(run: impl FnOnce() -> T) -> Result<(Duration, T)> {
+    let cpu = cpu_of(None)?;
     let out = run();
-    let spent = Spent {
-        cpu: cpu_of(None)?.saturating_sub(cpu),
-        wall: wall.elapsed(),
-    };
-    Ok((spent, out))
+    Ok((cpu_of(None)?.saturating_sub(cpu), out))
 }
 
 /// A median and the interval that holds it in 95 of 100 resamples.

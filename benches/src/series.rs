@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use forecall_detect::{DetectSettings, DetectStage};
 use forecall_stage::{Effects, Stage};
 use forecall_types::{DomainName, EventTime, Position, Reading, SampleBatch, SamplesRecord, SourcePartition};
 
-use crate::measure::{Median, Spent, resident_bytes, spent};
+use crate::measure::{Median, resident_bytes, spent};
 use crate::naive::{ByName, Naive, Plain, SameMaths};
 use crate::report::{Report, child};
 use crate::world::{EPOCH, Entity, METRICS, shuffled, value};
@@ -25,7 +26,7 @@ const ROWS: usize = 100;
 
 pub(crate) const LAYOUTS: [&str; 3] = ["forecall", "same maths in a hash map", "z-score in a hash map"];
 
-fn ours(count: u32, per_entity: u32) -> Result<(Spent, u64)> {
+fn ours(count: u32, per_entity: u32) -> Result<(Duration, u64)> {
     let settings = DetectSettings {
         series_max: 1_000_000,
         ..DetectSettings::default()
@@ -85,7 +86,7 @@ fn ours(count: u32, per_entity: u32) -> Result<(Spent, u64)> {
     Ok((time, memory))
 }
 
-fn theirs<S: Naive>(count: u32, per_entity: u32) -> Result<(Spent, u64)> {
+fn theirs<S: Naive>(count: u32, per_entity: u32) -> Result<(Duration, u64)> {
     let order = shuffled(count);
     let before = resident_bytes()?;
     let mut all = ByName::<S>::default();
@@ -114,7 +115,7 @@ fn theirs<S: Naive>(count: u32, per_entity: u32) -> Result<(Spent, u64)> {
 }
 
 /// The cost of making the input, which both pay: taken off.
-fn input_only(count: u32) -> Result<Spent> {
+fn input_only(count: u32) -> Result<Duration> {
     let order = shuffled(count);
     let (time, _) = spent(|| {
         let mut sum = 0.0;
@@ -139,7 +140,7 @@ pub(crate) fn measure(layout: &str, count: u32, per_entity: u32) -> Result<serde
     };
     let updates = f64::from(count * TIMED_ROUNDS);
     Ok(serde_json::json!({
-        "cpu_ns": (time.cpu.as_nanos() as f64 - input.cpu.as_nanos() as f64) / updates,
+        "cpu_ns": (time.as_nanos() as f64 - input.as_nanos() as f64) / updates,
         "bytes": memory,
     }))
 }

@@ -87,7 +87,7 @@ fn one(bench: &Bench<'_>, name: &str, run: &str, records: u64) -> Result<Outcome
     let reader = Reader::start(bench.bootstrap, &[&house.topic("anomalies")])?;
     let mut process = house.start("detect", 0)?;
     let marks = follow(
-        &mut process,
+        std::slice::from_mut(&mut process),
         |m| m.records("detect"),
         |_, marks| marks.last().is_some_and(|mark| mark.count >= records),
     )?;

@@ -18,7 +18,7 @@ use forecall_types::{
     SourcePartition,
 };
 use forecall_wire::event::encode_correlate_entry;
-use forecall_wire::telemetry::{Decoded, Format, RawRecord, Source, decode_reusing};
+use forecall_wire::telemetry::{Decoded, Format, RawRecord, Source, Spellings, decode_reusing};
 
 use super::plain::Plain;
 use super::topic::WAIT_MAX;
@@ -39,6 +39,7 @@ struct Detecting {
 
 impl Adapter for Detecting {
     type Stage = DetectStage;
+    type Memory = Spellings;
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(b"bench")
@@ -57,13 +58,14 @@ impl Adapter for Detecting {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
-        self.decode_reusing(record, None)
+        self.decode_reusing(record, None, &mut Spellings::default())
     }
 
     fn decode_reusing(
         &self,
         record: &RecordRef<'_>,
         spare: Option<SamplesRecord>,
+        spellings: &mut Spellings,
     ) -> Result<Option<SamplesRecord>, Reject> {
         self.decoded.fetch_add(1, Ordering::Relaxed);
         let raw = RawRecord {
@@ -73,12 +75,14 @@ impl Adapter for Detecting {
             appended_at: record.appended_at,
             key: record.key,
             value: record.value,
-            headers: record.headers,
+            headers: &[],
         };
-        Ok(match decode_reusing(&self.source, None, &raw, spare)? {
-            Decoded::Samples(samples) => Some(samples),
-            Decoded::Calls(_) | Decoded::Nothing => None,
-        })
+        Ok(
+            match decode_reusing(&self.source, None, &raw, spare, spellings)? {
+                Decoded::Samples(samples) => Some(samples),
+                Decoded::Calls(_) | Decoded::Nothing => None,
+            },
+        )
     }
 
     fn encode(&self, _: &TopicPartition, output: DetectOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {
@@ -134,6 +138,7 @@ struct Copying {
 
 impl Adapter for Copying {
     type Stage = Forward;
+    type Memory = ();
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(b"copy")

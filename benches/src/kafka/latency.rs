@@ -96,7 +96,7 @@ fn half_capacity(bench: &Bench<'_>) -> Result<u32> {
     let _load = load(bench, &name, 0, CAPACITY_SECONDS * 5, 0)?;
     let enough = usize::try_from(CAPACITY_SECONDS)?;
     let marks = follow(
-        &mut detect,
+        std::slice::from_mut(&mut detect),
         |m| m.records("detect"),
         |_, marks| marks.len() >= enough,
     )?;
@@ -189,8 +189,8 @@ fn product(bench: &Bench<'_>, rate: u32, pair: u32) -> Result<Ways> {
     let mut house = Installation::new(bench.bootstrap, bench.binary, &what, &configuration(&name))?;
     let (anomalies, incidents) = (house.topic("anomalies"), house.topic("incidents"));
     let reader = Reader::start(bench.bootstrap, &[&anomalies, &incidents])?;
-    let _detect = house.start("detect", 0)?;
-    let _correlate = house.start("correlate", 0)?;
+    let detect = house.start("detect", 0)?;
+    let correlate = house.start("correlate", 0)?;
     let probes = bench.args.incidents;
     load(
         bench,
@@ -202,6 +202,7 @@ fn product(bench: &Bench<'_>, rate: u32, pair: u32) -> Result<Ways> {
     .wait()?;
     std::thread::sleep(Duration::from_secs(3));
     let ways = judge(&reader.take(), &anomalies, &incidents);
+    drop((detect, correlate));
     topic::remove(bench.bootstrap, &[&name])?;
     ways
 }
@@ -220,8 +221,8 @@ fn copies(bench: &Bench<'_>, rate: u32, pair: u32) -> Result<Ways> {
         let places = ["--from", from, "--to", to, "--group", group];
         Helper::start(&[&common[..], &places[..]].concat())
     };
-    let _one = host(input, first, &format!("{input}.group"))?;
-    let _two = host(first, second, &format!("{first}.group"))?;
+    let one = host(input, first, &format!("{input}.group"))?;
+    let two = host(first, second, &format!("{first}.group"))?;
     // Copies are many: as long as the product's run needs for a third of its incidents is enough.
     let probes = bench.args.incidents;
     let seconds = CALM_SECONDS + probes * GAP_MS / 3_000 + AFTER_SECONDS;
@@ -247,6 +248,7 @@ fn copies(bench: &Bench<'_>, rate: u32, pair: u32) -> Result<Ways> {
             ways.add(COPY_ALL, record.at - made);
         }
     }
+    drop((one, two));
     let topics: Vec<&str> = names.iter().map(String::as_str).collect();
     topic::remove(bench.bootstrap, &topics)?;
     Ok(ways)

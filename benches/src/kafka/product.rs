@@ -12,7 +12,7 @@ use super::topic::{PARTITIONS, WAIT_MAX};
 use crate::measure::cpu_of;
 
 /// How often the metrics are looked at; forecall itself counts once a second.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Topics, groups and a folder of its own.
 pub(crate) struct Installation {
@@ -167,6 +167,27 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// SIGTERM: it commits what it has and ends, so that no transaction is left open.
+    ///
+    /// # Errors
+    /// It did not end well, or not in two minutes.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let told = Command::new("kill")
+            .args(["-TERM", &self.id().to_string()])
+            .status()
+            .context("failed to start kill")?;
+        ensure!(told.success(), "forecall could not be told to stop");
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "forecall ended with {status}");
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < WAIT_MAX, "forecall did not stop");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Lines of its log that can be read as JSON.
     pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -205,9 +226,9 @@ pub(crate) struct Mark {
     pub(crate) count: u64,
 }
 
-/// Follows a count until it is `done`; gives a mark for each change of it.
+/// Follows a count over all of these processes until it is `done`; gives a mark for each change of it.
 pub(crate) fn follow(
-    process: &mut Process,
+    processes: &mut [Process],
     count: impl Fn(&Metrics) -> u64,
     mut done: impl FnMut(&Metrics, &[Mark]) -> bool,
 ) -> Result<Vec<Mark>> {
@@ -215,15 +236,23 @@ pub(crate) fn follow(
     loop {
         ensure!(
             begun.elapsed() < WAIT_MAX * 5,
-            "forecall did not read the topic in ten minutes, see {}",
-            process.log.display()
+            "forecall did not read the topic in ten minutes, see {:?}",
+            processes.iter().map(|process| &process.log).collect::<Vec<_>>()
         );
-        if let Some(metrics) = process.metrics()? {
+        // What all of them say stands side by side: it is added up where it is read.
+        let said = processes.iter_mut().map(|process| process.metrics());
+        let all: Option<Vec<_>> = said.collect::<Result<_>>()?;
+        if let Some(all) = all {
+            let metrics = Metrics(all.into_iter().map(|metrics| metrics.0).collect());
             let now = count(&metrics);
             if now > marks.last().map_or(0, |mark| mark.count) {
+                let mut cpu = Duration::ZERO;
+                for process in &*processes {
+                    cpu += cpu_of(Some(process.id()))?;
+                }
                 marks.push(Mark {
                     at: Instant::now(),
-                    cpu: cpu_of(Some(process.id()))?,
+                    cpu,
                     count: now,
                 });
             }

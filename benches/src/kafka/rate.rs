@@ -9,16 +9,18 @@ use crate::measure::Median;
 use crate::report::{Report, child};
 use crate::world::OTLP_POINTS;
 
-/// Reads the topic by `detect`; gives records a second and CPU seconds a record.
-pub(crate) fn detect(bench: &Bench<'_>, topic: &Topic, run: &str) -> Result<(f64, f64)> {
+/// Reads the topic by `detect` in so many slots; gives records a second and CPU seconds a record.
+pub(crate) fn detect(bench: &Bench<'_>, topic: &Topic, run: &str, slots: u32) -> Result<(f64, f64)> {
     let rest = format!(
         "sources: [{{name: bench, topic: {}, format: {}, keyed: true}}]\n{}",
         topic.name, topic.format, TOPOLOGY
     );
     let mut house = Installation::new(bench.bootstrap, bench.binary, run, &rest)?;
-    let mut process = house.start("detect", 0)?;
+    let mut processes = (0..slots)
+        .map(|slot| house.start("detect", slot))
+        .collect::<Result<Vec<_>>>()?;
     let marks = follow(
-        &mut process,
+        &mut processes,
         |m| m.records("detect"),
         |_, marks| marks.last().is_some_and(|mark| mark.count >= topic.records),
     )?;
@@ -30,9 +32,9 @@ pub(crate) fn detect(bench: &Bench<'_>, topic: &Topic, run: &str) -> Result<(f64
 pub(crate) const TOPOLOGY: &str = "topology: {rules: [{service: internet, region: IR-23}]}\n";
 
 fn side_by_side(report: &mut Report, bench: &Bench<'_>, topic: &Topic) -> Result<()> {
-    let names = ["bare consumer", "forecall detect"];
-    let mut rates = [Vec::new(), Vec::new()];
-    let mut cpus = [Vec::new(), Vec::new()];
+    let names = ["bare consumer", "forecall detect", "forecall detect, two slots"];
+    let mut rates = [const { Vec::new() }; 3];
+    let mut cpus = [const { Vec::new() }; 3];
     for pair in 0..bench.args.pairs {
         let got = child(&["consume", bench.bootstrap, &topic.name])?;
         let number = |name: &str| got[name].as_f64().unwrap_or(f64::NAN);
@@ -43,9 +45,11 @@ fn side_by_side(report: &mut Report, bench: &Bench<'_>, topic: &Topic) -> Result
         rates[0].push(number("records") / number("wall"));
         cpus[0].push(number("cpu") / number("records"));
         let run = format!("rate-{}-{pair}", topic.format.replace('_', "-"));
-        let (rate, cpu) = detect(bench, topic, &run)?;
-        rates[1].push(rate);
-        cpus[1].push(cpu);
+        for slots in 1..=2 {
+            let (rate, cpu) = detect(bench, topic, &format!("{run}-{slots}"), slots)?;
+            rates[slots as usize].push(rate);
+            cpus[slots as usize].push(cpu);
+        }
     }
     let (samples, bytes) = (topic.samples_per_record(), topic.bytes_per_record());
     for (i, name) in names.iter().enumerate() {
@@ -63,13 +67,19 @@ fn side_by_side(report: &mut Report, bench: &Bench<'_>, topic: &Topic) -> Result
             report.add(&what, "CPU s a million records", Median::of(&cpus[i]).times(1e6));
         }
     }
-    let what = format!("{}: forecall / bare consumer", topic.format);
-    report.add(&what, "ratio of rates", Median::of_ratios(&rates[1], &rates[0]));
-    report.add(
-        &what,
-        "ratio of CPU a record",
-        Median::of_ratios(&cpus[1], &cpus[0]),
-    );
+    for (slots, by) in [(1, "one slot"), (2, "two slots")] {
+        let what = format!("{}: forecall, {by} / bare consumer", topic.format);
+        report.add(
+            &what,
+            "ratio of rates",
+            Median::of_ratios(&rates[slots], &rates[0]),
+        );
+        report.add(
+            &what,
+            "ratio of CPU a record",
+            Median::of_ratios(&cpus[slots], &cpus[0]),
+        );
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -11,7 +11,7 @@ use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::host::now_millis;
-use super::topic::client;
+use super::topic::{WAIT_MAX, client};
 
 /// A record as it was seen.
 #[derive(Clone)]
@@ -32,6 +32,21 @@ pub(crate) struct Reader {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where a partition ends; of a topic made just now that takes a moment to be known.
+fn end_of(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<i64> {
+    let begun = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(topic, partition, Duration::from_secs(30)) {
+            Ok((_, end)) => return Ok(end),
+            Err(error) if begun.elapsed() > WAIT_MAX => {
+                return Err(error)
+                    .with_context(|| format!("failed to ask for the end of {topic}/{partition}"));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
 impl Reader {
     pub(crate) fn start(bootstrap: &str, topics: &[&str]) -> Result<Self> {
         let consumer: BaseConsumer = client(bootstrap)
@@ -44,7 +59,7 @@ impl Reader {
         for topic in topics {
             let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30))?;
             for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-                let (_, end) = consumer.fetch_watermarks(topic, partition.id(), Duration::from_secs(30))?;
+                let end = end_of(&consumer, topic, partition.id())?;
                 all.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
             }
         }

@@ -64,7 +64,7 @@ fn await_snapshots(process: &mut Process, times: f64) -> Result<()> {
     };
     let mut wanted = None;
     follow(
-        process,
+        std::slice::from_mut(process),
         |_| 0,
         |metrics, _| {
             let now = saved(metrics);
@@ -161,7 +161,11 @@ pub(crate) fn run(report: &mut Report, bench: &Bench<'_>) -> Result<()> {
     let reader = Reader::start(bench.bootstrap, &[&house.topic("anomalies")])?;
     let mut process = house.start("detect", 0)?;
     let done = |marks: &[super::product::Mark]| marks.last().is_some_and(|mark| mark.count >= records);
-    follow(&mut process, |m| m.records("detect"), |_, marks| done(marks))?;
+    follow(
+        std::slice::from_mut(&mut process),
+        |m| m.records("detect"),
+        |_, marks| done(marks),
+    )?;
     let text = series.to_string();
     let _trickle = Helper::start(&[
         "load",

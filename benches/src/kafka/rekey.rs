@@ -1,19 +1,14 @@
 //! Records without a key, which go through `rekey` and the samples topic, beside the same ones keyed by entity.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Result, ensure};
 
 use super::Bench;
-use super::product::{Installation, follow};
+use super::product::{Installation, Process, follow};
 use super::rate::{TOPOLOGY, detect};
 use super::topic::{self, Topic};
 use crate::measure::Median;
 use crate::report::{Report, child};
 use crate::world::OTLP_POINTS;
-
-/// forecall counts once a second: after so long without news nothing comes any more.
-const QUIET: Duration = Duration::from_millis(2_500);
 
 /// What came out of one run over the topic without keys.
 struct Unkeyed {
@@ -29,18 +24,16 @@ fn unkeyed(bench: &Bench<'_>, topic: &Topic, run: &str) -> Result<Unkeyed> {
         topic.name, topic.format
     );
     let mut house = Installation::new(bench.bootstrap, bench.binary, run, &rest)?;
-    let mut process = house.start("detect", 0)?;
-    let mut news = (0, Instant::now());
-    // Both stages' records: the first mark is rekey's, the last detect's.
+    let mut processes = [house.start("detect", 0)?];
+    // Both stages' records: the first mark is rekey's, the last detect's. Marks of time go on for ever, so quiet is no end.
     let marks = follow(
-        &mut process,
+        &mut processes,
         |m| m.records("rekey") + m.records("detect"),
-        |metrics, marks| {
-            let count = marks.last().map_or(0, |mark| mark.count);
-            if count != news.0 {
-                news = (count, Instant::now());
-            }
-            metrics.records("rekey") >= topic.records && news.1.elapsed() > QUIET
+        |metrics, _| {
+            let sent = metrics.sum("forecall_outputs_total", &[("stage", "rekey")]) as u64;
+            metrics.records("rekey") >= topic.records
+                && metrics.records("detect") >= sent
+                && metrics.sum("forecall_lag_records", &[("stage", "detect")]) == 0.0
         },
     )?;
     ensure!(
@@ -50,10 +43,11 @@ fn unkeyed(bench: &Bench<'_>, topic: &Topic, run: &str) -> Result<Unkeyed> {
     let (first, last) = (marks[0], marks[marks.len() - 1]);
     // What was re-keyed before the first mark doesn't count: its CPU time doesn't either.
     let points = (topic.records - first.count.min(topic.records)) as f64 * topic.samples_per_record();
+    // Its marks of time would go on while the topic is weighed.
+    processes.into_iter().try_for_each(Process::stop)?;
     let samples = house.topic("samples");
     let got = child(&["weigh", bench.bootstrap, &samples])?;
     let bytes = |name: &str| got[name].as_f64().unwrap_or(f64::NAN) / topic.samples as f64;
-    drop(process);
     topic::remove(bench.bootstrap, &[&samples])?;
     Ok(Unkeyed {
         points_per_second: points / (last.at - first.at).as_secs_f64(),
@@ -71,7 +65,7 @@ pub(crate) fn run(report: &mut Report, bench: &Bench<'_>) -> Result<()> {
     let mut cpus = [Vec::new(), Vec::new()];
     let (mut payload, mut line) = (Vec::new(), Vec::new());
     for pair in 0..bench.args.pairs {
-        let (rate, cpu) = detect(bench, &keyed, &format!("keyed-{pair}"))?;
+        let (rate, cpu) = detect(bench, &keyed, &format!("keyed-{pair}"), 1)?;
         rates[0].push(rate * keyed.samples_per_record());
         cpus[0].push(cpu / keyed.samples_per_record());
         let got = unkeyed(bench, &loose, &format!("unkeyed-{pair}"))?;

@@ -280,7 +280,7 @@ fn skew(settings: &Settings, log: &KafkaLog, findings: &mut Vec<Finding>) {
         let place = TopicPartition::new(&topic, number);
         let read = log.read(&place, (end - TICKS_AMONG).max(oldest), &mut |record| {
             let value = record.value.unwrap_or_default();
-            if let Ok(CorrelateEntry::Tick(tick)) = decode_correlate_entry(record.headers, value)
+            if let Ok(CorrelateEntry::Tick(tick)) = decode_correlate_entry(record.headers.get(), value)
                 && newest.is_none_or(|(_, taken)| record.appended_at > taken)
             {
                 newest = Some((tick.at, record.appended_at));

@@ -1,7 +1,8 @@
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use forecall_log::{Header, LogError, RecordRef, TopicPartition};
+use forecall_log::{Header, HeaderSource, Headers, LogError, RecordRef, TopicPartition};
 use forecall_types::EventTime;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -86,25 +87,45 @@ pub(crate) fn read_while(
     }
 }
 
-/// Shows a message as a record, in place.
-pub(crate) fn with_record<T>(message: &BorrowedMessage<'_>, visit: impl FnOnce(&RecordRef<'_>) -> T) -> T {
-    let mut headers: Vec<Header<'_>> = Vec::new();
-    if let Some(found) = message.headers() {
-        headers.reserve(found.count());
-        for i in 0..found.count() {
-            // The binding panics on a name that isn't UTF-8; anybody may have written the record.
-            match catch_unwind(AssertUnwindSafe(|| found.try_get(i))) {
-                Ok(Some(header)) => headers.push((header.key, header.value.unwrap_or_default())),
-                Ok(None) => {}
-                Err(_) => tracing::warn!(
-                    topic = message.topic(),
-                    partition = message.partition(),
-                    offset = message.offset(),
-                    "a header whose name is not UTF-8 is left out"
-                ),
-            }
+/// Headers of a message that are taken apart at the first look: the library does it anew for each message, and allocates.
+struct Unread<'m> {
+    message: &'m BorrowedMessage<'m>,
+    read: OnceCell<Vec<Header<'m>>>,
+}
+
+impl HeaderSource for Unread<'_> {
+    fn headers(&self) -> &[Header<'_>] {
+        self.read.get_or_init(|| headers_of(self.message))
+    }
+}
+
+fn headers_of<'m>(message: &'m BorrowedMessage<'_>) -> Vec<Header<'m>> {
+    let Some(found) = message.headers() else {
+        return Vec::new();
+    };
+    let mut headers = Vec::with_capacity(found.count());
+    for i in 0..found.count() {
+        // The binding panics on a name that isn't UTF-8; anybody may have written the record.
+        match catch_unwind(AssertUnwindSafe(|| found.try_get(i))) {
+            Ok(Some(header)) => headers.push((header.key, header.value.unwrap_or_default())),
+            Ok(None) => {}
+            Err(_) => tracing::warn!(
+                topic = message.topic(),
+                partition = message.partition(),
+                offset = message.offset(),
+                "a header whose name is not UTF-8 is left out"
+            ),
         }
     }
+    headers
+}
+
+/// Shows a message as a record, in place.
+pub(crate) fn with_record<T>(message: &BorrowedMessage<'_>, visit: impl FnOnce(&RecordRef<'_>) -> T) -> T {
+    let headers = Unread {
+        message,
+        read: OnceCell::new(),
+    };
     visit(&RecordRef {
         topic: message.topic(),
         partition: message.partition(),
@@ -116,6 +137,6 @@ pub(crate) fn with_record<T>(message: &BorrowedMessage<'_>, visit: impl FnOnce(&
             .map_or(EventTime::default(), EventTime::from_millis),
         key: message.key(),
         value: message.payload(),
-        headers: &headers,
+        headers: Headers::Unread(&headers),
     })
 }

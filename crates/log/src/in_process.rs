@@ -8,8 +8,9 @@ use forecall_types::EventTime;
 use crate::group::Group;
 use crate::partition::{Partition, Stored, out_of_range};
 use crate::{
-    Assignment, ChooseStart, Committed, GatherLimits, Handler, Log, LogError, Member, Membership, OutRecord,
-    Outcome, RecordRef, Start, TopicPartition, TopicSpec, TopicState, Transaction, Writer, partition_of_key,
+    Assignment, ChooseStart, Committed, GatherLimits, Handler, Headers, Log, LogError, Member, Membership,
+    OutRecord, Outcome, RecordRef, Start, TopicPartition, TopicSpec, TopicState, Transaction, Writer,
+    partition_of_key,
 };
 
 /// The log in memory: one process, nothing kept. Deterministic where one thread drives it; safe where several do.
@@ -166,7 +167,7 @@ fn visit(p: &TopicPartition, offset: i64, stored: &Stored, with: &mut dyn FnMut(
         appended_at: stored.at,
         key: stored.key.as_deref(),
         value: stored.value.as_deref(),
-        headers: &headers,
+        headers: Headers::Read(&headers),
     });
 }
 

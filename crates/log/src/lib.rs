@@ -27,7 +27,7 @@ use std::time::Duration;
 
 pub use in_process::InProcess;
 pub use murmur::partition_of_key;
-pub use record::{Header, OutRecord, RecordRef, TopicPartition};
+pub use record::{Header, HeaderSource, Headers, OutRecord, RecordRef, TopicPartition};
 
 /// What a log can fail with. Bad records aren't errors; they are values.
 #[derive(Debug, thiserror::Error)]

@@ -31,6 +31,37 @@ impl fmt::Display for TopicPartition {
 /// Name and bytes of a header.
 pub type Header<'a> = (&'a str, &'a [u8]);
 
+/// Reads the headers of a record when it is asked for them.
+pub trait HeaderSource {
+    /// The headers, in order.
+    fn headers(&self) -> &[Header<'_>];
+}
+
+/// Headers of a record. A log may leave them unread: of most records nobody looks at them.
+#[derive(Clone, Copy)]
+pub enum Headers<'a> {
+    /// As they are.
+    Read(&'a [Header<'a>]),
+    /// Read at the first look.
+    Unread(&'a dyn HeaderSource),
+}
+
+impl<'a> Headers<'a> {
+    /// The headers, in order.
+    pub fn get(self) -> &'a [Header<'a>] {
+        match self {
+            Self::Read(headers) => headers,
+            Self::Unread(source) => source.headers(),
+        }
+    }
+}
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 /// A record as it stands on the log; borrowed, so that it is decoded in place.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordRef<'a> {
@@ -47,7 +78,7 @@ pub struct RecordRef<'a> {
     /// Value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
     /// Headers, in order.
-    pub headers: &'a [Header<'a>],
+    pub headers: Headers<'a>,
 }
 
 impl RecordRef<'_> {
@@ -63,7 +94,11 @@ impl RecordRef<'_> {
 
     /// The bytes of the first header of this name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
+        self.headers
+            .get()
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, v)| *v)
     }
 }
 

@@ -262,7 +262,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn incident(&mut self, record: &RecordRef<'_>, value: &[u8]) {
-        let Ok(event) = decode_incident_event(record.headers, value) else {
+        let Ok(event) = decode_incident_event(record.headers.get(), value) else {
             return;
         };
         if !event.incident.domain.is_canary() {
@@ -277,7 +277,7 @@ impl Reader<'_> {
     }
 
     fn notice(&mut self, record: &RecordRef<'_>, value: &[u8]) {
-        let Ok(notice) = decode_notice(record.headers, value) else {
+        let Ok(notice) = decode_notice(record.headers.get(), value) else {
             return;
         };
         if !notice.domain.is_canary() {
@@ -429,7 +429,7 @@ ledger:
                 &TopicPartition::new("forecall.notices.v1", partition),
                 0,
                 &mut |record| {
-                    notices.push(decode_notice(record.headers, record.value.unwrap()).unwrap());
+                    notices.push(decode_notice(record.headers.get(), record.value.unwrap()).unwrap());
                 },
             )
             .unwrap();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use forecall_detect::{DetectSettings, DetectStage};
 use forecall_stage::{Digest, Effects, Stage};
 use forecall_types::{DomainName, EventTime, SamplesRecord, SourceName, SourcePartition};
-use forecall_wire::telemetry::{Decoded, Format, RawRecord, Source, decode_reusing};
+use forecall_wire::telemetry::{Decoded, Format, RawRecord, Source, Spellings, decode_reusing};
 
 /// The hot path as the host walks it, without the log around it.
 struct Path {
@@ -21,6 +21,7 @@ struct Path {
     effects: Effects<forecall_detect::DetectOutput>,
     digest: Digest,
     spare: Option<SamplesRecord>,
+    spellings: Spellings,
     offset: i64,
     samples: usize,
 }
@@ -42,6 +43,7 @@ impl Path {
             effects: Effects::default(),
             digest: Digest::default(),
             spare: None,
+            spellings: Spellings::default(),
             offset: 0,
             samples: 0,
         }
@@ -58,7 +60,9 @@ impl Path {
             headers: &[],
         };
         let payload = Digest::payload(None, Some(value));
-        let Ok(Decoded::Samples(record)) = decode_reusing(&self.source, None, &raw, self.spare.take()) else {
+        let Ok(Decoded::Samples(record)) =
+            decode_reusing(&self.source, None, &raw, self.spare.take(), &mut self.spellings)
+        else {
             panic!("not decoded");
         };
         self.samples += record.batch.rows().len();

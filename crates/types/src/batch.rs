@@ -58,6 +58,25 @@ pub struct LabelSpan {
     fingerprint: Fingerprint,
 }
 
+/// A label set that was in a batch, in memory of its own: it is kept again without being put in order or hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownLabels {
+    canonical: Box<[u8]>,
+    fingerprint: Fingerprint,
+}
+
+impl KnownLabels {
+    /// Bytes it takes, besides itself.
+    pub fn len(&self) -> usize {
+        self.canonical.len()
+    }
+
+    /// Whether there are no labels.
+    pub fn is_empty(&self) -> bool {
+        self.canonical.is_empty()
+    }
+}
+
 /// A series' key in a batch; good until the batch is cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyIndex(u32);
@@ -134,6 +153,12 @@ impl<'a> Iterator for LabelsView<'a> {
 /// points that were refused. Names and labels lie in one run of bytes, so that a batch used again allocates nothing.
 #[derive(Debug, Clone, Default)]
 pub struct SampleBatch {
+    /// In one place: a record goes through many hands, and what is handed on stays small.
+    columns: Box<Columns>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Columns {
     rows: Vec<SampleRow>,
     keys: Vec<KeySpans>,
     text: Vec<u8>,
@@ -151,19 +176,19 @@ fn index(len: usize) -> u32 {
 impl SampleBatch {
     /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
-        self.rows.clear();
-        self.keys.clear();
-        self.text.clear();
-        self.bounds.clear();
-        self.counts.clear();
-        self.quantiles.clear();
-        self.rejects.clear();
+        self.columns.rows.clear();
+        self.columns.keys.clear();
+        self.columns.text.clear();
+        self.columns.bounds.clear();
+        self.columns.counts.clear();
+        self.columns.quantiles.clear();
+        self.columns.rejects.clear();
     }
 
     /// Keeps a metric's name or a unit.
     pub fn keep_text(&mut self, text: &str) -> Span {
-        let from = index(self.text.len());
-        self.text.extend_from_slice(text.as_bytes());
+        let from = index(self.columns.text.len());
+        self.columns.text.extend_from_slice(text.as_bytes());
         Span {
             from,
             len: index(text.len()),
@@ -174,7 +199,7 @@ impl SampleBatch {
     /// an empty value is left out.
     pub fn keep_labels<N: AsRef<str>, V: AsRef<str>>(&mut self, pairs: &mut [(N, V)]) -> LabelSpan {
         pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        let from = self.text.len();
+        let from = self.columns.text.len();
         for (i, (name, value)) in pairs.iter().enumerate() {
             let (name, value) = (name.as_ref(), value.as_ref());
             let is_given_again = pairs.get(i + 1).is_some_and(|(next, _)| next.as_ref() == name);
@@ -182,15 +207,38 @@ impl SampleBatch {
                 continue;
             }
             for part in [name, value] {
-                self.text.extend_from_slice(&index(part.len()).to_le_bytes());
-                self.text.extend_from_slice(part.as_bytes());
+                self.columns
+                    .text
+                    .extend_from_slice(&index(part.len()).to_le_bytes());
+                self.columns.text.extend_from_slice(part.as_bytes());
             }
         }
         self.label_span(from)
     }
 
+    /// Labels of this batch, to be kept again in another or later.
+    pub fn known_labels(&self, labels: LabelSpan) -> KnownLabels {
+        KnownLabels {
+            canonical: bytes(&self.columns.text, labels.span).into(),
+            fingerprint: labels.fingerprint,
+        }
+    }
+
+    /// Keeps labels that were kept before.
+    pub fn keep_known(&mut self, labels: &KnownLabels) -> LabelSpan {
+        let span = Span {
+            from: index(self.columns.text.len()),
+            len: index(labels.canonical.len()),
+        };
+        self.columns.text.extend_from_slice(&labels.canonical);
+        LabelSpan {
+            span,
+            fingerprint: labels.fingerprint,
+        }
+    }
+
     fn label_span(&self, from: usize) -> LabelSpan {
-        let bytes = self.text.get(from..).unwrap_or_default();
+        let bytes = self.columns.text.get(from..).unwrap_or_default();
         LabelSpan {
             span: Span {
                 from: index(from),
@@ -203,17 +251,21 @@ impl SampleBatch {
     /// Keeps the key of a series.
     pub fn keep_key(&mut self, metric: Span, unit: Span, resource: LabelSpan, labels: LabelSpan) -> KeyIndex {
         let series = {
-            let (metric, labels) = (bytes(&self.text, metric), bytes(&self.text, labels.span));
+            let (metric, labels) = (
+                bytes(&self.columns.text, metric),
+                bytes(&self.columns.text, labels.span),
+            );
             // As `series_fingerprint` does, in memory used again.
-            self.scratch.clear();
+            self.columns.scratch.clear();
             for part in [metric, &resource.fingerprint.as_u128().to_le_bytes(), labels] {
-                self.scratch
+                self.columns
+                    .scratch
                     .extend_from_slice(&u64::from(index(part.len())).to_le_bytes());
-                self.scratch.extend_from_slice(part);
+                self.columns.scratch.extend_from_slice(part);
             }
-            Fingerprint::of(&self.scratch)
+            Fingerprint::of(&self.columns.scratch)
         };
-        self.keys.push(KeySpans {
+        self.columns.keys.push(KeySpans {
             metric,
             unit,
             resource: resource.span,
@@ -221,17 +273,17 @@ impl SampleBatch {
             series,
             entity: resource.fingerprint,
         });
-        KeyIndex(index(self.keys.len() - 1))
+        KeyIndex(index(self.columns.keys.len() - 1))
     }
 
     /// Adds a point of a key kept before; a key of another batch adds nothing.
     pub fn push_row(&mut self, key: KeyIndex, at: EventTime, reading: Reading<'_>) {
-        let Some(spans) = usize::try_from(key.0).ok().and_then(|i| self.keys.get(i)) else {
+        let Some(spans) = usize::try_from(key.0).ok().and_then(|i| self.columns.keys.get(i)) else {
             return;
         };
         let (series, entity) = (spans.series, spans.entity);
         let reading = self.keep(reading);
-        self.rows.push(SampleRow {
+        self.columns.rows.push(SampleRow {
             series,
             entity,
             at,
@@ -256,17 +308,17 @@ impl SampleBatch {
     }
 
     fn copy_labels(&mut self, labels: &Labels) -> LabelSpan {
-        let from = self.text.len();
-        labels.write_canonical(&mut self.text);
+        let from = self.columns.text.len();
+        labels.write_canonical(&mut self.columns.text);
         self.label_span(from)
     }
 
     /// Adds a point of `key`.
     pub fn push_key(&mut self, key: &SeriesKey, at: EventTime, reading: Reading<'_>) {
         // Points of one series mostly follow each other: the last key serves again.
-        let last = self.keys.last().filter(|last| self.view(last).is(key));
+        let last = self.columns.keys.last().filter(|last| self.view(last).is(key));
         let kept = if last.is_some() {
-            KeyIndex(index(self.keys.len() - 1))
+            KeyIndex(index(self.columns.keys.len() - 1))
         } else {
             let (metric, unit) = (self.keep_text(&key.metric), self.keep_text(&key.unit));
             let (resource, labels) = (self.copy_labels(&key.resource), self.copy_labels(&key.labels));
@@ -280,10 +332,11 @@ impl SampleBatch {
         let Some((spans, reading)) = other.spans(row).zip(other.reading(row)) else {
             return;
         };
-        let last = self.keys.last().copied();
+        let last = self.columns.keys.last().copied();
         let same_entity = last.filter(|l| l.entity == spans.entity);
         let same = same_entity.filter(|l| {
-            l.series == spans.series && bytes(&self.text, l.unit) == bytes(&other.text, spans.unit)
+            l.series == spans.series
+                && bytes(&self.columns.text, l.unit) == bytes(&other.columns.text, spans.unit)
         });
         if same.is_none() {
             let resource = match same_entity {
@@ -297,14 +350,16 @@ impl SampleBatch {
                 labels: self.copy_span(other, spans.labels),
                 ..*spans
             };
-            self.keys.push(copied);
+            self.columns.keys.push(copied);
         }
-        self.push_row(KeyIndex(index(self.keys.len() - 1)), row.at, reading);
+        self.push_row(KeyIndex(index(self.columns.keys.len() - 1)), row.at, reading);
     }
 
     fn copy_span(&mut self, other: &Self, span: Span) -> Span {
-        let from = index(self.text.len());
-        self.text.extend_from_slice(bytes(&other.text, span));
+        let from = index(self.columns.text.len());
+        self.columns
+            .text
+            .extend_from_slice(bytes(&other.columns.text, span));
         Span { from, len: span.len }
     }
 
@@ -330,11 +385,12 @@ impl SampleBatch {
                 start,
             } => {
                 // Bounds and counts share one index; a missing count is 0 and a surplus one is dropped by the decoder.
-                let from = index(self.counts.len());
-                self.bounds.resize(self.counts.len(), 0.0);
-                self.bounds.extend_from_slice(bounds);
-                self.bounds.push(f64::INFINITY);
-                self.counts
+                let from = index(self.columns.counts.len());
+                self.columns.bounds.resize(self.columns.counts.len(), 0.0);
+                self.columns.bounds.extend_from_slice(bounds);
+                self.columns.bounds.push(f64::INFINITY);
+                self.columns
+                    .counts
                     .extend((0..=bounds.len()).map(|i| counts.get(i).copied().unwrap_or(0)));
                 RowReading::Histogram {
                     from,
@@ -350,8 +406,8 @@ impl SampleBatch {
                 count,
                 start,
             } => {
-                let from = index(self.quantiles.len());
-                self.quantiles.extend_from_slice(quantiles);
+                let from = index(self.columns.quantiles.len());
+                self.columns.quantiles.extend_from_slice(quantiles);
                 RowReading::Summary {
                     from,
                     len: index(quantiles.len()),
@@ -366,36 +422,36 @@ impl SampleBatch {
 
     /// Forgets all rows but the first so many.
     pub fn truncate_rows(&mut self, rows: usize) {
-        self.rows.truncate(rows);
+        self.columns.rows.truncate(rows);
     }
 
     /// Notes a point that was refused; the good ones of the record stay.
     pub fn reject(&mut self, reject: Reject) {
-        self.rejects.push(reject);
+        self.columns.rejects.push(reject);
     }
 
     /// The points, in the record's order.
     pub fn rows(&self) -> &[SampleRow] {
-        &self.rows
+        &self.columns.rows
     }
 
     /// The points refused.
     pub fn rejects(&self) -> &[Reject] {
-        &self.rejects
+        &self.columns.rejects
     }
 
     fn spans(&self, row: &SampleRow) -> Option<&KeySpans> {
-        self.keys.get(usize::try_from(row.key).ok()?)
+        self.columns.keys.get(usize::try_from(row.key).ok()?)
     }
 
     fn view(&self, spans: &KeySpans) -> KeyView<'_> {
         // What was kept came from texts.
-        let text = |span| std::str::from_utf8(bytes(&self.text, span)).unwrap_or_default();
+        let text = |span| std::str::from_utf8(bytes(&self.columns.text, span)).unwrap_or_default();
         KeyView {
             metric: text(spans.metric),
             unit: text(spans.unit),
-            resource: LabelsView(bytes(&self.text, spans.resource)),
-            labels: LabelsView(bytes(&self.text, spans.labels)),
+            resource: LabelsView(bytes(&self.columns.text, spans.resource)),
+            labels: LabelsView(bytes(&self.columns.text, spans.labels)),
         }
     }
 
@@ -434,8 +490,8 @@ impl SampleBatch {
             } => {
                 let (from, len) = (index(from)?, index(bounds)?);
                 Reading::Histogram {
-                    bounds: self.bounds.get(from..from + len)?,
-                    counts: self.counts.get(from..=from + len)?,
+                    bounds: self.columns.bounds.get(from..from + len)?,
+                    counts: self.columns.counts.get(from..=from + len)?,
                     sum,
                     temporality,
                     start,
@@ -450,7 +506,7 @@ impl SampleBatch {
             } => {
                 let (from, len) = (index(from)?, index(len)?);
                 Reading::Summary {
-                    quantiles: self.quantiles.get(from..from + len)?,
+                    quantiles: self.columns.quantiles.get(from..from + len)?,
                     sum,
                     count,
                     start,
@@ -481,7 +537,7 @@ mod tests {
             let mut batch = SampleBatch::default();
             let kept = batch.keep_labels(&mut pairs);
             prop_assert_eq!(kept.fingerprint, labels.fingerprint());
-            let view = LabelsView(bytes(&batch.text, kept.span));
+            let view = LabelsView(bytes(&batch.columns.text, kept.span));
             prop_assert_eq!(Labels::from_pairs(view), labels);
         }
 

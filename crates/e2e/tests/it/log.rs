@@ -75,7 +75,7 @@ impl Handler for Seen {
         let value = String::from_utf8_lossy(r.value.unwrap_or_default()).into_owned();
         self.values.entry(r.partition).or_default().push(value);
         self.next.insert(r.partition, r.offset + 1);
-        for (name, bytes) in r.headers {
+        for (name, bytes) in r.headers.get() {
             self.headers
                 .push(((*name).to_owned(), String::from_utf8_lossy(bytes).into_owned()));
         }

@@ -327,12 +327,13 @@ impl Theatre {
                 *next = record.offset + 1;
                 let Some(value) = record.value else { return };
                 let item = match tail {
-                    Tail::Incidents => {
-                        decode_incident_event(record.headers, value).map(|e| News::Incident(Box::new(e)))
+                    Tail::Incidents => decode_incident_event(record.headers.get(), value)
+                        .map(|e| News::Incident(Box::new(e))),
+                    Tail::Notices => {
+                        decode_notice(record.headers.get(), value).map(|n| News::Notice(Box::new(n)))
                     }
-                    Tail::Notices => decode_notice(record.headers, value).map(|n| News::Notice(Box::new(n))),
                     Tail::Forecasts => {
-                        decode_call_forecast(record.headers, value).map(|f| News::Forecast(Box::new(f)))
+                        decode_call_forecast(record.headers.get(), value).map(|f| News::Forecast(Box::new(f)))
                     }
                     Tail::DeadLetters => Ok(News::DeadLetter),
                 };

@@ -99,6 +99,7 @@ fn take(log: &KafkaLog, range: &Range) -> anyhow::Result<Taken> {
                     value: record.value.map(<[u8]>::to_vec),
                     headers: record
                         .headers
+                        .get()
                         .iter()
                         .map(|(n, v)| ((*n).to_owned(), v.to_vec()))
                         .collect(),

@@ -13,6 +13,8 @@ pub type InputOf<A> = <<A as Adapter>::Stage as Stage>::Input;
 pub trait Adapter: Send + Sync + 'static {
     /// The stage.
     type Stage: Stage<Input: Send> + Send;
+    /// What decoding remembers of a partition's records to be faster: no state, the same comes out without it.
+    type Memory: Default + Send;
 
     /// Digest of the settings the stage runs under: part of the checkpoint.
     fn settings_digest(&self) -> Fingerprint;
@@ -32,7 +34,8 @@ pub trait Adapter: Send + Sync + 'static {
     /// Why it can't be decoded; the record is counted, and goes to the dead letters where its reason says so.
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<InputOf<Self>>, Reject>;
 
-    /// As [`decode`](Self::decode), in the memory of an input that was stepped and is no longer needed.
+    /// As [`decode`](Self::decode), in the memory of an input that was stepped and is no longer needed, and with what earlier
+    /// records of the partition have taught.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -40,8 +43,9 @@ pub trait Adapter: Send + Sync + 'static {
         &self,
         record: &RecordRef<'_>,
         spare: Option<InputOf<Self>>,
+        memory: &mut Self::Memory,
     ) -> Result<Option<InputOf<Self>>, Reject> {
-        drop(spare);
+        let _ = (spare, memory);
         self.decode(record)
     }
 
@@ -63,6 +67,13 @@ pub trait Adapter: Send + Sync + 'static {
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
         let _ = (partition, at);
         None
+    }
+
+    /// How far the stage has come, in steps of which its heartbeat tells at once, because others wait for them; the least
+    /// where whoever reads it can wait for the next pulse.
+    fn step_reached(&self, stage: &Self::Stage) -> EventTime {
+        let _ = stage;
+        EventTime::MIN
     }
 
     /// Whether the stage's pulses name the topics of its group, and stand before the first effect of a partition.

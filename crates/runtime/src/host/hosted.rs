@@ -42,6 +42,8 @@ pub(super) struct Hosted<A: Adapter> {
     pub(super) gathered: Vec<Gathered<A>>,
     /// Inputs that were stepped, for their memory: never more than were gathered at once.
     pub(super) spare: Vec<InputOf<A>>,
+    /// What its records have taught the decoder.
+    pub(super) memory: A::Memory,
     /// What the records since the committed position come to, not committed yet.
     pub(super) pending: Part,
     /// Since when effects of it are lost with a commit that didn't stand: this memory must not be gone on with.
@@ -54,6 +56,8 @@ pub(super) struct Hosted<A: Adapter> {
     pub(super) last_record_at: EventTime,
     /// The last pulse; whoever has just become the owner has not looked yet.
     pub(super) looked_at: Option<EventTime>,
+    /// The step that its last pulse told of.
+    pub(super) step_told: EventTime,
     /// What is to stand before its first effect does, or need not.
     pub(super) announced: bool,
     pub(super) last_tick: EventTime,
@@ -139,12 +143,14 @@ impl<A: Adapter> Hosting<A> {
             committed,
             gathered: Vec::new(),
             spare: Vec::new(),
+            memory: A::Memory::default(),
             pending: Part::default(),
             tainted: None,
             is_held: false,
             skips: BTreeSet::new(),
             last_record_at: self.now,
             looked_at: None,
+            step_told: EventTime::MIN,
             announced: false,
             last_tick: EventTime::MIN,
             saved_at: self.now,
@@ -265,7 +271,8 @@ impl<A: Adapter> Handler for Hosting<A> {
                 "step has panicked on it twice",
             ))
         } else {
-            self.adapter.decode_reusing(record, hosted.spare.pop())
+            self.adapter
+                .decode_reusing(record, hosted.spare.pop(), &mut hosted.memory)
         };
         let what = match decoded {
             Ok(Some(input)) => What::Input(input),

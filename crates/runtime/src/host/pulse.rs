@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use forecall_log::TopicPartition;
 use forecall_observe::Metric;
 use forecall_stage::{Effects, Pulse, Stage};
@@ -5,6 +7,9 @@ use forecall_types::{EventTime, SourceTopic};
 
 use crate::host::hosted::Hosted;
 use crate::host::{Adapter, Effect, Host, HostError};
+
+/// Between two pulses that tell of steps: while old records are caught up with, thousands of steps pass in a second.
+const NEWS_GAP: Duration = Duration::from_millis(100);
 
 /// A pulse of one partition, as effects.
 pub(super) fn pulse_of<A: Adapter>(
@@ -50,20 +55,28 @@ impl<A: Adapter> Host<A> {
         Ok(())
     }
 
-    /// Heartbeats of the stages: told often enough, and at once when records were stepped.
+    /// Heartbeats of the stages: told often enough, and at once where one has reached a step that others wait for.
     pub(super) fn add_pulses(&mut self) {
         let now = self.hosting.now;
-        if now.since(self.last_pulse) < self.settings.pulse_every && self.last_pulse != EventTime::MIN {
-            return;
+        let is_time =
+            self.last_pulse == EventTime::MIN || now.since(self.last_pulse) >= self.settings.pulse_every;
+        if is_time {
+            self.last_pulse = now;
+            self.count_gathered();
         }
-        self.last_pulse = now;
-        self.count_gathered();
         let hosting = &mut self.hosting;
         for (partition, hosted) in &mut hosting.owned {
             // One whose effects were dropped is ahead of what stands: its watermark would be a lie.
             if hosted.restoring || hosted.tainted.is_some() {
                 continue;
             }
+            let step = hosting.adapter.step_reached(&hosted.stage);
+            let is_news =
+                step > hosted.step_told && hosted.looked_at.is_none_or(|at| now.since(at) >= NEWS_GAP);
+            if !is_time && !is_news {
+                continue;
+            }
+            hosted.step_told = step;
             // Where the end isn't known, it may be far away.
             let end = self.member.end_offset(partition);
             let caught_up = end.is_some_and(|end| hosted.next_offset >= end);

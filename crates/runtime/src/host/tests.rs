@@ -53,6 +53,7 @@ struct SumAdapter {
 
 impl Adapter for SumAdapter {
     type Stage = Sum;
+    type Memory = ();
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(b"same")
     }

@@ -28,6 +28,7 @@ pub(crate) struct CorrelateAdapter {
 
 impl Adapter for CorrelateAdapter {
     type Stage = CorrelateStage;
+    type Memory = ();
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(format!("{:?}", self.settings).as_bytes())
@@ -42,7 +43,7 @@ impl Adapter for CorrelateAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<CorrelateInput>, Reject> {
-        let entry = decode_correlate_entry(record.headers, value(record)?)?;
+        let entry = decode_correlate_entry(record.headers.get(), value(record)?)?;
         Ok(Some(CorrelateInput {
             position: Wiring::position(record),
             entry,

@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use forecall_detect::{DetectOutput, DetectSettings, DetectStage};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
@@ -6,10 +7,13 @@ use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Effects, SnapshotError, Stage};
 use forecall_types::{CorrelateEntry, EventTime, Fingerprint, Reject, SamplesRecord, ScoredSample};
 use forecall_wire::event::{TopicId, encode_correlate_entry};
-use forecall_wire::telemetry::samples;
+use forecall_wire::telemetry::{Spellings, samples};
 
 use crate::host::{Adapter, Effect};
 use crate::stages::{Wiring, source_of, unwritable, value};
+
+/// `correlate` evaluates on a grid of whole seconds at the finest, once every watermark has passed.
+const STEP: Duration = Duration::from_secs(1);
 
 /// Keyed telemetry and the re-keyed topic → `forecall.anomalies.v1`.
 pub(crate) struct DetectAdapter {
@@ -25,6 +29,7 @@ pub(crate) struct DetectAdapter {
 
 impl Adapter for DetectAdapter {
     type Stage = DetectStage;
+    type Memory = Spellings;
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(format!("{:?}", self.settings).as_bytes())
@@ -40,18 +45,19 @@ impl Adapter for DetectAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
-        self.decode_reusing(record, None)
+        self.decode_reusing(record, None, &mut Spellings::default())
     }
 
     fn decode_reusing(
         &self,
         record: &RecordRef<'_>,
         spare: Option<SamplesRecord>,
+        memory: &mut Spellings,
     ) -> Result<Option<SamplesRecord>, Reject> {
         if self.wiring.is_on(record.topic, TopicId::Samples) {
             return samples::decode_reusing(value(record)?, spare).map(Some);
         }
-        self.wiring.samples(record, spare)
+        self.wiring.samples(record, spare, memory)
     }
 
     fn encode(&self, _: &TopicPartition, output: DetectOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {
@@ -87,6 +93,13 @@ impl Adapter for DetectAdapter {
                 &[DetectStage::NAME, &partition.topic, &number],
                 behind,
             );
+        }
+    }
+
+    fn step_reached(&self, stage: &DetectStage) -> EventTime {
+        match stage.watermark().time() {
+            EventTime::MIN | EventTime::MAX => EventTime::MIN,
+            watermark => watermark.floor(STEP),
         }
     }
 

@@ -102,7 +102,7 @@ impl IntakeAdapter {
         let DirectoryRecord {
             customer,
             ciphertexts,
-        } = decode_directory_record(record.headers, bytes)?;
+        } = decode_directory_record(record.headers.get(), bytes)?;
         let ledger = match &customer {
             CustomerChange::Upsert(customer) => {
                 let opened = ciphertexts.iter().map(|(channel, sealed)| {
@@ -141,6 +141,7 @@ impl IntakeAdapter {
 
 impl Adapter for IntakeAdapter {
     type Stage = IntakeStage;
+    type Memory = ();
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(format!("{:?}", self.intake).as_bytes())
@@ -155,7 +156,7 @@ impl Adapter for IntakeAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<Taken>, Reject> {
-        let (headers, topic) = (record.headers, record.topic);
+        let (headers, topic) = (record.headers.get(), record.topic);
         let outreach = |entry| Entry::Outreach(Box::new(entry));
         if self.wiring.is_on(topic, TopicId::Commands) {
             return Ok(self
@@ -175,7 +176,11 @@ impl Adapter for IntakeAdapter {
         }
         let source = self.wiring.source(topic)?;
         Ok(
-            match decode(source, self.wiring.pseudonyms.as_deref(), &Wiring::raw(record))? {
+            match decode(
+                source,
+                self.wiring.pseudonyms.as_deref(),
+                &Wiring::raw(source, record),
+            )? {
                 Decoded::Calls(batch) => Some(Taken {
                     entries: batch
                         .calls

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use forecall_log::{OutRecord, RecordRef, TopicPartition, partition_of_key};
 use forecall_types::{DomainName, Position, Reject, RejectReason, SamplesRecord};
 use forecall_wire::event::{DeadLetter, Encoded, TopicId};
-use forecall_wire::telemetry::{Decoded, PseudonymKey, RawRecord, Source, decode_reusing};
+use forecall_wire::telemetry::{Decoded, PseudonymKey, RawRecord, Source, Spellings, decode_reusing};
 
 pub(crate) use correlate::CorrelateAdapter;
 pub(crate) use detect::DetectAdapter;
@@ -57,7 +57,9 @@ impl Wiring {
             .any(|(id, used)| self.is_on(&partition.topic, *id) && partition.partition >= *used)
     }
 
-    pub(crate) fn raw<'a>(record: &RecordRef<'a>) -> RawRecord<'a> {
+    pub(crate) fn raw<'a>(source: &Source, record: &RecordRef<'a>) -> RawRecord<'a> {
+        // Taking headers apart costs as much as a tenth of a sample; most formats don't look at them.
+        let looks = source.format.looks_at_headers();
         RawRecord {
             topic: record.topic,
             partition: record.partition,
@@ -65,7 +67,7 @@ impl Wiring {
             appended_at: record.appended_at,
             key: record.key,
             value: record.value,
-            headers: record.headers,
+            headers: if looks { record.headers.get() } else { &[] },
         }
     }
 
@@ -112,11 +114,12 @@ impl Wiring {
         &self,
         record: &RecordRef<'_>,
         spare: Option<SamplesRecord>,
+        spellings: &mut Spellings,
     ) -> Result<Option<SamplesRecord>, Reject> {
         let source = self.source(record.topic)?;
-        let raw = Self::raw(record);
+        let raw = Self::raw(source, record);
         Ok(
-            match decode_reusing(source, self.pseudonyms.as_deref(), &raw, spare)? {
+            match decode_reusing(source, self.pseudonyms.as_deref(), &raw, spare, spellings)? {
                 Decoded::Samples(samples) => Some(samples),
                 Decoded::Calls(_) | Decoded::Nothing => None,
             },
@@ -139,7 +142,7 @@ impl Wiring {
             appended_at: record.appended_at,
             key: record.key,
             value: record.value,
-            headers: record.headers,
+            headers: record.headers.get(),
             record_bytes_max: limit,
             personal,
         }

@@ -94,6 +94,7 @@ const fn is_over(state: NoticeState) -> bool {
 
 impl Adapter for OutreachAdapter {
     type Stage = OutreachStage;
+    type Memory = ();
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(format!("{:?}", self.settings).as_bytes())
@@ -108,7 +109,7 @@ impl Adapter for OutreachAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<OutreachInput>, Reject> {
-        let entry = decode_outreach_entry(record.headers, value(record)?)?;
+        let entry = decode_outreach_entry(record.headers.get(), value(record)?)?;
         Ok(Some(OutreachInput {
             position: Wiring::position(record),
             entry,

@@ -5,7 +5,7 @@ use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_stage::{SnapshotError, Stage};
 use forecall_types::{Fingerprint, Reject, SamplesRecord, SourcePartition};
 use forecall_wire::event::TopicId;
-use forecall_wire::telemetry::samples;
+use forecall_wire::telemetry::{Spellings, samples};
 
 use crate::host::{Adapter, Effect};
 use crate::stages::Wiring;
@@ -20,6 +20,7 @@ pub(crate) struct RekeyAdapter {
 
 impl Adapter for RekeyAdapter {
     type Stage = RekeyStage;
+    type Memory = Spellings;
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(format!("{:?}", self.settings).as_bytes())
@@ -38,15 +39,16 @@ impl Adapter for RekeyAdapter {
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
-        self.wiring.samples(record, None)
+        self.wiring.samples(record, None, &mut Spellings::default())
     }
 
     fn decode_reusing(
         &self,
         record: &RecordRef<'_>,
         spare: Option<SamplesRecord>,
+        memory: &mut Spellings,
     ) -> Result<Option<SamplesRecord>, Reject> {
-        self.wiring.samples(record, spare)
+        self.wiring.samples(record, spare, memory)
     }
 
     fn encode(&self, _: &TopicPartition, output: Rekeyed, into: &mut Vec<Effect>) -> Result<(), Reject> {

@@ -41,6 +41,7 @@ struct CountAdapter<const VERSION: u32>;
 
 impl<const VERSION: u32> Adapter for CountAdapter<VERSION> {
     type Stage = Count<VERSION>;
+    type Memory = ();
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(b"count")

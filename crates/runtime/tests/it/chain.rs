@@ -166,7 +166,7 @@ impl Bed {
         self.log
             .read(&TopicPartition::new(id, 0), 0, &mut |r| {
                 if let Some(value) = r.value {
-                    found.push(with(r.headers, value));
+                    found.push(with(r.headers.get(), value));
                 }
             })
             .unwrap();

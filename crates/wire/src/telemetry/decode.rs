@@ -2,8 +2,8 @@ use forecall_types::{EventTime, Reject, RejectReason, SamplesRecord};
 
 use super::points::Points;
 use super::{
-    CallBatch, Format, PseudonymKey, Source, amazon_connect, asterisk, collectd, detect_format, flat_json,
-    influx, mapping, otlp, prometheus, samples, telegraf,
+    CallBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk, collectd, detect_format,
+    flat_json, influx, mapping, otlp, prometheus, samples, telegraf,
 };
 
 /// One record as the log hands it over.
@@ -63,10 +63,11 @@ pub fn decode(
     pseudonyms: Option<&PseudonymKey>,
     record: &RawRecord<'_>,
 ) -> Result<Decoded, Reject> {
-    decode_reusing(source, pseudonyms, record, None)
+    decode_reusing(source, pseudonyms, record, None, &mut Spellings::default())
 }
 
 /// As [`decode`], in the memory of a record that is no longer needed: flat JSON and OTLP protobuf then allocate nothing.
+/// `spellings` were found in earlier records of this source, and of no other.
 ///
 /// # Errors
 /// As [`decode`]; the memory is let go.
@@ -75,6 +76,7 @@ pub fn decode_reusing(
     pseudonyms: Option<&PseudonymKey>,
     record: &RawRecord<'_>,
     spare: Option<SamplesRecord>,
+    spellings: &mut Spellings,
 ) -> Result<Decoded, Reject> {
     let Some(value) = record.value else {
         return Ok(Decoded::Nothing);
@@ -94,7 +96,7 @@ pub fn decode_reusing(
         }
         declared => declared,
     };
-    let mut points = Points::new(source, spare);
+    let mut points = Points::new(source, spare, spellings);
     match format {
         // `detect` never gives `Auto`.
         Format::Auto => {

@@ -3,12 +3,13 @@
 //! Texts without escapes, labels that are texts or whole numbers, a time, a number: what a producer of this format
 //! writes. Whatever differs is [`Unusual`] and goes the general way, which says what it is; so both say the same.
 
-use forecall_types::{EventTime, Reading};
+use forecall_types::{EventTime, LabelSpan, Reading};
 
 use super::few::{Few, LabelText, POINT_LABELS};
 use super::json::{from_fraction, from_text, from_whole};
 use super::json_cursor::{Cursor, Scalar};
 use super::points::{Points, is_resource_label};
+use super::spellings::Mark;
 use super::wire_format::Unusual;
 
 type Labels<'a> = Few<'a, POINT_LABELS>;
@@ -22,6 +23,10 @@ struct Flat<'a> {
     unit: Option<&'a str>,
     /// Whether `labels` was there.
     has_labels: bool,
+    /// Of labels written as they were before, those of resource and point.
+    kept: Option<(LabelSpan, LabelSpan)>,
+    /// What `labels` is to be remembered by.
+    mark: Option<Mark>,
     resource: Labels<'a>,
     point: Labels<'a>,
 }
@@ -30,7 +35,7 @@ struct Flat<'a> {
 pub(super) fn one(points: &mut Points<'_>, value: &[u8]) -> Result<(), Unusual> {
     let mut flat = Flat::default();
     let mut cursor = Cursor::new(value)?;
-    cursor.object(|cursor, name| flat.field(cursor, name))?;
+    cursor.object(|cursor, name| flat.field(cursor, name, points))?;
     cursor.end()?;
     let at = time(flat.ts.ok_or(Unusual)?, points).ok_or(Unusual)?;
     let series = flat.series.filter(|series| !series.is_empty()).ok_or(Unusual)?;
@@ -45,8 +50,17 @@ pub(super) fn one(points: &mut Points<'_>, value: &[u8]) -> Result<(), Unusual> 
     });
     points.metric(series).map_err(|_| Unusual)?;
     points.expect(1).map_err(|_| Unusual)?;
-    let resource = points.keep_resource(&mut flat.resource).ok_or(Unusual)?;
-    let point = points.keep_labels(&mut flat.point).ok_or(Unusual)?;
+    let (resource, point) = match flat.kept {
+        Some(kept) => kept,
+        None => {
+            let resource = points.keep_resource(&mut flat.resource).ok_or(Unusual)?;
+            let point = points.keep_labels(&mut flat.point).ok_or(Unusual)?;
+            if let Some(mark) = flat.mark {
+                points.learn(mark, Some(resource), point);
+            }
+            (resource, point)
+        }
+    };
     let (metric, unit) = (
         points.keep_text(series),
         points.keep_text(flat.unit.unwrap_or("")),
@@ -66,14 +80,14 @@ fn time(ts: Scalar<'_>, points: &Points<'_>) -> Option<EventTime> {
 }
 
 impl<'a> Flat<'a> {
-    fn field(&mut self, cursor: &mut Cursor<'a>, name: &str) -> Result<(), Unusual> {
+    fn field(&mut self, cursor: &mut Cursor<'a>, name: &str, points: &mut Points<'_>) -> Result<(), Unusual> {
         let is_again = match name {
             "ts" => self.ts.replace(cursor.scalar()?).is_some(),
             "series" => self.series.replace(cursor.text()?).is_some(),
             "value" => self.value.replace(cursor.scalar()?).is_some(),
             "unit" => self.unit.replace(cursor.text()?).is_some(),
             "labels" => {
-                cursor.object(|cursor, name| self.label(name, cursor.scalar()?))?;
+                self.labels(cursor, points)?;
                 std::mem::replace(&mut self.has_labels, true)
             }
             // Of another field only that it is no list or object: those have a depth.
@@ -83,6 +97,22 @@ impl<'a> Flat<'a> {
             }
         };
         if is_again { Err(Unusual) } else { Ok(()) }
+    }
+
+    /// Up to its first closing bracket a spelling that was read before is an object, whole and good. One that has a bracket in
+    /// a text is never found: it was remembered, if at all, by all its bytes.
+    fn labels(&mut self, cursor: &mut Cursor<'a>, points: &mut Points<'_>) -> Result<(), Unusual> {
+        let (spelling, end) = cursor.through(b'}')?;
+        let mark = points.mark_of(0, spelling);
+        if let Some((Some(resource), point)) = mark.and_then(|mark| points.keep_spelled(mark)) {
+            self.kept = Some((resource, point));
+            *cursor = end;
+            return Ok(());
+        }
+        cursor.object(|cursor, name| self.label(name, cursor.scalar()?))?;
+        // Only now it is known whether the first bracket was the last one.
+        self.mark = mark.filter(|_| *cursor == end);
+        Ok(())
     }
 
     fn label(&mut self, name: &'a str, value: Scalar<'a>) -> Result<(), Unusual> {

@@ -17,7 +17,7 @@ pub(super) enum Scalar<'a> {
 }
 
 /// See the module.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
@@ -55,6 +55,18 @@ impl<'a> Cursor<'a> {
     /// Takes this byte, which must be next.
     pub(super) fn take(&mut self, byte: u8) -> Result<(), Unusual> {
         if self.takes(byte)? { Ok(()) } else { Err(Unusual) }
+    }
+
+    /// What comes next, up to the first such byte, and the place behind it; the cursor stays.
+    pub(super) fn through(&mut self, byte: u8) -> Result<(&'a [u8], Self), Unusual> {
+        self.peek()?;
+        let rest = self.bytes().get(self.at..).unwrap_or_default();
+        let len = memchr::memchr(byte, rest).ok_or(Unusual)? + 1;
+        let behind = Self {
+            text: self.text,
+            at: self.at + len,
+        };
+        Ok((rest.get(..len).unwrap_or_default(), behind))
     }
 
     /// Nothing but white space is left.

@@ -29,6 +29,7 @@ mod prometheus;
 mod pseudonym;
 pub mod samples;
 mod source;
+mod spellings;
 mod telegraf;
 mod wire_format;
 
@@ -38,3 +39,4 @@ pub use mapping::{Condition, CustomerField, Envelope, IdentityKind, Mapping, Map
 pub use points::is_resource_label;
 pub use pseudonym::{PSEUDONYM_KEY_BYTES_MIN, PseudonymKey, PseudonymKeyTooShort};
 pub use source::{Format, Limits, Source, TimeUnit};
+pub use spellings::Spellings;

@@ -4,7 +4,7 @@
 //! texts, booleans and whole numbers. A metric of another kind, or with anything unusual in it, goes through the full
 //! decoder for itself; a request that isn't what it seems goes through it as a whole. So both say the same.
 
-use forecall_types::{EventTime, LabelSpan, Reading, Span, Temporality};
+use forecall_types::{EventTime, Fingerprint, LabelSpan, Reading, Span, Temporality};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
@@ -17,8 +17,6 @@ use super::wire_format::{Field, Fields, Unusual, bytes, fixed64, float, text, va
 /// Buckets of a histogram read in place; as many as the limits allow by default.
 const BUCKETS_MAX: usize = 160;
 
-type PointLabels<'a> = Few<'a, POINT_LABELS>;
-
 /// What a point's key is made of but its own labels: place, metric, unit.
 type Names<'p, 'a> = (&'p Place<'a>, Span, Span);
 
@@ -27,6 +25,8 @@ struct Place<'a> {
     resource: &'a [u8],
     labels: LabelSpan,
     scope: &'a str,
+    /// Hash of the scope, which is one of the points' labels; 0 where there is none.
+    context: u128,
 }
 
 /// Reads a metrics request into `points`. After an error they hold rows that don't count.
@@ -118,6 +118,11 @@ fn scope_metrics(
         resource,
         labels,
         scope: name,
+        context: if name.is_empty() {
+            0
+        } else {
+            Fingerprint::of(name.as_bytes()).as_u128()
+        },
     };
     let mut has_named = false;
     for field in Fields(message) {
@@ -198,10 +203,9 @@ fn walk_metric<'a>(points: &mut Points<'_>, place: &Place<'a>, message: &'a [u8]
         any = true;
         points.expect(1).map_err(|_| Unusual)?;
         let message = bytes(field)?;
-        let mut pairs = PointLabels::default();
         match kind {
             Kind::Gauge | Kind::Sum => {
-                let Some(point) = number_point(message, &mut pairs)? else {
+                let Some((point, attributes)) = number_point(message)? else {
                     continue;
                 };
                 let reading = match kind {
@@ -213,10 +217,10 @@ fn walk_metric<'a>(points: &mut Points<'_>, place: &Place<'a>, message: &'a [u8]
                         start: point.start,
                     },
                 };
-                keep(points, (place, name, unit), &mut pairs, point.at, reading)?;
+                keep(points, (place, name, unit), attributes, point.at, reading)?;
             }
             Kind::Histogram => {
-                histogram_point(points, (place, name, unit), message, temporality, &mut pairs)?
+                histogram_point(points, (place, name, unit), message, temporality)?;
             }
         }
     }
@@ -230,21 +234,63 @@ fn walk_metric<'a>(points: &mut Points<'_>, place: &Place<'a>, message: &'a [u8]
 fn keep<'a>(
     points: &mut Points<'_>,
     (place, name, unit): Names<'_, 'a>,
-    pairs: &mut PointLabels<'a>,
+    attributes: &'a [u8],
     at: EventTime,
     reading: Reading<'_>,
 ) -> Result<(), Unusual> {
     if !is_finite(&reading) {
         return Err(Unusual);
     }
-    if !place.scope.is_empty() {
-        pairs
-            .push("otel.scope.name", LabelText::Text(place.scope))
-            .ok_or(Unusual)?;
-    }
-    let labels = points.keep_labels(pairs).ok_or(Unusual)?;
+    let mark = points.mark_of(place.context, attributes);
+    let known = mark.and_then(|mark| points.keep_spelled(mark));
+    let labels = match known {
+        Some((_, labels)) => labels,
+        None => {
+            let mut pairs = Few::<POINT_LABELS>::default();
+            for field in Fields(attributes) {
+                attribute(bytes(field?.1)?, &mut pairs)?;
+            }
+            if !place.scope.is_empty() {
+                pairs
+                    .push("otel.scope.name", LabelText::Text(place.scope))
+                    .ok_or(Unusual)?;
+            }
+            let labels = points.keep_labels(&mut pairs).ok_or(Unusual)?;
+            if let Some(mark) = mark {
+                points.learn(mark, None, labels);
+            }
+            labels
+        }
+    };
     points.push_kept((name, unit, place.labels, labels), at, reading);
     Ok(())
+}
+
+/// Where the attributes of a point lie in its message: producers write them side by side.
+#[derive(Default)]
+struct Run {
+    from: usize,
+    to: usize,
+}
+
+impl Run {
+    /// Takes an attribute that lies behind all but `before` bytes and in front of `after` bytes of a message so long.
+    fn take(&mut self, field: Field<'_>, len: usize, before: usize, after: usize) -> Result<(), Unusual> {
+        bytes(field)?;
+        let from = len - before;
+        match self.to {
+            0 => self.from = from,
+            to if to == from => {}
+            _ => return Err(Unusual),
+        }
+        self.to = len - after;
+        Ok(())
+    }
+
+    /// The bytes of the attributes, with their tags.
+    fn of<'a>(&self, message: &'a [u8]) -> &'a [u8] {
+        message.get(self.from..self.to).unwrap_or_default()
+    }
 }
 
 struct NumberPoint {
@@ -254,9 +300,12 @@ struct NumberPoint {
 }
 
 /// A gauge's or sum's point; `None` for one that says that there is no value.
-fn number_point<'a>(message: &'a [u8], pairs: &mut PointLabels<'a>) -> Result<Option<NumberPoint>, Unusual> {
+fn number_point(message: &[u8]) -> Result<Option<(NumberPoint, &[u8])>, Unusual> {
     let (mut at, mut start, mut value, mut flags) = (0, 0, None, 0);
-    for field in Fields(message) {
+    let (mut fields, mut attributes) = (Fields(message), Run::default());
+    loop {
+        let before = fields.0.len();
+        let Some(field) = fields.next() else { break };
         match field? {
             (2, field) => start = fixed64(field)?,
             (3, field) => at = fixed64(field)?,
@@ -268,7 +317,7 @@ fn number_point<'a>(message: &'a [u8], pairs: &mut PointLabels<'a>) -> Result<Op
                 reason = "readings are f64; whole numbers beyond 2^53 lose what no detector sees"
             )]
             (6, field) => value = Some(fixed64(field)?.cast_signed() as f64),
-            (7, field) => attribute(bytes(field)?, pairs)?,
+            (7, field) => attributes.take(field, message.len(), before, fields.0.len())?,
             (8, field) => flags = varint(field)?,
             _ => {}
         }
@@ -276,11 +325,12 @@ fn number_point<'a>(message: &'a [u8], pairs: &mut PointLabels<'a>) -> Result<Op
     if is_unrecorded(flags) {
         return Ok(None);
     }
-    Ok(Some(NumberPoint {
+    let point = NumberPoint {
         at: otlp::time(at).ok_or(Unusual)?,
         start: otlp::time(start),
         value: value.ok_or(Unusual)?,
-    }))
+    };
+    Ok(Some((point, attributes.of(message))))
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "as protobuf reads a uint32")]
@@ -293,11 +343,13 @@ fn histogram_point<'a>(
     names: Names<'_, 'a>,
     message: &'a [u8],
     temporality: Temporality,
-    pairs: &mut PointLabels<'a>,
 ) -> Result<(), Unusual> {
     let (mut at, mut start, mut count, mut sum, mut flags) = (0, 0, 0, None, 0);
     let (mut counts, mut bounds) = (None, None);
-    for field in Fields(message) {
+    let (mut fields, mut attributes) = (Fields(message), Run::default());
+    loop {
+        let before = fields.0.len();
+        let Some(field) = fields.next() else { break };
         match field? {
             (2, field) => start = fixed64(field)?,
             (3, field) => at = fixed64(field)?,
@@ -306,7 +358,7 @@ fn histogram_point<'a>(
             (6, field) => once(&mut counts, field)?,
             (7, field) => once(&mut bounds, field)?,
             (8, _) => return Err(Unusual),
-            (9, field) => attribute(bytes(field)?, pairs)?,
+            (9, field) => attributes.take(field, message.len(), before, fields.0.len())?,
             (10, field) => flags = varint(field)?,
             (11 | 12, field) => {
                 fixed64(field)?;
@@ -336,7 +388,8 @@ fn histogram_point<'a>(
         temporality,
         start: otlp::time(start),
     };
-    keep(points, names, pairs, otlp::time(at).ok_or(Unusual)?, reading)
+    let at = otlp::time(at).ok_or(Unusual)?;
+    keep(points, names, attributes.of(message), at, reading)
 }
 
 /// Reads a packed list of eight-byte numbers; says how many.

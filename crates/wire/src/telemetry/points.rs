@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use forecall_types::{
-    EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason, SampleBatch, SamplesRecord,
-    SeriesKey, Span,
+    DomainName, EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason, SampleBatch,
+    SamplesRecord, SeriesKey, SourceMark, Span,
 };
 
 use super::few::{Few, LabelText};
 use super::json::bad_value;
+use super::spellings::{Mark, Spellings};
 use super::{Decoded, RawRecord, Source};
 
 /// First words of label names that tell the entity, by the semantic conventions of OpenTelemetry, and forecall's own.
@@ -36,22 +37,28 @@ pub(super) struct Points<'a> {
     source: &'a Source,
     batch: SampleBatch,
     seen: usize,
-    /// The record whose memory is used again.
-    spare: Option<SamplesRecord>,
+    /// Domain, topic and marks of the record whose memory is used again.
+    names: Option<(DomainName, Arc<str>, Vec<SourceMark>)>,
+    spellings: &'a mut Spellings,
 }
 
 impl<'a> Points<'a> {
-    pub(super) fn new(source: &'a Source, mut spare: Option<SamplesRecord>) -> Self {
-        let mut batch = spare
-            .as_mut()
-            .map(|record| std::mem::take(&mut record.batch))
-            .unwrap_or_default();
+    pub(super) fn new(
+        source: &'a Source,
+        spare: Option<SamplesRecord>,
+        spellings: &'a mut Spellings,
+    ) -> Self {
+        let (mut batch, names) = match spare {
+            Some(spare) => (spare.batch, Some((spare.domain, spare.origin.topic, spare.marks))),
+            None => (SampleBatch::default(), None),
+        };
         batch.clear();
         Self {
             source,
             batch,
             seen: 0,
-            spare,
+            names,
+            spellings,
         }
     }
 
@@ -108,6 +115,25 @@ impl<'a> Points<'a> {
             }
         }
         Some(self.batch.keep_labels(pairs.pairs_mut()))
+    }
+
+    /// The mark of labels as they are written, see [`Spellings::mark`].
+    pub(super) fn mark_of(&mut self, context: u128, spelling: &[u8]) -> Option<Mark> {
+        self.spellings.mark(context, spelling)
+    }
+
+    /// Keeps labels of resource and point that were written so before.
+    pub(super) fn keep_spelled(&mut self, mark: Mark) -> Option<(Option<LabelSpan>, LabelSpan)> {
+        let (resource, labels) = self.spellings.find(mark)?;
+        let resource = resource.map(|resource| self.batch.keep_known(resource));
+        Some((resource, self.batch.keep_known(labels)))
+    }
+
+    /// Remembers what a spelling was found to mean.
+    pub(super) fn learn(&mut self, mark: Mark, resource: Option<LabelSpan>, labels: LabelSpan) {
+        let resource = resource.map(|resource| self.batch.known_labels(resource));
+        let labels = self.batch.known_labels(labels);
+        self.spellings.learn(mark, resource, labels);
     }
 
     /// Adds a point whose key was kept by parts: metric, unit, resource, labels.
@@ -232,8 +258,8 @@ impl<'a> Points<'a> {
             }
         }
         // A name that is the same is not counted up and down for each record.
-        let (domain, topic, mut marks) = match self.spare {
-            Some(spare) => (Some(spare.domain), Some(spare.origin.topic), spare.marks),
+        let (domain, topic, mut marks) = match self.names {
+            Some((domain, topic, marks)) => (Some(domain), Some(topic), marks),
             None => (None, None, Vec::new()),
         };
         marks.clear();

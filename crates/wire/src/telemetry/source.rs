@@ -78,6 +78,11 @@ impl Format {
         .find(|format| format.as_str() == name)
     }
 
+    /// Whether a record's headers tell what is in it.
+    pub const fn looks_at_headers(&self) -> bool {
+        matches!(self, Self::Auto | Self::Mapping(_))
+    }
+
     /// Whether its records are calls, not points.
     pub const fn is_calls(&self) -> bool {
         match self {

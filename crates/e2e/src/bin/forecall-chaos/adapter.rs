@@ -69,7 +69,7 @@ pub(crate) fn letter(place: &Place, record: &RecordRef<'_>, reject: &Reject) -> 
         appended_at: record.appended_at,
         key: record.key,
         value: record.value,
-        headers: record.headers,
+        headers: record.headers.get(),
         record_bytes_max: 1 << 20,
         personal: None,
     }
@@ -85,6 +85,7 @@ pub(crate) fn letter(place: &Place, record: &RecordRef<'_>, reject: &Reject) -> 
 
 impl Adapter for TallyAdapter {
     type Stage = Tally;
+    type Memory = ();
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(b"tally")

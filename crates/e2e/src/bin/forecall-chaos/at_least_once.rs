@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use forecall_log::{OutRecord, RecordRef, crash};
+use forecall_log::{Headers, OutRecord, RecordRef, crash};
 use forecall_stage::{Effects, Stage as _};
 use forecall_types::EventTime;
 use rdkafka::config::ClientConfig;
@@ -147,7 +147,7 @@ pub(crate) fn run(place: &Place, slot: u32, stop: &AtomicBool) -> anyhow::Result
                 appended_at: EventTime::from_millis(message.timestamp().to_millis().unwrap_or(0)),
                 key: message.key(),
                 value: message.payload(),
-                headers: &[],
+                headers: Headers::Read(&[]),
             };
             control.step(&record, &mut out);
             read.insert(message.partition(), message.offset() + 1);

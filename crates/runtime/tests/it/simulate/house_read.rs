@@ -36,6 +36,7 @@ pub(crate) fn read(log: &InProcess, topic: &str, partition: i32) -> Vec<Read> {
             },
             headers: r
                 .headers
+                .get()
                 .iter()
                 .map(|(n, v)| ((*n).to_owned(), v.to_vec()))
                 .collect(),

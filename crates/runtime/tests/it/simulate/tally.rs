@@ -69,6 +69,7 @@ pub(crate) struct TallyAdapter {
 
 impl Adapter for TallyAdapter {
     type Stage = Tally;
+    type Memory = ();
 
     fn settings_digest(&self) -> Fingerprint {
         Fingerprint::of(b"tally")

@@ -1,7 +1,7 @@
 //! What is read in place says the same as the full decoders.
 
 use forecall_types::SamplesRecord;
-use forecall_wire::telemetry::{Decoded, Format, Limits, Source, decode, decode_reusing};
+use forecall_wire::telemetry::{Decoded, Format, Limits, Source, Spellings, decode, decode_reusing};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value,
@@ -240,13 +240,28 @@ proptest! {
     }
 
     #[test]
+    fn a_flat_object_means_the_same_whatever_was_read_before(objects in prop::collection::vec(object(), 1..5)) {
+        let source = source(Format::FlatJson);
+        let mut spellings = Spellings::default();
+        // Each twice: the second time its labels are known.
+        for object in objects.iter().chain(&objects) {
+            let bytes = format!("{{{object}}}");
+            let fresh = text_of(decode(&source, None, &record(bytes.as_bytes(), &[])));
+            let again = decode_reusing(&source, None, &record(bytes.as_bytes(), &[]), None, &mut spellings);
+            prop_assert_eq!(text_of(again), fresh);
+        }
+    }
+
+    #[test]
     fn memory_used_again_leaves_no_trace(requests in prop::collection::vec(request(), 1..5)) {
         let source = source(Format::OtlpProto);
         let mut spare: Option<SamplesRecord> = None;
+        let mut spellings = Spellings::default();
+        let requests: Vec<_> = requests.iter().chain(&requests).cloned().collect();
         for request in requests {
             let bytes = request.encode_to_vec();
             let fresh = text_of(decode(&source, None, &record(&bytes, &[])));
-            let again = decode_reusing(&source, None, &record(&bytes, &[]), spare.take());
+            let again = decode_reusing(&source, None, &record(&bytes, &[]), spare.take(), &mut spellings);
             if let Ok(Decoded::Samples(samples)) = &again {
                 spare = Some(samples.clone());
             }
