@@ -106,6 +106,8 @@ pub(super) struct Hosting<A: Adapter> {
     pub(super) lost_held: BTreeSet<TopicPartition>,
     /// First failure of a rebalance; the host stops with it.
     pub(super) failed: Option<HostError>,
+    /// Bytes that were handed over since the host looked last.
+    pub(super) bytes_gathered: usize,
     /// Records and bytes by topic, since they were counted last.
     pub(super) read: BTreeMap<Arc<str>, (u64, u64)>,
 }
@@ -124,6 +126,7 @@ impl<A: Adapter> Hosting<A> {
             has_lost: false,
             lost_held: BTreeSet::new(),
             failed: None,
+            bytes_gathered: 0,
             read: BTreeMap::new(),
         }
     }
@@ -258,6 +261,7 @@ impl<A: Adapter> Handler for Hosting<A> {
             warn!(stage = A::Stage::NAME, %partition, "a record of a partition that isn't ours was left alone");
             return;
         };
+        self.bytes_gathered += record.len();
         if !self.read.contains_key(record.topic) {
             self.read.insert(Arc::clone(&partition.topic), (0, 0));
         }

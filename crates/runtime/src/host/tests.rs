@@ -345,6 +345,27 @@ fn positions_wait_for_their_time_and_effects_do_not() {
 }
 
 #[test]
+fn a_batch_full_of_bytes_is_followed_before_its_effects_are_committed() {
+    let mut bed = Bed::new();
+    let adapter = SumAdapter {
+        bias: 0,
+        every: 1,
+        poisoned: false,
+    };
+    // Fewer records than a batch may have; each has two bytes.
+    let settings = HostSettings {
+        batch_bytes_max: 12,
+        ..HostSettings::default()
+    };
+    let mut host = bed.host_of("m", adapter, settings).unwrap();
+    bed.write(6);
+    host.turn(Duration::ZERO).unwrap();
+    assert_eq!(bed.committed(), None, "more may be there");
+    host.turn(Duration::ZERO).unwrap();
+    assert_eq!((bed.committed(), bed.out("out").len()), (Some(6), 6));
+}
+
+#[test]
 fn a_partition_that_comes_back_unchanged_keeps_what_waits() {
     let mut bed = Bed::new();
     let mut first = taciturn(&bed, "a");

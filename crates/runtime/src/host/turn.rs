@@ -179,7 +179,8 @@ impl<A: Adapter> Host<A> {
             self.add_pulses();
             self.add_ticks();
         }
-        let is_busy = gathered >= self.settings.batch_records_max;
+        let bytes = std::mem::take(&mut self.hosting.bytes_gathered);
+        let is_busy = gathered >= self.settings.batch_records_max || bytes >= self.settings.batch_bytes_max;
         let is_due = self.is_commit_due(is_busy);
         if is_due {
             self.commit()?;
