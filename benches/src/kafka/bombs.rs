@@ -23,8 +23,8 @@ const PACE: i64 = 30;
 /// Every so many series one goes wrong …
 const WRONG_OF: u32 = 100;
 /// … in this part of the rounds.
-const WRONG: std::ops::Range<u32> = 60..80;
-const ROUNDS: u32 = 100;
+const WRONG: std::ops::Range<u32> = 240..260;
+const ROUNDS: u32 = 400;
 
 /// Telemetry of some rounds, and `flood` records of new names spread evenly between its records.
 fn fill(bench: &Bench<'_>, name: &str, flood: u64) -> Result<u64> {
