@@ -16,52 +16,36 @@ use crate::report::{Report, child};
 use crate::world::{EPOCH, flat_json, otlp};
 
 /// Records of one kind, and the format they are in.
-pub(crate) struct Records {
+struct Records {
     format: Format,
     values: Vec<(i64, Vec<u8>)>,
 }
 
-/// How many series (of flat JSON) or hosts (of OTLP), and how often each is measured.
-#[derive(Clone, Copy)]
-pub(crate) struct Size {
-    series: u32,
-    hosts: u32,
-    rounds: u32,
-}
+/// More than the nearest caches hold.
+const SERIES: u32 = 30_000;
+const HOSTS: u32 = 200;
+const ROUNDS: u32 = 24;
 
-/// For measuring time: more than the nearest caches hold.
-pub(crate) const LARGE: Size = Size {
-    series: 30_000,
-    hosts: 200,
-    rounds: 24,
-};
-/// For counting instructions: 24,000 samples, of which the second half finds every window full.
-pub(crate) const SMALL: Size = Size {
-    series: 300,
-    hosts: 2,
-    rounds: 80,
-};
+const KINDS: [&str; 3] = ["flat JSON", "OTLP protobuf", "OTLP protobuf, recorded"];
 
-pub(crate) const KINDS: [&str; 3] = ["flat JSON", "OTLP protobuf", "OTLP protobuf, recorded"];
-
-pub(crate) fn records(kind: &str, data: Option<&Path>, size: Size) -> Result<Records> {
+fn records(kind: &str, data: Option<&Path>) -> Result<Records> {
     let mut values = Vec::new();
     let format = match kind {
         "flat JSON" => {
-            for round in 0..size.rounds {
-                for series in 0..size.series {
+            for round in 0..ROUNDS {
+                for series in 0..SERIES {
                     let at = EPOCH * 1_000 + i64::from(round) * 30_000 + i64::from(series);
                     values.push((
                         at / 1_000,
-                        flat_json(series.wrapping_mul(7_919) % size.series, round, at).into_bytes(),
+                        flat_json(series.wrapping_mul(7_919) % SERIES, round, at).into_bytes(),
                     ));
                 }
             }
             Format::FlatJson
         }
         "OTLP protobuf" => {
-            for round in 0..size.rounds {
-                for host in 0..size.hosts {
+            for round in 0..ROUNDS {
+                for host in 0..HOSTS {
                     let at = EPOCH + i64::from(round) * 30 + i64::from(host) / 10;
                     values.push((at, otlp(host, round, at)));
                 }
@@ -93,7 +77,7 @@ pub(crate) fn records(kind: &str, data: Option<&Path>, size: Size) -> Result<Rec
 
 /// What is done with the records.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
+enum Work {
     /// Decoding, by the general decoder.
     General,
     /// Decoding.
@@ -103,7 +87,7 @@ pub(crate) enum Work {
 }
 
 /// Does the work on all records from `from` on; gives samples and bytes.
-pub(crate) fn work(
+fn work(
     records: &Records,
     range: std::ops::Range<usize>,
     how: Work,
@@ -161,7 +145,7 @@ pub(crate) fn work(
     Ok((samples, bytes))
 }
 
-pub(crate) fn stage() -> DetectStage {
+fn stage() -> DetectStage {
     let source = SourcePartition {
         topic: Arc::from("telemetry"),
         partition: 0,
@@ -170,14 +154,14 @@ pub(crate) fn stage() -> DetectStage {
 }
 
 impl Records {
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.values.len()
     }
 }
 
 /// All ways of one kind, in one process, in turn.
 pub(crate) fn measure(kind: &str, data: Option<&Path>) -> Result<serde_json::Value> {
-    let records = records(kind, data, LARGE)?;
+    let records = records(kind, data)?;
     let mut out = serde_json::Map::new();
     let ways = [
         ("general", Work::General),

@@ -6,7 +6,6 @@
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
 mod decode;
-mod instructions;
 mod kafka;
 mod measure;
 mod naive;
@@ -36,14 +35,6 @@ enum Command {
     /// One measurement in this process; what `run` starts.
     #[command(hide = true)]
     Measure { args: Vec<String> },
-    /// A fixed amount of work, for counting instructions.
-    #[command(hide = true)]
-    Work {
-        /// One of the names in `instructions.json`.
-        name: String,
-        /// Samples.
-        samples: u32,
-    },
     /// A stage on forecall's host, with settings an operator can't choose.
     #[command(hide = true)]
     Host(kafka::HostArgs),
@@ -102,7 +93,6 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Measure { args } => measure(&args),
-        Command::Work { name, samples } => instructions::work(&name, samples),
         Command::Host(args) => {
             println!("{}", kafka::host(&args)?);
             Ok(())
