@@ -131,7 +131,7 @@ impl Ways {
 }
 
 const TO_ANOMALY: &str = "record to anomaly on its topic";
-const TO_BEAT: &str = "record to the slowest partition's heartbeat on its topic (told once a second)";
+const TO_BEAT: &str = "record to the slowest partition's heartbeat on its topic";
 const TO_INCIDENT: &str = "that heartbeat to incident on its topic";
 const ALL: &str = "record to incident on its topic, in all";
 

@@ -75,7 +75,7 @@ impl Index {
     /// Adds a slot that isn't in it; `ids` tells the identity of each slot, for when the table must grow.
     pub(super) fn insert(&mut self, id: u128, slot: u32, ids: impl Fn(u32) -> Option<u128>) {
         // Closing a gap asks for the identity of each cell up to the next empty one: at three quarters eight of them, at seven
-        // eighths thirty.
+        // eighths thirty (Knuth, The Art of Computer Programming, 6.4, linear probing).
         if (self.len + 1) * 4 > self.cells.len() * 3 {
             let cells = (self.cells.len() * 2).max(CELLS_MIN);
             let old = std::mem::replace(&mut self.cells, vec![EMPTY; cells]);

@@ -246,10 +246,7 @@ fn keep<'a>(
     let labels = match known {
         Some((_, labels)) => labels,
         None => {
-            let mut pairs = Few::<POINT_LABELS>::default();
-            for field in Fields(attributes) {
-                attribute(bytes(field?.1)?, &mut pairs)?;
-            }
+            let mut pairs = point_labels(attributes)?;
             if !place.scope.is_empty() {
                 pairs
                     .push("otel.scope.name", LabelText::Text(place.scope))
@@ -323,6 +320,8 @@ fn number_point(message: &[u8]) -> Result<Option<(NumberPoint, &[u8])>, Unusual>
         }
     }
     if is_unrecorded(flags) {
+        // What can't be read spoils the request all the same.
+        point_labels(attributes.of(message))?;
         return Ok(None);
     }
     let point = NumberPoint {
@@ -367,6 +366,7 @@ fn histogram_point<'a>(
         }
     }
     if is_unrecorded(flags) {
+        point_labels(attributes.of(message))?;
         return Ok(());
     }
     let mut bound_list = [0.0; BUCKETS_MAX];
@@ -402,6 +402,15 @@ fn read_packed<T>(bytes: &[u8], into: &mut [T], of: impl Fn(u64) -> T) -> Result
         *to = of(u64::from_le_bytes(*chunk));
     }
     Ok(chunks.len())
+}
+
+/// The attributes of a point.
+fn point_labels(attributes: &[u8]) -> Result<Few<'_, POINT_LABELS>, Unusual> {
+    let mut pairs = Few::default();
+    for field in Fields(attributes) {
+        attribute(bytes(field?.1)?, &mut pairs)?;
+    }
+    Ok(pairs)
 }
 
 /// Adds an attribute to the pairs; one without a value is none.

@@ -37,6 +37,43 @@ fn both(source: &Source, bytes: &[u8]) -> (String, String) {
     (decoded(source, bytes), decoded(source, &with_group))
 }
 
+#[test]
+fn a_point_without_a_value_spoils_the_request_as_another_does() {
+    let text = Value::StringValue("broken".into());
+    let point = NumberDataPoint {
+        attributes: vec![KeyValue {
+            key: "device".into(),
+            value: Some(AnyValue { value: Some(text) }),
+            ..KeyValue::default()
+        }],
+        // No value was recorded.
+        flags: 1,
+        ..NumberDataPoint::default()
+    };
+    let gauge = Gauge {
+        data_points: vec![point],
+    };
+    let metric = Metric {
+        name: "rtt".into(),
+        data: Some(Data::Gauge(gauge)),
+        ..Metric::default()
+    };
+    let scope_metrics = vec![ScopeMetrics {
+        metrics: vec![metric],
+        ..ScopeMetrics::default()
+    }];
+    let resource_metrics = vec![ResourceMetrics {
+        scope_metrics,
+        ..ResourceMetrics::default()
+    }];
+    let mut bytes = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+    let at = bytes.windows(6).position(|w| w == b"broken").unwrap();
+    bytes[at] = 0xff;
+    let (walked, full) = both(&source(Format::OtlpProto), &bytes);
+    assert_eq!(walked, full);
+    assert!(full.starts_with("refused"), "{full}");
+}
+
 fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
     let value = prop_oneof![
         8 => "[xyم]{0,3}".prop_map(Value::StringValue),
