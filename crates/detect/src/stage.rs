@@ -16,8 +16,8 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Asked;
 use crate::buffer::{AHEAD, Buffer, Pending};
-use crate::detector::Asked;
 use crate::disorder::Sources;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
@@ -406,7 +406,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

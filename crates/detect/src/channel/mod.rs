@@ -1,17 +1,21 @@
 //! Typed channels: each knows one kind of surprise, has its own baseline and its own record of how rare what is.
 
+mod arrays;
 mod calibration;
+#[cfg(test)]
+mod naive;
+mod novelty;
+mod season;
 mod shift;
 mod spike;
 
 pub use calibration::{Calibration, Far};
+pub use novelty::Novelty;
+pub use season::Season;
 pub use shift::Shift;
 pub use spike::{Baseline, Spike};
 
 use forecall_types::Direction;
-
-/// The mean absolute deviation of a normal distribution times this is its standard deviation: √(π/2).
-const MEAN_DEVIATION_TO_SD: f64 = 1.253_314_137_315_5;
 
 /// What a channel says of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,7 +85,7 @@ fn badness(sds: f64, bad: Option<Direction>) -> f64 {
 }
 
 /// The least scale of a series of this level: constant series have none of their own.
-fn scale_floor(level: f64) -> f64 {
+pub(crate) fn scale_floor(level: f64) -> f64 {
     1e-6 * level.abs() + 1e-9
 }
 

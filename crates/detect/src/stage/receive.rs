@@ -10,8 +10,8 @@ use forecall_types::{
 };
 
 use super::{DetectOutput, DetectStage, Last, Out};
+use crate::Asked;
 use crate::buffer::{AHEAD, Pending};
-use crate::detector::Asked;
 use crate::rate::{Owned, Part};
 use crate::registry::{Full, Room, series_id};
 use crate::settings::seconds;
