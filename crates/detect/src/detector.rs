@@ -51,6 +51,9 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Normal range; `None` during warm-up.
     pub band: Option<Band>,
+    /// Normal range about what the channel expected, before the sample was learnt from: what an anomaly tells. `None` where
+    /// there is none to tell.
+    pub told: Option<Band>,
 }
 
 /// How much is asked of a judgement.
@@ -136,6 +139,7 @@ impl Detector {
             channel: Channel::Spike,
             verdict,
             band: None,
+            told: None,
         };
         if self.seen() < settings.warm_up_samples {
             return quiet(spike);
@@ -160,6 +164,7 @@ impl Detector {
             channel: if shifted { Channel::Shift } else { Channel::Spike },
             verdict: if shifted { shift } else { spike },
             band: (asked == Asked::Band).then(|| self.band(&spike)),
+            told: None,
         }
     }
 
@@ -178,7 +183,11 @@ impl Detector {
             (false, true) => Asked::Scores,
             (false, false) => Asked::Gated,
         };
-        let judgement = self.judge_by(&baseline, at, value, settings, asked);
+        let mut judgement = self.judge_by(&baseline, at, value, settings, asked);
+        let may_hit = judgement.gated >= settings.open_score - settings.slow_credit_max;
+        if self.is_open() || may_hit {
+            judgement.told = Some(self.band(&judgement.verdict));
+        }
         let warm = self.seen() >= settings.warm_up_samples;
         let abnormal = judgement.gated >= settings.learn_below_score;
         let told = self
@@ -193,7 +202,6 @@ impl Detector {
         self.keep(at, before, value, lesson);
         self.learn(&baseline, at, value, lesson, warm);
         let mut change = None;
-        let may_hit = judgement.gated >= settings.open_score - settings.slow_credit_max;
         if self.trouble.is_some() || may_hit {
             change = self.live(at, &judgement, origin, settings);
         }
@@ -326,7 +334,7 @@ impl Detector {
             score: Score::clamped(open.peak),
             observed: value,
             expected: judgement.verdict.expected,
-            band: judgement.band.unwrap_or_else(|| self.band(&judgement.verdict)),
+            band: judgement.told.unwrap_or_else(|| self.band(&judgement.verdict)),
             samples: open.samples,
             slope: forecall_stats::slope(since_trouble.map(|(t, v)| (t.seconds_from(origin), *v))),
             window,

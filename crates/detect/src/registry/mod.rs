@@ -347,6 +347,20 @@ impl Registry {
         at_mut(&mut self.priors, number)
     }
 
+    /// Takes the value of a series that was measured once so far.
+    pub(crate) fn take_once(&mut self, slot: u32) -> Option<f64> {
+        let head = at_mut(&mut self.heads, slot)?;
+        let number = head.links.link(LINK_BITS)?;
+        let prior = at_mut(&mut self.priors, number)?;
+        let Prior::Once(value) = *prior else {
+            return None;
+        };
+        *prior = Prior::None;
+        head.links.set(LINK_BITS, NONE);
+        self.free_priors.push(number);
+        Some(value)
+    }
+
     /// The domain of a series.
     pub(crate) fn domain_of(&self, slot: u32) -> Option<&DomainName> {
         let (domain, _) = self.name(slot).split_first_chunk()?;
