@@ -1,5 +1,6 @@
 mod events;
 mod health;
+mod once;
 mod receive;
 mod split;
 
@@ -20,7 +21,7 @@ use crate::buffer::{AHEAD, Buffer, Pending};
 use crate::detector::Asked;
 use crate::disorder::Sources;
 use crate::policy::{Change, Origin};
-use crate::rate::{Derived, Owned, Part, Prior, Spare, derive};
+use crate::rate::{Derived, Owned, Part, Spare, derive};
 use crate::registry::Registry;
 use crate::settings::seconds;
 use crate::{DetectSettings, Judgement};
@@ -194,30 +195,6 @@ impl DetectStage {
             }
             other => self.take_derived(&pending, before, other, effects),
         }
-    }
-
-    /// The first value of a series only waits for the second: nothing can be said of it yet, and most names of a flood have no
-    /// other. Says whether it does.
-    fn keep_once(&mut self, pending: &Pending, before: Option<EventTime>, value: f64) -> bool {
-        let settings = &self.settings;
-        let registry = &mut self.state.registry;
-        let Some(before) = before else {
-            // Where every sample is told, it is judged at once.
-            return !settings.emit_scores
-                && registry
-                    .prior_mut(pending.slot)
-                    .map(|prior| *prior = Prior::Once(value))
-                    .is_some();
-        };
-        if let Some(first) = registry.take_once(pending.slot)
-            && let Ok(index) = registry.part(pending.slot, Part::Same, settings.series_max)
-            && let Some(detector) = registry.detector_mut(index)
-        {
-            let origin = Origin::Record(&self.state.source, pending.offset);
-            // One sample is within the warm-up: nothing is opened.
-            detector.step((before, None), first, origin, settings);
-        }
-        false
     }
 
     fn take_derived(
