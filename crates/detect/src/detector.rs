@@ -133,6 +133,7 @@ impl Detector {
             channel: Channel::Spike,
             verdict,
             band: None,
+            told: None,
             voices: Voices::default(),
         };
         if self.seen() < settings.warm_up_samples {
@@ -173,6 +174,7 @@ impl Detector {
             channel: if slowly { channel } else { Channel::Spike },
             verdict: if slowly { verdict } else { spike },
             band: (asked == Asked::Band).then(|| self.band(&spike)),
+            told: None,
             voices,
         }
     }
@@ -235,7 +237,11 @@ impl Detector {
             (false, true) => Asked::Scores,
             (false, false) => Asked::Gated,
         };
-        let judgement = self.judge_by(&view, settings, asked);
+        let mut judgement = self.judge_by(&view, settings, asked);
+        let may_hit = judgement.gated >= settings.open_score - settings.slow_credit_max;
+        if self.is_open() || may_hit {
+            judgement.told = Some(self.band(&judgement.verdict));
+        }
         let warm = self.seen() >= settings.warm_up_samples;
         let abnormal = judgement.gated >= settings.learn_below_score;
         let told = self
@@ -250,7 +256,6 @@ impl Detector {
         self.learn(&view, lesson, warm, settings);
         self.spike.keep(at, before, view.value);
         let mut change = None;
-        let may_hit = judgement.gated >= settings.open_score - settings.slow_credit_max;
         if self.trouble.is_some() || may_hit {
             change = self.live(at, &judgement, origin, settings);
         }
@@ -389,7 +394,7 @@ impl Detector {
             score: Score::clamped(open.peak),
             observed: value,
             expected: judgement.verdict.expected,
-            band: judgement.band.unwrap_or_else(|| self.band(&judgement.verdict)),
+            band: judgement.told.unwrap_or_else(|| self.band(&judgement.verdict)),
             samples: open.samples,
             slope: forecall_stats::slope(since_trouble.map(|(t, v)| (t.seconds_from(origin), *v))),
             window,

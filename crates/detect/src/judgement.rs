@@ -17,6 +17,9 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Normal range; `None` during warm-up.
     pub band: Option<Band>,
+    /// Normal range about what the channel expected, before the sample was learnt from: what an anomaly tells. `None` where
+    /// there is none to tell.
+    pub told: Option<Band>,
     /// What each channel says.
     pub voices: Voices,
 }

@@ -195,6 +195,8 @@ pub enum Prior {
     Histogram(Box<HistogramPrior>),
     /// The bin that is being filled.
     Bin(Box<Bin>),
+    /// The value of a gauge measured once: what never comes again, as names in a flood do, needs no detector.
+    Once(f64),
 }
 
 /// The last point of a histogram.
@@ -269,7 +271,7 @@ pub fn derive(
         } => {
             let mut last = match std::mem::take(prior) {
                 Prior::Histogram(last) => Some(last),
-                Prior::None | Prior::Sum { .. } | Prior::Bin(_) => None,
+                Prior::None | Prior::Sum { .. } | Prior::Bin(_) | Prior::Once(_) => None,
             };
             let before = before.filter(|_| last.is_some());
             if let Some(seconds) = interval(last.as_deref(), (at, before), &shape, temporality, start) {
@@ -340,7 +342,7 @@ fn sum_rate(
 ) -> Option<f64> {
     let (before, before_value, before_start) = match prior {
         Prior::Sum { value, start } => (before, *value, known(*start)),
-        Prior::None | Prior::Histogram(_) | Prior::Bin(_) => (None, 0.0, None),
+        Prior::None | Prior::Histogram(_) | Prior::Bin(_) | Prior::Once(_) => (None, 0.0, None),
     };
     match temporality {
         Temporality::Delta => {

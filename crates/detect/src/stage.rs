@@ -1,5 +1,6 @@
 mod events;
 mod health;
+mod once;
 mod receive;
 mod split;
 
@@ -186,6 +187,9 @@ impl DetectStage {
         match reading {
             // Most samples; nothing is remembered of them but when they were.
             Owned::Gauge(value) => {
+                if self.keep_once(&pending, before, value) {
+                    return;
+                }
                 let scored = self.settings.emit_scores;
                 self.judge_one(&pending, before, (Part::Same, value), scored, effects);
             }
@@ -406,7 +410,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

@@ -201,7 +201,9 @@ impl KafkaMember {
             if records > 0 && now >= begun + limits.wait && !limits.wait.is_zero() {
                 break;
             }
-            let rest = until.saturating_duration_since(now);
+            // In whole milliseconds, as the client counts: of a part of one it would make a busy wait.
+            let rest = until.saturating_duration_since(now).as_millis();
+            let rest = Duration::from_millis(u64::try_from(rest).unwrap_or(u64::MAX));
             let polled = consumer.poll(rest);
             // First what took place before the record: it may be of a partition that came, or went, just now.
             self.take_events(&context, handler)?;

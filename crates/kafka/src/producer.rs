@@ -14,8 +14,15 @@ use crate::settings::KafkaSettings;
 
 pub(crate) type Producer = BaseProducer<Deliveries>;
 
-/// A poll of the producer always takes as long as it is told: at 1 ms a commit isn't held up by it.
-const POLL: Duration = Duration::from_millis(1);
+/// Between two looks at what the broker has answered: a commit isn't held up by so little.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// Takes what there is and gives the core away for a moment. The client counts in whole milliseconds and a poll of the producer
+/// takes as long as it is told, so that a poll of one millisecond or less only asks the clock, over and over.
+fn listen(producer: &Producer) {
+    producer.poll(Duration::ZERO);
+    std::thread::sleep(PAUSE);
+}
 
 /// What became of the records of a transaction.
 #[derive(Debug, Default, Clone)]
@@ -119,7 +126,7 @@ pub(crate) fn publish(producer: &Producer, record: &OutRecord, wait: Duration) -
         match producer.send(out) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(Code::QueueFull), _)) if begun.elapsed() < wait => {
-                producer.poll(POLL);
+                listen(producer);
             }
             Err((error, _)) => return Err(error),
         }
@@ -135,7 +142,7 @@ pub(crate) fn drain(producer: &Producer, wait: Duration) -> bool {
         if begun.elapsed() >= wait {
             return false;
         }
-        producer.poll(POLL);
+        listen(producer);
     }
     true
 }
@@ -145,7 +152,7 @@ pub(crate) fn abort(producer: &Producer, wait: Duration) -> Result<(), KafkaErro
     std::thread::scope(|scope| {
         let aborting = scope.spawn(|| producer.abort_transaction(wait));
         while !aborting.is_finished() {
-            producer.poll(POLL);
+            listen(producer);
         }
         aborting.join().unwrap_or(Err(KafkaError::Canceled))
     })

@@ -3,6 +3,7 @@
 mod adopt;
 mod index;
 mod pack;
+mod prior;
 mod runs;
 mod texts;
 
@@ -327,24 +328,6 @@ impl Registry {
         if let Some(head) = at_mut(&mut self.heads, slot) {
             head.last_at = to;
         }
-    }
-
-    fn prior(&self, slot: u32) -> Option<&Prior> {
-        at(&self.priors, at(&self.heads, slot)?.links.link(LINK_BITS)?)
-    }
-
-    /// What is remembered of the last point; made at the first call.
-    pub(crate) fn prior_mut(&mut self, slot: u32) -> Option<&mut Prior> {
-        let head = at_mut(&mut self.heads, slot)?;
-        let number = match head.links.link(LINK_BITS) {
-            Some(number) => number,
-            None => {
-                let number = place_in(&mut self.priors, &mut self.free_priors, Prior::None).ok()?;
-                head.links.set(LINK_BITS, number);
-                number
-            }
-        };
-        at_mut(&mut self.priors, number)
     }
 
     /// The domain of a series.

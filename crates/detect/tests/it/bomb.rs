@@ -119,3 +119,21 @@ fn a_series_idle_for_long_makes_room() {
         effects.rejects()
     );
 }
+
+#[test]
+fn a_name_seen_once_costs_no_detector() {
+    let size = |samples: i64| {
+        let mut stage = stage(DetectSettings::default());
+        let mut effects = Effects::default();
+        for name in 0..200 {
+            for n in 0..samples {
+                let row = (key("m", "", &format!("bomb-{name}")), 10 * n, Reading::Gauge(1.0));
+                stage.step(&record(name * samples + n, 10 * n, &[row]), &mut effects);
+            }
+        }
+        stage.flush(&mut effects);
+        stage.save().unwrap().len()
+    };
+    let (once, twice) = (size(1), size(2));
+    assert!(twice - once > 200 * 100, "{once} bytes, {twice} bytes");
+}

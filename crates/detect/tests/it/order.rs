@@ -135,6 +135,15 @@ proptest! {
         prop_assert_eq!(got, want);
     }
 
+    /// A series' first value waits for the second, unless every sample is told: it is learnt from all the same.
+    #[test]
+    fn what_is_told_of_each_sample_changes_no_anomaly(wild in wild(), seed in any::<u64>()) {
+        let records = records(&shuffled(&samples(&wild), 59.0, seed));
+        let (want, _) = anomalies_of(&mut stage(settings()), &records);
+        let told = DetectSettings { emit_scores: true, ..settings() };
+        prop_assert_eq!(anomalies_of(&mut stage(told), &records).0, want);
+    }
+
     #[test]
     fn doubles_change_nothing_and_each_is_refused(wild in wild(), doubled in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..8), 0..40)) {
         let samples = samples(&wild);

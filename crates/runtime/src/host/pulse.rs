@@ -165,3 +165,130 @@ pub(super) fn announce<A: Adapter>(
     let (encoded, _) = pulse_of(adapter, partition, &hosted.stage, pulse);
     hosted.pending.effects.extend(encoded);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use forecall_log::{InProcess, Log, Membership, OutRecord, RecordRef, TopicSpec, Transaction};
+    use forecall_observe::Metrics;
+    use forecall_stage::{SnapshotError, decode_state, encode_state};
+    use forecall_types::{Fingerprint, Reject};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::host::{HostSettings, LogSink, Place};
+    use crate::snapshots::SnapshotStore;
+
+    /// Counts records and tells the count when it is asked how far it is.
+    struct Walk(i64);
+
+    impl Stage for Walk {
+        type Settings = ();
+        type Input = ();
+        type Output = i64;
+        const NAME: &'static str = "walk";
+        const VERSION: u32 = 1;
+        fn step(&mut self, (): &(), _: &mut Effects<i64>) {
+            self.0 += 1;
+        }
+        fn pulse(&self, _: Pulse<'_>, effects: &mut Effects<i64>) {
+            effects.emit(self.0);
+        }
+        fn save(&self) -> Result<Vec<u8>, SnapshotError> {
+            encode_state(&self.0)
+        }
+        fn load((): (), bytes: &[u8]) -> Result<Self, SnapshotError> {
+            decode_state(bytes).map(Self)
+        }
+    }
+
+    /// Others wait for each third record.
+    struct WalkAdapter;
+
+    impl Adapter for WalkAdapter {
+        type Stage = Walk;
+        type Memory = ();
+        fn settings_digest(&self) -> Fingerprint {
+            Fingerprint::default()
+        }
+        fn create(&self, _: &TopicPartition) -> Walk {
+            Walk(0)
+        }
+        fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<Walk, SnapshotError> {
+            Walk::load((), state)
+        }
+        fn decode(&self, _: &RecordRef<'_>) -> Result<Option<()>, Reject> {
+            Ok(Some(()))
+        }
+        fn encode(&self, _: &TopicPartition, count: i64, into: &mut Vec<Effect>) -> Result<(), Reject> {
+            let value = count.to_string().into_bytes();
+            into.push(Effect::Publish(OutRecord::new("out", b"k".to_vec(), value)));
+            Ok(())
+        }
+        fn dead_letter(&self, _: &RecordRef<'_>, _: &Reject) -> Option<OutRecord> {
+            None
+        }
+        fn step_reached(&self, stage: &Walk) -> EventTime {
+            EventTime::from_secs(stage.0 / 3)
+        }
+    }
+
+    /// Writes records, lets the host read them, and gives all that has been told by then.
+    fn told(log: &InProcess, host: &mut Host<WalkAdapter>, records: usize) -> Vec<String> {
+        let record = || OutRecord::new("in", b"k".to_vec(), Vec::new());
+        let transaction = Transaction {
+            records: std::iter::repeat_with(record).take(records).collect(),
+            positions: vec![],
+        };
+        log.writer("producer").unwrap().commit(&transaction).unwrap();
+        while host.turn(Duration::ZERO).unwrap() {}
+        let mut told = Vec::new();
+        log.read(&TopicPartition::new("out", 0), 0, &mut |record| {
+            told.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+        })
+        .unwrap();
+        told
+    }
+
+    #[test]
+    fn a_step_others_wait_for_is_told_at_once_but_not_more_than_ten_times_a_second() {
+        let log = InProcess::default();
+        log.create_topics(&[TopicSpec::new("in", 1), TopicSpec::new("out", 1)])
+            .unwrap();
+        let clock = Arc::new(ManualClock::at(EventTime::from_secs(0)));
+        let membership = Membership {
+            group: "g".into(),
+            instance: "m".into(),
+            topics: vec!["in".into()],
+            is_static: true,
+        };
+        let place = Place {
+            sink: Arc::new(LogSink),
+            snapshots: SnapshotStore::in_memory("g").unwrap(),
+            clock: Arc::clone(&clock) as Arc<_>,
+            metrics: Metrics::new(),
+            settings: HostSettings {
+                pulse_every: Duration::from_secs(3_600),
+                ..HostSettings::default()
+            },
+        };
+        let mut host = Host::join(&log, &membership, WalkAdapter, place).unwrap();
+        let start = told(&log, &mut host, 0);
+        let at = |millis| EventTime::from_secs(0).plus(Duration::from_millis(millis));
+        let since = |told: Vec<String>| told[start.len()..].join(" ");
+        clock.advance_to(at(200));
+        assert_eq!(
+            since(told(&log, &mut host, 2)),
+            "",
+            "no step, and the next pulse is an hour away"
+        );
+        assert_eq!(since(told(&log, &mut host, 1)), "3");
+        clock.advance_to(at(250));
+        assert_eq!(since(told(&log, &mut host, 3)), "3", "the last news is 50 ms old");
+        clock.advance_to(at(300));
+        assert_eq!(since(told(&log, &mut host, 0)), "3 6", "not forgotten");
+        clock.advance_to(at(900));
+        assert_eq!(since(told(&log, &mut host, 2)), "3 6", "told already");
+    }
+}

@@ -129,8 +129,11 @@ impl<'a> Points<'a> {
         Some((resource, self.batch.keep_known(labels)))
     }
 
-    /// Remembers what a spelling was found to mean.
+    /// Remembers what a spelling was found to mean, if it comes again.
     pub(super) fn learn(&mut self, mark: Mark, resource: Option<LabelSpan>, labels: LabelSpan) {
+        if !self.spellings.meet_again(mark) {
+            return;
+        }
         let resource = resource.map(|resource| self.batch.known_labels(resource));
         let labels = self.batch.known_labels(labels);
         self.spellings.learn(mark, resource, labels);

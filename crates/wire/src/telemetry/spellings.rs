@@ -34,6 +34,9 @@ pub struct Spellings {
     /// How often one was found since the table was empty.
     found: usize,
     rest: u32,
+    /// Sixteen bits of the mark that was last met for the first time, by place: names in a flood come once, and what has come
+    /// twice is worth its room (Einziger, Friedman and Manes 2017, "TinyLFU", the doorkeeper).
+    met: Vec<u16>,
 }
 
 impl Spellings {
@@ -66,6 +69,19 @@ impl Spellings {
             }
             place = (place + 1) % PLACES;
         }
+    }
+
+    /// Whether a spelling was met before, as far as is known, and so is worth remembering. It is from now on.
+    pub(super) fn meet_again(&mut self, Mark(mark): Mark) -> bool {
+        self.met.resize(PLACES, 0);
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "the low and the high bits are wanted"
+        )]
+        let (place, tag) = (mark as usize % PLACES, (mark >> 112) as u16 | 1);
+        self.met
+            .get_mut(place)
+            .is_some_and(|met| std::mem::replace(met, tag) == tag)
     }
 
     /// Remembers what a spelling means.
@@ -139,6 +155,19 @@ mod tests {
             assert!(spellings.known.len() <= SPELLINGS_MAX);
         }
         assert_eq!(passed, 100_000 - SPELLINGS_MAX - 1);
+    }
+
+    #[test]
+    fn who_comes_again_is_told_from_a_flood() {
+        let mut spellings = Spellings::default();
+        let often: Vec<Mark> = (0..100).map(|n| mark(&mut spellings, n).unwrap()).collect();
+        let mut again = 0;
+        for number in 100..3_000 {
+            let once = mark(&mut spellings, number).unwrap();
+            assert!(!spellings.meet_again(once), "{number}");
+            again += usize::from(spellings.meet_again(often[number % 100]));
+        }
+        assert!(again > 2_700, "{again} of 2,800");
     }
 
     #[test]

@@ -280,8 +280,8 @@ proptest! {
     fn a_flat_object_means_the_same_whatever_was_read_before(objects in prop::collection::vec(object(), 1..5)) {
         let source = source(Format::FlatJson);
         let mut spellings = Spellings::default();
-        // Each twice: the second time its labels are known.
-        for object in objects.iter().chain(&objects) {
+        // Each three times: the second time its labels are remembered, the third time they are known.
+        for object in objects.iter().chain(&objects).chain(&objects) {
             let bytes = format!("{{{object}}}");
             let fresh = text_of(decode(&source, None, &record(bytes.as_bytes(), &[])));
             let again = decode_reusing(&source, None, &record(bytes.as_bytes(), &[]), None, &mut spellings);
@@ -294,8 +294,7 @@ proptest! {
         let source = source(Format::OtlpProto);
         let mut spare: Option<SamplesRecord> = None;
         let mut spellings = Spellings::default();
-        let requests: Vec<_> = requests.iter().chain(&requests).cloned().collect();
-        for request in requests {
+        for request in requests.iter().chain(&requests).chain(&requests) {
             let bytes = request.encode_to_vec();
             let fresh = text_of(decode(&source, None, &record(&bytes, &[])));
             let again = decode_reusing(&source, None, &record(&bytes, &[]), spare.take(), &mut spellings);
