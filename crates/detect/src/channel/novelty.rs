@@ -132,7 +132,7 @@ mod tests {
 
     /// The score of an excess after others: the share of them that lies as far out, in octaves, between two edges in proportion.
     fn naive(excesses: &[f64], excess: f64) -> f64 {
-        let octaves = |e: f64| (e * 16.0).log2();
+        let octaves = |e: f64| libm::log2(e * 16.0);
         let out: Vec<f64> = excesses
             .iter()
             .filter(|e| **e >= 1.0 / 16.0)
@@ -141,7 +141,7 @@ mod tests {
         let number = |n: usize| f64::from(u32::try_from(n).unwrap());
         let rarity = |least: f64| {
             let above = out.iter().filter(|octave| **octave >= least).count();
-            -((number(above) + 0.5) / (number(excesses.len()) + 1.0)).log10()
+            -libm::log10((number(above) + 0.5) / (number(excesses.len()) + 1.0))
         };
         if excesses.len() < 20 || excess < 1.0 / 16.0 {
             return 0.0;
@@ -151,7 +151,7 @@ mod tests {
             out.iter().fold(0.0, |end, octave| (octave + 1.0).max(end)),
         );
         if place >= end {
-            return (rarity(end) + 3.0 * (place - end) * 2.0_f64.log10()).min(20.0);
+            return (rarity(end) + 3.0 * (place - end) * libm::log10(2.0)).min(20.0);
         }
         let octave = place.floor().min(5.0);
         let (low, high) = (rarity(octave), rarity(octave + 1.0));

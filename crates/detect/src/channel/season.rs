@@ -291,8 +291,9 @@ mod tests {
                     if lesson == Lesson::Normal { deviations.push(sds); }
                     since = since.or(Some(at.secs()));
                     let most = if own.squares.len() < 20 { f64::INFINITY } else { 16.0 * left.max(LEAST * LEAST) };
-                    own.squares.push((value - expected).powi(2).min(most));
-                    own.plain.push((value - SLOW).powi(2));
+                    let (off, plain) = (value - expected, value - SLOW);
+                    own.squares.push((off * off).min(most));
+                    own.plain.push(plain * plain);
                 }
                 let hour = usize::from(place.bin());
                 if let Some(before) = before.filter(|before| *before != hour) { own.close(before); }
