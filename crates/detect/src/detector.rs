@@ -1,3 +1,5 @@
+mod explain;
+
 use std::sync::Arc;
 use std::time::Duration;
 

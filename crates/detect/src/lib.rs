@@ -48,6 +48,7 @@ mod registry;
 mod rekey;
 mod settings;
 mod stage;
+pub mod text;
 mod trouble;
 
 pub use detector::Detector;

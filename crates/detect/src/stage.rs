@@ -272,6 +272,7 @@ impl DetectStage {
         if let (true, Owned::Gauge(value)) = (self.settings.emit_scores, &pending.reading) {
             let known = self.state.registry.known_part(pending.slot, Part::Same);
             let judged = known.map(|d| d.judge(pending.at, *value, &self.settings, Asked::Band));
+            let channels = known.map(|d| d.explain(pending.at, *value, &self.settings));
             let Some(series) = self.key(pending.slot, Part::Same) else {
                 return;
             };
@@ -283,6 +284,7 @@ impl DetectStage {
                 value: *value,
                 score: Score::clamped(judged.map_or(0.0, |j| j.score)),
                 band: judged.and_then(|j| j.band),
+                channels: channels.unwrap_or_default(),
             }));
         }
     }
@@ -317,6 +319,10 @@ impl DetectStage {
         let Some(detector) = registry.detector_mut(index) else {
             return;
         };
+        let channels = match scored {
+            Some(_) => detector.explain(at, value, &self.settings),
+            None => Box::default(),
+        };
         let (judgement, change) = detector.step((at, before), value, origin, &self.settings);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
@@ -329,6 +335,7 @@ impl DetectStage {
                 value,
                 score: Score::clamped(judgement.score),
                 band: judgement.band,
+                channels,
             }));
         }
         if let Some(change) = change {

@@ -17,6 +17,11 @@ pub use spike::{Baseline, Spike};
 
 use forecall_types::Direction;
 
+/// The score at the edge of a channel's band: one in a thousand.
+const BAND_SCORE: f64 = 3.0;
+/// Standard deviations, or units of them, that half a band of levels spans at most: a record without anything yet knows no edge.
+const WIDEST_BAND: f64 = 64.0;
+
 /// What a channel says of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {

@@ -39,6 +39,11 @@ impl Novelty {
         value.clamp(f64::from(self.low), f64::from(self.high))
     }
 
+    /// The range seen so far, both ends.
+    pub fn range(&self) -> (f64, f64) {
+        (f64::from(self.low), f64::from(self.high))
+    }
+
     /// Excess beyond the range in the bad direction, in units of the range.
     fn excess(&self, value: f64, least: f64, bad: Option<Direction>) -> f64 {
         let (above, below) = (value - f64::from(self.high), f64::from(self.low) - value);

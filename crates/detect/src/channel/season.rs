@@ -2,7 +2,7 @@ use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Far};
-use super::{GeneralTail, Lesson, Verdict, arrays, badness, fade};
+use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, WIDEST_BAND, arrays, badness, fade};
 use crate::calendar::Place;
 use crate::recent::kept;
 
@@ -176,6 +176,13 @@ impl Season {
             let delta = if free { delta } else { delta.clamp(-reach, reach) };
             *known = kept(old + delta / f64::from(*visits));
         }
+    }
+
+    /// How far from the usual the level scores 3, in standard deviations: half the width of its band.
+    pub fn band_sds(&self) -> f64 {
+        self.calibration
+            .sds_at(&self.far, BAND_SCORE)
+            .clamp(1.0, WIDEST_BAND)
     }
 
     /// Leaves the last deviations out of its record of what is rare: an anomaly has begun with them.

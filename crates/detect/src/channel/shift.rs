@@ -2,7 +2,7 @@ use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Far};
-use super::{GeneralTail, Lesson, Verdict, badness, fade};
+use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, WIDEST_BAND, badness, fade};
 use crate::nature::Nature;
 use crate::recent::kept;
 
@@ -132,6 +132,11 @@ impl Shift {
     /// Whether the next lesson needs a [`Far`].
     pub fn needs_far(&self) -> bool {
         self.calibration.needs_far()
+    }
+
+    /// How far from the slow mean the level scores 3, in standard deviations: half the width of its band.
+    pub fn band_sds(&self, far: &[(u8, u16)]) -> f64 {
+        UNIT * self.calibration.sds_at(far, BAND_SCORE).clamp(1.0, WIDEST_BAND)
     }
 
     /// Leaves the last deviations out of its record of what is rare: an anomaly has begun with them.

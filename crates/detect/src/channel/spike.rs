@@ -3,7 +3,7 @@ use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Far};
-use super::{GeneralTail, Lesson, Verdict, badness};
+use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, badness};
 use crate::recent::{Recent, kept};
 
 /// A few hours at one sample a minute: long enough for a steady deviation, short enough to follow the day.
@@ -111,7 +111,7 @@ impl Spike {
     /// How many standard deviations make a score of 3: half the width of the band.
     pub fn band_sds(&self, far: &[(u8, u16)]) -> f64 {
         // Never so narrow that plain noise leaves it, never so wide that it says nothing.
-        self.calibration.sds_at(far, 3.0).clamp(3.0, 12.0)
+        self.calibration.sds_at(far, BAND_SCORE).clamp(3.0, 12.0)
     }
 
     /// Keeps the sample.
