@@ -59,6 +59,9 @@ impl Drop for Helper {
     }
 }
 
+/// Records a second that show that they are read.
+const GENTLE: u32 = 2_000;
+
 fn load(bench: &Bench<'_>, topic: &str, rate: u32, seconds: u32, probes: u32) -> Result<Helper> {
     let text = [rate, SERIES, seconds, probes, CALM_SECONDS, GAP_MS].map(|number| number.to_string());
     let names = [
@@ -93,6 +96,14 @@ fn half_capacity(bench: &Bench<'_>) -> Result<u32> {
     topic::create(bench.bootstrap, &[(&name, PARTITIONS)])?;
     let mut house = Installation::new(bench.bootstrap, bench.binary, "capacity", &configuration(&name))?;
     let mut detect = house.start("detect", 0)?;
+    // It has its partitions before the broker has its hands full: under such a load one may wait a minute for an answer.
+    let gentle = load(bench, &name, GENTLE, CAPACITY_SECONDS * 10, 0)?;
+    follow(
+        std::slice::from_mut(&mut detect),
+        |m| m.records("detect"),
+        |_, marks| !marks.is_empty(),
+    )?;
+    drop(gentle);
     let _load = load(bench, &name, 0, CAPACITY_SECONDS * 5, 0)?;
     let enough = usize::try_from(CAPACITY_SECONDS)?;
     let marks = follow(

@@ -452,11 +452,12 @@ impl Stage for DetectStage {
     }
 
     /// Whether anything comes is known from the sources' marks where there are some: what this partition is told by a reader
-    /// that is down, it is not told at all.
+    /// that is down, it is not told at all. What the marks say holds for what was read up to them, however much lies unread
+    /// behind them: where marks come all the time, some always do.
     fn pulse(&self, pulse: Pulse<'_>, effects: &mut Out) {
         let sources = &self.state.sources;
         let silent_until = if sources.is_rekeyed() {
-            sources.silent_until().filter(|_| pulse.caught_up)
+            sources.silent_until()
         } else {
             // One that nothing was ever read from has nobody to wait for at its end.
             let is_silent = pulse.idle || pulse.caught_up && sources.is_empty();

@@ -123,7 +123,7 @@ impl Order {
         if let Some(tick) = tick {
             self.begun.get_or_insert(tick);
         }
-        let before = source.watermark;
+        let (before, silent_before) = (source.watermark, source.silent_until);
         source.watermark.advance(beat.watermark.time());
         source.silent_until = if beat.watermark.time() == EventTime::MAX {
             // The latest time there is means that the source has ended: it holds up nobody, and time goes on by ticks.
@@ -135,7 +135,7 @@ impl Order {
             None
         };
         source.caught_up = beat.caught_up;
-        if source.watermark > before || beat.idle || beat.caught_up {
+        if source.watermark > before || source.silent_until > silent_before || beat.caught_up {
             source.moved = tick;
             source.stuck = false;
         }
@@ -359,6 +359,18 @@ mod tests {
         further.watermark = Watermark::at(secs(1_001));
         order.beat(&further, Some(secs(at)));
         assert_eq!(order.frontier(Some(secs(at))), Some(secs(1_001)));
+        // Nor where all it knows is that long ago nothing came.
+        (further.idle, further.silent_until) = (true, Some(secs(1_200)));
+        order.beat(&further, Some(secs(at)));
+        assert_eq!(order.frontier(Some(secs(at))), Some(secs(1_200)));
+        let until = at + 900;
+        while at < until {
+            assert_eq!(ticks(&mut order, at, at + 50), 0);
+            at += 50;
+            order.beat(&further, Some(secs(at)));
+        }
+        assert_eq!(ticks(&mut order, at, at + 10), 1);
+        assert_eq!(order.frontier(Some(secs(at))), Some(secs(at)));
     }
 
     #[test]
