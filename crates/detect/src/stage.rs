@@ -204,6 +204,7 @@ impl DetectStage {
         reading: Owned,
         effects: &mut Out,
     ) {
+        self.learn_once(pending, before);
         let mut derived = std::mem::take(&mut self.derived);
         if let Some(prior) = self.state.registry.prior_mut(pending.slot) {
             derive(

@@ -6,12 +6,13 @@ use crate::error::fatal;
 use crate::settings::{KafkaSettings, MembershipKind};
 
 /// Properties that `extra` can't set, with what to do instead. A name ending in a dot stands for all that begin so.
-const REFUSED: [(&str, &str); 39] = [
+const REFUSED: [(&str, &str); 41] = [
     ("acks", NEEDED),
     ("allow.auto.create.topics", "use `forecall topics create`"),
     ("auto.commit.enable", NEEDED),
     ("auto.commit.interval.ms", NEEDED),
     ("auto.offset.reset", NEEDED),
+    ("batch.size", LIMITS),
     ("bootstrap.servers", OWN),
     ("client.id", OWN),
     ("compression.codec", OWN),
@@ -34,6 +35,7 @@ const REFUSED: [(&str, &str); 39] = [
     ("linger.ms", OWN),
     ("log.queue", NEEDED),
     ("max.in.flight", NEEDED),
+    ("message.max.bytes", LIMITS),
     ("message.send.max.retries", NEEDED),
     ("message.timeout.ms", "use `transaction_timeout_ms`"),
     ("metadata.broker.list", "use `bootstrap_servers`"),
@@ -54,7 +56,13 @@ const REFUSED: [(&str, &str); 39] = [
     ),
 ];
 const NEEDED: &str = "remove it: reading and writing exactly once hangs on the value that is set";
+const LIMITS: &str = "remove it: it follows the limits of forecall's own topics";
 const OWN: &str = "use the setting of that name, written with `_`";
+
+/// Below the lowest limit of a topic of forecall's own (512 KiB), whatever compression gains. A longer record goes alone.
+const BATCH_BYTES: u32 = 400_000;
+/// The highest limit of a topic of forecall's own.
+const RECORD_BYTES_MAX: u32 = 2 << 20;
 
 /// TLS properties that `extra` may set: they choose among what is safe.
 const TLS_ALLOWED: [&str; 4] = [
@@ -222,7 +230,11 @@ impl KafkaSettings {
             .set("retry.backoff.ms", "10")
             .set("partitioner", "murmur2_random")
             .set("compression.type", self.compression.name())
-            .set("linger.ms", self.linger_ms.to_string());
+            .set("linger.ms", self.linger_ms.to_string())
+            // The broker holds a whole batch against the topic's limit: one that is too long would spoil all records in it.
+            .set("batch.size", BATCH_BYTES.to_string())
+            // The library's own limit for one record must not lie below that of a topic: the dead letters' is the highest.
+            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
         config
     }
 
@@ -424,11 +436,13 @@ mod tests {
         .assert_eq(&shown(&settings.member("g", "g.detect.0", true)));
         expect![[r#"
             acks=all
+            batch.size=400000
             bootstrap.servers=b:1
             client.id=forecall.w
             compression.type=lz4
             enable.idempotence=true
             linger.ms=5
+            message.max.bytes=2097152
             partitioner=murmur2_random
             retry.backoff.ms=10
             security.protocol=plaintext

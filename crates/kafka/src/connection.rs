@@ -159,17 +159,22 @@ impl Connection {
     }
 
     /// Whether the record written at this place is part of a committed transaction. The transaction must be over.
+    ///
+    /// # Errors
+    /// [`LogError::Retriable`] as long as it can't be seen: an older transaction of somebody else on that partition is still open.
     pub(crate) fn stands(&self, topic: &str, partition: i32, offset: i64) -> Result<bool, LogError> {
+        let place = TopicPartition::new(topic, partition);
+        let (_, stable) = self.ends(&place)?;
+        if stable <= offset {
+            return Err(retriable(format!(
+                "{place} can be read up to {stable} only, not to the record at {offset}: another transaction is open there"
+            )));
+        }
         let mut found = false;
-        read_while(
-            self,
-            &TopicPartition::new(topic, partition),
-            offset,
-            &mut |record| {
-                found = record.offset == offset;
-                Pace::Stop
-            },
-        )?;
+        read_while(self, &place, offset, &mut |record| {
+            found = record.offset == offset;
+            Pace::Stop
+        })?;
         Ok(found)
     }
 }

@@ -140,7 +140,7 @@ pub(crate) fn is_no_topic(code: Code) -> bool {
 
 pub(crate) fn too_large(topic: &str, bytes: usize) -> LogError {
     fatal(format!(
-        "a record of {bytes} bytes is more than topic `{topic}` takes: raise `max.message.bytes` of the topic and, above \
-         1 MB, `message.max.bytes` in `kafka.extra`"
+        "a record of {bytes} bytes is more than topic `{topic}` takes: raise `max.message.bytes` of the topic; above 2 MiB \
+         forecall writes none"
     ))
 }

@@ -34,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After the first record of a batch, others are waited for so long: a hand's breadth of latency for fuller batches.
 const LINGER: Duration = Duration::from_millis(2);
 
+/// Partitions asked after at one look: the others come next time.
+const QUESTIONS_MAX: u32 = 8;
+
 /// Records taken between two looks at the clock.
 const CLOCK_EVERY: usize = 64;
 
@@ -45,6 +48,10 @@ struct Owned {
     paused: bool,
     /// Everything stable has been handed out.
     at_end: bool,
+    /// Where the broker said that the end is, when the watchdog asked and there was more than had been heard of.
+    asked_end: Option<i64>,
+    /// The newest end that was reached, by the library's count.
+    read_end: Option<i64>,
     /// Offset after the newest stable record or marker, at the library's last count.
     stable_end: Option<i64>,
     progress: u64,
@@ -141,6 +148,8 @@ impl KafkaMember {
                     },
                     paused: false,
                     at_end: false,
+                    asked_end: None,
+                    read_end: None,
                     stable_end: None,
                     progress: 0,
                     watchdog: self.connection.settings.watchdog().map(|t| Watchdog::new(t, now)),
@@ -173,7 +182,12 @@ impl KafkaMember {
         for end in context.take_ends() {
             if let Some(owned) = self.owned.iter_mut().find(|o| o.partition == end.partition) {
                 owned.stable_end = Some(end.stable_end);
-                owned.at_end |= end.is_read;
+                if end.is_read && owned.read_end != owned.stable_end {
+                    // A further end was reached: its reader is alive, whether or not there was a record before it.
+                    owned.read_end = owned.stable_end;
+                    owned.progress += 1;
+                }
+                owned.at_end |= end.is_read && owned.asked_end.is_none_or(|asked| asked <= end.stable_end);
             }
         }
         Ok(())
@@ -201,15 +215,19 @@ impl KafkaMember {
             if records > 0 && now >= begun + limits.wait && !limits.wait.is_zero() {
                 break;
             }
-            // In whole milliseconds, as the client counts: of a part of one it would make a busy wait.
-            let rest = until.saturating_duration_since(now).as_millis();
-            let rest = Duration::from_millis(u64::try_from(rest).unwrap_or(u64::MAX));
-            let polled = consumer.poll(rest);
+            let (mut polled, mut rest) = (consumer.poll(Duration::ZERO), Duration::ZERO);
+            if polled.is_none() {
+                now = Instant::now();
+                rest = whole_millis(until.saturating_duration_since(now));
+                if !rest.is_zero() {
+                    polled = consumer.poll(rest);
+                }
+            }
             // First what took place before the record: it may be of a partition that came, or went, just now.
             self.take_events(&context, handler)?;
             match polled {
                 None if rest.is_zero() => break,
-                None => now = Instant::now(),
+                None => {}
                 Some(Err(error)) => self.take_error(consumer, error)?,
                 Some(Ok(message)) => {
                     let Some(owned) = find(&mut self.owned, message.topic(), message.partition(), &mut last)
@@ -305,24 +323,38 @@ impl KafkaMember {
             return Ok(());
         }
         self.looked_at = now;
-        let mut stuck = None;
+        let (mut stuck, mut questions) = (None, QUESTIONS_MAX);
         for owned in &mut self.owned {
             let Some(watchdog) = &mut owned.watchdog else {
                 continue;
             };
             let sight = Sight {
                 progress: owned.progress,
-                at_end: owned.at_end,
                 paused: owned.paused,
             };
             match watchdog.look(sight, now) {
                 Verdict::Fine => {}
+                // Who didn't answer for one partition isn't asked for the next: each question may take a quarter of a minute.
+                Verdict::Ask if questions == 0 || self.connection.stop.is_asked() => {}
                 Verdict::Ask => match self.connection.ends(&owned.partition) {
-                    Ok((low, end)) => watchdog.told(owned.next.unwrap_or(low) < end, now),
+                    Ok((low, end)) => {
+                        questions -= 1;
+                        // Between the last record and the end that was reached lie markers of transactions only.
+                        let read = if owned.at_end {
+                            owned.read_end.unwrap_or(end)
+                        } else {
+                            owned.next.unwrap_or(low)
+                        };
+                        let lags = read < end;
+                        owned.at_end &= !lags;
+                        owned.asked_end = Some(end).filter(|_| lags);
+                        watchdog.told(lags, now);
+                    }
                     // Without an answer nothing is judged; what was gathered stays good.
                     Err(error) => {
                         tracing::warn!(%error, "the watchdog got no answer");
                         watchdog.told(false, now);
+                        questions = 0;
                     }
                 },
                 Verdict::Stuck => stuck = Some(owned.partition.clone()),
@@ -336,6 +368,11 @@ impl KafkaMember {
         self.stop(handler);
         self.subscribe()
     }
+}
+
+/// As the client counts: of a part of a millisecond it would make a busy wait.
+fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn in_group<'a>(consumer: Option<&'a Consumer>, membership: &'a Membership) -> Option<InGroup<'a>> {
@@ -413,7 +450,7 @@ impl Member for KafkaMember {
         if owned.at_end {
             Some(owned.next.unwrap_or(0))
         } else {
-            owned.stable_end
+            owned.stable_end.max(owned.asked_end)
         }
     }
 

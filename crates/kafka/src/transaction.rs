@@ -118,6 +118,9 @@ impl Transactor {
                 Err(Trouble::Stop(error)) => return Err(self.heed_stop(error)),
                 Err(Trouble::NotOwner) => return Ok(Outcome::NotOwner),
                 Err(Trouble::TooLong(record)) => {
+                    if first.elapsed() >= self.connection.stop.cut(PATIENCE) {
+                        return Err(self.heed_stop(too_large(&record.topic, record.bytes)));
+                    }
                     let rest = self.leave_out(transaction, record)?;
                     result = self.try_begin(&rest, group);
                     shortened = Some(rest);

@@ -3,10 +3,9 @@ use std::time::{Duration, Instant};
 /// What is known of a partition when the watchdog looks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sight {
-    /// Records or ends seen of it so far: any change is progress.
+    /// Records or ends seen of it so far: any change is progress. Who stands at the end makes none, and neither does a reader
+    /// that no longer hears of a new end: the broker tells them apart.
     pub(crate) progress: u64,
-    /// Everything stable has been handed out.
-    pub(crate) at_end: bool,
     /// It is not to be read at present.
     pub(crate) paused: bool,
 }
@@ -44,7 +43,7 @@ impl Watchdog {
     }
 
     pub(crate) fn look(&mut self, sight: Sight, now: Instant) -> Verdict {
-        if sight.paused || sight.at_end || sight.progress != self.progress {
+        if sight.paused || sight.progress != self.progress {
             *self = Self {
                 progress: sight.progress,
                 ..Self::new(self.patience, now)
@@ -75,7 +74,6 @@ mod tests {
     const T: Duration = Duration::from_secs(30);
     const IDLE: Sight = Sight {
         progress: 0,
-        at_end: false,
         paused: false,
     };
 
@@ -91,19 +89,14 @@ mod tests {
     }
 
     #[test]
-    fn progress_a_pause_the_end_or_no_lag_call_it_off() {
+    fn progress_a_pause_or_no_lag_call_it_off() {
         let start = Instant::now();
-        for sight in [
-            Sight { progress: 1, ..IDLE },
-            Sight { at_end: true, ..IDLE },
-            Sight { paused: true, ..IDLE },
-        ] {
+        for sight in [Sight { progress: 1, ..IDLE }, Sight { paused: true, ..IDLE }] {
             let mut dog = Watchdog::new(T, start);
             dog.told(true, start);
             assert_eq!(dog.look(sight, start + T), Verdict::Fine);
             let calm = Sight {
                 paused: false,
-                at_end: false,
                 ..sight
             };
             assert_eq!(dog.look(calm, start + T * 3 / 2), Verdict::Fine, "counted anew");

@@ -10,6 +10,7 @@ use crate::rate::{Bin, EVENT_BIN, EVENT_GAP_BINS_MAX, Part, Prior, number};
 impl DetectStage {
     /// Adds events to the bin of their time.
     pub(super) fn count_events(&mut self, pending: &Pending, count: u64, effects: &mut Out) {
+        self.learn_once(pending, self.state.registry.last_at(pending.slot));
         let position = self.position(pending);
         let Some(prior) = self.state.registry.prior_mut(pending.slot) else {
             effects.reject(RejectReason::SeriesLimit, "a counter's memory");

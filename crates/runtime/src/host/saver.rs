@@ -2,7 +2,8 @@ use std::thread::JoinHandle;
 
 use forecall_log::TopicPartition;
 use forecall_observe::{Metric, Metrics};
-use forecall_stage::{Image, Snapshot, SnapshotHeader, Stage};
+use forecall_stage::{Checkpoint, Image, Snapshot, SnapshotHeader, Stage};
+use forecall_types::Fingerprint;
 use tracing::error;
 
 use crate::host::hosted::Hosted;
@@ -128,6 +129,7 @@ impl<A: Adapter> Host<A> {
         self.note_saved(ended);
         let now = self.clock.now();
         let every = self.settings.snapshot_every;
+        let settings = self.hosting.settings;
         let mut owned = std::mem::take(&mut self.hosting.owned);
         let mut result = Ok(());
         for (partition, hosted) in &mut owned {
@@ -135,7 +137,7 @@ impl<A: Adapter> Host<A> {
                 break;
             }
             let is_due = all || now.since(hosted.saved_at) >= every;
-            let Some(header) = Self::header(partition, hosted).filter(|_| is_due) else {
+            let Some(header) = Self::header(settings, partition, hosted).filter(|_| is_due) else {
                 continue;
             };
             hosted.saved_at = now;
@@ -173,10 +175,25 @@ impl<A: Adapter> Host<A> {
 
     /// What a snapshot of the partition as it stands would be called; `None`: it stands at no committed position, or there is
     /// one already.
-    fn header(partition: &TopicPartition, hosted: &Hosted<A>) -> Option<SnapshotHeader> {
+    /// What a memory is to be saved as; `None`: it isn't to be. What was adopted stands under another's checkpoint until its
+    /// own first commit: under that one it would be taken for the other's.
+    fn header(
+        settings: Fingerprint,
+        partition: &TopicPartition,
+        hosted: &Hosted<A>,
+    ) -> Option<SnapshotHeader> {
         let committed = hosted.committed.as_ref()?;
         let stands = !hosted.restoring && committed.next_offset == hosted.next_offset;
         if !stands || hosted.saved_offset == hosted.next_offset {
+            return None;
+        }
+        let checkpoint = Checkpoint {
+            version: A::Stage::VERSION,
+            settings,
+            digest: hosted.digest,
+            counts: hosted.counts,
+        };
+        if committed.metadata.parse::<Checkpoint>().ok()? != checkpoint {
             return None;
         }
         Some(SnapshotHeader {
@@ -184,7 +201,7 @@ impl<A: Adapter> Host<A> {
             topic: partition.topic.to_string(),
             partition: partition.partition,
             next_offset: hosted.next_offset,
-            checkpoint: committed.metadata.parse().ok()?,
+            checkpoint,
         })
     }
 

@@ -31,8 +31,9 @@ impl Adapter for DetectAdapter {
     type Stage = DetectStage;
     type Memory = Spellings;
 
+    /// How the sources are read is part of it: re-reading by another format or mapping would give another memory.
     fn settings_digest(&self) -> Fingerprint {
-        Fingerprint::of(format!("{:?}", self.settings).as_bytes())
+        Fingerprint::of(format!("{:?} {:?}", self.settings, self.wiring.sources).as_bytes())
     }
 
     fn create(&self, partition: &TopicPartition) -> DetectStage {
