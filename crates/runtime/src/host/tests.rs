@@ -55,7 +55,7 @@ impl Adapter for SumAdapter {
     type Stage = Sum;
     type Memory = ();
     fn settings_digest(&self) -> Fingerprint {
-        Fingerprint::of(b"same")
+        Fingerprint::of(&self.every.to_le_bytes())
     }
     fn create(&self, _: &TopicPartition) -> Sum {
         Sum {
@@ -483,4 +483,45 @@ fn old_snapshots_go_only_once_a_commit_has_shown_whose_they_are() {
     settle(&mut bed.host_of("m", adapter, settings).unwrap());
     assert_eq!(offsets(&bed), [49, 56, 63, 70, 71]);
     assert_eq!(bed.out("out"), bed.oracle());
+}
+
+#[test]
+fn what_was_adopted_is_saved_under_its_own_checkpoint_alone() {
+    let mut bed = Bed::new();
+    bed.write(20);
+    let mut host = bed.host("m", 0).unwrap();
+    settle(&mut host);
+    // Killed, and started again with other settings: all is read again, and another digest comes of it.
+    drop(host);
+    let other = || SumAdapter {
+        bias: 0,
+        every: 2,
+        poisoned: false,
+    };
+    let settings = || HostSettings {
+        snapshot_in_background: false,
+        snapshot_every: Duration::ZERO,
+        ..HostSettings::default()
+    };
+    let mut adopting = bed.host_of("m", other(), settings()).unwrap();
+    for seconds in [0, 1_000, 2_000] {
+        bed.clock.advance_to(EventTime::from_secs(seconds));
+        settle(&mut adopting);
+    }
+    bed.write(1);
+    settle(&mut adopting);
+    drop(adopting);
+    let entries = bed
+        .snapshots
+        .entries("sum", &TopicPartition::new("in", 0))
+        .unwrap();
+    let settings_of = |e: &crate::snapshots::SnapshotEntry| e.header.as_ref().unwrap().checkpoint.settings;
+    assert!(
+        !entries.is_empty()
+            && entries
+                .iter()
+                .all(|e| settings_of(e) == other().settings_digest()),
+        "one that bears the old checkpoint holds the new memory"
+    );
+    settle(&mut bed.host_of("m", other(), settings()).unwrap());
 }
