@@ -191,6 +191,7 @@ mod tests {
             prop_assert_eq!(index.len, model.len());
         }
     }
+
     /// More identities of one home than a cell can tell the distance of: somebody has searched for such names.
     #[test]
     fn cells_far_behind_their_home_are_found_and_closed_up() {

@@ -51,6 +51,17 @@ struct SumAdapter {
     poisoned: bool,
 }
 
+impl SumAdapter {
+    /// Sound, and speaking at inputs that `every` divides.
+    const fn speaking(every: u64) -> Self {
+        Self {
+            bias: 0,
+            every,
+            poisoned: false,
+        }
+    }
+}
+
 impl Adapter for SumAdapter {
     type Stage = Sum;
     type Memory = ();
@@ -306,11 +317,7 @@ fn what_cannot_be_read_is_a_dead_letter_once() {
 
 /// Speaks at every tenth record, and is in no hurry to commit.
 fn taciturn(bed: &Bed, instance: &str) -> Host<SumAdapter> {
-    let adapter = SumAdapter {
-        bias: 0,
-        every: 10,
-        poisoned: false,
-    };
+    let adapter = SumAdapter::speaking(10);
     let settings = HostSettings {
         commit_every: Duration::from_secs(5),
         pulse_every: Duration::from_secs(3_600),
@@ -347,11 +354,7 @@ fn positions_wait_for_their_time_and_effects_do_not() {
 #[test]
 fn a_batch_full_of_bytes_is_followed_before_its_effects_are_committed() {
     let mut bed = Bed::new();
-    let adapter = SumAdapter {
-        bias: 0,
-        every: 1,
-        poisoned: false,
-    };
+    let adapter = SumAdapter::speaking(1);
     // Fewer records than a batch may have; each has two bytes.
     let settings = HostSettings {
         batch_bytes_max: 12,
@@ -444,11 +447,7 @@ fn old_snapshots_go_only_once_a_commit_has_shown_whose_they_are() {
         commit_every: Duration::ZERO,
         ..HostSettings::default()
     };
-    let adapter = SumAdapter {
-        bias: 0,
-        every: 1,
-        poisoned: false,
-    };
+    let adapter = SumAdapter::speaking(1);
     let mut host = bed.host_of("m", adapter, settings).unwrap();
     let place = TopicPartition::new("in", 0);
     let offsets = |bed: &Bed| -> Vec<i64> {
@@ -475,11 +474,7 @@ fn old_snapshots_go_only_once_a_commit_has_shown_whose_they_are() {
     drop(host);
     // A new process removes nothing before its own first commit.
     bed.write(1);
-    let adapter = SumAdapter {
-        bias: 0,
-        every: 1,
-        poisoned: false,
-    };
+    let adapter = SumAdapter::speaking(1);
     settle(&mut bed.host_of("m", adapter, settings).unwrap());
     assert_eq!(offsets(&bed), [49, 56, 63, 70, 71]);
     assert_eq!(bed.out("out"), bed.oracle());
@@ -493,11 +488,7 @@ fn what_was_adopted_is_saved_under_its_own_checkpoint_alone() {
     settle(&mut host);
     // Killed, and started again with other settings: all is read again, and another digest comes of it.
     drop(host);
-    let other = || SumAdapter {
-        bias: 0,
-        every: 2,
-        poisoned: false,
-    };
+    let other = || SumAdapter::speaking(2);
     let settings = || HostSettings {
         snapshot_in_background: false,
         snapshot_every: Duration::ZERO,
