@@ -40,7 +40,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     }
     let java = java::prepare()?;
     let libs = kafka::libraries(root, &java)?;
-    let broker = Throwaway::start_proxied(root, &java.java, &libs)?;
+    let broker = Throwaway::start(root, &java.java, &libs)?;
     let folder = repo::dev_dir(root).join(format!("chaos-{}", std::process::id()));
     let mut command = harness();
     command.args(["--proxy-port", &broker.proxy_port().to_string()]);

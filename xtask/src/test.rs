@@ -113,6 +113,7 @@ impl Servers {
         let broker = Throwaway::start(root, &needs.java, &needs.kafka)?;
         let variables = vec![
             ("FORECALL_E2E_KAFKA", PathBuf::from(broker.bootstrap())),
+            ("FORECALL_E2E_KAFKA_LINE", PathBuf::from(broker.line())),
             ("FORECALL_E2E_KAFKA_TOOLS", needs.kafka),
             ("FORECALL_E2E_GREENMAIL", needs.greenmail),
             ("FORECALL_E2E_S3PROXY", needs.s3proxy),

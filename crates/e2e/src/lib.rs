@@ -10,6 +10,8 @@
 //! $ cargo xtask chaos --kills 200 --seed 1
 //! ```
 
+pub mod proxy;
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};

@@ -142,7 +142,10 @@ pub(crate) struct Domain {
     pub(crate) open: BTreeMap<IncidentId, Open>,
     /// The newest last.
     pub(crate) closed: VecDeque<Incident>,
+    /// Commands and feedback.
     pub(crate) seen: SeenIds,
+    /// Anomalies that have been closed and forgotten.
+    pub(crate) over: SeenIds,
 }
 
 impl Domain {
@@ -155,6 +158,7 @@ impl Domain {
             open: BTreeMap::new(),
             closed: VecDeque::new(),
             seen: SeenIds::default(),
+            over: SeenIds::default(),
         }
     }
 
@@ -184,6 +188,11 @@ impl Domain {
                 return;
             }
             known.take(anomaly, settings);
+        } else if self.over.contains(anomaly.id.as_str()) {
+            // It has been closed and forgotten: whatever comes of it again is old.
+            let what = format!("anomaly {} revision {}: it is over", anomaly.id, anomaly.revision);
+            effects.reject(RejectReason::Duplicate, what);
+            return;
         } else if !self.track(anomaly, settings, effects) {
             return;
         }
@@ -206,6 +215,7 @@ impl Domain {
     ) -> bool {
         // Closed, and never heard of: it was over before it could speak for anything.
         if anomaly.state == AnomalyState::Closed {
+            self.over.insert(anomaly.id.as_str());
             return false;
         }
         let place = match settings.topology.place(&anomaly.series) {
@@ -274,7 +284,14 @@ impl Domain {
         }
         self.groups
             .retain(|_, g| !g.members.is_empty() || g.owner.is_some());
-        self.tracked.retain(|id, _| needed.contains(id));
+        let over = &mut self.over;
+        self.tracked.retain(|id, tracked| {
+            let is_needed = needed.contains(id);
+            if !is_needed && tracked.anomaly.state == AnomalyState::Closed {
+                over.insert(id.as_str());
+            }
+            is_needed
+        });
     }
 
     /// The members of all pairs, each once, with its shortest way and best standing.

@@ -40,7 +40,7 @@ mod topology_file;
 
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
 pub use life::{Trigger, next_state};
-pub use order::{BUFFERED_MAX, COMMAND_IDS_MAX, GATHERED_FOR, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
+pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
 pub use scope::estimate_customers;
 pub use settings::{
     CorrelateParts, CorrelateSettings, CustomerTable, IncidentTunables, OBJECTIVES_MAX, ObjectiveEntry,

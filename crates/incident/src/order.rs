@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 pub const BUFFERED_MAX: usize = 16_384;
 /// Source partitions of one domain; a heartbeat of a further one is refused, and its entries wait for nobody.
 pub const SOURCES_MAX: usize = 4_096;
-/// Command and feedback ids of one domain remembered: a day of a command every 20 seconds.
-pub const COMMAND_IDS_MAX: usize = 4_096;
-/// A source that says that it is behind, and for so long gets no further, is waited for no longer: far beyond a rebalance or
-/// a restore, and an incident that is told so late is of little use. Never shorter than for one that says nothing at all.
+/// Ids of one domain remembered, of commands and feedback, and of anomalies that are over: a day of one every 20 seconds.
+pub const IDS_MAX: usize = 4_096;
+/// A source that speaks, and for so long gets no further, is waited for no longer: it is behind, or nobody reads for it what
+/// it waits for. Far beyond a rebalance or a restore, and an incident that is told so late is of little use. Never shorter
+/// than for one that says nothing at all.
 pub const STUCK_AFTER: Duration = Duration::from_secs(900);
 /// After the first heartbeat of a domain nothing is judged for so long: the readers of one process tell of themselves within a
 /// second or two, and a backlog that only some have told of must not be passed by the others' time.
@@ -50,13 +51,12 @@ struct Source {
     watermark: Watermark,
     /// Nothing comes, and up to when that was known at its last heartbeat; after that it is waited for.
     silent_until: Option<EventTime>,
-    caught_up: bool,
     missing: bool,
-    /// Behind, and no further since [`STUCK_AFTER`].
+    /// No further since [`STUCK_AFTER`].
     stuck: bool,
     /// The last tick before its last heartbeat, or the first one after it where there had been none.
     heard: Option<EventTime>,
-    /// The same, of the last heartbeat by which it was further, or not behind.
+    /// The same, of the last heartbeat by which it was further.
     moved: Option<EventTime>,
 }
 
@@ -114,7 +114,6 @@ impl Order {
         let source = self.sources.entry(beat.source.clone()).or_insert(Source {
             watermark: Watermark::default(),
             silent_until: None,
-            caught_up: false,
             missing: false,
             stuck: false,
             heard: None,
@@ -134,8 +133,8 @@ impl Order {
         } else {
             None
         };
-        source.caught_up = beat.caught_up;
-        if source.watermark > before || source.silent_until > silent_before || beat.caught_up {
+        // That it has read all there is doesn't count: where nothing comes because nobody writes for it, it always has.
+        if source.watermark > before || source.silent_until > silent_before {
             source.moved = tick;
             source.stuck = false;
         }
@@ -166,7 +165,8 @@ impl Order {
             let moved = *source.moved.get_or_insert(tick);
             let was_waited_for = source.is_waited_for();
             source.missing |= tick.since(heard) > missing_after;
-            source.stuck |= !source.caught_up && tick.since(moved) > stuck_after;
+            let has_ended = source.silent_until == Some(EventTime::MAX);
+            source.stuck |= !has_ended && tick.since(moved) > stuck_after;
             if was_waited_for && !source.is_waited_for() {
                 found.push(name.clone());
             }
@@ -240,7 +240,7 @@ impl Order {
     }
 }
 
-/// Ids seen, the oldest forgotten beyond [`COMMAND_IDS_MAX`].
+/// Ids seen, the oldest forgotten beyond [`IDS_MAX`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct SeenIds {
     known: BTreeSet<Arc<str>>,
@@ -248,6 +248,10 @@ pub(crate) struct SeenIds {
 }
 
 impl SeenIds {
+    pub(crate) fn contains(&self, id: &str) -> bool {
+        self.known.contains(id)
+    }
+
     /// Remembers an id; `false`: it was known.
     pub(crate) fn insert(&mut self, id: &str) -> bool {
         let id: Arc<str> = Arc::from(id);
@@ -255,7 +259,7 @@ impl SeenIds {
             return false;
         }
         self.order.push_back(id);
-        if self.order.len() > COMMAND_IDS_MAX
+        if self.order.len() > IDS_MAX
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -374,13 +378,38 @@ mod tests {
     }
 
     #[test]
+    fn one_that_has_read_all_and_gets_nothing_is_not_waited_for_for_ever() {
+        let secs = EventTime::from_secs;
+        let mut order = Order::default();
+        // Its topic's writer is gone: it isn't told that there is silence, and has read all there is.
+        let waiting = beat(0, 100, false);
+        let mut ended = beat(1, 0, true);
+        ended.watermark = Watermark::at(EventTime::MAX);
+        let mut at = 1_000;
+        order.beat(&waiting, Some(secs(at)));
+        while at < 1_900 {
+            order.beat(&waiting, Some(secs(at)));
+            order.beat(&ended, Some(secs(at)));
+            assert_eq!(ticks(&mut order, at, at + 50), 0);
+            at += 50;
+        }
+        assert_eq!(order.frontier(Some(secs(at))), Some(secs(100)));
+        assert_eq!(
+            ticks(&mut order, at, at + 10),
+            1,
+            "and the one that has ended is not told of"
+        );
+        assert_eq!(order.frontier(Some(secs(at))), Some(secs(at)));
+    }
+
+    #[test]
     fn the_oldest_id_is_forgotten() {
         let mut seen = SeenIds::default();
         assert!(seen.insert("first") && !seen.insert("first"));
-        for i in 0..COMMAND_IDS_MAX {
+        for i in 0..IDS_MAX {
             seen.insert(&i.to_string());
         }
         assert!(seen.insert("first"));
-        assert!(seen.known.len() <= COMMAND_IDS_MAX && seen.order.len() <= COMMAND_IDS_MAX);
+        assert!(seen.known.len() <= IDS_MAX && seen.order.len() <= IDS_MAX);
     }
 }

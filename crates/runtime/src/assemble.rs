@@ -12,7 +12,7 @@ use forecall_ledger::{AddressSeal, Ledger, MasterKey};
 use forecall_log::Membership;
 use forecall_stage::Stage as _;
 use forecall_types::ContactChannel;
-use forecall_wire::event::{TOPICS, TopicId, TopicNames};
+use forecall_wire::event::{TopicId, TopicNames};
 use forecall_wire::telemetry::PseudonymKey;
 
 use crate::canary::Canary;
@@ -96,29 +96,7 @@ impl<'a> Assembly<'a> {
         in_memory: bool,
     ) -> Result<Self, HostError> {
         let names = Arc::new(settings.topic_names());
-        let wiring = Wiring {
-            sources: Arc::new(
-                settings
-                    .sources
-                    .iter()
-                    .map(|s| (s.topic.to_string(), s.clone()))
-                    .collect(),
-            ),
-            domain: settings.domain.clone(),
-            topics: Arc::new(
-                TOPICS
-                    .iter()
-                    .map(|t| (t.id, Arc::from(names.name(t.id))))
-                    .collect(),
-            ),
-            used: BTreeMap::new(),
-            pseudonyms: pseudonym_key(settings)?,
-            hash_key: settings
-                .ledger
-                .pseudonym_key
-                .as_ref()
-                .map(|key| Arc::from(key.expose().as_bytes())),
-        };
+        let wiring = Wiring::of(settings, &names)?;
         let master = match (&settings.ledger.master_key, in_memory) {
             (Some(_), _) => Some(master_key(settings)?),
             // Nothing outlives a run in memory, nor need its key.

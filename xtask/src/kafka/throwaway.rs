@@ -24,21 +24,13 @@ pub(crate) struct Throwaway {
 }
 
 impl Throwaway {
-    /// Removes what killed commands left, and starts one.
+    /// Removes what killed commands left, and starts one, with a second listener, before which a proxy may be opened at
+    /// [`proxy_port`](Self::proxy_port).
     pub(crate) fn start(root: &Path, java: &Path, libs: &Path) -> Result<Self> {
-        Self::start_with(root, java, libs, false)
-    }
-
-    /// With a second listener, before which a proxy is to be opened at [`proxy_port`](Self::proxy_port).
-    pub(crate) fn start_proxied(root: &Path, java: &Path, libs: &Path) -> Result<Self> {
-        Self::start_with(root, java, libs, true)
-    }
-
-    fn start_with(root: &Path, java: &Path, libs: &Path, proxied: bool) -> Result<Self> {
         remove_left_over(root)?;
         let port = free_port()?;
         let folder = folder(root).join(format!("{PREFIX}{}", std::process::id()));
-        let broker = Broker::new(folder.clone(), port).with_proxy(proxied.then(|| proxy_of(port)));
+        let broker = Broker::new(folder.clone(), port).with_proxy(Some(proxy_of(port)));
         eprintln!("xtask: starting Kafka on {}", broker.bootstrap());
         broker.up(java, libs)?;
         Ok(Self { broker, port, folder })
@@ -60,6 +52,11 @@ impl Throwaway {
     /// Where the proxy is to pass everything on to.
     pub(crate) fn second_port(&self) -> u16 {
         self.broker.second_port()
+    }
+
+    /// Both, as a test is told them: where a proxy is to listen, and where it is to pass everything on to.
+    pub(crate) fn line(&self) -> String {
+        format!("{} {}", self.proxy_port(), self.second_port())
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -41,3 +41,83 @@ impl DetectStage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use forecall_stage::{Effects, Stage};
+    use forecall_types::{
+        DomainName, Labels, Position, Reading, SampleBatch, SamplesRecord, SeriesKey, SourcePartition,
+        Temporality,
+    };
+
+    use super::*;
+    use crate::DetectSettings;
+
+    const TOPIC: &str = "telemetry";
+
+    /// The stage after these readings of one series, and one of another that lets their time pass, but closes no bin of it.
+    fn after(readings: &[(i64, Reading<'_>)]) -> DetectStage {
+        let source = SourcePartition {
+            topic: Arc::from(TOPIC),
+            partition: 0,
+        };
+        let mut stage = DetectStage::new(Arc::new(DetectSettings::default()), source);
+        let last = readings.last().map_or(0, |(at, _)| *at);
+        let other = (last + 12, Reading::Gauge(1.0));
+        let rows = readings.iter().map(|row| ("x", row)).chain([("other", &other)]);
+        for (offset, (metric, (at, reading))) in (0..).zip(rows) {
+            let key = SeriesKey {
+                metric: Arc::from(metric),
+                unit: Arc::from(""),
+                resource: Labels::from_pairs([("service.name", "a")]),
+                labels: Labels::default(),
+            };
+            let at = EventTime::from_secs(*at);
+            let mut batch = SampleBatch::default();
+            batch.push_key(&key, at, *reading);
+            let origin = Position {
+                topic: Arc::from(TOPIC),
+                partition: 0,
+                offset,
+            };
+            let record = SamplesRecord {
+                domain: DomainName::new("isp").unwrap(),
+                origin,
+                appended_at: at,
+                batch,
+                marks: Vec::new(),
+            };
+            stage.step(&record, &mut Effects::default());
+        }
+        stage
+    }
+
+    fn prior(stage: &mut DetectStage) -> &Prior {
+        stage.state.registry.prior_mut(0).unwrap()
+    }
+
+    #[test]
+    fn a_value_waits_where_nothing_else_does_and_only_there() {
+        let events = Reading::Events { count: 3 };
+        let sum = Reading::Sum {
+            value: 7.0,
+            temporality: Temporality::Cumulative,
+            monotonic: true,
+            start: None,
+        };
+        let mut once = after(&[(1, Reading::Gauge(5.0))]);
+        assert_eq!(prior(&mut once), &Prior::Once(5.0));
+
+        // A bin that is open is counted on, whatever comes under the same name meanwhile.
+        let mut counted = after(&[(1, events), (2, Reading::Gauge(5.0)), (3, events)]);
+        assert!(matches!(prior(&mut counted), Prior::Bin(bin) if bin.count == 6));
+
+        // A value that waits is learnt before a sum takes its place.
+        let learnt = |stage: &DetectStage| stage.state.registry.known_part(0, Part::Same).is_some();
+        let mut both = after(&[(1, Reading::Gauge(5.0)), (2, sum)]);
+        assert!(learnt(&both) && !learnt(&once) && !learnt(&after(&[(2, sum)])));
+        assert!(matches!(prior(&mut both), Prior::Sum { value: 7.0, .. }));
+    }
+}

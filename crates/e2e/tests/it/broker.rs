@@ -266,3 +266,27 @@ impl Writer {
         self.0.flush(PATIENCE).unwrap();
     }
 }
+
+/// Somebody else's transaction that has written one record, `older`, and is not over.
+pub(crate) struct OpenTransaction(BaseProducer);
+
+impl OpenTransaction {
+    pub(crate) fn begin(identity: &str, topic: &str) -> Self {
+        let producer: BaseProducer = settings()
+            .set("transactional.id", identity)
+            .set("transaction.timeout.ms", "60000")
+            .create()
+            .unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        producer
+            .send(BaseRecord::to(topic).key("k").payload("older").partition(0))
+            .unwrap_or_else(|(error, _)| panic!("{error}"));
+        producer.flush(PATIENCE).unwrap();
+        Self(producer)
+    }
+
+    pub(crate) fn commit(self) {
+        self.0.commit_transaction(PATIENCE).unwrap();
+    }
+}

@@ -156,6 +156,12 @@ impl Run {
                 caught_up: true,
             }),
             "open" | "move" | "close" => CorrelateEntry::Anomaly(Box::new(self.anomaly(at, verb, rest))),
+            // What it was told first comes a second time.
+            "again" => {
+                let is_it =
+                    |e: &&CorrelateEntry| matches!(e, CorrelateEntry::Anomaly(a) if a.id.as_str() == rest[0]);
+                self.entries.iter().find(is_it).unwrap().clone()
+            }
             "verdict" => CorrelateEntry::Feedback(Feedback {
                 id: format!("f{}", self.offset).into(),
                 domain: domain(),

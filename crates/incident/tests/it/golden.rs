@@ -294,6 +294,28 @@ fn people_declare_and_close() {
 }
 
 #[test]
+fn an_anomaly_that_is_over_and_comes_again_raises_nothing() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 loss=4 expected=1 score=12
+        00:05 close a1
+        00:20 open a2 tv/IR-23 cpu=2 expected=1 score=2
+        00:41 again a1
+        01:20",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.63 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: loss at 4 %, expected 1 ± 0.5; onset expected 00:32 UTC
+            00:05:10 updated $1/2 p=0.05 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: probability 0.632 -> 0.0474; onset expected 00:32 UTC
+            00:10:10 expired $1/3 p=0.05 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: evidence gone since 00:05 UTC
+                  refused duplicate: anomaly a1 revision 1: it is over
+        "#]],
+    );
+}
+
+#[test]
 fn a_false_alarm_is_not_raised_again_by_what_raised_it() {
     check(
         "ticks

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use forecall_log::{Assignment, Committed, Handler, OutRecord, RecordRef, TopicPartition};
@@ -10,7 +11,7 @@ use tracing::{info, warn};
 use crate::host::owned::Owned;
 use crate::host::planner::{Plan, Planner};
 use crate::host::progress::Progress;
-use crate::host::{Adapter, HostError, InputOf, Part};
+use crate::host::{Adapter, HostError, InputOf, Part, what_it_said};
 use crate::snapshots::Superseded;
 
 /// One record gathered: decoded while its bytes were at hand.
@@ -25,6 +26,8 @@ pub(super) enum What<A: Adapter> {
     Input(InputOf<A>),
     Nothing,
     Refused(Reject, Option<OutRecord>),
+    /// Decoding has panicked, with these words: told when it is its turn, after those before it.
+    Panicked(String),
 }
 
 /// A partition of ours: its stage, how far it is, and what was gathered and not yet stepped.
@@ -50,7 +53,7 @@ pub(super) struct Hosted<A: Adapter> {
     pub(super) tainted: Option<EventTime>,
     /// Its effects are in a batch that could not be committed yet: what is here is only the half of it.
     pub(super) is_held: bool,
-    /// Offsets that are left out, because `step` has panicked on them twice.
+    /// Offsets that are left out, because the stage has panicked on them twice.
     pub(super) skips: BTreeSet<i64>,
     /// When the last record came, or nobody looked for one, by the host's clock.
     pub(super) last_record_at: EventTime,
@@ -270,18 +273,21 @@ impl<A: Adapter> Handler for Hosting<A> {
             *bytes += u64::try_from(record.len()).unwrap_or(u64::MAX);
         }
         let decoded = if hosted.skips.contains(&record.offset) {
-            Err(Reject::new(
+            Ok(Err(Reject::new(
                 RejectReason::Quarantined,
-                "step has panicked on it twice",
-            ))
+                "the stage has panicked on it twice",
+            )))
         } else {
-            self.adapter
-                .decode_reusing(record, hosted.spare.pop(), &mut hosted.memory)
+            let (spare, memory) = (hosted.spare.pop(), &mut hosted.memory);
+            catch_unwind(AssertUnwindSafe(|| {
+                self.adapter.decode_reusing(record, spare, memory)
+            }))
         };
         let what = match decoded {
-            Ok(Some(input)) => What::Input(input),
-            Ok(None) => What::Nothing,
-            Err(reject) => {
+            Err(panic) => What::Panicked(what_it_said(panic.as_ref())),
+            Ok(Ok(Some(input))) => What::Input(input),
+            Ok(Ok(None)) => What::Nothing,
+            Ok(Err(reject)) => {
                 let letter = reject
                     .reason
                     .is_dead_letter()

@@ -16,6 +16,8 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
+
 use forecall_ledger::{DirectoryRow, LedgerError};
 use forecall_log::{LogError, OutRecord};
 use forecall_stage::SnapshotError;
@@ -120,12 +122,12 @@ pub enum HostError {
         /// What was committed.
         committed: String,
     },
-    /// `step` panicked on a record: our bug. After the second time the record is left out.
+    /// Decoding, stepping or encoding panicked on a record: our bug. After the second time the record is left out.
     #[error(
-        "{stage} on {partition}: step panicked at offset {offset} ({times} of 2): {what}. After a restart {next}. \
+        "{stage} on {partition}: the stage panicked at offset {offset} ({times} of 2): {what}. After a restart {next}. \
          Remedy: docs/runbooks/quarantine.md"
     )]
-    StepPanicked {
+    StagePanicked {
         /// The stage.
         stage: &'static str,
         /// The partition.
@@ -147,6 +149,15 @@ pub enum HostError {
     Panicked(String),
 }
 
+/// The words of a panic, where it had any.
+fn what_it_said(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}
+
 impl HostError {
     /// Whether the same may work later without anybody doing anything here: a database that is locked, full or away.
     pub fn may_pass(&self) -> bool {
@@ -156,7 +167,7 @@ impl HostError {
             | Self::Snapshot { .. }
             | Self::Save { .. }
             | Self::DigestMismatch { .. }
-            | Self::StepPanicked { .. }
+            | Self::StagePanicked { .. }
             | Self::Settings(_)
             | Self::Panicked(_) => false,
         }

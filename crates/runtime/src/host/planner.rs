@@ -11,7 +11,7 @@ use crate::host::hosted::Hosted;
 use crate::host::{Adapter, HostError, Sink};
 use crate::snapshots::SnapshotStore;
 
-/// A record on which `step` panics so often is left out: the first time may have been another cause.
+/// A record on which the stage panics so often is left out: the first time may have been another cause.
 pub(crate) const PANICS_MAX: u32 = 2;
 
 /// How a partition that has become ours gets its memory back.

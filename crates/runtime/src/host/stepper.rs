@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forecall_log::{OutRecord, TopicPartition, crash};
@@ -10,7 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::host::hosted::{Gathered, Hosted, What};
 use crate::host::planner::PANICS_MAX;
-use crate::host::{Adapter, Effect, HostError, OutputOf};
+use crate::host::{Adapter, Effect, HostError, OutputOf, what_it_said};
 use crate::snapshots::SnapshotStore;
 
 /// Steps the records of one partition.
@@ -79,11 +78,12 @@ impl<A: Adapter> Stepper<'_, A> {
         match record.what {
             What::Input(input) => {
                 let mut effects = Effects::default();
-                let stage = &mut hosted.stage;
-                catch_unwind(AssertUnwindSafe(|| stage.step(&input, &mut effects)))
-                    .map_err(|panic| self.panicked(record.offset, panic.as_ref()))?;
-                hosted.digest.record(record.offset, record.payload);
-                self.perform(hosted, effects, muted);
+                catch_unwind(AssertUnwindSafe(|| {
+                    hosted.stage.step(&input, &mut effects);
+                    hosted.digest.record(record.offset, record.payload);
+                    self.perform(hosted, effects, muted);
+                }))
+                .map_err(|panic| self.panicked(record.offset, what_it_said(panic.as_ref())))?;
                 hosted.spare.push(input);
             }
             What::Nothing => hosted.digest.record(record.offset, record.payload),
@@ -91,6 +91,7 @@ impl<A: Adapter> Stepper<'_, A> {
                 hosted.digest.record(record.offset, record.payload);
                 self.refuse(hosted, &reject, letter, muted);
             }
+            What::Panicked(what) => return Err(self.panicked(record.offset, what)),
         }
         hosted.next_offset = record.offset + 1;
         hosted.counts.records += 1;
@@ -108,7 +109,7 @@ impl<A: Adapter> Stepper<'_, A> {
         }
         self.count(reject);
         if reject.reason == RejectReason::Quarantined {
-            error!(stage = A::Stage::NAME, partition = %self.partition, "a record is left out: step has panicked on it twice");
+            error!(stage = A::Stage::NAME, partition = %self.partition, "a record is left out: the stage has panicked on it twice");
         }
         if let Some(letter) = letter {
             self.metrics.inc(Metric::DeadLettersTotal, &[A::Stage::NAME], 1);
@@ -116,16 +117,11 @@ impl<A: Adapter> Stepper<'_, A> {
         }
     }
 
-    /// Notes a panic of `step`: the memory it leaves behind is worth nothing, so the host must end.
-    fn panicked(&self, offset: i64, panic: &(dyn Any + Send)) -> HostError {
+    /// Notes a panic of decoding, stepping or encoding: the memory it leaves behind is worth nothing, so the host must end.
+    fn panicked(&self, offset: i64, what: String) -> HostError {
         let (stage, partition) = (A::Stage::NAME, self.partition.to_string());
-        let what = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
         match self.snapshots.note_panic(stage, self.partition, offset) {
-            Ok(times) => HostError::StepPanicked {
+            Ok(times) => HostError::StagePanicked {
                 stage,
                 partition,
                 offset,

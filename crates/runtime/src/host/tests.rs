@@ -19,6 +19,17 @@ struct Sum {
     every: u64,
 }
 
+/// What a sound stage that speaks at each input puts out.
+fn sums(inputs: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    inputs
+        .into_iter()
+        .scan(0_u64, |sum, input| {
+            *sum = sum.wrapping_mul(31).wrapping_add(input);
+            Some(*sum)
+        })
+        .collect()
+}
+
 /// An input on which the stage panics, where the adapter plants it.
 const POISON: u64 = 13;
 
@@ -47,8 +58,16 @@ struct SumAdapter {
     /// A planted fault: a stage that doesn't repeat itself.
     bias: u64,
     every: u64,
-    /// A planted fault: `step` panics on [`POISON`].
-    poisoned: bool,
+    /// A planted fault: where [`POISON`] makes it panic.
+    poison: Option<Poisoned>,
+}
+
+/// What panics on [`POISON`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Poisoned {
+    Decode,
+    Step,
+    Encode,
 }
 
 impl SumAdapter {
@@ -57,7 +76,7 @@ impl SumAdapter {
         Self {
             bias: 0,
             every,
-            poisoned: false,
+            poison: None,
         }
     }
 }
@@ -82,7 +101,9 @@ impl Adapter for SumAdapter {
             .ok()
             .and_then(|text| text.parse().ok())
             .map(|input| {
-                Some(if self.poisoned && input == POISON {
+                let is_poison = input == POISON;
+                assert!(!is_poison || self.poison != Some(Poisoned::Decode), "poison");
+                Some(if is_poison && self.poison == Some(Poisoned::Step) {
                     u64::MAX
                 } else {
                     input
@@ -91,6 +112,8 @@ impl Adapter for SumAdapter {
             .ok_or_else(|| Reject::new(RejectReason::Malformed, "not a number"))
     }
     fn encode(&self, _: &TopicPartition, output: u64, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        let is_poison = output == sums(0..=POISON).last().copied().unwrap_or_default();
+        assert!(!is_poison || self.poison != Some(Poisoned::Encode), "poison");
         into.push(Effect::Publish(OutRecord::new(
             "out",
             b"k".to_vec(),
@@ -152,7 +175,7 @@ impl Bed {
         let adapter = SumAdapter {
             bias,
             every: 1,
-            poisoned: false,
+            poison: None,
         };
         self.host_of(instance, adapter, HostSettings::default())
     }
@@ -200,13 +223,7 @@ impl Bed {
 
     /// What the outputs must be: computed anew, without any of the code under test.
     fn oracle(&self) -> Vec<String> {
-        let mut sum = 0_u64;
-        (0..self.written)
-            .map(|i| {
-                sum = sum.wrapping_mul(31).wrapping_add(i);
-                sum.to_string()
-            })
-            .collect()
+        sums(0..self.written).iter().map(u64::to_string).collect()
     }
 }
 
@@ -396,13 +413,20 @@ fn a_partition_that_comes_back_unchanged_keeps_what_waits() {
 }
 
 #[test]
-fn a_record_on_which_step_panics_twice_is_left_out() {
+fn a_record_on_which_the_stage_panics_twice_is_left_out() {
+    for poison in [Poisoned::Decode, Poisoned::Step, Poisoned::Encode] {
+        is_left_out_after_two_panics(poison);
+    }
+}
+
+/// Wherever it panics, the records before it count, and the next start but one leaves it out.
+fn is_left_out_after_two_panics(poison: Poisoned) {
     let mut bed = Bed::new();
     bed.write(20);
     let poisoned = || SumAdapter {
         bias: 0,
         every: 1,
-        poisoned: true,
+        poison: Some(poison),
     };
     let run = |bed: &Bed| {
         let mut host = bed.host_of("m", poisoned(), HostSettings::default()).unwrap();
@@ -417,21 +441,15 @@ fn a_record_on_which_step_panics_twice_is_left_out() {
     for time in 1..=2 {
         let error = run(&bed).expect("it panics");
         assert!(
-            matches!(&error, HostError::StepPanicked { offset: 13, times, .. } if *times == time),
-            "{error}"
+            matches!(&error, HostError::StagePanicked { offset: 13, times, .. } if *times == time),
+            "{poison:?}: {error}"
         );
     }
     assert!(run(&bed).is_none());
-    assert_eq!(bed.out("dead"), ["13"]);
-    let mut sum = 0_u64;
-    let wanted: Vec<String> = (0..20)
-        .filter(|i| *i != POISON)
-        .map(|i| {
-            sum = sum.wrapping_mul(31).wrapping_add(i);
-            sum.to_string()
-        })
-        .collect();
-    assert_eq!(bed.out("out"), wanted);
+    assert_eq!(bed.out("dead"), ["13"], "{poison:?}");
+    let kept = sums((0..20).filter(|i| *i != POISON));
+    let wanted: Vec<String> = kept.iter().map(u64::to_string).collect();
+    assert_eq!(bed.out("out"), wanted, "{poison:?}");
     // Whoever reads it again leaves out the same record.
     bed.write(1);
     assert!(run(&bed).is_none());

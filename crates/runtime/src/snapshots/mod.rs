@@ -204,7 +204,7 @@ impl SnapshotStore {
         Ok(None)
     }
 
-    /// Beside the snapshots of a partition: at which offsets `step` has panicked, and how often. It outlives every snapshot,
+    /// Beside the snapshots of a partition: at which offsets the stage has panicked, and how often. It outlives every snapshot,
     /// because whoever reads the partition again must leave out the same records.
     fn panics_path(&self, stage: &str, p: &TopicPartition) -> ObjectPath {
         ObjectPath::from(format!(
@@ -213,7 +213,7 @@ impl SnapshotStore {
         ))
     }
 
-    /// At which offsets of a partition `step` has panicked, and how often.
+    /// At which offsets of a partition the stage has panicked, and how often.
     ///
     /// # Errors
     /// The store can't be read, or what stands there is damaged: then nothing is assumed.

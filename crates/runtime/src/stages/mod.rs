@@ -9,10 +9,14 @@ mod rekey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use forecall_config::Settings;
 use forecall_log::{OutRecord, RecordRef, TopicPartition, partition_of_key};
 use forecall_types::{DomainName, Position, Reject, RejectReason, SamplesRecord};
-use forecall_wire::event::{DeadLetter, Encoded, TopicId};
+use forecall_wire::event::{DeadLetter, Encoded, TOPICS, TopicId, TopicNames};
 use forecall_wire::telemetry::{Decoded, PseudonymKey, RawRecord, Source, Spellings, decode_reusing};
+
+use crate::assemble::pseudonym_key;
+use crate::host::HostError;
 
 pub(crate) use correlate::CorrelateAdapter;
 pub(crate) use detect::DetectAdapter;
@@ -38,6 +42,21 @@ pub(crate) struct Wiring {
 }
 
 impl Wiring {
+    /// As the settings say; nothing is pinned yet.
+    pub(crate) fn of(settings: &Settings, names: &TopicNames) -> Result<Self, HostError> {
+        let sources = settings.sources.iter();
+        let topics = TOPICS.iter();
+        let hash_key = settings.ledger.pseudonym_key.as_ref();
+        Ok(Self {
+            sources: Arc::new(sources.map(|s| (s.topic.to_string(), s.clone())).collect()),
+            domain: settings.domain.clone(),
+            topics: Arc::new(topics.map(|t| (t.id, Arc::from(names.name(t.id)))).collect()),
+            used: BTreeMap::new(),
+            pseudonyms: pseudonym_key(settings)?,
+            hash_key: hash_key.map(|key| Arc::from(key.expose().as_bytes())),
+        })
+    }
+
     /// Name of one of forecall's own topics.
     pub(crate) fn topic(&self, id: TopicId) -> Arc<str> {
         self.topics
@@ -172,4 +191,46 @@ pub(crate) fn value<'a>(record: &RecordRef<'a>) -> Result<&'a [u8], Reject> {
     record
         .value
         .ok_or_else(|| Reject::new(RejectReason::MissingField, "the record has no value"))
+}
+
+#[cfg(test)]
+mod tests {
+    use forecall_detect::RekeySettings;
+    use forecall_observe::Metrics;
+
+    use super::*;
+    use crate::host::Adapter as _;
+
+    #[test]
+    fn another_way_of_reading_a_source_makes_another_digest_of_the_settings() {
+        let digests = |source: &str| {
+            let settings = Settings::from_yaml("test", &format!("sources: [ {{ {source} }} ]\n"))
+                .unwrap_or_else(|e| panic!("{e}"));
+            let wiring = Wiring::of(&settings, &settings.topic_names()).unwrap();
+            let detect = DetectAdapter {
+                wiring: wiring.clone(),
+                settings: Arc::clone(&settings.detect),
+                metrics: Metrics::new(),
+                scores: None,
+            };
+            let rekey = RekeyAdapter {
+                wiring,
+                settings: Arc::new(RekeySettings {
+                    partitions: 4,
+                    future_seconds: 60,
+                }),
+            };
+            (detect.settings_digest(), rekey.settings_digest())
+        };
+        let first = digests("topic: t, format: otlp_proto, keyed: true");
+        assert_eq!(first, digests("topic: t, format: otlp_proto, keyed: true"));
+        for other in [
+            "topic: t, format: flat_json, keyed: true",
+            "topic: t, format: otlp_proto, keyed: false",
+            "topic: other, format: otlp_proto, keyed: true",
+        ] {
+            let other = digests(other);
+            assert!(other.0 != first.0 && other.1 != first.1);
+        }
+    }
 }

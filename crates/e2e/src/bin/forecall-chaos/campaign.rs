@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use forecall_e2e::proxy::Proxy;
 use forecall_kafka::KafkaLog;
 use forecall_log::crash::POINTS;
 use forecall_log::{Log as _, TopicPartition, TopicSpec};
@@ -18,8 +19,7 @@ use crate::broker::Broker;
 use crate::feeder::{Feeder, Stall, Watch};
 use crate::fleet::{Fleet, Tolls};
 use crate::oracle::{self, Truth};
-use crate::place::{PARTITIONS, PARTITIONS_GROWN, Place, SESSION, SNAPSHOT_EVERY};
-use crate::proxy::{HELD, Proxy};
+use crate::place::{HELD, PARTITIONS, PARTITIONS_GROWN, Place, SESSION, SNAPSHOT_EVERY};
 use crate::schedule::{self, Crash, Fault, Step, Wanted};
 use crate::tally::Tally;
 use crate::topics::{self, Lag};

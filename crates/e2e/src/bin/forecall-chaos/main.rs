@@ -20,7 +20,6 @@ mod fleet;
 mod input;
 mod oracle;
 mod place;
-mod proxy;
 mod report;
 mod schedule;
 mod tally;
@@ -35,12 +34,12 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use forecall_e2e::proxy::Proxy;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::broker::Broker;
 use crate::campaign::{Campaign, Outcome};
-use crate::place::Place;
-use crate::proxy::Proxy;
+use crate::place::{HELD, Place};
 use crate::report::Report;
 
 /// The chaos harness.
@@ -120,7 +119,7 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => 0,
     };
     let proxy = match args.proxy_port.zip(args.proxy_to) {
-        Some((port, to)) => Some(Proxy::start(port, to)?),
+        Some((port, to)) => Some(Proxy::start(port, to, HELD)?),
         None => None,
     };
     let one = |name: &str, kills, control| {

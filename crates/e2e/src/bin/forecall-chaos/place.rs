@@ -16,6 +16,8 @@ pub(crate) const METADATA_EVERY: Duration = Duration::from_secs(2);
 pub(crate) const SESSION: Duration = Duration::from_secs(3);
 /// The broker aborts a dead member's transaction after this long (and looks for such every ten seconds).
 pub(crate) const TRANSACTION: Duration = Duration::from_secs(5);
+/// How long the line to the broker fails: longer than any call of a worker waits.
+pub(crate) const HELD: Duration = TRANSACTION.saturating_add(Duration::from_secs(3));
 /// Short, so that snapshots are written, pruned and restored all the time.
 pub(crate) const SNAPSHOT_EVERY: Duration = Duration::from_secs(2);
 

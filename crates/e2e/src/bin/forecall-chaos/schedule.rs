@@ -1,7 +1,8 @@
 //! Draws what is done to the processes, and when, from the seed alone.
 
+use forecall_e2e::proxy::Trick;
+
 use crate::draw::Draw;
-use crate::proxy::Trick;
 
 /// One start that ends at a crash point.
 #[derive(Debug, Clone, PartialEq, Eq)]

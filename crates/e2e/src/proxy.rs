@@ -1,20 +1,18 @@
-//! A line between one process and the broker that fails just when a transaction is to end: the answer is lost, the request
-//! is lost, or the request comes late, after the process has given it up. It knows of Kafka's protocol only how long a
-//! request is and which one ends a transaction.
+//! A line between one process and the broker that fails at will. When a transaction is to end: the answer is lost, the
+//! request is lost, or the request comes late, after the process has given it up. Or connections that records are fetched
+//! by fall silent. It knows of Kafka's protocol only how long a request is, which one ends a transaction and which fetches.
 
 use std::io::{Read, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::place::TRANSACTION;
-
 /// What happens to the next request that ends a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trick {
+pub enum Trick {
     /// The broker does it; nobody hears of it.
     LoseAnswer,
     /// The broker never hears of it.
@@ -23,31 +21,43 @@ pub(crate) enum Trick {
     DelayRequest,
 }
 
-/// Longer than any call of a worker waits.
-pub(crate) const HELD: Duration = TRANSACTION.saturating_add(Duration::from_secs(3));
 /// `EndTxn` (KIP-98).
 const END_TXN: i16 = 26;
+/// `Fetch`.
+const FETCH: i16 = 1;
 /// Far above any request of a worker.
 const REQUEST_BYTES_MAX: usize = 64 << 20;
 
-#[derive(Default)]
 struct State {
+    /// How long a connection is held: longer than any call of the process waits.
+    held_for: Duration,
     next: Mutex<Option<Trick>>,
     held: AtomicU64,
+    /// The connections that records have been fetched by.
+    fetching: Mutex<Vec<Weak<AtomicBool>>>,
 }
 
 /// The listening end; its threads end with the process.
-pub(crate) struct Proxy {
+pub struct Proxy {
     state: Arc<State>,
     address: SocketAddr,
 }
 
 impl Proxy {
-    /// Listens on loopback and passes everything on to `to`.
-    pub(crate) fn start(port: u16, to: u16) -> Result<Self> {
+    /// Listens on loopback and passes everything on to `to`, a port of the broker; what fails is held for `held_for`, which is
+    /// to be longer than the process waits for any answer.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub fn start(port: u16, to: u16, held_for: Duration) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).context("failed to open the proxy")?;
         let address = listener.local_addr().context("failed to open the proxy")?;
-        let state = Arc::new(State::default());
+        let state = Arc::new(State {
+            held_for,
+            next: Mutex::default(),
+            held: AtomicU64::new(0),
+            fetching: Mutex::default(),
+        });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -60,19 +70,34 @@ impl Proxy {
         Ok(Self { state, address })
     }
 
-    pub(crate) fn address(&self) -> String {
+    /// Where it listens.
+    pub fn address(&self) -> String {
         self.address.to_string()
     }
 
     /// Does this to the next request that ends a transaction.
-    pub(crate) fn arm(&self, trick: Trick) {
-        *self.state.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(trick);
+    pub fn arm(&self, trick: Trick) {
+        *lock(&self.state.next) = Some(trick);
     }
 
-    /// How many were held so far.
-    pub(crate) fn held(&self) -> u64 {
+    /// No answer comes any more by the connections that records are fetched by at present. They stay open.
+    pub fn silence_fetching(&self) {
+        let mut fetching = lock(&self.state.fetching);
+        for deaf in fetching.drain(..).filter_map(|deaf| deaf.upgrade()) {
+            deaf.store(true, Ordering::SeqCst);
+            self.state.held.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// How many requests, or connections, were held so far.
+    pub fn held(&self) -> u64 {
         self.state.held.load(Ordering::SeqCst)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each use is one push or one take.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Two threads for a connection, one each way.
@@ -99,8 +124,9 @@ fn requests(
     mut client: impl Read,
     mut broker: &TcpStream,
     state: &State,
-    deaf: &AtomicBool,
+    deaf: &Arc<AtomicBool>,
 ) -> std::io::Result<()> {
+    let mut fetches = false;
     loop {
         let mut length = [0; 4];
         client.read_exact(&mut length)?;
@@ -110,8 +136,12 @@ fn requests(
         }
         let mut request = vec![0; bytes];
         client.read_exact(&mut request)?;
-        let trick = ends_transaction(&request)
-            .then(|| state.next.lock().unwrap_or_else(PoisonError::into_inner).take())
+        let kind = kind_of(&request);
+        if kind == Some(FETCH) && !std::mem::replace(&mut fetches, true) {
+            lock(&state.fetching).push(Arc::downgrade(deaf));
+        }
+        let trick = (kind == Some(END_TXN))
+            .then(|| lock(&state.next).take())
             .flatten();
         if trick.is_some() {
             state.held.fetch_add(1, Ordering::SeqCst);
@@ -120,15 +150,15 @@ fn requests(
             None => {}
             Some(Trick::LoseAnswer) => deaf.store(true, Ordering::SeqCst),
             Some(Trick::LoseRequest) => {
-                std::thread::sleep(HELD);
+                std::thread::sleep(state.held_for);
                 return Ok(());
             }
-            Some(Trick::DelayRequest) => std::thread::sleep(HELD),
+            Some(Trick::DelayRequest) => std::thread::sleep(state.held_for),
         }
         broker.write_all(&length)?;
         broker.write_all(&request)?;
-        if deaf.load(Ordering::SeqCst) {
-            std::thread::sleep(HELD);
+        if trick == Some(Trick::LoseAnswer) {
+            std::thread::sleep(state.held_for);
             return Ok(());
         }
     }
@@ -147,10 +177,9 @@ fn answers(mut broker: impl Read, mut client: &TcpStream, deaf: &AtomicBool) -> 
     }
 }
 
-fn ends_transaction(request: &[u8]) -> bool {
-    request
-        .first_chunk::<2>()
-        .is_some_and(|key| i16::from_be_bytes(*key) == END_TXN)
+/// The key of its kind, as the protocol numbers them.
+fn kind_of(request: &[u8]) -> Option<i16> {
+    request.first_chunk().map(|key| i16::from_be_bytes(*key))
 }
 
 #[cfg(test)]
@@ -159,6 +188,8 @@ mod tests {
 
     use super::*;
 
+    const HELD: Duration = Duration::from_secs(3);
+
     fn frame(key: i16) -> Vec<u8> {
         let mut bytes = 6_u32.to_be_bytes().to_vec();
         bytes.extend(key.to_be_bytes());
@@ -166,8 +197,8 @@ mod tests {
         bytes
     }
 
-    #[test]
-    fn only_what_ends_a_transaction_is_held_and_only_once() {
+    /// Answers with what it is asked.
+    fn echo() -> u16 {
         let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = echo.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -178,14 +209,25 @@ mod tests {
                 });
             }
         });
-        let proxy = Proxy::start(0, port).unwrap();
-        let ask = |request: &[u8]| {
-            let mut stream = TcpStream::connect(proxy.address()).unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-            stream.write_all(request).unwrap();
-            let mut answer = vec![0; request.len()];
-            stream.read_exact(&mut answer).is_ok() && answer == request
-        };
+        port
+    }
+
+    fn connect(proxy: &Proxy) -> TcpStream {
+        let stream = TcpStream::connect(proxy.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        stream
+    }
+
+    fn ask(stream: &mut TcpStream, request: &[u8]) -> bool {
+        stream.write_all(request).unwrap();
+        let mut answer = vec![0; request.len()];
+        stream.read_exact(&mut answer).is_ok() && answer == request
+    }
+
+    #[test]
+    fn only_what_ends_a_transaction_is_held_and_only_once() {
+        let proxy = Proxy::start(0, echo(), HELD).unwrap();
+        let ask = |request: &[u8]| ask(&mut connect(&proxy), request);
         let begun = Instant::now();
         for trick in [Trick::LoseAnswer, Trick::LoseRequest, Trick::DelayRequest] {
             assert!(ask(&frame(END_TXN)), "nothing is armed");
@@ -196,5 +238,16 @@ mod tests {
         }
         assert_eq!(proxy.held(), 3);
         assert!(begun.elapsed() < HELD, "other connections are not held");
+    }
+
+    #[test]
+    fn connections_that_fetch_fall_silent_and_new_ones_do_not() {
+        let proxy = Proxy::start(0, echo(), HELD).unwrap();
+        let (mut fetching, mut other) = (connect(&proxy), connect(&proxy));
+        assert!(ask(&mut fetching, &frame(FETCH)) && ask(&mut other, &frame(0)));
+        proxy.silence_fetching();
+        assert_eq!(proxy.held(), 1);
+        assert!(!ask(&mut fetching, &frame(FETCH)) && !ask(&mut fetching, &frame(0)));
+        assert!(ask(&mut other, &frame(0)) && ask(&mut connect(&proxy), &frame(FETCH)));
     }
 }
