@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{bail, ensure};
 use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
-use forecall_log::Log as _;
+use forecall_log::{Log as _, crash};
 use forecall_observe::{Health, Metrics};
 use forecall_runtime::topics::{Layout, TopicUse, remember_layout, remembered_layout, topic_uses};
 use forecall_runtime::{Migration, Remedy, Roles, Surroundings, SystemClock, remedy_of};
@@ -78,35 +78,34 @@ pub(crate) fn run(
         there,
     };
     let users: BTreeSet<&str> = uses.iter().map(|u| u.stage).collect();
-    let (after, told) = match remedy_of(settings, topic) {
+    let told = match remedy_of(settings, topic) {
         Remedy::Divide(stage) => job.divide(stage, users, drain)?,
-        Remedy::Keep => job.keep(),
+        Remedy::Keep => job.keep()?,
         Remedy::Forget => job.forget(&users)?,
     };
-    job.take_on(after)?;
     writeln!(std::io::stdout(), "{told}")?;
     Ok(())
 }
 
 impl Job<'_> {
-    fn keep(&self) -> (Layout, String) {
+    fn keep(&self) -> anyhow::Result<String> {
         let Self { topic, there, .. } = self;
         let used = self.before.used;
-        let told = format!(
+        self.take_on(Layout { used, seen: *there })?;
+        Ok(format!(
             "{topic}: {there} partitions, {used} of them in use as before; the others stay empty, so that nobody's story moves"
-        );
-        (Layout { used, seen: *there }, told)
+        ))
     }
 
-    fn forget(&self, users: &BTreeSet<&str>) -> anyhow::Result<(Layout, String)> {
+    fn forget(&self, users: &BTreeSet<&str>) -> anyhow::Result<String> {
         self.nobody_uses(users)?;
         let Self { topic, there, .. } = self;
-        let told = format!(
+        self.take_on(Layout::whole(*there))?;
+        Ok(format!(
             "{topic}: {there} partitions from now on ({} before). Its keys are its producer's, so forecall can't know which \
              series have moved: those warm up anew, and what they left behind closes by silence",
             self.before.used
-        );
-        Ok((Layout::whole(*there), told))
+        ))
     }
 
     fn nobody_uses(&self, users: &BTreeSet<&str>) -> anyhow::Result<()> {
@@ -115,12 +114,7 @@ impl Job<'_> {
             .try_for_each(|user| nobody_reads(self.settings, self.log, user))
     }
 
-    fn divide(
-        &self,
-        stage: &'static str,
-        mut users: BTreeSet<&str>,
-        drain: bool,
-    ) -> anyhow::Result<(Layout, String)> {
+    fn divide(&self, stage: &'static str, mut users: BTreeSet<&str>, drain: bool) -> anyhow::Result<String> {
         if self.topic == self.settings.topic_names().name(TopicId::Anomalies) {
             users.insert("correlate-intake");
         }
@@ -159,38 +153,35 @@ impl Job<'_> {
         }
         let divided = migration.divide(stage)?;
         // The last step: before it no process starts, and a second call goes on.
-        let layout = Layout::whole(self.there);
-        self.remember(layout)?;
+        self.take_on(Layout::whole(self.there))?;
+        crash::point("layout_written");
         migration.clean(stage)?;
         let lost = match divided.lost {
             0 => String::new(),
             n => format!("; {n} series found no room on their partition and warm up anew"),
         };
-        let told = format!(
-            "{}: {} partitions from now on ({} before); {stage} goes on with the memory of {} {} where they belong now{lost}",
-            self.topic,
-            self.there,
-            self.before.used,
-            divided.keys,
-            if stage == "detect" { "series" } else { "domain(s)" },
-        );
-        Ok((layout, told))
+        let kept = if divided.before {
+            "all its memory, as an earlier call had divided it".to_owned()
+        } else {
+            let of = if stage == "detect" { "series" } else { "domain(s)" };
+            format!("the memory of {} {of}", divided.keys)
+        };
+        Ok(format!(
+            "{}: {} partitions from now on ({} before); {stage} goes on with {kept}, each where it belongs now{lost}",
+            self.topic, self.there, self.before.used,
+        ))
     }
 
-    fn remember(&self, layout: Layout) -> anyhow::Result<()> {
-        let identity = format!("{}.layout.migrate", self.settings.group);
-        let layouts = BTreeMap::from([(self.topic.to_owned(), layout)]);
-        Ok(remember_layout(self.settings, self.log, &identity, &layouts)?)
-    }
-
+    /// Notes what is done, and only then does it: who is ended between the two notes it twice, and never leaves it out.
     fn take_on(&self, layout: Layout) -> anyhow::Result<()> {
-        self.remember(layout)?;
         if let Some(mut ledger) = ledger(self.settings)? {
             ledger.note(&json!({
                 "kind": "migrate", "topic": self.topic, "before": self.before.used, "partitions": self.there,
                 "used": layout.used, "reason": self.reason, "at": now().nanos(),
             }))?;
         }
-        Ok(())
+        let identity = format!("{}.layout.migrate", self.settings.group);
+        let layouts = BTreeMap::from([(self.topic.to_owned(), layout)]);
+        Ok(remember_layout(self.settings, self.log, &identity, &layouts)?)
     }
 }

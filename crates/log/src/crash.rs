@@ -46,6 +46,14 @@ pub const POINTS_OF_OUTREACH: [&str; 9] = [
     "answered",
 ];
 
+/// Points of `forecall topics migrate`, in the order in which it passes them.
+pub const POINTS_OF_MIGRATION: [&str; 4] = [
+    "aside_saved",
+    "division_moved",
+    "division_saved",
+    "layout_written",
+];
+
 /// Is told of each point this thread passes.
 pub type Listener = Rc<dyn Fn(&'static str)>;
 
@@ -74,7 +82,8 @@ impl Armed {
             None => (when, None),
         };
         let nth = nth.parse().ok().filter(|n| *n > 0)?;
-        POINTS.contains(&point).then(|| Self {
+        let is_one = POINTS.contains(&point) || POINTS_OF_MIGRATION.contains(&point);
+        is_one.then(|| Self {
             point: point.to_owned(),
             nth,
             after,

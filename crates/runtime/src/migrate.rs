@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use forecall_config::Settings;
 use forecall_detect::{DetectStage, RekeyStage};
 use forecall_incident::CorrelateStage;
-use forecall_log::{Committed, LogError, TopicPartition, Transaction, partition_of_key};
+use forecall_log::{Committed, LogError, TopicPartition, Transaction, crash, partition_of_key};
 use forecall_stage::{Checkpoint, Counts, Digest, Snapshot, SnapshotHeader, Stage};
 use forecall_types::{EventTime, Fingerprint};
 use forecall_wire::event::TopicId;
@@ -88,6 +88,8 @@ pub struct Divided {
     pub keys: usize,
     /// Series that found no room on theirs: they warm up anew.
     pub lost: usize,
+    /// An earlier call, which was ended, had divided it: what it came to isn't counted again.
+    pub before: bool,
 }
 
 /// The stages of all partitions, and what the division came to.
@@ -198,6 +200,7 @@ impl Migration<'_> {
                     let told = Divided {
                         keys: divided.series,
                         lost: divided.lost,
+                        before: false,
                     };
                     Ok((divided.stages, told))
                 },
@@ -219,7 +222,12 @@ impl Migration<'_> {
                     ))
                 })?;
                 let keys = stages.iter().map(CorrelateStage::domains).sum();
-                Ok((stages, Divided { keys, lost: 0 }))
+                let told = Divided {
+                    keys,
+                    lost: 0,
+                    before: false,
+                };
+                Ok((stages, told))
             },
         )
     }
@@ -265,7 +273,11 @@ impl Migration<'_> {
         let positions = self.positions(S::NAME, &places)?;
         let told = match self.all_aside::<S>(&places, &positions)? {
             // An earlier call was ended after this; since then nobody has read.
-            Some(_) => Divided { keys: 0, lost: 0 },
+            Some(_) => Divided {
+                keys: 0,
+                lost: 0,
+                before: true,
+            },
             None => self.put_aside(&places, &committed, &positions, load, divide)?,
         };
         let seeds = self
@@ -286,10 +298,12 @@ impl Migration<'_> {
                 positions: places.iter().zip(&positions).map(moved).collect(),
             },
         )?;
+        crash::point("division_moved");
         for (place, mut seed) in places.iter().zip(seeds) {
             seed.header.stage = S::NAME.to_owned();
             self.snapshots.remove_all(S::NAME, place)?;
             self.snapshots.save(place, seed, &Superseded::default())?;
+            crash::point("division_saved");
         }
         info!(
             stage = S::NAME,
@@ -371,6 +385,7 @@ impl Migration<'_> {
             let state = stage.save().map_err(|source| self.unsaved::<S>(place, source))?;
             self.snapshots
                 .save(place, Snapshot { header, state }, &Superseded::default())?;
+            crash::point("aside_saved");
         }
         Ok(told)
     }

@@ -1,11 +1,12 @@
 //! Logs of forecall's own that have grown, in the middle of an incident: compared with an installation that has not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{REFUSED, SHORT, run, run_once_nobody_reads};
+use super::{REFUSED, SHORT, command, run, run_once_nobody_reads};
 use crate::broker::{self, Read, Writer, committed, create_topics, read_all};
 use crate::installation::Installation;
 use crate::process::wait_for;
@@ -125,8 +126,8 @@ fn never_grown(seconds: u64) -> BTreeSet<String> {
     said
 }
 
-fn migrate(house: &Installation, topic: &str) -> String {
-    let words = [
+const fn migration(topic: &str) -> [&str; 7] {
+    [
         "topics",
         "migrate",
         "--topic",
@@ -134,8 +135,28 @@ fn migrate(house: &Installation, topic: &str) -> String {
         "--reason",
         "more hosts",
         "--drain",
-    ];
-    run_once_nobody_reads(house, &words)
+    ]
+}
+
+fn migrate(house: &Installation, topic: &str) -> String {
+    run_once_nobody_reads(house, &migration(topic))
+}
+
+fn killed_while_migrating(house: &Installation, topic: &str, point: &str) {
+    wait_for("the session's end", SHORT, || {
+        let output = command(house, &migration(topic))
+            .env("FORECALL_CRASH", point)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        let is_killed = output.status.signal() == Some(9);
+        assert!(
+            is_killed || text.contains("stop all processes"),
+            "{point}: {} {text}",
+            output.status
+        );
+        is_killed.then_some(())
+    });
 }
 
 #[test]
@@ -166,8 +187,15 @@ fn logs_that_grew_are_drained_and_divided_and_nothing_is_lost_or_told_twice() {
         assert!(text.contains(&told), "{told}: {text}");
     }
     let [samples, anomalies_log, outreach] = &logs;
-    let text = migrate(&house, samples);
-    assert!(text.contains("goes on with the memory of 8 series"), "{text}");
+    // Killed between any two steps, it is called again and goes on; the last one was all but done.
+    for point in [
+        "aside_saved:2",
+        "division_moved:1",
+        "division_saved:2",
+        "layout_written:1",
+    ] {
+        killed_while_migrating(&house, samples, point);
+    }
     let text = migrate(&house, anomalies_log);
     assert!(text.contains("goes on with the memory of 1 domain(s)"), "{text}");
     let text = migrate(&house, outreach);
