@@ -30,7 +30,7 @@ const SPAN_SHARE: f64 = 0.01;
 /// Evidence shows at least so many samples, even if they span more than the window.
 const EVIDENCE_SAMPLES_MIN: usize = 20;
 
-/// Everything known of one scored series that is well: 408 bytes, and about 430 more for the profile of its day. What only trouble needs stands in `Trouble`.
+/// Everything known of one scored series that is well: 408 bytes, and about 380 more for the profile of its day. What only trouble needs stands in `Trouble`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     spike: Spike,

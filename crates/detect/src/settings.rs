@@ -58,7 +58,7 @@ pub struct DetectSettings {
     pub habituation_seconds: u32,
     /// After closing, a series opens no anomaly for so many samples either, a day at most.
     pub refractory_samples: u32,
-    /// Learn what is usual at each hour of a working day and a day of rest: takes about 430 B more a series.
+    /// Learn what is usual at each hour of a working day and a day of rest: takes about 380 B more a series.
     pub season: bool,
     /// Local time of the customers, in hours east of UTC.
     pub utc_offset_hours: f64,

@@ -349,7 +349,7 @@ mod tests {
             }
             let surprise = |sds| calibration.surprise(&far, sds, shrink, own_after, GeneralTail);
             let edge = calibration.sds_at(&far, 3.0, shrink, own_after, GeneralTail);
-            prop_assert!(surprise(edge) >= 3.0 && surprise(edge / 2.0_f64.powf(0.25)) < 3.0, "{edge} {}", surprise(edge));
+            prop_assert!(surprise(edge) >= 3.0 && surprise(edge / libm::exp2(0.25)) < 3.0, "{edge} {}", surprise(edge));
         }
     }
 
