@@ -21,6 +21,7 @@ mod kafka;
 mod layers;
 mod maven;
 mod metadata;
+mod pictures;
 mod process;
 mod repo;
 mod s3proxy;
@@ -81,6 +82,9 @@ enum Command {
                             cargo xtask bench detect --data DIR --only nab,mscloud --groups"
     )]
     Bench(bench::Args),
+    /// Draw the pictures of docs/detection.md from replays of public recordings.
+    #[command(after_help = "Examples:\n  cargo xtask pictures --data DIR")]
+    Pictures(pictures::Args),
     /// Everything that must hold before a change lands; stops at the first step that fails.
     #[command(after_help = "Examples:\n  cargo xtask ci")]
     Ci,
@@ -108,6 +112,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Chaos(args) => chaos::run(&root, &args),
         Command::Bench(args) => bench::run(&root, &args),
+        Command::Pictures(args) => pictures::run(&root, &args),
         Command::Ci => ci::run(&root).map(|()| ExitCode::SUCCESS),
     }
 }

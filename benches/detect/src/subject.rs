@@ -63,7 +63,12 @@ impl Method for Forecall {
         };
         let mut detector = Detector::new(metric, &self.unit, Part::Same);
         let mut out = Scored::default();
-        let mut channels = [(Channel::Spike, Vec::new()), (Channel::Shift, Vec::new())];
+        let mut channels = [
+            (Channel::Spike, Vec::new()),
+            (Channel::Shift, Vec::new()),
+            (Channel::Season, Vec::new()),
+            (Channel::Novelty, Vec::new()),
+        ];
         let mut before = None;
         for (offset, (at, value)) in (0_i64..).zip(points) {
             let (judgement, change) = if before.is_some_and(|last| *at <= last) {
@@ -76,12 +81,9 @@ impl Method for Forecall {
                 step
             };
             out.score.push(judgement.score);
-            for (channel, scores) in &mut channels {
-                let said = if *channel == judgement.channel {
-                    judgement.score
-                } else {
-                    0.0
-                };
+            let voices = judgement.voices;
+            let said = [voices.spike, voices.shift, voices.season, voices.novelty];
+            for ((_, scores), said) in channels.iter_mut().zip(said) {
                 scores.push(said as f32);
             }
             out.opened.push(change == Some(Change::Opened));

@@ -77,14 +77,10 @@ fn await_snapshots(process: &mut Process, times: f64) -> Result<()> {
 /// Milliseconds since 1970 of the first or last line that says this.
 fn line_at(process: &Process, says: &str, last: bool) -> Option<i64> {
     let lines = process.lines();
-    let times = lines
+    let mut times = lines
         .iter()
         .filter(|line| line["message"].as_str().is_some_and(|m| m.starts_with(says)));
-    let found = if last {
-        times.last()
-    } else {
-        times.into_iter().next()
-    }?;
+    let found = if last { times.next_back() } else { times.next() }?;
     let at: jiff::Timestamp = found["timestamp"].as_str()?.parse().ok()?;
     Some(at.as_millisecond())
 }

@@ -1,36 +1,43 @@
+mod explain;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Anomaly, AnomalyId, AnomalyState, Band, Channel, DomainName, EVIDENCE_POINTS_MAX, EventTime, Fingerprint,
-    Score, SeriesKey,
+    Anomaly, AnomalyId, AnomalyState, Channel, Direction, DomainName, EVIDENCE_POINTS_MAX, EventTime,
+    Fingerprint, Score, SeriesKey,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::DetectSettings;
-use crate::channel::{Baseline, GeneralTail, Lesson, Shift, Spike, Verdict};
+use crate::calendar::Place;
+use crate::channel::{Baseline, GeneralTail, Lesson, Novelty, Season, Shift, Spike, Verdict, scale_floor};
+use crate::judgement::{Asked, Judgement, Voices};
 use crate::nature::{Floor, Nature};
 use crate::policy::{self, Change, Open, Origin, Reading};
 use crate::rate::Part;
-use crate::recent::{RECENT_LEN, kept};
 use crate::settings::seconds;
-use crate::trouble::{Trouble, Window};
+use crate::trouble::Trouble;
 
-/// Recent anomalies, fading with a time constant of a day, that leave no trace in what counts as rare, so that the next one
-/// like them is told as well: about three in two days. A series that opens more gets used to them: they enter its record.
-const TOLD_ALERTS: f64 = 2.0;
+/// Recent anomalies, fading within `habituation_seconds`, that leave no trace in what counts as rare, so that the next one
+/// like them is told as well. A series that opens more gets used to them: they enter its record.
+const TOLD_ALERTS: f64 = 1.3;
 /// Samples in a row that stay abnormal before they can be the new normal, however much time has passed: fewer have no
 /// median worth the name.
 const SETTLED_SAMPLES_MIN: u32 = 20;
+/// The least scale, as a share of all that was seen.
+const SPAN_SHARE: f64 = 0.01;
 /// Evidence shows at least so many samples, even if they span more than the window.
 const EVIDENCE_SAMPLES_MIN: usize = 20;
 
-/// Everything known of one scored series that is well: 416 bytes. What only trouble needs stands in `Trouble`.
+/// Everything known of one scored series that is well: 408 bytes, and about 380 more for the profile of its day. What only trouble needs stands in `Trouble`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     spike: Spike,
     shift: Shift,
+    novelty: Novelty,
     trouble: Option<Box<Trouble>>,
+    season: Option<Box<Season>>,
 }
 
 type FarCounts<'t> = &'t [(u8, u16)];
@@ -38,33 +45,15 @@ type FarCounts<'t> = &'t [(u8, u16)];
 /// Of [`Spike::next`].
 const NO_NEXT: u32 = u32::MAX;
 
-/// What the channels say of one value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judgement {
-    /// The highest score of all channels.
-    pub score: f64,
-    /// The highest score among those whose deviation is large enough to matter: the policy's.
-    pub gated: f64,
-    /// The channel it came from.
-    pub channel: Channel,
-    /// What that channel said.
-    pub verdict: Verdict,
-    /// Normal range; `None` during warm-up.
-    pub band: Option<Band>,
-    /// Normal range about what the channel expected, before the sample was learnt from: what an anomaly tells. `None` where
-    /// there is none to tell.
-    pub told: Option<Band>,
-}
-
-/// How much is asked of a judgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// Only what the policy goes by: a score that can't matter is left at 0.
-    Gated,
-    /// Every score.
-    Scores,
-    /// Every score, and the normal range, which costs more.
-    Band,
+/// What is known of a value before it is judged.
+struct View {
+    at: EventTime,
+    value: f64,
+    baseline: Baseline,
+    /// The least scale.
+    least: f64,
+    place: Option<Place>,
+    bad: Option<Direction>,
 }
 
 impl Detector {
@@ -73,7 +62,9 @@ impl Detector {
         let mut fresh = Self {
             spike: Spike::default(),
             shift: Shift::default(),
+            novelty: Novelty::default(),
             trouble: None,
+            season: None,
         };
         fresh.spike.next = NO_NEXT;
         fresh.shift.nature = Nature::of(metric, unit, part);
@@ -120,19 +111,24 @@ impl Detector {
 
     /// Judges a value without learning from it.
     pub fn judge(&self, at: EventTime, value: f64, settings: &DetectSettings, asked: Asked) -> Judgement {
-        self.judge_by(&self.spike.baseline(), at, within(value), settings, asked)
+        self.judge_by(&self.view(at, within(value), settings), settings, asked)
     }
 
-    fn judge_by(
-        &self,
-        baseline: &Baseline,
-        at: EventTime,
-        value: f64,
-        settings: &DetectSettings,
-        asked: Asked,
-    ) -> Judgement {
-        let bad = self.shift.nature.kind().bad();
-        let mut spike = Spike::measure(baseline, value);
+    fn view(&self, at: EventTime, value: f64, settings: &DetectSettings) -> View {
+        // A hundredth of all that was seen: what moves within is hardly worth a word, however still it was before.
+        let least = scale_floor(self.shift.slow()).max(SPAN_SHARE * self.novelty.span());
+        View {
+            at,
+            value,
+            baseline: self.spike.baseline(least),
+            least,
+            place: settings.season.then(|| settings.place(at)),
+            bad: self.shift.nature.kind().bad(),
+        }
+    }
+
+    fn judge_by(&self, view: &View, settings: &DetectSettings, asked: Asked) -> Judgement {
+        let mut spike = Spike::measure(&view.baseline, view.value);
         let quiet = |verdict| Judgement {
             score: 0.0,
             gated: 0.0,
@@ -140,31 +136,92 @@ impl Detector {
             verdict,
             band: None,
             told: None,
+            voices: Voices::default(),
         };
         if self.seen() < settings.warm_up_samples {
             return quiet(spike);
         }
-        let mut shift = self.shift.measure(value);
+        let mut shift = self.shift.measure(view.value, view.least);
+        let season = self.season_verdict(view);
         let sds_min = settings.deviation_min_sds;
         let spike_matters = self.matters(&spike, sds_min, settings);
         // A level of sixteen samples is four times as steady as one; half is plenty.
-        let shift_matters = self.matters(&shift, sds_min / 2.0, settings);
-        if asked == Asked::Gated && !spike_matters && !shift_matters {
+        let slow_matters = self.matters(&shift, sds_min / 2.0, settings)
+            || season.is_some_and(|verdict| self.matters(&verdict, sds_min / 2.0, settings));
+        if asked == Asked::Gated && !spike_matters && !slow_matters {
             return quiet(spike);
         }
         let (spike_far, shift_far) = self.far();
-        spike.score = self.spike.score(baseline, &spike, bad, GeneralTail, spike_far);
-        shift.score = self.shift.score(at, &shift, bad, GeneralTail, shift_far);
-        let gated = |verdict: &Verdict, matters: bool| if matters { verdict.score } else { 0.0 };
-        let (spike_gated, shift_gated) = (gated(&spike, spike_matters), gated(&shift, shift_matters));
-        let shifted = (shift_gated, shift.score) > (spike_gated, spike.score);
+        spike.score = self
+            .spike
+            .score(&view.baseline, &spike, view.bad, GeneralTail, spike_far);
+        shift.score = self
+            .shift
+            .score(view.at, &shift, view.bad, GeneralTail, shift_far);
+        let slow = self.slow_verdict(view, shift, season);
+        let (channel, mut verdict) = (slow.0, slow.1);
+        let voices = Voices {
+            spike: spike.score,
+            shift: shift.score,
+            ..slow.2
+        };
+        verdict.score = voices.slow;
+        let gated = |score: f64, matters: bool| if matters { score } else { 0.0 };
+        let spike_gated = gated(spike.score - settings.spike_extra_score, spike_matters).max(0.0);
+        let slow_gated = gated(voices.slow, slow_matters);
+        let slowly = (slow_gated, voices.slow) > (spike_gated, spike.score);
         Judgement {
-            score: spike.score.max(shift.score),
-            gated: spike_gated.max(shift_gated),
-            channel: if shifted { Channel::Shift } else { Channel::Spike },
-            verdict: if shifted { shift } else { spike },
-            band: (asked == Asked::Band).then(|| self.band(&spike)),
+            score: spike.score.max(voices.slow),
+            gated: spike_gated.max(slow_gated),
+            channel: if slowly { channel } else { Channel::Spike },
+            verdict: if slowly { verdict } else { spike },
+            band: (asked == Asked::Band).then(|| self.normal_value(view).band),
             told: None,
+            voices,
+        }
+    }
+
+    /// What the profile of the day says, where it tells more than the slow mean.
+    fn season_verdict(&self, view: &View) -> Option<Verdict> {
+        let season = self.season.as_deref().filter(|season| season.pays(view.at))?;
+        season.measure(view.place?, view.value, view.least)
+    }
+
+    /// Level, hour and range together: the mean of the two views of the level, and what is new on top, since independent
+    /// surprises multiply their chances (Fisher 1925). Told by the strongest.
+    fn slow_verdict(
+        &self,
+        view: &View,
+        shift: Verdict,
+        season: Option<Verdict>,
+    ) -> (Channel, Verdict, Voices) {
+        let novelty = self.novelty.score(view.value, view.least, view.bad);
+        let hour = season
+            .zip(self.season.as_deref())
+            .map(|(verdict, season)| Verdict {
+                score: season.score(&verdict, view.bad, GeneralTail),
+                ..verdict
+            });
+        let second = hour.map_or(shift.score, |verdict| verdict.score);
+        let voices = Voices {
+            season: hour.map_or(0.0, |verdict| verdict.score),
+            novelty,
+            slow: (f64::midpoint(shift.score, second) + novelty).min(20.0),
+            ..Voices::default()
+        };
+        if novelty > shift.score.max(second) {
+            let edge = self.novelty.edge(view.value);
+            let verdict = Verdict {
+                score: novelty,
+                expected: edge,
+                deviation: view.value - edge,
+                scale: self.novelty.span().max(view.least),
+            };
+            return (Channel::Novelty, verdict, voices);
+        }
+        match hour {
+            Some(hour) if hour.score > shift.score => (Channel::Season, hour, voices),
+            Some(_) | None => (Channel::Shift, shift, voices),
         }
     }
 
@@ -176,17 +233,17 @@ impl Detector {
         origin: Origin<'_>,
         settings: &DetectSettings,
     ) -> (Judgement, Option<Change>) {
-        let value = within(value);
-        let baseline = self.spike.baseline();
+        let view = self.view(at, within(value), settings);
         let asked = match (settings.emit_scores, self.is_open()) {
             (true, _) => Asked::Band,
             (false, true) => Asked::Scores,
             (false, false) => Asked::Gated,
         };
-        let mut judgement = self.judge_by(&baseline, at, value, settings, asked);
+        let mut judgement = self.judge_by(&view, settings, asked);
         let may_hit = judgement.gated >= settings.open_score - settings.slow_credit_max;
         if self.is_open() || may_hit {
-            judgement.told = Some(self.band(&judgement.verdict));
+            let opened = self.open().map_or(judgement.channel, |open| open.channel);
+            judgement.told = Some(self.told(opened, judgement.channel, &view));
         }
         let warm = self.seen() >= settings.warm_up_samples;
         let abnormal = judgement.gated >= settings.learn_below_score;
@@ -199,16 +256,18 @@ impl Detector {
             (true, false) => Lesson::Abnormal,
             (true, true) => Lesson::Incident,
         };
-        self.keep(at, before, value, lesson);
-        self.learn(&baseline, at, value, lesson, warm);
+        self.learn(&view, lesson, warm, settings);
+        self.spike.keep(at, before, view.value);
         let mut change = None;
         if self.trouble.is_some() || may_hit {
             change = self.live(at, &judgement, origin, settings);
         }
-        if self.has_settled(at, abnormal, settings) {
+        // An open anomaly that isn't calm is abnormal still, even where its like is known by now.
+        let lasts = abnormal || self.is_open() && judgement.gated >= settings.close_score;
+        if self.has_settled(at, lasts, settings) {
             change = self.settle(at, settings).or(change);
         }
-        if self.trouble.as_deref().is_some_and(|t| t.is_over(at)) {
+        if self.trouble.as_deref().is_some_and(|t| t.is_over(at, settings)) {
             self.trouble = None;
         }
         (judgement, change)
@@ -218,26 +277,7 @@ impl Detector {
         self.trouble.get_or_insert_default()
     }
 
-    /// Keeps the sample as evidence. While all samples are normal the baseline's values are the last samples.
-    fn keep(&mut self, at: EventTime, before: Option<EventTime>, value: f64, lesson: Lesson) {
-        let is_normal = lesson == Lesson::Normal;
-        if let Some(trouble) = self.trouble.as_deref_mut()
-            && let Some(window) = &mut trouble.window
-        {
-            window.push(kept(value), is_normal);
-            if usize::from(window.normal_run) == RECENT_LEN {
-                trouble.window = None;
-            }
-        } else if !is_normal {
-            let mut window = Window::of(self.spike.recent.values());
-            window.push(kept(value), false);
-            self.trouble_mut().window = Some(window);
-        }
-        self.spike.step_to(at, before);
-    }
-
-    fn learn(&mut self, baseline: &Baseline, at: EventTime, value: f64, lesson: Lesson, warm: bool) {
-        let bad = self.shift.nature.kind().bad();
+    fn learn(&mut self, view: &View, lesson: Lesson, warm: bool, settings: &DetectSettings) {
         if (self.spike.needs_far() || self.shift.needs_far()) && lesson != Lesson::Incident {
             self.trouble_mut();
         }
@@ -245,9 +285,28 @@ impl Detector {
             Some(t) => (Some(&mut t.spike_far), Some(&mut t.shift_far)),
             None => (None, None),
         };
-        self.spike
-            .learn(baseline, value, bad, (lesson, warm), &mut spike_far);
-        self.shift.learn(at, value, bad, (lesson, warm), &mut shift_far);
+        if let (Some(place), true) = (view.place, warm && settings.season) {
+            let season = self.season.get_or_insert_default();
+            let values = (view.value, self.shift.slow());
+            season.learn((view.at, place), values, view.least, view.bad, lesson);
+        }
+        self.spike.learn(
+            &view.baseline,
+            view.value,
+            view.bad,
+            (lesson, warm),
+            &mut spike_far,
+        );
+        let previous = self.spike.recent.newest().map(f64::from);
+        self.shift.learn(
+            view.at,
+            (view.value, previous),
+            (view.least, view.bad),
+            (lesson, warm),
+            &mut shift_far,
+        );
+        self.novelty
+            .learn(view.value, view.least, view.bad, lesson == Lesson::Incident);
         self.spike.seen = self.spike.seen.saturating_add(1);
     }
 
@@ -258,41 +317,45 @@ impl Detector {
         origin: Origin<'_>,
         settings: &DetectSettings,
     ) -> Option<Change> {
-        let reading = Reading {
+        let interval = self.spike.recent.interval_seconds();
+        let mut reading = Reading {
             at,
             score: judgement.gated,
             channel: judgement.channel,
             direction: judgement.verdict.direction(),
-            credit: policy::credit(self.spike.recent.interval_seconds(), settings),
+            credit: policy::credit(interval, settings),
+            habit: 0.0,
+            pause: policy::pause(interval, settings),
         };
         let trouble = self.trouble_mut();
+        reading.habit = settings.habituation_score * trouble.alerts_at(at, settings);
         let change = trouble.life.step(reading, origin, settings);
-        if change == Some(Change::Opened) && trouble.count_alert(at) <= TOLD_ALERTS {
+        if change == Some(Change::Opened) && trouble.count_alert(at, settings) <= TOLD_ALERTS {
             // The first few leave no trace in what counts as rare.
             self.spike.forget_waiting();
             self.shift.forget_waiting();
+            if let Some(season) = self.season.as_deref_mut() {
+                season.forget_waiting();
+            }
         }
         change
     }
 
     /// What has been abnormal is the new normal.
     fn settle(&mut self, at: EventTime, settings: &DetectSettings) -> Option<Change> {
+        let pause = policy::pause(self.spike.recent.interval_seconds(), settings);
         let trouble = self.trouble.as_deref_mut()?;
         trouble.abnormal_since = None;
-        if let Some(window) = trouble.window.take() {
-            let abnormal = usize::try_from(trouble.abnormal_samples).unwrap_or(usize::MAX);
-            let older = usize::from(window.len).saturating_sub(abnormal);
-            self.spike.recent.replace(window.values().skip(older));
-        }
         self.shift.rebase();
-        trouble.life.close(at, settings)
+        trouble.life.close(at, pause)
     }
 
     /// Closes the open anomaly of a series that fell silent.
     pub fn close_silent(&mut self, now: EventTime, settings: &DetectSettings) -> Option<Change> {
+        let pause = policy::pause(self.spike.recent.interval_seconds(), settings);
         let life = &mut self.trouble.as_deref_mut()?.life;
         life.is_silent(now, settings)
-            .then(|| life.close(now, settings))
+            .then(|| life.close(now, pause))
             .flatten()
     }
 
@@ -321,6 +384,9 @@ impl Detector {
         let window = self.window(last, settings);
         let origin = window.first().map_or(EventTime::MIN, |(t, _)| *t);
         let since_trouble = window.iter().filter(|(t, _)| *t >= trouble);
+        let view = || self.view(at, within(value), settings);
+        let told = judgement.told;
+        let told = told.unwrap_or_else(|| self.told(open.channel, judgement.channel, &view()));
         Some(Anomaly {
             id: anomaly_id(open, &series, domain),
             revision: open.revision,
@@ -333,8 +399,8 @@ impl Detector {
             at,
             score: Score::clamped(open.peak),
             observed: value,
-            expected: judgement.verdict.expected,
-            band: judgement.told.unwrap_or_else(|| self.band(&judgement.verdict)),
+            expected: told.expected,
+            band: told.band,
             samples: open.samples,
             slope: forecall_stats::slope(since_trouble.map(|(t, v)| (t.seconds_from(origin), *v))),
             window,
@@ -346,10 +412,7 @@ impl Detector {
     /// [`EVIDENCE_SAMPLES_MIN`] where there are so many.
     fn window(&self, newest: EventTime, settings: &DetectSettings) -> Vec<(EventTime, f64)> {
         let oldest = newest.minus(seconds(settings.window_seconds));
-        let values: Vec<f32> = match self.trouble.as_deref().and_then(|t| t.window.as_ref()) {
-            Some(window) => window.values().rev().collect(),
-            None => self.spike.recent.values().rev().collect(),
-        };
+        let values = self.spike.recent.values().rev();
         let times = self.spike.recent.times(newest);
         let mut points: Vec<(EventTime, f64)> = times
             .zip(values)
@@ -364,12 +427,7 @@ impl Detector {
 
     /// The newest sample's value, for a series that fell silent.
     pub fn last_value(&self) -> f64 {
-        let window = self.trouble.as_deref().and_then(|t| t.window.as_ref());
-        let newest = match window {
-            Some(window) => window.values().next_back(),
-            None => self.spike.recent.values().next_back(),
-        };
-        newest.map_or(0.0, as_written)
+        self.spike.recent.newest().map_or(0.0, as_written)
     }
 
     /// Whether a deviation is large enough to matter to anyone.
@@ -386,14 +444,6 @@ impl Detector {
         };
         let least = (share * verdict.expected.abs()).max(floor);
         verdict.deviation.abs() >= least && verdict.sds().abs() >= sds_min
-    }
-
-    fn band(&self, spike: &Verdict) -> Band {
-        let half = self.spike.band_sds(self.far().0) * spike.scale;
-        Band {
-            low: spike.expected - half,
-            high: spike.expected + half,
-        }
     }
 
     /// Whether it has been abnormal so long that this is how it is now.

@@ -34,9 +34,11 @@
 //! ```
 
 pub mod buffer;
+pub mod calendar;
 pub mod channel;
 mod detector;
 pub mod disorder;
+mod judgement;
 mod kind;
 mod nature;
 pub mod policy;
@@ -46,9 +48,11 @@ mod registry;
 mod rekey;
 mod settings;
 mod stage;
+pub mod text;
 mod trouble;
 
-pub use detector::{Asked, Detector, Judgement};
+pub use detector::Detector;
+pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
 pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};

@@ -103,6 +103,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(size_of::<crate::Detector>(), 416, "the README says so");
+        assert_eq!(size_of::<crate::Detector>(), 408, "the README says so");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forecall_stats::surprise;
 use forecall_types::{Channel, Direction, EventTime, Lineage, Position, SourcePartition};
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::DetectSettings;
 use crate::settings::seconds;
+
+const DAY_SECONDS: f64 = 86_400.0;
 
 /// One scored sample as the policy sees it.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +26,17 @@ pub struct Reading {
     pub direction: Direction,
     /// How much lower the series opens than a fast one; see [`credit`].
     pub credit: f64,
+    /// How much higher the next anomaly must score because of those before.
+    pub habit: f64,
+    /// How long nothing opens once this one is closed; see [`pause`].
+    pub pause: Duration,
+}
+
+/// How long a series with a sample every `interval_seconds` opens nothing after closing: the longer of
+/// [`DetectSettings::refractory_seconds`] and [`DetectSettings::refractory_samples`], the latter a day at most.
+pub fn pause(interval_seconds: f64, settings: &DetectSettings) -> Duration {
+    let samples = interval_seconds.clamp(0.0, DAY_SECONDS) * f64::from(settings.refractory_samples);
+    Duration::from_secs_f64(samples.min(DAY_SECONDS)).max(seconds(settings.refractory_seconds))
 }
 
 /// What a series with a sample every `interval_seconds` is let off the opening scores: log10 of the interval in units of
@@ -122,7 +136,8 @@ impl Lifecycle {
         if self.open.is_some() {
             return self.step_open(reading, origin, settings);
         }
-        let hit = reading.score >= settings.open_score - reading.credit;
+        let lower = reading.credit - reading.habit;
+        let hit = reading.score >= settings.open_score - lower;
         self.recent = (self.recent << 1) | u8::from(hit);
         let kept = 8 - settings.open_of_samples.clamp(1, 8);
         self.recent &= u8::MAX >> kept;
@@ -133,9 +148,8 @@ impl Lifecycle {
         while self.hits.len() > usize::try_from(hits).unwrap_or(usize::MAX) {
             self.hits.pop_front();
         }
-        let enough = hit
-            && (hits >= settings.open_samples
-                || reading.score >= settings.open_at_once_score - reading.credit);
+        let enough =
+            hit && (hits >= settings.open_samples || reading.score >= settings.open_at_once_score - lower);
         if !enough || self.quiet_until.is_some_and(|until| reading.at < until) {
             return None;
         }
@@ -182,7 +196,7 @@ impl Lifecycle {
             let since = *open.calm_since.get_or_insert(reading.at);
             let long = open.calm >= 2 && reading.at.since(since) >= seconds(settings.close_seconds);
             if open.calm >= settings.close_samples || long {
-                return self.close(reading.at, settings);
+                return self.close(reading.at, reading.pause);
             }
             return None;
         }
@@ -206,10 +220,10 @@ impl Lifecycle {
     }
 
     /// Ends the open anomaly, if there is one.
-    pub fn close(&mut self, at: EventTime, settings: &DetectSettings) -> Option<Change> {
+    pub fn close(&mut self, at: EventTime, pause: Duration) -> Option<Change> {
         let mut open = self.open.take()?;
         open.revision += 1;
-        self.quiet_until = Some(at.plus(seconds(settings.refractory_seconds)));
+        self.quiet_until = Some(at.plus(pause));
         Some(Change::Closed(open))
     }
 
@@ -241,6 +255,8 @@ mod tests {
                 channel: Channel::Spike,
                 direction: Direction::Up,
                 credit: 0.0,
+                habit: 0.0,
+                pause: seconds(settings.refractory_seconds),
             };
             let source = SourcePartition {
                 topic: Arc::from("t"),

@@ -1,4 +1,4 @@
-//! The last samples of one series, in 192 bytes: 32 values, their order by size, and when they were measured.
+//! The last samples of one series, in 196 bytes: 32 values and when they were measured.
 //!
 //! Values are kept as `f32`: what that loses (6 parts in 10⁸) lies far below the least scale a series is judged by (one
 //! in 10⁶ of its level). Times are kept as steps of eight bits in a unit that fits; every even pace is kept exactly, of
@@ -7,11 +7,9 @@
 use forecall_types::EventTime;
 use serde::{Deserialize, Serialize};
 
-/// Values kept: enough for a steady median absolute deviation, few enough to follow the day, and all that evidence shows.
+/// Samples kept: all that evidence shows.
 pub const RECENT_LEN: usize = 32;
 
-const ORDER_BITS: u16 = 5;
-const ORDER_MASK: u16 = (1 << ORDER_BITS) - 1;
 /// Units of a step in nanoseconds: the finest in which it fits eight bits is taken.
 const UNITS: [i64; 8] = [
     1_000_000,
@@ -27,20 +25,15 @@ const UNITS: [i64; 8] = [
 /// A ring of values in order of arrival.
 pub type Values = [f32; RECENT_LEN];
 
-/// The last values, their order, and the steps between the last samples.
-///
-/// The values may be fewer samples than the steps: a baseline learns from normal samples only, time goes on with all.
+/// The last values, and the steps between them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Recent {
     values: Values,
-    /// Lower five bits, by size: which value. Upper eleven, by place in the ring of steps: the step.
-    mixed: [u16; RECENT_LEN],
-    /// Next place of a value.
+    /// By place in the ring: what lies between the sample before and this one.
+    steps: [u16; RECENT_LEN],
+    /// Next place.
     head: u8,
     len: u8,
-    /// Next place of a step.
-    step_head: u8,
-    steps: u8,
 }
 
 /// As it is kept.
@@ -77,46 +70,26 @@ impl Recent {
         self.len == 0
     }
 
-    /// Adds a value; beyond [`RECENT_LEN`] the oldest goes.
-    pub fn push(&mut self, value: f32) {
-        let mut order = [0_u8; RECENT_LEN];
-        for (to, from) in order.iter_mut().zip(&self.mixed) {
-            *to = u8::try_from(from & ORDER_MASK).unwrap_or(0);
-        }
-        let (head, len) = (self.head, self.len());
-        // Where the gap is that the oldest leaves; while there is room, behind the last.
-        let mut gap = if len == RECENT_LEN {
-            order.iter().position(|place| *place == head).unwrap_or(0)
+    /// Adds a sample, given when the one before came; beyond [`RECENT_LEN`] the oldest goes.
+    pub fn push(&mut self, value: f32, at: EventTime, before: Option<EventTime>) {
+        let place = usize::from(self.head);
+        set(&mut self.values, place, value);
+        set(
+            &mut self.steps,
+            place,
+            before.map_or(0, |before| step_code(before, at)),
+        );
+        self.head = wrapped(self.head + 1);
+        self.len = if self.len() == RECENT_LEN {
+            self.len
         } else {
-            len
+            self.len + 1
         };
-        let last = len.min(RECENT_LEN - 1);
-        let value_at = |values: &Values, place: u8| get(values, usize::from(place));
-        while gap < last && value_at(&self.values, get(&order, gap + 1)) < value {
-            let moved = get(&order, gap + 1);
-            set(&mut order, gap, moved);
-            gap += 1;
-        }
-        while gap > 0 && value_at(&self.values, get(&order, gap - 1)) > value {
-            let moved = get(&order, gap - 1);
-            set(&mut order, gap, moved);
-            gap -= 1;
-        }
-        set(&mut order, gap, head);
-        for (to, from) in self.mixed.iter_mut().zip(order) {
-            *to = *to & !ORDER_MASK | u16::from(from);
-        }
-        set(&mut self.values, usize::from(head), value);
-        self.head = wrapped(head + 1);
-        self.len = if len == RECENT_LEN { self.len } else { self.len + 1 };
     }
 
-    /// Takes these values for its own, oldest first.
-    pub fn replace(&mut self, values: impl Iterator<Item = f32>) {
-        (self.head, self.len) = (0, 0);
-        for value in values {
-            self.push(value);
-        }
+    /// The newest value.
+    pub fn newest(&self) -> Option<f32> {
+        (self.len > 0).then(|| get(&self.values, usize::from(self.head) + RECENT_LEN - 1))
     }
 
     /// The values, oldest first.
@@ -125,64 +98,14 @@ impl Recent {
         (0..len).map(move |i| get(&self.values, head + RECENT_LEN - len + i))
     }
 
-    /// Median and median absolute deviation of the values; zeros for none.
-    pub fn median_and_deviation(&self) -> (f64, f64) {
-        let len = self.len();
-        if len == 0 {
-            return (0.0, 0.0);
-        }
-        let mut sorted = [0.0_f64; RECENT_LEN];
-        for (to, mixed) in sorted.iter_mut().zip(&self.mixed) {
-            *to = f64::from(get(&self.values, usize::from(mixed & ORDER_MASK)));
-        }
-        let (upper, is_even) = (len / 2, len.is_multiple_of(2));
-        let lower = upper - usize::from(is_even);
-        let middle = f64::midpoint(get(&sorted, lower), get(&sorted, upper));
-        // The k values nearest to the median lie side by side: the least reach of k neighbours is the k-th deviation.
-        let kth = |k: usize| {
-            let (from, to) = (sorted.iter(), sorted.iter().take(len).skip(k));
-            from.zip(to)
-                .map(|(low, high)| (middle - low).max(high - middle))
-                .fold(
-                    f64::INFINITY,
-                    |least, reach| if reach < least { reach } else { least },
-                )
-        };
-        let deviation = if is_even {
-            f64::midpoint(kth(lower), kth(upper))
-        } else {
-            kth(upper)
-        };
-        (middle, deviation)
-    }
-
-    /// Notes when a sample came, given when the one before did.
-    pub fn step_to(&mut self, at: EventTime, before: Option<EventTime>) {
-        let code = before.map_or(0, |before| step_code(before, at));
-        let place = usize::from(self.step_head);
-        let order = get(&self.mixed, place) & ORDER_MASK;
-        set(&mut self.mixed, place, code << ORDER_BITS | order);
-        self.step_head = wrapped(self.step_head + 1);
-        self.steps = if usize::from(self.steps) == RECENT_LEN {
-            self.steps
-        } else {
-            self.steps + 1
-        };
-    }
-
-    /// How many samples have come, up to [`RECENT_LEN`].
-    pub fn samples(&self) -> usize {
-        usize::from(self.steps)
-    }
-
     /// When the last samples came, newest first, given when the newest did.
     pub fn times(&self, newest: EventTime) -> impl Iterator<Item = EventTime> + '_ {
-        let (head, mut at) = (usize::from(self.step_head), newest);
-        (0..self.samples()).map(move |i| {
+        let (head, mut at) = (usize::from(self.head), newest);
+        (0..self.len()).map(move |i| {
             let here = at;
             at = EventTime::from_nanos(
                 at.nanos()
-                    .saturating_sub(step_nanos(get(&self.mixed, head + 2 * RECENT_LEN - 1 - i))),
+                    .saturating_sub(step_nanos(get(&self.steps, head + 2 * RECENT_LEN - 1 - i))),
             );
             here
         })
@@ -190,10 +113,10 @@ impl Recent {
 
     /// Mean seconds between the last samples; 0 for fewer than two.
     pub fn interval_seconds(&self) -> f64 {
-        let head = usize::from(self.step_head);
-        let steps = self.samples().saturating_sub(1);
+        let head = usize::from(self.head);
+        let steps = self.len().saturating_sub(1);
         let sum: f64 = (0..steps)
-            .map(|i| step_nanos(get(&self.mixed, head + 2 * RECENT_LEN - 1 - i)))
+            .map(|i| step_nanos(get(&self.steps, head + 2 * RECENT_LEN - 1 - i)))
             .map(|nanos| EventTime::from_nanos(nanos).seconds_from(EventTime::default()))
             .sum();
         u32::try_from(steps)
@@ -205,7 +128,7 @@ impl Recent {
     /// Reads from each of its cache lines.
     pub fn touch(&self) -> u32 {
         let values = get(&self.values, 0).to_bits() ^ get(&self.values, 16).to_bits();
-        values ^ u32::from(get(&self.mixed, 0) ^ get(&self.mixed, 31))
+        values ^ u32::from(get(&self.steps, 0) ^ get(&self.steps, 31))
     }
 }
 
@@ -225,8 +148,7 @@ fn step_code(before: EventTime, at: EventTime) -> u16 {
     7 << 8 | 255
 }
 
-fn step_nanos(mixed: u16) -> i64 {
-    let code = mixed >> ORDER_BITS;
+fn step_nanos(code: u16) -> i64 {
     let unit = UNITS.get(usize::from(code >> 8)).copied().unwrap_or(0);
     unit.saturating_mul(i64::from(code & 0xff))
 }
@@ -234,21 +156,17 @@ fn step_nanos(mixed: u16) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forecall_stats::location_scale;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn it_is_the_last_32_and_their_median(values in proptest::collection::vec(-50_i16..50, 1..100)) {
+        fn it_is_the_last_32(values in proptest::collection::vec(-50_i16..50, 1..100)) {
             let mut recent = Recent::default();
             for (i, value) in values.iter().enumerate() {
-                recent.push(f32::from(*value));
-                let last: Vec<f64> = values[..=i].iter().rev().take(RECENT_LEN).rev().map(|v| f64::from(*v)).collect();
-                prop_assert_eq!(recent.values().map(f64::from).collect::<Vec<_>>(), last.clone());
-                let want = location_scale(&mut last.clone()).unwrap();
-                let (middle, deviation) = recent.median_and_deviation();
-                prop_assert!((middle - want.location).abs() < 1e-12);
-                prop_assert!((deviation * forecall_stats::MAD_TO_SD - want.scale).abs() < 1e-9, "{deviation} {}", want.scale);
+                recent.push(f32::from(*value), EventTime::default(), None);
+                let last: Vec<f32> = values[..=i].iter().rev().take(RECENT_LEN).rev().map(|v| f32::from(*v)).collect();
+                prop_assert_eq!(recent.newest(), last.last().copied());
+                prop_assert_eq!(recent.values().collect::<Vec<_>>(), last);
             }
         }
 
@@ -257,7 +175,7 @@ mod tests {
             let (mut recent, mut times) = (Recent::default(), Vec::new());
             for (i, jitter) in (0_i64..).zip(&jitter) {
                 let at = EventTime::from_millis(start / 1_000_000 + pace * i + if even { 0 } else { *jitter });
-                recent.step_to(at, times.last().copied());
+                recent.push(0.0, at, times.last().copied());
                 times.push(at);
             }
             let unit = UNITS[usize::from(step_code(EventTime::from_millis(0), EventTime::from_millis(pace + 100)) >> 8)];

@@ -40,7 +40,7 @@ pub struct DetectSettings {
     pub update_seconds: u32,
     /// … or when its score has risen by this much since it was last told.
     pub update_score: f64,
-    /// Score from which a sample doesn't teach the baseline.
+    /// Score from which a sample is abnormal to the record of what is rare: of a run of such only some enter it.
     pub learn_below_score: f64,
     /// What stays abnormal this long is the new normal: the baseline moves there and the anomaly closes.
     pub new_normal_seconds: u32,
@@ -48,6 +48,24 @@ pub struct DetectSettings {
     pub deviation_min_share: f64,
     /// Deviations below this many robust standard deviations open nothing; half of it for the level of 16 samples.
     pub deviation_min_sds: f64,
+    /// What a lone wild value must score more than a level that has moved, or an hour that isn't as usual, to be told:
+    /// telemetry has many more of the former.
+    pub spike_extra_score: f64,
+    /// After opening an anomaly, a series opens the next one only at a score higher by this much; it fades within
+    /// [`habituation_seconds`](Self::habituation_seconds), and further ones add to it.
+    pub habituation_score: f64,
+    /// See [`habituation_score`](Self::habituation_score).
+    pub habituation_seconds: u32,
+    /// After closing, a series opens no anomaly for so many samples either, a day at most.
+    pub refractory_samples: u32,
+    /// Learn what is usual at each hour of a working day and a day of rest: takes about 380 B more a series.
+    pub season: bool,
+    /// Local time of the customers, in hours east of UTC.
+    pub utc_offset_hours: f64,
+    /// Days of rest, 1 for Monday to 7 for Sunday.
+    pub rest_days: Vec<u8>,
+    /// Further days of rest, in local days since 1970-01-01.
+    pub holidays: Vec<u32>,
     /// Series a partition may hold; a further one is refused unless one has been silent for
     /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
@@ -65,10 +83,10 @@ impl Default for DetectSettings {
             future_seconds: 300,
             window_seconds: 600,
             warm_up_samples: 20,
-            open_score: 4.0,
+            open_score: 3.8,
             open_samples: 2,
             open_of_samples: 3,
-            open_at_once_score: 5.0,
+            open_at_once_score: 4.8,
             slow_credit_max: 1.5,
             close_score: 2.0,
             close_samples: 5,
@@ -81,6 +99,14 @@ impl Default for DetectSettings {
             new_normal_seconds: 7_200,
             deviation_min_share: 0.1,
             deviation_min_sds: 4.0,
+            spike_extra_score: 0.7,
+            habituation_score: 0.5,
+            habituation_seconds: 259_200,
+            refractory_samples: 60,
+            season: true,
+            utc_offset_hours: 0.0,
+            rest_days: vec![6, 7],
+            holidays: Vec::new(),
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,
@@ -140,6 +166,11 @@ impl DetectSettings {
                 (0.0..=self.open_score).contains(&self.slow_credit_max),
                 "must lie between 0 and `open_score`",
             ),
+            (
+                "utc_offset_hours",
+                (-24.0..=24.0).contains(&self.utc_offset_hours),
+                "must lie between -24 and 24",
+            ),
             ("close_samples", self.close_samples >= 1, "must be at least 1"),
             ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
             ("update_score", self.update_score > 0.0, "must lie above 0"),
@@ -184,7 +215,8 @@ impl DetectSettings {
     }
 }
 
-/// What [`DetectSettings::series_max`] may be raised to: at about 512 B a series a million take half a GiB.
+/// What [`DetectSettings::series_max`] may be raised to: at under 1 KiB a series, the profile of its day in it, a million take under
+/// a GiB.
 pub const SERIES_PER_SHARD_MAX: u32 = 1_000_000;
 
 pub(crate) fn seconds(n: u32) -> Duration {

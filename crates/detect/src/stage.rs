@@ -17,8 +17,8 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Asked;
 use crate::buffer::{AHEAD, Buffer, Pending};
-use crate::detector::Asked;
 use crate::disorder::Sources;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
@@ -273,6 +273,7 @@ impl DetectStage {
         if let (true, Owned::Gauge(value)) = (self.settings.emit_scores, &pending.reading) {
             let known = self.state.registry.known_part(pending.slot, Part::Same);
             let judged = known.map(|d| d.judge(pending.at, *value, &self.settings, Asked::Band));
+            let channels = known.map(|d| d.explain(pending.at, *value, &self.settings));
             let Some(series) = self.key(pending.slot, Part::Same) else {
                 return;
             };
@@ -284,6 +285,7 @@ impl DetectStage {
                 value: *value,
                 score: Score::clamped(judged.map_or(0.0, |j| j.score)),
                 band: judged.and_then(|j| j.band),
+                channels: channels.unwrap_or_default(),
             }));
         }
     }
@@ -318,6 +320,10 @@ impl DetectStage {
         let Some(detector) = registry.detector_mut(index) else {
             return;
         };
+        let channels = match scored {
+            Some(_) => detector.explain(at, value, &self.settings),
+            None => Box::default(),
+        };
         let (judgement, change) = detector.step((at, before), value, origin, &self.settings);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
@@ -330,6 +336,7 @@ impl DetectStage {
                 value,
                 score: Score::clamped(judgement.score),
                 band: judgement.band,
+                channels,
             }));
         }
         if let Some(change) = change {
@@ -411,7 +418,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

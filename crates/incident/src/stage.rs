@@ -109,6 +109,13 @@ impl CorrelateStage {
         health
     }
 
+    /// Whether ticks and heartbeats change nothing of what it says, up to its next record: nothing waits to be judged, and
+    /// nothing goes on.
+    pub fn is_at_rest(&self) -> bool {
+        let mut domains = self.state.domains.values();
+        domains.all(|domain| !domain.is_busy() && domain.order.held_len() == 0)
+    }
+
     fn tick(&mut self, tick: Tick, effects: &mut Effects<IncidentEvent>) {
         if let Some(last) = self.state.tick
             && last.since(tick.at) > TICK_BACK_MAX

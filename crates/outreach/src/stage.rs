@@ -110,6 +110,12 @@ impl OutreachStage {
         Some((domain, office, &mut self.calls))
     }
 
+    /// Whether ticks change nothing of what it says, up to its next record: no incident is open, no message or receipt waits,
+    /// and no queue is forecast.
+    pub fn is_at_rest(&self) -> bool {
+        self.calls.is_at_rest() && self.domains.values().all(Domain::is_at_rest)
+    }
+
     fn on_customer(&mut self, change: &CustomerChange, effects: &mut Effects<OutreachOutput>) {
         let name = match change {
             CustomerChange::Upsert(customer) => &customer.domain,

@@ -26,6 +26,11 @@ pub(crate) trait Drive: Send {
         true
     }
 
+    /// Whether time alone changes nothing of what it does, up to the next record.
+    fn is_at_rest(&self) -> bool {
+        false
+    }
+
     /// Finishes, saves, leaves.
     fn stop(self: Box<Self>) -> Result<(), HostError> {
         Ok(())
@@ -43,6 +48,10 @@ impl<A: Adapter> Drive for Host<A> {
 
     fn is_ready(&self) -> bool {
         Self::is_ready(self)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        Self::is_at_rest(self)
     }
 
     fn stop(self: Box<Self>) -> Result<(), HostError> {
@@ -92,6 +101,10 @@ impl Drive for PublishDrive {
     }
 
     fn is_ready(&self) -> bool {
+        !self.pause.is_on()
+    }
+
+    fn is_at_rest(&self) -> bool {
         !self.pause.is_on()
     }
 }

@@ -237,6 +237,12 @@ impl Pipeline {
         )))
     }
 
+    /// Whether time alone changes nothing of what the stages say, up to the next record: ticks and heartbeats on the way there
+    /// would tell nothing. To be asked when they have [settled](Self::settle).
+    pub fn is_at_rest(&self) -> bool {
+        self.drives.iter().all(|(_, drive)| drive.is_at_rest())
+    }
+
     /// The end of a finite input: stage by stage, what is held back comes out and is worked off.
     ///
     /// # Errors

@@ -145,4 +145,19 @@ pub struct ScoredSample {
     pub score: Score,
     /// Normal range; `None` while the detector still warms up.
     pub band: Option<Band>,
+    /// What each channel said by itself; empty while the detector still warms up.
+    pub channels: Box<[ChannelScore]>,
+}
+
+/// What one channel says of one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ChannelScore {
+    /// Which.
+    pub channel: Channel,
+    /// Its surprise, before any gate.
+    pub score: Score,
+    /// What would have been normal to it.
+    pub expected: f64,
+    /// Its normal range: a score of 3 lies at its edge, as near as its record tells; what was seen before, for novelty.
+    pub band: Band,
 }

@@ -3,12 +3,10 @@
 use forecall_stats::surprise;
 use serde::{Deserialize, Serialize};
 
-use super::{GeneralTail, Lesson};
+use super::{GeneralTail, Lesson, arrays};
 
-/// Own samples after which a series' own tail counts as much as the general one.
-const OWN_TAIL_SAMPLES: f64 = 200.0;
 /// A deviation enters the record so many samples later: trouble that creeps up must not be measured by its own beginning.
-const RECORD_DELAY_SAMPLES: u8 = 32;
+const RECORD_DELAY_SAMPLES: u8 = 21;
 /// Of a run of abnormal samples so many enter the record of what is rare, and after them …
 const ABNORMAL_RECORDED_FIRST: u8 = 8;
 /// … one in so many: trouble that comes again and again becomes known, one long trouble doesn't fill the record.
@@ -36,8 +34,8 @@ pub type Far = Vec<(u8, u16)>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration<const N: usize> {
     /// Buckets of the last deviations, six bits each, the newest in the lowest: not yet in the record.
-    waiting: [u64; 3],
-    #[serde(with = "counts")]
+    waiting: [u64; 2],
+    #[serde(with = "arrays")]
     counts: [u16; N],
     total: u16,
     waits: u8,
@@ -48,7 +46,7 @@ pub struct Calibration<const N: usize> {
 impl<const N: usize> Default for Calibration<N> {
     fn default() -> Self {
         Self {
-            waiting: [0; 3],
+            waiting: [0; 2],
             counts: [0; N],
             total: 0,
             waits: 0,
@@ -60,14 +58,14 @@ impl<const N: usize> Default for Calibration<N> {
 impl<const N: usize> Calibration<N> {
     /// Surprise of a deviation of `sds`: by the general tail at first, ever more by the series' own.
     ///
-    /// `shrink`: how much smaller it counts for the general tail; `trust`: how far the own tail has seen all that is
-    /// normal, 0 to 1.
+    /// `shrink`: how much smaller it counts for the general tail; `own_after`: own samples after which the own tail
+    /// counts as much as the general one, infinite where it hasn't seen yet all that is normal.
     pub(super) fn surprise(
         &self,
         far: &[(u8, u16)],
         sds: f64,
         shrink: f64,
-        trust: f64,
+        own_after: f64,
         general: GeneralTail,
     ) -> f64 {
         // Most values lie within: nothing to say of them.
@@ -76,7 +74,7 @@ impl<const N: usize> Calibration<N> {
         }
         let general = surprise(general.upper(sds / shrink));
         let total = f64::from(self.total);
-        let weight = trust * total / (total + OWN_TAIL_SAMPLES);
+        let weight = total / (total + own_after);
         if weight > 0.0 {
             general + weight * (self.own_surprise(far, sds) - general)
         } else {
@@ -108,23 +106,25 @@ impl<const N: usize> Calibration<N> {
         if self.run > ABNORMAL_RECORDED_FIRST && !self.run.is_multiple_of(ABNORMAL_RECORDED_EVERY) {
             return;
         }
-        let [low, middle, high] = self.waiting;
         if self.waits == RECORD_DELAY_SAMPLES {
-            self.add(far, u8::try_from(high >> 58).unwrap_or(0));
+            self.add(far, self.oldest_waiting());
         } else {
             self.waits += 1;
         }
-        self.waiting = [
-            low << 6 | u64::from(bucket_of(sds)),
-            middle << 6 | low >> 58,
-            high << 6 | middle >> 58,
-        ];
+        let [low, high] = self.waiting;
+        self.waiting = [low << 6 | u64::from(bucket_of(sds)), high << 6 | low >> 58];
+    }
+
+    /// The bucket that leaves the waiting ones next.
+    fn oldest_waiting(&self) -> u8 {
+        let [_, high] = self.waiting;
+        // Twenty later ones, of six bits each, lie below it.
+        u8::try_from(high >> (20 * 6 - 64) & 63).unwrap_or(0)
     }
 
     /// Whether the bucket that leaves the waiting ones next lies beyond those kept in place.
     pub(super) fn needs_far(&self) -> bool {
-        let [_, _, high] = self.waiting;
-        self.waits == RECORD_DELAY_SAMPLES && in_place::<N>(u8::try_from(high >> 58).unwrap_or(0)).is_none()
+        self.waits == RECORD_DELAY_SAMPLES && in_place::<N>(self.oldest_waiting()).is_none()
     }
 
     fn add(&mut self, far: &mut Option<&mut Far>, bucket: u8) {
@@ -204,13 +204,20 @@ impl<const N: usize> Calibration<N> {
         low + (high - low) * (place - f64::from(index)).clamp(0.0, 1.0)
     }
 
-    /// The deviation at which the surprise reaches `wanted`, to a quarter octave.
-    pub(super) fn sds_at(&self, far: &[(u8, u16)], wanted: f64) -> f64 {
+    /// The deviation at which the [surprise](Self::surprise) reaches `wanted`, to a quarter octave.
+    pub(super) fn sds_at(
+        &self,
+        far: &[(u8, u16)],
+        wanted: f64,
+        shrink: f64,
+        own_after: f64,
+        general: GeneralTail,
+    ) -> f64 {
         let (mut low, mut high) = (0, BUCKETS);
         // The surprise rises with the value, so the edges can be halved.
         while low < high {
             let middle = u8::midpoint(low, high);
-            if self.own_surprise(far, sds_of(middle)) < wanted {
+            if self.surprise(far, sds_of(middle), shrink, own_after, general) < wanted {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -297,48 +304,6 @@ fn bucket_of(sds: f64) -> u8 {
     u8::try_from(octave).unwrap_or(0) * 4 + quarters
 }
 
-/// Arrays of any length, as serde knows them: a tuple without its length.
-mod counts {
-    use serde::de::{Error, SeqAccess, Visitor};
-    use serde::ser::SerializeTuple;
-    use serde::{Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer, const N: usize>(
-        counts: &[u16; N],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut tuple = serializer.serialize_tuple(N)?;
-        for count in counts {
-            tuple.serialize_element(count)?;
-        }
-        tuple.end()
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
-        deserializer: D,
-    ) -> Result<[u16; N], D::Error> {
-        struct Counts<const N: usize>;
-        impl<'de, const N: usize> Visitor<'de> for Counts<N> {
-            type Value = [u16; N];
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{N} counts")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<[u16; N], A::Error> {
-                let mut counts = [0; N];
-                for count in &mut counts {
-                    *count = list
-                        .next_element()?
-                        .ok_or_else(|| A::Error::custom("too few counts"))?;
-                }
-                Ok(counts)
-            }
-        }
-        deserializer.deserialize_tuple(N, Counts)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,14 +328,28 @@ mod tests {
                 let needs = calibration.needs_far();
                 calibration.record(&mut needs.then_some(&mut far), *value, Lesson::Normal);
             }
-            for value in values.iter().take(values.len().saturating_sub(32)) { plain.add(*value); }
+            for value in values.iter().take(values.len().saturating_sub(21)) { plain.add(*value); }
             prop_assert_eq!(u32::from(calibration.total), plain.total());
             // The same but where the tenth part of all lies below half a standard deviation.
-            let tenth = values.iter().take(values.len().saturating_sub(32)).filter(|v| **v >= 0.5).count();
+            let tenth = values.iter().take(values.len().saturating_sub(21)).filter(|v| **v >= 0.5).count();
             if tenth * 10 > values.len() {
                 let (got, want) = (calibration.own_surprise(&far, at), plain.surprise(at, 1.0));
                 prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_edge_is_where_the_surprise_begins(values in proptest::collection::vec((0.0_f64..3.0, 0_u8..40), 0..800), shrink in 1.0_f64..5.0, own_after in 100.0_f64..3_000.0) {
+            let (mut calibration, mut far) = (Calibration::<18>::default(), Far::new());
+            for (value, wild) in &values {
+                let sds = if *wild == 0 { value * 40.0 } else { *value };
+                calibration.record(&mut Some(&mut far), sds, Lesson::Normal);
+            }
+            let surprise = |sds| calibration.surprise(&far, sds, shrink, own_after, GeneralTail);
+            let edge = calibration.sds_at(&far, 3.0, shrink, own_after, GeneralTail);
+            prop_assert!(surprise(edge) >= 3.0 && surprise(edge / libm::exp2(0.25)) < 3.0, "{edge} {}", surprise(edge));
         }
     }
 

@@ -1,17 +1,26 @@
 //! Typed channels: each knows one kind of surprise, has its own baseline and its own record of how rare what is.
 
+mod arrays;
 mod calibration;
+#[cfg(test)]
+mod naive;
+mod novelty;
+mod season;
 mod shift;
 mod spike;
 
 pub use calibration::{Calibration, Far};
+pub use novelty::Novelty;
+pub use season::Season;
 pub use shift::Shift;
 pub use spike::{Baseline, Spike};
 
 use forecall_types::Direction;
 
-/// The mean absolute deviation of a normal distribution times this is its standard deviation: √(π/2).
-const MEAN_DEVIATION_TO_SD: f64 = 1.253_314_137_315_5;
+/// The score at the edge of a channel's band: one in a thousand.
+const BAND_SCORE: f64 = 3.0;
+/// Standard deviations, or units of them, that half a band of levels spans at most: a wider one says nothing.
+const WIDEST_BAND: f64 = 64.0;
 
 /// What a channel says of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,9 +56,9 @@ impl Verdict {
 pub enum Lesson {
     /// Everything.
     Normal,
-    /// How rare it was, and nothing for the baseline.
+    /// The baseline, and how rare it was where it doesn't belong to a long run of its like.
     Abnormal,
-    /// Nothing: it belongs to an anomaly that was told, and the next one like it must be told as well.
+    /// The baseline alone: it belongs to an anomaly that was told, and the next one like it must be told as well.
     Incident,
 }
 
@@ -81,7 +90,7 @@ fn badness(sds: f64, bad: Option<Direction>) -> f64 {
 }
 
 /// The least scale of a series of this level: constant series have none of their own.
-fn scale_floor(level: f64) -> f64 {
+pub(crate) fn scale_floor(level: f64) -> f64 {
     1e-6 * level.abs() + 1e-9
 }
 

@@ -2,7 +2,7 @@ use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Far};
-use super::{GeneralTail, Lesson, MEAN_DEVIATION_TO_SD, Verdict, badness, fade, scale_floor};
+use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, WIDEST_BAND, badness, fade};
 use crate::nature::Nature;
 use crate::recent::kept;
 
@@ -10,31 +10,30 @@ use crate::recent::kept;
 const LEVEL_MEMORY: u16 = 16;
 /// Memory of the slow mean and of the noise in samples.
 const SLOW_MEMORY: u16 = 1_000;
+/// Own samples after which the own tail counts as much as the general one.
+const OWN_AFTER: f64 = 200.0;
 /// Only a whole day shows how far a series moves by itself.
 const DAY_SECONDS: i64 = 86_400;
-/// Neighbouring levels share most of their samples: the largest of so many enters the record. With the record's delay of
-/// 32 entries a drift is measured by what was before the last 512 samples, not by its own beginning.
-const RECORDED_EVERY: u16 = LEVEL_MEMORY;
-/// The level of a series that follows the day leaves its slow mean by a few standard deviations each day: before the
-/// series' own tail knows it, a deviation counts as this much smaller.
+/// Levels are recorded in units of so many standard deviations: what lies below one unit is never news.
+const UNIT: f64 = 2.0;
+/// The level of a series that follows the day leaves its slow mean by some thirty times the noise between neighbours: before
+/// the series' own tail knows it, a deviation counts as this much smaller again.
 const GENERAL_SHRINK: f64 = 4.0;
-/// Counts kept in place: deviations up to 64 standard deviations.
-const COUNTS: usize = 30;
+/// The mean distance of two independent normal values times this is their standard deviation: √π/2.
+const STEP_TO_SD: f64 = 0.886_226_925_452_758;
+/// Counts kept in place: deviations up to 8 units.
+const COUNTS: usize = 18;
 
 /// A level that has left the slow mean: a step that stays, or a drift.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shift {
-    level: f64,
     slow: f64,
-    /// Mean absolute distance of the values from their own level: the noise, without the way the level goes. Until the
-    /// first is known: the variance of the slow mean.
+    level: f32,
+    /// Mean distance of a value from the one before: the noise, without the way the level goes.
     noise: f32,
     calibration: Calibration<COUNTS>,
     /// Second in which its first deviation entered the record; `NEVER` before.
     recorded_since: u32,
-    /// Largest deviation since one was last recorded, and how many there were.
-    peak: f32,
-    unrecorded: u16,
     level_count: u16,
     slow_count: u16,
     noise_count: u16,
@@ -47,13 +46,11 @@ const NEVER: u32 = u32::MAX;
 impl Default for Shift {
     fn default() -> Self {
         Self {
-            level: 0.0,
             slow: 0.0,
+            level: 0.0,
             noise: 0.0,
             calibration: Calibration::default(),
             recorded_since: NEVER,
-            peak: 0.0,
-            unrecorded: 0,
             level_count: 0,
             slow_count: 0,
             noise_count: 0,
@@ -63,11 +60,16 @@ impl Default for Shift {
 }
 
 impl Shift {
+    /// The slow mean.
+    pub const fn slow(&self) -> f64 {
+        self.slow
+    }
+
     /// How far the level would lie from the slow mean with this value; not yet how rare that is.
-    pub fn measure(&self, value: f64) -> Verdict {
-        let scale = self.scale();
-        let (mut level, mut count) = (self.level, self.level_count);
-        fade(&mut level, &mut count, self.clipped(value, scale), LEVEL_MEMORY);
+    pub fn measure(&self, value: f64, least: f64) -> Verdict {
+        let scale = self.scale(least);
+        let (mut level, mut count) = (f64::from(self.level), self.level_count);
+        fade(&mut level, &mut count, value, LEVEL_MEMORY);
         Verdict {
             score: 0.0,
             expected: self.slow,
@@ -85,94 +87,150 @@ impl Shift {
         general: GeneralTail,
         far: &[(u8, u16)],
     ) -> f64 {
-        // The own tail is trusted once a whole day is in it.
-        let since = i64::from(self.recorded_since);
-        let whole_day = self.recorded_since != NEVER && at.secs() - since >= DAY_SECONDS;
-        let trust = if whole_day { 1.0 } else { 0.0 };
-        let sds = badness(verdict.sds(), bad);
+        let units = badness(verdict.sds(), bad) / UNIT;
         self.calibration
-            .surprise(far, sds, GENERAL_SHRINK, trust, general)
+            .surprise(far, units, GENERAL_SHRINK, self.own_after(at), general)
     }
 
-    /// Learns from a value judged before; of an abnormal one only the level and how rare it was.
+    /// The own tail is trusted once a whole day is in it.
+    fn own_after(&self, at: EventTime) -> f64 {
+        let since = i64::from(self.recorded_since);
+        let whole_day = self.recorded_since != NEVER && at.secs() - since >= DAY_SECONDS;
+        if whole_day { OWN_AFTER } else { f64::INFINITY }
+    }
+
+    /// Learns from a value judged before; `previous` is the value before it.
     pub fn learn(
         &mut self,
         at: EventTime,
-        value: f64,
-        bad: Option<Direction>,
+        (value, previous): (f64, Option<f64>),
+        (least, bad): (f64, Option<Direction>),
         (lesson, warm): (Lesson, bool),
         far: &mut Option<&mut Far>,
     ) {
         if self.recorded_since == NEVER && self.calibration.is_recorded() {
             self.recorded_since = u32::try_from(at.secs().max(0)).unwrap_or(NEVER);
         }
-        let mut scale = self.scale();
-        if lesson == Lesson::Normal && self.level_count >= LEVEL_MEMORY {
-            let mut noise = if self.noise_count == 0 {
-                0.0
-            } else {
-                f64::from(self.noise)
-            };
-            let distance = (value - self.level).abs();
-            fade(&mut noise, &mut self.noise_count, distance, SLOW_MEMORY);
-            self.noise = kept(noise);
-            scale = self.scale();
-        }
-        let value_now = if warm { self.clipped(value, scale) } else { value };
-        fade(&mut self.level, &mut self.level_count, value_now, LEVEL_MEMORY);
+        let scale = self.scale(least);
+        let mut level = f64::from(self.level);
+        fade(&mut level, &mut self.level_count, value, LEVEL_MEMORY);
+        self.level = kept(level);
         if warm {
-            let sds = (self.level - self.slow) / scale;
-            self.peak = self.peak.max(kept(badness(sds, bad)));
-            self.unrecorded += 1;
-            if self.unrecorded == RECORDED_EVERY {
-                self.calibration.record(far, f64::from(self.peak), lesson);
-                (self.peak, self.unrecorded) = (0.0, 0);
-            }
+            let sds = (level - self.slow) / scale;
+            self.calibration.record(far, badness(sds, bad) / UNIT, lesson);
         }
-        if lesson == Lesson::Normal {
-            let delta = value - self.slow;
-            let rate = fade(&mut self.slow, &mut self.slow_count, value, SLOW_MEMORY);
-            if self.noise_count == 0 {
-                // West 1979 with a fixed rate: the population variance while the rate is 1/n.
-                let variance = f64::from(self.noise) + rate * delta * delta;
-                self.noise = kept((1.0 - rate) * variance);
-            }
+        if let Some(previous) = previous {
+            let mut noise = f64::from(self.noise);
+            fade(
+                &mut noise,
+                &mut self.noise_count,
+                (value - previous).abs(),
+                SLOW_MEMORY,
+            );
+            self.noise = kept(noise);
         }
+        fade(&mut self.slow, &mut self.slow_count, value, SLOW_MEMORY);
     }
 
     /// Whether the next lesson needs a [`Far`].
     pub fn needs_far(&self) -> bool {
-        self.unrecorded + 1 == RECORDED_EVERY && self.calibration.needs_far()
+        self.calibration.needs_far()
+    }
+
+    /// How far from the slow mean the level scores 3, in standard deviations: half the width of its band.
+    pub fn band_sds(&self, at: EventTime, far: &[(u8, u16)]) -> f64 {
+        let (tail, own_after) = (&self.calibration, self.own_after(at));
+        let units = tail.sds_at(far, BAND_SCORE, GENERAL_SHRINK, own_after, GeneralTail);
+        UNIT * units.min(WIDEST_BAND)
     }
 
     /// Leaves the last deviations out of its record of what is rare: an anomaly has begun with them.
     pub const fn forget_waiting(&mut self) {
-        self.peak = 0.0;
         self.calibration.forget_waiting();
     }
 
     /// Takes the present level for normal.
-    pub const fn rebase(&mut self) {
-        self.slow = self.level;
+    pub fn rebase(&mut self) {
+        self.slow = f64::from(self.level);
     }
 
-    /// One wild value moves the level by one standard deviation at most; it is the spike channel's.
-    fn clipped(&self, value: f64, scale: f64) -> f64 {
-        let reach = f64::from(LEVEL_MEMORY) * scale;
-        value.clamp(self.slow - reach, self.slow + reach)
-    }
-
-    fn scale(&self) -> f64 {
-        let noise = if self.noise_count == 0 {
-            f64::from(self.noise).max(0.0).sqrt()
-        } else {
-            f64::from(self.noise) * MEAN_DEVIATION_TO_SD
-        };
-        noise.max(scale_floor(self.slow))
+    fn scale(&self, least: f64) -> f64 {
+        (f64::from(self.noise) * STEP_TO_SD).max(least)
     }
 
     /// Reads from each of its cache lines.
     pub(crate) fn touch(&self) -> u32 {
         u32::from(self.level_count) ^ self.calibration.touch()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::naive;
+    use proptest::prelude::*;
+
+    const LEAST: f64 = 0.5;
+    const PACE: i64 = 1_800;
+
+    proptest! {
+        #[test]
+        fn it_is_two_fading_means_and_the_tail_of_all_their_distances(steps in proptest::collection::vec((-10.0_f64..10.0, 0_u8..60, 0_u8..12), 30..250)) {
+            let (mut shift, mut far) = (Shift::default(), Far::new());
+            let (mut values, mut jumps, mut distances): (Vec<f64>, Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut value, mut since) = (0.0, None);
+            for (i, (step, wild, told)) in steps.iter().enumerate() {
+                value += if *wild == 0 { 30.0 * step } else { *step };
+                let (at, previous) = (EventTime::from_secs(PACE * i64::try_from(i).unwrap()), values.last().copied());
+                let slow = naive::fading(&values, 1_000);
+                let scale = (naive::fading(&jumps, 1_000) * (std::f64::consts::PI.sqrt() / 2.0)).max(LEAST);
+                values.push(value);
+                let level = naive::fading(&values, 16);
+                let verdict = shift.measure(value, LEAST);
+                prop_assert!(naive::is_near(verdict.expected, slow, 1_000.0), "{verdict:?} {slow}");
+                prop_assert!(naive::is_near(verdict.deviation, level - slow, 1_000.0), "{verdict:?} {level} {slow}");
+                prop_assert!(naive::is_near(verdict.scale, scale, 1_000.0), "{verdict:?} {scale}");
+                let units = verdict.sds().abs() / UNIT;
+                if naive::is_told_apart(&distances) {
+                    let whole_day = since.is_some_and(|since| at.secs() - since >= DAY_SECONDS);
+                    let own_after = if whole_day { OWN_AFTER } else { f64::INFINITY };
+                    let got = shift.score(at, &verdict, None, GeneralTail, &far);
+                    let want = naive::score(&distances, units, GENERAL_SHRINK, own_after);
+                    prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
+                }
+                if naive::is_recorded(&distances) { since = since.or(Some(at.secs())); }
+                let (warm, lesson) = (i >= 20, if *told == 0 { Lesson::Incident } else { Lesson::Normal });
+                shift.learn(at, (value, previous), (LEAST, None), (lesson, warm), &mut Some(&mut far));
+                if let Some(previous) = previous { jumps.push((value - previous).abs()); }
+                if warm && lesson == Lesson::Normal { distances.push(units); }
+            }
+        }
+    }
+
+    #[test]
+    fn the_bad_way_alone_counts_and_a_new_normal_is_normal() {
+        let (mut shift, mut far) = (Shift::default(), Far::new());
+        let mut previous = None;
+        let mut teach = |shift: &mut Shift, value: f64| {
+            let at = EventTime::default();
+            shift.learn(
+                at,
+                (value, previous),
+                (LEAST, None),
+                (Lesson::Normal, true),
+                &mut Some(&mut far),
+            );
+            previous = Some(value);
+        };
+        (0..500_u32).for_each(|i| teach(&mut shift, 50.0 + f64::from(i % 2)));
+        (0..50_u32).for_each(|i| teach(&mut shift, 190.0 + f64::from(i % 2)));
+        let score = |shift: &Shift, bad| {
+            let verdict = shift.measure(190.0, LEAST);
+            shift.score(EventTime::default(), &verdict, bad, GeneralTail, &Far::new())
+        };
+        assert!(score(&shift, Some(Direction::Up)) > 3.0);
+        assert!(score(&shift, Some(Direction::Down)) < 1e-12);
+        shift.rebase();
+        assert!(score(&shift, None) < 1e-12);
     }
 }

@@ -1,36 +1,39 @@
-use forecall_stats::MAD_TO_SD;
+use forecall_stats::{ClippedMoments, Clipping};
 use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Far};
-use super::{GeneralTail, Lesson, MEAN_DEVIATION_TO_SD, Verdict, badness, fade, scale_floor};
+use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, badness};
 use crate::recent::{Recent, kept};
 
-/// Memory of the slow scale in samples: most of a day at one a minute.
-const SCALE_MEMORY: u16 = 1_000;
-/// A deviation counts for the slow scale up to this many standard deviations.
-const SCALE_CLIP_SDS: f64 = 4.0;
+/// A few hours at one sample a minute: long enough for a steady deviation, short enough to follow the day.
+const CLIPPING: Clipping = Clipping {
+    memory: 200,
+    free: 20,
+    clip: 4.0,
+};
+/// Own samples after which the own tail counts as much as the general one: fewer know little of one in a thousand, and in a
+/// young series trouble makes up much of them.
+const OWN_AFTER: f64 = 2_000.0;
 /// Ceiling for a series that never moved before: its first step is news only if the next sample confirms it.
 const CONSTANT_SCORE_MAX: f64 = 4.9;
-/// Counts kept in place: deviations up to 16 standard deviations.
-const COUNTS: usize = 22;
+/// Counts kept in place: deviations up to 8 standard deviations.
+const COUNTS: usize = 18;
 
-/// A value far from the median of the last normal ones.
+/// A value far from the mean of the last ones.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Spike {
-    /// The last normal values, and the times of the last samples.
+    /// The last samples.
     pub(crate) recent: Recent,
-    calibration: Calibration<COUNTS>,
-    /// Mean absolute deviation from the median, over long.
-    slow: f32,
-    slow_count: u16,
-    /// Samples the series has shown, up to what the type holds.
-    pub(crate) seen: u16,
     /// The detector's: its next one. It lies here because here is room.
     pub(crate) next: u32,
+    moments: ClippedMoments,
+    calibration: Calibration<COUNTS>,
+    /// Samples the series has shown, up to what the type holds.
+    pub(crate) seen: u16,
 }
 
-/// What the last normal values say: computed once for a sample, for judging and for learning.
+/// What the last values say: computed once for a sample, for judging and for learning.
 #[derive(Debug, Clone, Copy)]
 pub struct Baseline {
     location: f64,
@@ -40,15 +43,13 @@ pub struct Baseline {
 }
 
 impl Spike {
-    /// The baseline as it is.
-    pub fn baseline(&self) -> Baseline {
-        let (location, deviation) = self.recent.median_and_deviation();
-        let own = (deviation * MAD_TO_SD).max(f64::from(self.slow) * MEAN_DEVIATION_TO_SD);
-        let floor = scale_floor(location);
+    /// The baseline as it is; `least` is the least scale.
+    pub fn baseline(&self, least: f64) -> Baseline {
+        let own = self.moments.sd();
         Baseline {
-            location,
-            scale: own.max(floor),
-            constant: own < floor,
+            location: self.moments.mean(),
+            scale: own.max(least),
+            constant: own < least,
         }
     }
 
@@ -73,7 +74,7 @@ impl Spike {
     ) -> f64 {
         let rare = self
             .calibration
-            .surprise(far, badness(verdict.sds(), bad), 1.0, 1.0, general);
+            .surprise(far, badness(verdict.sds(), bad), 1.0, OWN_AFTER, general);
         if baseline.constant {
             rare.min(CONSTANT_SCORE_MAX)
         } else {
@@ -81,7 +82,7 @@ impl Spike {
         }
     }
 
-    /// Learns from a value judged before; of an abnormal one only how rare it was.
+    /// Learns from a value judged before.
     pub fn learn(
         &mut self,
         baseline: &Baseline,
@@ -90,26 +91,11 @@ impl Spike {
         (lesson, warm): (Lesson, bool),
         far: &mut Option<&mut Far>,
     ) {
-        let deviation = value - baseline.location;
         if warm {
-            let sds = badness(deviation / baseline.scale, bad);
+            let sds = badness((value - baseline.location) / baseline.scale, bad);
             self.calibration.record(far, sds, lesson);
         }
-        if lesson != Lesson::Normal {
-            return;
-        }
-        if !self.recent.is_empty() {
-            let clip = if warm && !baseline.constant {
-                SCALE_CLIP_SDS * baseline.scale
-            } else {
-                f64::INFINITY
-            };
-            let clipped = deviation.abs().min(clip);
-            let mut slow = f64::from(self.slow);
-            fade(&mut slow, &mut self.slow_count, clipped, SCALE_MEMORY);
-            self.slow = kept(slow);
-        }
-        self.recent.push(kept(value));
+        self.moments.add(value, baseline.scale, CLIPPING);
     }
 
     /// Whether the next lesson needs a [`Far`].
@@ -125,16 +111,81 @@ impl Spike {
     /// How many standard deviations make a score of 3: half the width of the band.
     pub fn band_sds(&self, far: &[(u8, u16)]) -> f64 {
         // Never so narrow that plain noise leaves it, never so wide that it says nothing.
-        self.calibration.sds_at(far, 3.0).clamp(3.0, 12.0)
+        self.calibration
+            .sds_at(far, BAND_SCORE, 1.0, OWN_AFTER, GeneralTail)
+            .clamp(3.0, 12.0)
     }
 
-    /// Notes when a sample came.
-    pub fn step_to(&mut self, at: EventTime, before: Option<EventTime>) {
-        self.recent.step_to(at, before);
+    /// Keeps the sample.
+    pub fn keep(&mut self, at: EventTime, before: Option<EventTime>, value: f64) {
+        self.recent.push(kept(value), at, before);
     }
 
     /// Reads from each of its cache lines.
     pub(crate) fn touch(&self) -> u32 {
         self.recent.touch() ^ self.calibration.touch()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::naive;
+    use proptest::prelude::*;
+
+    const LEAST: f64 = 0.5;
+
+    proptest! {
+        #[test]
+        fn it_is_a_clipped_mean_and_the_tail_of_all_deviations_before(values in proptest::collection::vec((-100.0_f64..100.0, 0_u8..40, 0_u8..12), 30..300)) {
+            let (mut spike, mut far) = (Spike::default(), Far::new());
+            let (mut mean, mut variance, mut deviations) = (0.0_f64, 0.0_f64, Vec::new());
+            for (i, (value, wild, told)) in values.iter().enumerate() {
+                let value = if *wild == 0 { 40.0 * value } else { *value };
+                let (baseline, scale) = (spike.baseline(LEAST), variance.sqrt().max(LEAST));
+                let verdict = Spike::measure(&baseline, value);
+                prop_assert!(naive::is_near(verdict.expected, mean, 4_000.0), "{verdict:?} {mean}");
+                prop_assert!(naive::is_near(verdict.scale, scale, 4_000.0), "{verdict:?} {scale}");
+                prop_assert!(naive::is_near(verdict.deviation, value - mean, 4_000.0), "{verdict:?} {mean}");
+                let sds = verdict.sds().abs();
+                if naive::is_told_apart(&deviations) {
+                    let got = spike.score(&baseline, &verdict, None, GeneralTail, &far);
+                    let want = naive::score(&deviations, sds, 1.0, OWN_AFTER);
+                    let want = if variance.sqrt() < LEAST { want.min(CONSTANT_SCORE_MAX) } else { want };
+                    prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
+                }
+                let (warm, lesson) = (i >= 20, if *told == 0 { Lesson::Incident } else { Lesson::Normal });
+                spike.learn(&baseline, value, None, (lesson, warm), &mut Some(&mut far));
+                if warm && lesson == Lesson::Normal { deviations.push(sds); }
+                let rate = 1.0 / f64::from(u32::try_from((i + 1).min(200)).unwrap());
+                let delta = value - mean;
+                let delta = if i < 20 { delta } else { delta.clamp(-4.0 * scale, 4.0 * scale) };
+                mean += rate * delta;
+                variance = (1.0 - rate) * (variance + rate * delta * delta);
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_moved_is_news_once_the_next_value_says_the_same() {
+        let (mut spike, mut far) = (Spike::default(), Far::new());
+        for i in 0..100 {
+            let baseline = spike.baseline(LEAST);
+            spike.learn(
+                &baseline,
+                7.0,
+                None,
+                (Lesson::Normal, i >= 20),
+                &mut Some(&mut far),
+            );
+        }
+        let baseline = spike.baseline(LEAST);
+        let score = |value, bad| {
+            let verdict = Spike::measure(&baseline, value);
+            spike.score(&baseline, &verdict, bad, GeneralTail, &far)
+        };
+        assert!((score(1e6, None) - CONSTANT_SCORE_MAX).abs() < 1e-12);
+        assert!(score(1e6, Some(Direction::Down)) < 1e-12);
+        assert!(score(-1e6, Some(Direction::Down)) > 4.0);
     }
 }

@@ -22,6 +22,14 @@ impl DetectStage {
         self.state.released_early
     }
 
+    /// Whether time alone changes nothing of what it says, up to its next record. Of a source that is read directly its records
+    /// alone tell the time; the marks of a re-keyed one tell it as well.
+    pub fn is_at_rest(&self) -> bool {
+        let state = &self.state;
+        let holds_nothing = state.buffer.is_empty() && state.bins.is_empty() && state.open.is_empty();
+        holds_nothing || !state.sources.is_rekeyed()
+    }
+
     /// Samples waiting for the watermark.
     pub fn buffered(&self) -> usize {
         self.state.buffer.len()

@@ -10,8 +10,8 @@ use forecall_types::{
 };
 
 use super::{DetectOutput, DetectStage, Last, Out};
+use crate::Asked;
 use crate::buffer::{AHEAD, Pending};
-use crate::detector::Asked;
 use crate::rate::{Owned, Part};
 use crate::registry::{Full, Room, series_id};
 use crate::settings::seconds;
@@ -141,10 +141,11 @@ impl DetectStage {
         };
         let registry = &self.state.registry;
         let id = series_id(Fingerprint::of(record.domain.as_str().as_bytes()), sample.series);
-        let band: Option<Band> = registry
+        let known = registry
             .find(id)
-            .and_then(|slot| registry.known_part(slot, Part::Same))
-            .and_then(|d| d.judge(sample.at, value, &self.settings, Asked::Band).band);
+            .and_then(|slot| registry.known_part(slot, Part::Same));
+        let band: Option<Band> =
+            known.and_then(|d| d.judge(sample.at, value, &self.settings, Asked::Band).band);
         effects.emit(DetectOutput::Scored(ScoredSample {
             position: record.origin.clone(),
             row,
@@ -153,6 +154,7 @@ impl DetectStage {
             value,
             score: Score::ZERO,
             band,
+            channels: Box::default(),
         }));
     }
 

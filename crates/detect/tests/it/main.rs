@@ -8,6 +8,7 @@
 )]
 
 mod bomb;
+mod channels;
 mod image;
 mod memory;
 mod order;

@@ -248,8 +248,7 @@ proptest! {
         for (step, value) in &steps {
             let before = all.last().map(|(t, _)| EventTime::from_secs(*t));
             at += i64::from(*step);
-            recent.push(as_kept(*value));
-            recent.step_to(EventTime::from_secs(at), before);
+            recent.push(as_kept(*value), EventTime::from_secs(at), before);
             all.push((at, f64::from(as_kept(*value))));
         }
         let kept = &all[all.len().saturating_sub(RECENT_LEN)..];

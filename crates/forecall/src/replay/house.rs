@@ -2,7 +2,8 @@
 //!
 //! Event time is cut into cells of a fixed grid. The clock stands at a cell's start while its records are worked off, and
 //! then moves to its end: heartbeats and ticks come there and nowhere else. So the results hang on the records and the grid,
-//! never on how many records are fed at once.
+//! never on how many records are fed at once. Where no stage has anything to do but wait for the next record, the clock leaps
+//! there: a turn of all stages at each step of the grid would change nothing and cost more than the records.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,8 +29,8 @@ pub(super) const GRID_CONFIG_MAX: Duration = Duration::from_secs(60);
 const CELLS_MAX: usize = 10_000;
 /// Files have no "now": a series of hourly values is not idle between them.
 pub(super) const IDLE: Duration = Duration::from_secs(7_200);
-/// The clock walks through a gap without records for so long after it is idle, so that incidents resolve and notices follow
-/// in their time; then it jumps.
+/// The clock walks through a gap without records for so long after it is idle at most, so that incidents resolve and notices
+/// follow in their time; then it leaps, whatever there is to do.
 const WALK: Duration = Duration::from_secs(7_200);
 
 /// A record and its time.
@@ -72,6 +73,10 @@ pub(super) struct House {
     idle: Duration,
     lateness: Duration,
     now: EventTime,
+    /// Turns of all stages at a step of the clock.
+    beats: usize,
+    /// Whether the clock leaps where nothing is to be done; a test says no and finds the same.
+    leaps: bool,
 }
 
 impl House {
@@ -117,6 +122,8 @@ impl House {
             idle: Duration::from_secs(settings.state.idle_seconds),
             lateness: Duration::from_secs(u64::from(settings.detect.lateness_seconds)),
             now,
+            beats: 0,
+            leaps: true,
         })
     }
 
@@ -177,10 +184,10 @@ impl House {
         Ok(())
     }
 
-    /// Moves the clock to the start of `cell` by steps of the grid, and past a long gap by a jump.
+    /// Moves the clock to the start of `cell` by steps of the grid while there is something to do, and by a leap from there.
     fn walk_to(&mut self, cell: EventTime) -> anyhow::Result<()> {
         let walk_end = self.now.plus(self.idle).plus(WALK);
-        while self.now < cell && self.now < walk_end {
+        while self.now < cell.min(walk_end) && !self.is_at_rest() {
             self.beat(self.now.plus(self.grid).min(cell))?;
         }
         if self.now < cell {
@@ -189,8 +196,13 @@ impl House {
         Ok(())
     }
 
+    fn is_at_rest(&self) -> bool {
+        self.leaps && self.pipeline.is_at_rest()
+    }
+
     fn beat(&mut self, at: EventTime) -> anyhow::Result<()> {
         self.now = at;
+        self.beats += 1;
         self.clock.advance_to(at);
         self.log.set_time(at);
         Ok(self.pipeline.settle()?)
@@ -202,7 +214,7 @@ impl House {
         self.pipeline.finish()?;
         // Silence is known up to the heartbeat before, and told less the lateness.
         let end = self.now.plus(self.idle).plus(3 * self.grid).plus(self.lateness);
-        while self.now < end {
+        while self.now < end && !self.is_at_rest() {
             self.beat(self.now.plus(self.grid))?;
         }
         Ok(self.take_scores())
@@ -228,6 +240,11 @@ impl House {
 
 #[cfg(test)]
 mod tests {
+    use forecall_types::{Labels, Position, Reading, SampleBatch, SamplesRecord, SeriesKey, SourceName};
+    use forecall_wire::event::TopicId;
+    use forecall_wire::telemetry::{Format, Source, samples};
+
+    use super::super::{TOPIC, settings};
     use super::*;
 
     #[test]
@@ -241,5 +258,107 @@ mod tests {
         assert_eq!(grid(3_600, 20_000, GRID_MAX), 3_600);
         assert_eq!(grid(3_600, 20_000, GRID_CONFIG_MAX), 60);
         assert_eq!(grid(10, 0, GRID_MAX), 10);
+    }
+
+    const TIMES: i64 = 500;
+
+    /// Two series of a service with values every five minutes: two hours of trouble, and later half a day without any value.
+    fn rows(settings: &Settings) -> impl Iterator<Item = Stamped> {
+        let key = |name: &str, unit: &str| SeriesKey {
+            metric: Arc::from(name),
+            unit: Arc::from(unit),
+            resource: Labels::from_pairs([("service.name", "shop"), ("region", "ZZ")]),
+            labels: Labels::default(),
+        };
+        let keys = [key("network.latency", "ms"), key("network.packet.loss", "%")];
+        let domain = settings.domain.clone();
+        (0..TIMES).flat_map(move |i| {
+            let gap = if i >= 450 { 43_200 } else { 0 };
+            let at = EventTime::from_secs(1_704_067_200 + 300 * i + gap);
+            let noise = f64::from(i32::try_from(i * 7_919 % 97).unwrap()) / 97.0;
+            let trouble = if (350..374).contains(&i) { 8.0 } else { 1.0 };
+            let values = [trouble * (40.0 + 4.0 * noise), trouble * (1.0 + noise / 5.0)];
+            let (keys, domain) = (keys.clone(), domain.clone());
+            (0_i64..)
+                .zip(keys.into_iter().zip(values))
+                .map(move |(n, (key, value))| {
+                    let mut batch = SampleBatch::default();
+                    batch.push_key(&key, at, Reading::Gauge(value));
+                    let record = SamplesRecord {
+                        domain: domain.clone(),
+                        origin: Position {
+                            topic: Arc::from(TOPIC),
+                            partition: 0,
+                            offset: 2 * i + n,
+                        },
+                        appended_at: at,
+                        marks: Vec::new(),
+                        batch,
+                    };
+                    let mut out = OutRecord::new(TOPIC, Vec::new(), samples::encode(&record));
+                    (out.partition, out.key) = (Some(0), None);
+                    Stamped { at, record: out }
+                })
+        })
+    }
+
+    /// What came out, one line each, heartbeats and ticks left out; how many beats it took; how many scores there are.
+    fn run(leaps: bool) -> (Vec<String>, usize, usize) {
+        let mut settings = settings(None, 10).unwrap();
+        let mut source = Source::new(
+            SourceName::new(TOPIC).unwrap(),
+            TOPIC,
+            settings.domain.clone(),
+            Format::Samples,
+        );
+        source.keyed = true;
+        settings.sources = vec![source];
+        settings.kafka = None;
+        settings.state.idle_seconds = IDLE.as_secs();
+        let (start, grid) = (EventTime::from_secs(1_704_067_200), Duration::from_secs(10));
+        let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, grid).unwrap();
+        house.leaps = leaps;
+        let mut scores = 0;
+        let stop = AtomicBool::new(false);
+        let fed = house.feed(rows(&settings), 4_000, &stop, &mut |_, scored| {
+            scores += scored.len()
+        });
+        assert_eq!(fed.unwrap(), Fed::All);
+        scores += house.finish().unwrap().len();
+        let (mut lines, names) = (Vec::new(), settings.topic_names());
+        for topic in [
+            TopicId::Anomalies,
+            TopicId::Incidents,
+            TopicId::Notices,
+            TopicId::CallForecasts,
+            TopicId::DeadLetters,
+        ] {
+            let mut line = |record: &RecordRef<'_>| {
+                let kind = record.header("ce_type").unwrap_or_default();
+                let kind = String::from_utf8_lossy(kind);
+                if !(kind.contains("heartbeat") || kind.contains("tick")) {
+                    let value = String::from_utf8_lossy(record.value.unwrap_or_default());
+                    lines.push(format!("{kind} {value}"));
+                }
+            };
+            house.read(&names.name(topic), &mut line).unwrap();
+        }
+        (lines, house.beats, scores)
+    }
+
+    #[test]
+    fn leaps_change_nothing_and_spare_the_steps_between_samples() {
+        let (lines, beats, scores) = run(true);
+        let (want, all, want_scores) = run(false);
+        assert_eq!(lines, want);
+        assert_eq!(scores, want_scores);
+        let count = |kind: &str| lines.iter().filter(|line| line.contains(kind)).count();
+        assert!(
+            count("anomaly.opened") >= 2 && count("incident.") >= 2 && count("notice.") >= 1,
+            "{lines:?}"
+        );
+        // One turn a time with samples, and each step while an incident goes on.
+        let times = usize::try_from(TIMES).unwrap();
+        assert!(all > 30 * times && beats < 4 * times, "{beats} of {all}");
     }
 }

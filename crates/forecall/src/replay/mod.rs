@@ -4,6 +4,7 @@
 //! hangs on the input alone, not on the machine's clock nor on how much is fed at once.
 
 mod csv_input;
+mod details;
 mod house;
 mod input;
 mod jsonl_input;
@@ -30,7 +31,7 @@ use forecall_wire::telemetry::{Format, Source, samples};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::house::{Fed, House, Stamped, grid_of};
-use self::input::Input;
+use self::input::{Input, Row};
 use self::output::{Manifest, Output, Score};
 use crate::stop;
 
@@ -56,6 +57,12 @@ pub(crate) struct ReplayArgs {
     /// Time zone of timestamps that name none, such as `Asia/Tehran`.
     #[arg(long, default_value = "UTC")]
     pub(crate) zone: String,
+    /// Leave out channels.csv, which is the largest file.
+    #[arg(long)]
+    pub(crate) no_channels: bool,
+    /// Write vmanomaly.csv too: the columns that vmanomaly's users know.
+    #[arg(long)]
+    pub(crate) vmanomaly: bool,
     /// Fail if any row could not be read.
     #[arg(long)]
     pub(crate) strict: bool,
@@ -79,6 +86,10 @@ Input:
 Output (the same input gives the same bytes):
   scores.csv           timestamp,series,value,score,lower,upper: a row for every input row, in input order;
                        score empty: the row could not be read or was not judged; bounds empty: still warming up
+  channels.csv         timestamp,series and, for each channel that judges samples, its score, expected value and bounds:
+                       `spike,spike_expected,spike_lower,spike_upper,shift,…`; a row for every sample judged, in that order
+  vmanomaly.csv        with --vmanomaly: timestamp,series,y,yhat,yhat_lower,yhat_upper,anomaly_score (score / 3: 1 is one
+                       in a thousand), a row for every sample judged
   anomalies.jsonl      events, one a line: {\"type\":…,\"id\":…,\"data\":{…}}
   incidents.jsonl, notices.jsonl (never sent), call-forecasts.jsonl: the same
   manifest.json        input files with sizes and XXH3-128, counts, version
@@ -206,16 +217,24 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
         .map(|(n, file)| (Arc::clone(&file.path), n))
         .collect();
     let mut scores: Vec<Vec<Option<Score>>> = input.files.iter().map(|f| vec![None; f.rows.len()]).collect();
-    let mut keep = |scored: Vec<ScoredSample>| {
+    let mut output = Output::create(&args.out)?;
+    let mut details = output.details(args)?;
+    let mut keep = |scored: Vec<ScoredSample>| -> anyhow::Result<()> {
         for sample in scored {
-            let row = usize::try_from(sample.position.offset).ok();
-            let slot = places
+            let place = places
                 .get(&sample.position.topic)
-                .and_then(|file| scores.get_mut(*file)?.get_mut(row?));
-            if let Some(slot) = slot {
+                .copied()
+                .zip(usize::try_from(sample.position.offset).ok());
+            let slot = place.and_then(|(file, row)| scores.get_mut(file)?.get_mut(row));
+            if let Some((slot, (file, row))) = slot.zip(place) {
                 *slot = Some(Score::of(&sample));
+                if let Some(read) = input.row(file, row) {
+                    let series = input.series(read.series).map_or("", |s| s.shown.as_str());
+                    details.write((Row::timestamp(read), series, read.value_text()), &sample)?;
+                }
             }
         }
+        Ok(())
     };
     let bar = progress(order.len());
     let topic: Arc<str> = Arc::from(TOPIC);
@@ -232,14 +251,18 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
             },
         })
     });
+    let mut kept = Ok(());
     let fed = house.feed(records, args.chunk, stop, &mut |rows, scored| {
         bar.inc(u64::try_from(rows).unwrap_or(0));
-        keep(scored);
+        if kept.is_ok() {
+            kept = keep(scored);
+        }
     })?;
-    keep(house.finish()?);
+    kept?;
+    keep(house.finish()?)?;
     bar.finish_and_clear();
 
-    let mut output = Output::create(&args.out)?;
+    details.finish()?;
     let scored = output.scores_of_files(&input, &scores)?;
     let counts = output.events(&house, &settings.topic_names())?;
     let rows = input.files.iter().map(|f| f.rows.len()).sum::<usize>();

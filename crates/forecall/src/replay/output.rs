@@ -11,6 +11,8 @@ use forecall_types::ScoredSample;
 use forecall_wire::event::{TopicId, TopicNames};
 use serde_json::{Value, json};
 
+use super::ReplayArgs;
+use super::details::{self, Details};
 use super::house::House;
 use super::input::{Input, Row};
 
@@ -64,6 +66,27 @@ impl Output {
         let file = File::create(&path).with_context(|| format!("failed to create {}", path.display()))?;
         self.names.push(name.to_owned());
         Ok(BufWriter::new(file))
+    }
+
+    /// The files that tell more than the scores, as far as they are wanted.
+    pub(super) fn details(&mut self, args: &ReplayArgs) -> anyhow::Result<Details> {
+        let mut begin =
+            |wanted: bool, name: &str, header: &[String]| -> anyhow::Result<Option<details::Csv>> {
+                if !wanted {
+                    return Ok(None);
+                }
+                let mut file = csv::Writer::from_writer(self.begin(name)?);
+                file.write_record(header)?;
+                Ok(Some(file))
+            };
+        Ok(Details {
+            channels: begin(!args.no_channels, "channels.csv", &details::header())?,
+            vmanomaly: begin(
+                args.vmanomaly,
+                "vmanomaly.csv",
+                &details::VMANOMALY_HEADER.map(str::to_owned),
+            )?,
+        })
     }
 
     fn scores(&mut self) -> anyhow::Result<csv::Writer<BufWriter<File>>> {

@@ -6,13 +6,15 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     "anomalies.jsonl",
     "call-forecasts.jsonl",
+    "channels.csv",
     "incidents.jsonl",
     "manifest.json",
     "notices.jsonl",
     "scores.csv",
+    "vmanomaly.csv",
 ];
 
 fn replay(input: &Path, out: &Path, more: &[&str]) -> Output {
@@ -65,6 +67,42 @@ fn scores(text: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// The score is the spike's, or that of the other three together; vmanomaly's is above 1 exactly where it is above 3.
+fn each_channel_is_told(files: &BTreeMap<String, String>, rows: &[Vec<String>]) {
+    let channels = scores(&files["channels.csv"]);
+    let view = scores(&files["vmanomaly.csv"]);
+    assert_eq!(
+        (channels.len(), view.len()),
+        (rows.len(), rows.len()),
+        "each sample was judged"
+    );
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let by_place: BTreeMap<(&str, &str), &Vec<String>> =
+        rows.iter().map(|r| ((r[0].as_str(), r[1].as_str()), r)).collect();
+    let mut warm = 0;
+    for (said, seen) in channels.iter().zip(&view) {
+        let row = by_place[&(said[0].as_str(), said[1].as_str())];
+        assert_eq!(seen[..3], [row[0].clone(), row[1].clone(), row[2].clone()]);
+        if row[4].is_empty() {
+            assert!(
+                said[2..].iter().chain(&seen[3..]).all(String::is_empty),
+                "nothing is known yet"
+            );
+            continue;
+        }
+        warm += 1;
+        let score = |channel: usize| said[2 + 4 * channel].parse::<f64>().ok();
+        let [spike, shift, novelty] = [0, 1, 3].map(|channel| score(channel).unwrap());
+        let level = score(2).map_or(shift, |season| f64::midpoint(shift, season));
+        let highest = spike.max(level + novelty).min(20.0);
+        assert!((highest - number(&row[3])).abs() < 1e-5, "{said:?} {row:?}");
+        assert!(number(&said[4]) <= number(&said[3]) && number(&said[3]) <= number(&said[5]));
+        assert_eq!((&seen[4], &seen[5]), (&row[4], &row[5]));
+        assert_eq!(number(&seen[6]) > 1.0, number(&row[3]) > 3.0);
+    }
+    assert!(warm > 2_800);
+}
+
 #[test]
 fn a_folder_gives_every_file_and_the_same_bytes_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -74,7 +112,7 @@ fn a_folder_gives_every_file_and_the_same_bytes_again() {
     fs::write(input.join("calm.csv"), day().replace(",80.", ",20.")).unwrap();
     fs::write(input.join("notes.json"), "{}").unwrap();
     let (a, b) = (folder.path().join("a"), folder.path().join("b"));
-    let first = replay(&input, &a, &[]);
+    let first = replay(&input, &a, &["--vmanomaly"]);
     assert!(first.status.success(), "{}", text(&first.stderr));
     assert!(text(&first.stderr).contains("left alone: notes.json"));
     assert!(
@@ -83,7 +121,11 @@ fn a_folder_gives_every_file_and_the_same_bytes_again() {
         text(&first.stdout)
     );
     // Another number of rows at once changes nothing.
-    assert!(replay(&input, &b, &["--chunk", "7"]).status.success());
+    assert!(
+        replay(&input, &b, &["--chunk", "7", "--vmanomaly"])
+            .status
+            .success()
+    );
     let (a, b) = (all(&a), all(&b));
     assert_eq!(a.keys().collect::<Vec<_>>(), FILES);
     assert_eq!(a, b);
@@ -111,6 +153,8 @@ fn a_folder_gives_every_file_and_the_same_bytes_again() {
     );
     let score = |row: usize| rows[row][3].parse::<f64>().unwrap();
     assert!(score(1_440 + 1_001) > 5.0 && score(1_440 + 900) < 3.0);
+
+    each_channel_is_told(&a, &rows);
 
     let anomalies: Vec<Value> = a["anomalies.jsonl"]
         .lines()

@@ -232,6 +232,11 @@ impl CallModel {
         }
     }
 
+    /// Whether ticks forecast nothing: there is no queue.
+    pub fn is_at_rest(&self) -> bool {
+        self.state.queues.values().all(BTreeMap::is_empty)
+    }
+
     /// Time has come to `at`: closes the intervals that have ended, learns, and forecasts where something has changed.
     /// A tick earlier than the last one changes nothing.
     pub fn on_tick(&mut self, at: EventTime, out: &mut Vec<CallForecast>) {

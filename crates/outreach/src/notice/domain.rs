@@ -15,7 +15,7 @@ use super::audience::audience;
 use super::directory::{Directory, PersonNo};
 use super::plan::{on_news, standing_news, tell};
 use super::policy::quiet_until;
-use super::record::Thread;
+use super::record::{Record, Thread};
 use super::thread::{Change, EtaMove, News, news_of};
 use crate::settings::OutreachSettings;
 use crate::stage::OutreachOutput;
@@ -128,6 +128,14 @@ impl Domain {
         let in_scope = audience(desk.directory, &incident.scope, desk.settings).len();
         on_news(&mut desk, thread, news_of(change), incident.at);
         Some(u64::try_from(in_scope).unwrap_or(u64::MAX))
+    }
+
+    /// Whether time does nothing here but let ended incidents be forgotten.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.threads.values().all(|thread| {
+            let waits = |r: &Record| r.dirty || !r.closed && r.retry_at.is_some();
+            thread.closed_at.is_some() && !thread.look_again && !thread.records.iter().any(waits)
+        })
     }
 
     /// The directory has changed.

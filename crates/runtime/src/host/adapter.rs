@@ -76,6 +76,13 @@ pub trait Adapter: Send + Sync + 'static {
         EventTime::MIN
     }
 
+    /// Whether time alone changes nothing of what the stage says, up to its next record, however many ticks and pulses lie
+    /// between: whoever sets the clock may then set it at once. In doubt it isn't so.
+    fn is_at_rest(&self, stage: &Self::Stage) -> bool {
+        let _ = stage;
+        false
+    }
+
     /// Whether the stage's pulses name the topics of its group, and stand before the first effect of a partition.
     fn names_topics(&self) -> bool {
         false

@@ -310,6 +310,13 @@ impl<A: Adapter> Host<A> {
             && self.hosting.owned.values().all(|h| !h.restoring)
     }
 
+    /// Whether all its stages are [at rest](Adapter::is_at_rest).
+    pub fn is_at_rest(&self) -> bool {
+        let adapter = self.hosting.adapter.as_ref();
+        let mut owned = self.hosting.owned.values();
+        self.is_ready() && owned.all(|h| h.tainted.is_none() && adapter.is_at_rest(&h.stage))
+    }
+
     /// The partitions owned, by number.
     pub fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
         self.hosting.owned.keys()

@@ -101,6 +101,10 @@ impl Adapter for CorrelateAdapter {
         )
     }
 
+    fn is_at_rest(&self, stage: &CorrelateStage) -> bool {
+        stage.is_at_rest()
+    }
+
     fn watches(&self, record: &OutRecord) -> bool {
         self.wiring.is_on(&record.topic, TopicId::Incidents)
     }

@@ -104,6 +104,10 @@ impl Adapter for DetectAdapter {
         }
     }
 
+    fn is_at_rest(&self, stage: &DetectStage) -> bool {
+        stage.is_at_rest()
+    }
+
     fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
         Some(self.wiring.dead_letter(record, reject))
     }

@@ -217,6 +217,11 @@ impl Adapter for IntakeAdapter {
         Ok(())
     }
 
+    /// It knows no time.
+    fn is_at_rest(&self, _: &IntakeStage) -> bool {
+        true
+    }
+
     fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {
         Some(self.wiring.dead_letter(record, reject))
     }

@@ -149,6 +149,10 @@ impl Adapter for OutreachAdapter {
         Some(self.wiring.dead_letter(record, reject))
     }
 
+    fn is_at_rest(&self, stage: &OutreachStage) -> bool {
+        stage.is_at_rest()
+    }
+
     fn watches(&self, record: &OutRecord) -> bool {
         let topics = [TopicId::Notices, TopicId::CallForecasts];
         topics

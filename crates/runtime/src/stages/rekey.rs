@@ -63,6 +63,11 @@ impl Adapter for RekeyAdapter {
         Ok(())
     }
 
+    /// What it says of time, the marks, matters to `detect` alone.
+    fn is_at_rest(&self, _: &RekeyStage) -> bool {
+        true
+    }
+
     fn names_topics(&self) -> bool {
         true
     }

@@ -1,0 +1,12 @@
+//! Words as numbers: templates of log lines, topics of what customers write.
+//!
+//! Both turn a text into the name of something countable; how often it comes is a series like any other, judged by the
+//! same channels. No text is kept beyond what a template or a topic needs.
+
+mod letters;
+mod templates;
+mod topics;
+
+pub use letters::{Letters, normalised};
+pub use templates::{Observed, TEMPLATES_MAX, TOKENS_MAX, TOLD_LINES_MIN, Templates};
+pub use topics::{PHRASES_MAX, Topic, TopicTable, TopicTableError};
