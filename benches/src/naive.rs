@@ -1,7 +1,8 @@
 //! What the state is compared with: a hash map of structs, each with its collections, found by the series' name.
 //!
-//! [`SameMaths`] computes what the detector computes for a sample that is well, in the straightforward way; [`Plain`]
-//! keeps 60 values, a mean and a variance, and computes a z-score: the least anybody would write.
+//! [`Levels`] computes a median and its deviation of 32 values, two levels and two records of what is rare for a sample that
+//! is well, in the straightforward way: other arithmetic than the detector's. [`Plain`] keeps 60 values, a mean and a
+//! variance, and computes a z-score: the least anybody would write.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -42,9 +43,9 @@ impl Calibration {
     }
 }
 
-/// The detector's mathematics without what is done for speed and size.
+/// A detector of median and levels without what is done for speed and size.
 #[derive(Default)]
-pub(crate) struct SameMaths {
+pub(crate) struct Levels {
     window: VecDeque<(i64, f64)>,
     normal: VecDeque<f64>,
     baseline: LocationScale,
@@ -60,7 +61,7 @@ pub(crate) struct SameMaths {
     open: Option<Box<u64>>,
 }
 
-impl Naive for SameMaths {
+impl Naive for Levels {
     fn update(&mut self, at: i64, value: f64) -> f64 {
         let floor = |level: f64| 1e-6 * level.abs() + 1e-9;
         let scale = self

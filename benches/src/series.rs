@@ -11,7 +11,7 @@ use forecall_stage::{Effects, Stage};
 use forecall_types::{DomainName, EventTime, Position, Reading, SampleBatch, SamplesRecord, SourcePartition};
 
 use crate::measure::{Median, resident_bytes, spent};
-use crate::naive::{ByName, Naive, Plain, SameMaths};
+use crate::naive::{ByName, Levels, Naive, Plain};
 use crate::report::{Report, child};
 use crate::world::{EPOCH, Entity, METRICS, shuffled, value};
 
@@ -24,7 +24,11 @@ const PACE: i64 = 60;
 /// Samples of one record.
 const ROWS: usize = 100;
 
-pub(crate) const LAYOUTS: [&str; 3] = ["forecall", "same maths in a hash map", "z-score in a hash map"];
+pub(crate) const LAYOUTS: [&str; 3] = [
+    "forecall",
+    "median and levels in a hash map",
+    "z-score in a hash map",
+];
 
 fn ours(count: u32, per_entity: u32) -> Result<(Duration, u64)> {
     let settings = DetectSettings {
@@ -134,7 +138,7 @@ fn input_only(count: u32) -> Result<Duration> {
 pub(crate) fn measure(layout: &str, count: u32, per_entity: u32) -> Result<serde_json::Value> {
     let input = input_only(count)?;
     let (time, memory) = match layout {
-        "same maths in a hash map" => theirs::<SameMaths>(count, per_entity)?,
+        "median and levels in a hash map" => theirs::<Levels>(count, per_entity)?,
         "z-score in a hash map" => theirs::<Plain>(count, per_entity)?,
         _ => ours(count, per_entity)?,
     };

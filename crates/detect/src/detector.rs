@@ -22,15 +22,16 @@ use crate::trouble::Trouble;
 /// Recent anomalies, fading within `habituation_seconds`, that leave no trace in what counts as rare, so that the next one
 /// like them is told as well. A series that opens more gets used to them: they enter its record.
 const TOLD_ALERTS: f64 = 1.3;
-/// Samples in a row that stay abnormal before they can be the new normal, however much time has passed: fewer have no
-/// median worth the name.
+/// Samples in a row that stay abnormal before they can be the new normal, however much time has passed: fewer are no
+/// level worth the name.
 const SETTLED_SAMPLES_MIN: u32 = 20;
 /// The least scale, as a share of all that was seen.
 const SPAN_SHARE: f64 = 0.01;
 /// Evidence shows at least so many samples, even if they span more than the window.
 const EVIDENCE_SAMPLES_MIN: usize = 20;
 
-/// Everything known of one scored series that is well: 408 bytes, and about 380 more for the profile of its day. What only trouble needs stands in `Trouble`.
+/// Everything known of one scored series that is well: 408 bytes, and about 380 more for the profile of its day. What only trouble
+/// needs stands in `Trouble`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     spike: Spike,
