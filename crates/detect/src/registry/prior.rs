@@ -1,5 +1,7 @@
 //! What is remembered of a series' last point.
 
+use forecall_stage::Chunks;
+
 use super::{LINK_BITS, NONE, Registry, at, at_mut, place_in};
 use crate::rate::Prior;
 
@@ -22,6 +24,12 @@ impl Registry {
         at_mut(&mut self.priors, number)
     }
 
+    /// Places that are kept, in use or not.
+    #[cfg(test)]
+    pub(crate) fn prior_places(&self) -> usize {
+        self.priors.len()
+    }
+
     /// Takes the value of a series that was measured once so far.
     pub(crate) fn take_once(&mut self, slot: u32) -> Option<f64> {
         let head = at_mut(&mut self.heads, slot)?;
@@ -33,6 +41,10 @@ impl Registry {
         *prior = Prior::None;
         head.links.set(LINK_BITS, NONE);
         self.free_priors.push(number);
+        if self.free_priors.len() == self.priors.len() {
+            // A start has all series wait for their second value at once; gauges need no such place ever after.
+            (self.priors, self.free_priors) = (Chunks::default(), Vec::new());
+        }
         Some(value)
     }
 }

@@ -109,6 +109,13 @@ mod tests {
         };
         let mut once = after(&[(1, Reading::Gauge(5.0))]);
         assert_eq!(prior(&mut once), &Prior::Once(5.0));
+        assert_eq!(once.state.registry.prior_places(), 1);
+        let twice = after(&[(1, Reading::Gauge(5.0)), (2, Reading::Gauge(6.0))]);
+        assert_eq!(
+            twice.state.registry.prior_places(),
+            0,
+            "room for what waited is given back"
+        );
 
         // A bin that is open is counted on, whatever comes under the same name meanwhile.
         let mut counted = after(&[(1, events), (2, Reading::Gauge(5.0)), (3, events)]);

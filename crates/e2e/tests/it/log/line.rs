@@ -74,7 +74,7 @@ fn a_reader_that_falls_silent_at_a_partitions_end_joins_anew() {
     let line = line();
     let watched = KafkaSettings {
         bootstrap_servers: line.address(),
-        watchdog_ms: 2_000,
+        watchdog_ms: 4_000,
         ..settings()
     };
     let place = TopicPartition::new(&bed.input(), 0);
@@ -92,7 +92,7 @@ fn a_reader_that_falls_silent_at_a_partitions_end_joins_anew() {
         m[0].1.of(0) == ["a", "b"]
     });
     assert!(watchdog_count() > rejoined);
-    assert_eq!(seen.told, ["+0", "-0", "+0"]);
+    assert!(seen.told.join("").starts_with("+0-0+0"), "{:?}", seen.told);
 }
 
 #[test]
