@@ -80,7 +80,11 @@ impl Counts {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split('.').map(|word| u64::from_str_radix(word, 36).ok());
+        // No more than is ever written, and no sign.
+        let count = |word: &str| u64::from_str_radix(word, 36).ok().filter(|n| *n <= COUNT_MAX);
+        let mut words = text
+            .split('.')
+            .map(|word| count(word).filter(|_| !word.starts_with('+')));
         let mut next = || words.next().flatten();
         let counts = Self {
             records: next()?,
@@ -209,6 +213,9 @@ mod tests {
             "f1 v1 s2 d3",
             "consumer-lag-tool",
             &format!("{text} more"),
+            // A count that is never written.
+            &format!("f1 v1 s{0} d{0} c7892abcd0z.0.0.0", "0".repeat(32)),
+            &format!("f1 v1 s{0} d{0} c+1.0.0.0", "0".repeat(32)),
         ] {
             assert!(bad.parse::<Checkpoint>().is_err(), "{bad:?}");
         }
