@@ -257,7 +257,7 @@ impl Detector {
             (true, false) => Lesson::Abnormal,
             (true, true) => Lesson::Incident,
         };
-        self.learn(&view, lesson, warm, settings);
+        self.learn(&view, lesson, warm);
         self.spike.keep(at, before, view.value);
         let mut change = None;
         if self.trouble.is_some() || may_hit {
@@ -278,7 +278,7 @@ impl Detector {
         self.trouble.get_or_insert_default()
     }
 
-    fn learn(&mut self, view: &View, lesson: Lesson, warm: bool, settings: &DetectSettings) {
+    fn learn(&mut self, view: &View, lesson: Lesson, warm: bool) {
         if (self.spike.needs_far() || self.shift.needs_far()) && lesson != Lesson::Incident {
             self.trouble_mut();
         }
@@ -286,7 +286,7 @@ impl Detector {
             Some(t) => (Some(&mut t.spike_far), Some(&mut t.shift_far)),
             None => (None, None),
         };
-        if let (Some(place), true) = (view.place, warm && settings.season) {
+        if let (Some(place), true) = (view.place, warm) {
             let season = self.season.get_or_insert_default();
             let values = (view.value, self.shift.slow());
             season.learn((view.at, place), values, view.least, view.bad, lesson);

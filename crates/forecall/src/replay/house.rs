@@ -240,11 +240,11 @@ impl House {
 
 #[cfg(test)]
 mod tests {
-    use forecall_types::{Labels, Position, Reading, SampleBatch, SamplesRecord, SeriesKey, SourceName};
+    use forecall_types::{Labels, Position, Reading, SampleBatch, SamplesRecord, SeriesKey};
     use forecall_wire::event::TopicId;
-    use forecall_wire::telemetry::{Format, Source, samples};
+    use forecall_wire::telemetry::samples;
 
-    use super::super::{TOPIC, settings};
+    use super::super::{TOPIC, read_samples, settings};
     use super::*;
 
     #[test]
@@ -305,17 +305,8 @@ mod tests {
     /// What came out, one line each, heartbeats and ticks left out; how many beats it took; how many scores there are.
     fn run(leaps: bool) -> (Vec<String>, usize, usize) {
         let mut settings = settings(None, 10).unwrap();
-        let mut source = Source::new(
-            SourceName::new(TOPIC).unwrap(),
-            TOPIC,
-            settings.domain.clone(),
-            Format::Samples,
-        );
-        source.keyed = true;
-        settings.sources = vec![source];
-        settings.kafka = None;
-        settings.state.idle_seconds = IDLE.as_secs();
         let (start, grid) = (EventTime::from_secs(1_704_067_200), Duration::from_secs(10));
+        read_samples(&mut settings, grid).unwrap();
         let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, grid).unwrap();
         house.leaps = leaps;
         let mut scores = 0;

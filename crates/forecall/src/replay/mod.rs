@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -143,6 +143,17 @@ fn complain(what: &str) {
     let _ = writeln!(std::io::stderr().lock(), "forecall: {what}");
 }
 
+/// Makes [`TOPIC`], in the log in memory, all that is read; a series is not idle from one step of the grid to the next.
+fn read_samples(settings: &mut Settings, grid: Duration) -> anyhow::Result<()> {
+    let name = SourceName::new(TOPIC)?;
+    let mut source = Source::new(name, TOPIC, settings.domain.clone(), Format::Samples);
+    source.keyed = true;
+    settings.sources = vec![source];
+    settings.kafka = None;
+    settings.state.idle_seconds = house::IDLE.as_secs().max(2 * grid.as_secs());
+    Ok(())
+}
+
 /// The settings of a replay: the file's, or the defaults; simulated, with scores, everything on one partition.
 fn settings(config: Option<&Path>, grid_seconds: u64) -> anyhow::Result<Settings> {
     let mut settings = match config {
@@ -199,16 +210,7 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
     let times = || order.iter().filter_map(|(file, row)| input.row(*file, *row)?.at);
     let grid = grid_of(times, cap);
     let mut settings = settings(args.config.as_deref(), grid.as_secs())?;
-    let mut source = Source::new(
-        SourceName::new(TOPIC)?,
-        TOPIC,
-        settings.domain.clone(),
-        Format::Samples,
-    );
-    source.keyed = true;
-    settings.sources = vec![source];
-    settings.kafka = None;
-    settings.state.idle_seconds = house::IDLE.as_secs().max(2 * grid.as_secs());
+    read_samples(&mut settings, grid)?;
     let start = times().next().unwrap_or_default();
     let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, grid)?;
 
