@@ -37,13 +37,20 @@ struct Picture {
     title: &'static str,
 }
 
-const PICTURES: [Picture; 4] = [
+const PICTURES: [Picture; 5] = [
     Picture {
         channel: "spike",
         recording: "nab/realAWSCloudwatch/ec2_cpu_utilization_fe7f93.csv",
         from: "2014-02-15",
         to: "2014-02-19",
         title: "spike: CPU of a machine, single jumps",
+    },
+    Picture {
+        channel: "shape",
+        recording: "nab/realKnownCause/ec2_request_latency_system_failure.csv",
+        from: "2014-03-12",
+        to: "2014-03-16",
+        title: "shape: latency of a service, steps that grow before it fails",
     },
     Picture {
         channel: "shift",

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use forecall_detect::entity;
+
 use crate::bootstrap::Figure;
 use crate::data::{self, Machine, Series};
 use crate::events::{self, Counts, Span};
@@ -368,6 +370,7 @@ struct Watched {
 fn watch(method: &dyn Method, machine: &Machine, channels: bool) -> Watched {
     let present = machine.past..machine.times.len();
     let mut columns: Vec<Vec<f64>> = Vec::new();
+    let mut strengths: Vec<Vec<f64>> = Vec::new();
     let mut apart: BTreeMap<&'static str, Vec<Vec<f64>>> = BTreeMap::new();
     let mut opened = vec![false; present.len()];
     let mut has_policy = false;
@@ -384,6 +387,9 @@ fn watch(method: &dyn Method, machine: &Machine, channels: bool) -> Watched {
             opened[row] |= flag;
         }
         columns.push(scored.score[present.clone()].to_vec());
+        if let Some(strength) = scored.strength.get(present.clone()) {
+            strengths.push(strength.to_vec());
+        }
         for (name, scores) in scored.channels.iter().filter(|_| channels) {
             let column = scores[present.clone()].iter().map(|v| f64::from(*v)).collect();
             apart.entry(name).or_default().push(column);
@@ -391,13 +397,31 @@ fn watch(method: &dyn Method, machine: &Machine, channels: bool) -> Watched {
     }
     let times = &machine.times[present];
     Watched {
-        score: top_mean(&columns, TOP),
+        // forecall's own way from series to entity; rivals have none.
+        score: if strengths.len() == columns.len() {
+            entity_score(&strengths)
+        } else {
+            top_mean(&columns, TOP)
+        },
         openings: has_policy.then(|| events::spans(times, opened.into_iter())),
         channels: apart
             .into_iter()
             .map(|(name, columns)| (name, top_mean(&columns, TOP)))
             .collect(),
     }
+}
+
+/// The product's score of an entity, a row.
+fn entity_score(columns: &[Vec<f64>]) -> Vec<f64> {
+    let rows = columns.first().map_or(0, Vec::len);
+    let mut row: Vec<f64> = Vec::new();
+    (0..rows)
+        .map(|i| {
+            row.clear();
+            row.extend(columns.iter().map(|column| column[i]));
+            entity::score(&row).score
+        })
+        .collect()
 }
 
 /// Mean of the highest `k` of the columns, a row.

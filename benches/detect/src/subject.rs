@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use forecall_detect::entity;
 use forecall_detect::policy::{Change, Origin};
 use forecall_detect::rate::Part;
 use forecall_detect::{Asked, DetectSettings, Detector};
@@ -20,6 +21,8 @@ pub(crate) struct Scored {
     /// Rows at which an anomaly was opened by the shipped policy, and whether one is open; empty for rivals.
     pub(crate) opened: Vec<bool>,
     pub(crate) open: Vec<bool>,
+    /// What a row adds to its entity's score; empty for rivals.
+    pub(crate) strength: Vec<f64>,
 }
 
 /// A detector: rows in order of time, in; nothing behind a row may change what is said of it.
@@ -65,6 +68,7 @@ impl Method for Forecall {
         let mut out = Scored::default();
         let mut channels = [
             (Channel::Spike, Vec::new()),
+            (Channel::Shape, Vec::new()),
             (Channel::Shift, Vec::new()),
             (Channel::Season, Vec::new()),
             (Channel::Novelty, Vec::new()),
@@ -82,10 +86,17 @@ impl Method for Forecall {
             };
             out.score.push(judgement.score);
             let voices = judgement.voices;
-            let said = [voices.spike, voices.shift, voices.season, voices.novelty];
+            let said = [
+                voices.spike,
+                voices.shape,
+                voices.shift,
+                voices.season,
+                voices.novelty,
+            ];
             for ((_, scores), said) in channels.iter_mut().zip(said) {
                 scores.push(said as f32);
             }
+            out.strength.push(entity::strength(&voices));
             out.opened.push(change == Some(Change::Opened));
             out.open.push(detector.is_open());
         }

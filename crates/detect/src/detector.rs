@@ -1,23 +1,25 @@
 mod explain;
+mod voices;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Anomaly, AnomalyId, AnomalyState, Channel, Direction, DomainName, EVIDENCE_POINTS_MAX, EventTime,
-    Fingerprint, Score, SeriesKey,
+    Anomaly, AnomalyId, AnomalyState, Direction, DomainName, EVIDENCE_POINTS_MAX, EventTime, Fingerprint,
+    Score, SeriesKey,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::DetectSettings;
 use crate::calendar::Place;
-use crate::channel::{Baseline, GeneralTail, Lesson, Novelty, Season, Shift, Spike, Verdict, scale_floor};
-use crate::judgement::{Asked, Judgement, Voices};
+use crate::channel::{Baseline, Lesson, Novelty, Shift, Spike, Step, Verdict, scale_floor};
+use crate::judgement::{Asked, Judgement};
 use crate::nature::{Floor, Nature};
 use crate::policy::{self, Change, Open, Origin, Reading};
 use crate::rate::Part;
 use crate::settings::seconds;
 use crate::trouble::Trouble;
+use voices::Views;
 
 /// Recent anomalies, fading within `habituation_seconds`, that leave no trace in what counts as rare, so that the next one
 /// like them is told as well. A series that opens more gets used to them: they enter its record.
@@ -30,15 +32,15 @@ const SPAN_SHARE: f64 = 0.01;
 /// Evidence shows at least so many samples, even if they span more than the window.
 const EVIDENCE_SAMPLES_MIN: usize = 20;
 
-/// Everything known of one scored series that is well: 408 bytes, and about 380 more for the profile of its day. What only trouble
-/// needs stands in `Trouble`.
+/// Everything known of one scored series that is well: 408 bytes, and about 500 more for the profile of its day and the shape of its
+/// steps. What only trouble needs stands in `Trouble`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     spike: Spike,
     shift: Shift,
     novelty: Novelty,
     trouble: Option<Box<Trouble>>,
-    season: Option<Box<Season>>,
+    views: Option<Box<Views>>,
 }
 
 type FarCounts<'t> = &'t [(u8, u16)];
@@ -54,6 +56,8 @@ struct View {
     /// The least scale.
     least: f64,
     place: Option<Place>,
+    /// From the value before; `None` where shapes aren't looked at.
+    step: Option<Step>,
     bad: Option<Direction>,
 }
 
@@ -65,7 +69,7 @@ impl Detector {
             shift: Shift::default(),
             novelty: Novelty::default(),
             trouble: None,
-            season: None,
+            views: None,
         };
         fresh.spike.next = NO_NEXT;
         fresh.shift.nature = Nature::of(metric, unit, part);
@@ -118,112 +122,26 @@ impl Detector {
     fn view(&self, at: EventTime, value: f64, settings: &DetectSettings) -> View {
         // A hundredth of all that was seen: what moves within is hardly worth a word, however still it was before.
         let least = scale_floor(self.shift.slow()).max(SPAN_SHARE * self.novelty.span());
+        let baseline = self.spike.baseline(least);
         View {
             at,
             value,
-            baseline: self.spike.baseline(least),
+            baseline,
             least,
             place: settings.season.then(|| settings.place(at)),
+            step: settings.shape.then(|| Step {
+                size: self.previous().map_or(0.0, |previous| value - previous),
+                noise: self.shift.noise(),
+                least,
+                constant: baseline.is_constant(),
+            }),
             bad: self.shift.nature.kind().bad(),
         }
     }
 
-    fn judge_by(&self, view: &View, settings: &DetectSettings, asked: Asked) -> Judgement {
-        let mut spike = Spike::measure(&view.baseline, view.value);
-        let quiet = |verdict| Judgement {
-            score: 0.0,
-            gated: 0.0,
-            channel: Channel::Spike,
-            verdict,
-            band: None,
-            told: None,
-            voices: Voices::default(),
-        };
-        if self.seen() < settings.warm_up_samples {
-            return quiet(spike);
-        }
-        let mut shift = self.shift.measure(view.value, view.least);
-        let season = self.season_verdict(view);
-        let sds_min = settings.deviation_min_sds;
-        let spike_matters = self.matters(&spike, sds_min, settings);
-        // A level of sixteen samples is four times as steady as one; half is plenty.
-        let slow_matters = self.matters(&shift, sds_min / 2.0, settings)
-            || season.is_some_and(|verdict| self.matters(&verdict, sds_min / 2.0, settings));
-        if asked == Asked::Gated && !spike_matters && !slow_matters {
-            return quiet(spike);
-        }
-        let (spike_far, shift_far) = self.far();
-        spike.score = self
-            .spike
-            .score(&view.baseline, &spike, view.bad, GeneralTail, spike_far);
-        shift.score = self
-            .shift
-            .score(view.at, &shift, view.bad, GeneralTail, shift_far);
-        let slow = self.slow_verdict(view, shift, season);
-        let (channel, mut verdict) = (slow.0, slow.1);
-        let voices = Voices {
-            spike: spike.score,
-            shift: shift.score,
-            ..slow.2
-        };
-        verdict.score = voices.slow;
-        let gated = |score: f64, matters: bool| if matters { score } else { 0.0 };
-        let spike_gated = gated(spike.score - settings.spike_extra_score, spike_matters).max(0.0);
-        let slow_gated = gated(voices.slow, slow_matters);
-        let slowly = (slow_gated, voices.slow) > (spike_gated, spike.score);
-        Judgement {
-            score: spike.score.max(voices.slow),
-            gated: spike_gated.max(slow_gated),
-            channel: if slowly { channel } else { Channel::Spike },
-            verdict: if slowly { verdict } else { spike },
-            band: (asked == Asked::Band).then(|| self.normal_value(view).band),
-            told: None,
-            voices,
-        }
-    }
-
-    /// What the profile of the day says, where it tells more than the slow mean.
-    fn season_verdict(&self, view: &View) -> Option<Verdict> {
-        let season = self.season.as_deref().filter(|season| season.pays(view.at))?;
-        season.measure(view.place?, view.value, view.least)
-    }
-
-    /// Level, hour and range together: the mean of the two views of the level, and what is new on top, since independent
-    /// surprises multiply their chances (Fisher 1925). Told by the strongest.
-    fn slow_verdict(
-        &self,
-        view: &View,
-        shift: Verdict,
-        season: Option<Verdict>,
-    ) -> (Channel, Verdict, Voices) {
-        let novelty = self.novelty.score(view.value, view.least, view.bad);
-        let hour = season
-            .zip(self.season.as_deref())
-            .map(|(verdict, season)| Verdict {
-                score: season.score(&verdict, view.bad, GeneralTail),
-                ..verdict
-            });
-        let second = hour.map_or(shift.score, |verdict| verdict.score);
-        let voices = Voices {
-            season: hour.map_or(0.0, |verdict| verdict.score),
-            novelty,
-            slow: (f64::midpoint(shift.score, second) + novelty).min(20.0),
-            ..Voices::default()
-        };
-        if novelty > shift.score.max(second) {
-            let edge = self.novelty.edge(view.value);
-            let verdict = Verdict {
-                score: novelty,
-                expected: edge,
-                deviation: view.value - edge,
-                scale: self.novelty.span().max(view.least),
-            };
-            return (Channel::Novelty, verdict, voices);
-        }
-        match hour {
-            Some(hour) if hour.score > shift.score => (Channel::Season, hour, voices),
-            Some(_) | None => (Channel::Shift, shift, voices),
-        }
+    /// The value before.
+    fn previous(&self) -> Option<f64> {
+        self.spike.recent.newest().map(f64::from)
     }
 
     /// Judges a sample, learns from it, and says what becomes of the anomaly. `before`: the sample before.
@@ -257,7 +175,7 @@ impl Detector {
             (true, false) => Lesson::Abnormal,
             (true, true) => Lesson::Incident,
         };
-        self.learn(&view, lesson, warm);
+        self.learn(&view, lesson, (warm, judgement.wild));
         self.spike.keep(at, before, view.value);
         let mut change = None;
         if self.trouble.is_some() || may_hit {
@@ -278,18 +196,20 @@ impl Detector {
         self.trouble.get_or_insert_default()
     }
 
-    fn learn(&mut self, view: &View, lesson: Lesson, warm: bool) {
+    fn learn(&mut self, view: &View, lesson: Lesson, (warm, wild): (bool, f64)) {
         if (self.spike.needs_far() || self.shift.needs_far()) && lesson != Lesson::Incident {
             self.trouble_mut();
         }
+        let previous = self.previous();
         let (mut spike_far, mut shift_far) = match self.trouble.as_deref_mut() {
             Some(t) => (Some(&mut t.spike_far), Some(&mut t.shift_far)),
             None => (None, None),
         };
-        if let (Some(place), true) = (view.place, warm) {
-            let season = self.season.get_or_insert_default();
-            let values = (view.value, self.shift.slow());
-            season.learn((view.at, place), values, view.least, view.bad, lesson);
+        if warm && (view.place.is_some() || view.step.is_some()) {
+            let slow = self.shift.slow();
+            self.views
+                .get_or_insert_default()
+                .learn(view, (slow, wild), lesson);
         }
         self.spike.learn(
             &view.baseline,
@@ -298,7 +218,6 @@ impl Detector {
             (lesson, warm),
             &mut spike_far,
         );
-        let previous = self.spike.recent.newest().map(f64::from);
         self.shift.learn(
             view.at,
             (view.value, previous),
@@ -335,8 +254,8 @@ impl Detector {
             // The first few leave no trace in what counts as rare.
             self.spike.forget_waiting();
             self.shift.forget_waiting();
-            if let Some(season) = self.season.as_deref_mut() {
-                season.forget_waiting();
+            if let Some(views) = self.views.as_deref_mut() {
+                views.forget_waiting();
             }
         }
         change

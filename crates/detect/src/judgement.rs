@@ -7,7 +7,7 @@ use crate::channel::Verdict;
 /// What the channels say of one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
-    /// The spike channel's, or that of the slow ones together, whichever is higher.
+    /// That of the fast channels together, or of the slow ones together, whichever is higher.
     pub score: f64,
     /// The highest score among those whose deviation is large enough to matter: the policy's.
     pub gated: f64,
@@ -22,6 +22,8 @@ pub struct Judgement {
     pub told: Option<Normal>,
     /// What each channel says.
     pub voices: Voices,
+    /// The spike's score where its deviation is large enough to matter, else 0.
+    pub(crate) wild: f64,
 }
 
 /// What is normal to a channel.
@@ -47,17 +49,21 @@ impl Normal {
     }
 }
 
-/// The score of each channel, and of the slow ones together.
+/// The score of each channel, and of those that speak together.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Voices {
     /// A value far from the last ones.
     pub spike: f64,
+    /// Steps from value to value that are larger than usual; 0 where that is switched off.
+    pub shape: f64,
     /// A level far from the slow mean.
     pub shift: f64,
     /// A level far from what is usual at this hour; 0 where that tells nothing.
     pub season: f64,
     /// A value beyond all that was seen.
     pub novelty: f64,
+    /// The first two together: two views of one thing.
+    pub fast: f64,
     /// The last three together.
     pub slow: f64,
 }

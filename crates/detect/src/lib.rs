@@ -38,6 +38,7 @@ pub mod calendar;
 pub mod channel;
 mod detector;
 pub mod disorder;
+pub mod entity;
 mod judgement;
 mod kind;
 mod nature;

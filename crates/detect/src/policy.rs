@@ -191,7 +191,8 @@ impl Lifecycle {
             origin.add_to(&mut open.lineage);
             open.peak = open.peak.max(reading.score);
         }
-        if reading.score < settings.close_score {
+        // A slow series opens below the general level of calm: it closes below where it opens.
+        if reading.score < settings.close_score.min(settings.open_score - reading.credit) {
             open.calm += 1;
             let since = *open.calm_since.get_or_insert(reading.at);
             let long = open.calm >= 2 && reading.at.since(since) >= seconds(settings.close_seconds);

@@ -48,8 +48,8 @@ pub struct DetectSettings {
     pub deviation_min_share: f64,
     /// Deviations below this many robust standard deviations open nothing; half of it for the level of 16 samples.
     pub deviation_min_sds: f64,
-    /// What a lone wild value must score more than a level that has moved, or an hour that isn't as usual, to be told:
-    /// telemetry has many more of the former.
+    /// What a lone wild value must score more than a level that has moved, or an hour that isn't as usual, to be told where
+    /// [`shape`](Self::shape) is off and can't confirm it: telemetry has many more of the former.
     pub spike_extra_score: f64,
     /// After opening an anomaly, a series opens the next one only at a score higher by this much; it fades within
     /// [`habituation_seconds`](Self::habituation_seconds), and further ones add to it.
@@ -60,6 +60,9 @@ pub struct DetectSettings {
     pub refractory_samples: u32,
     /// Learn what is usual at each hour of a working day and a day of rest: takes about 380 B more a series.
     pub season: bool,
+    /// Look at the steps from value to value, too: takes about 130 B more a series, shared with the memory of
+    /// [`season`](Self::season) where both are on.
+    pub shape: bool,
     /// Local time of the customers, in hours east of UTC.
     pub utc_offset_hours: f64,
     /// Days of rest, 1 for Monday to 7 for Sunday.
@@ -87,7 +90,7 @@ impl Default for DetectSettings {
             open_samples: 2,
             open_of_samples: 3,
             open_at_once_score: 4.8,
-            slow_credit_max: 1.5,
+            slow_credit_max: 2.0,
             close_score: 2.0,
             close_samples: 5,
             close_seconds: 600,
@@ -96,7 +99,7 @@ impl Default for DetectSettings {
             update_seconds: 60,
             update_score: 1.0,
             learn_below_score: 3.0,
-            new_normal_seconds: 7_200,
+            new_normal_seconds: 28_800,
             deviation_min_share: 0.1,
             deviation_min_sds: 4.0,
             spike_extra_score: 0.7,
@@ -104,6 +107,7 @@ impl Default for DetectSettings {
             habituation_seconds: 259_200,
             refractory_samples: 60,
             season: true,
+            shape: true,
             utc_offset_hours: 0.0,
             rest_days: vec![6, 7],
             holidays: Vec::new(),

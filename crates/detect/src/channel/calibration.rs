@@ -30,6 +30,19 @@ const STEEPNESS: std::ops::RangeInclusive<f64> = 1.5..=6.0;
 /// Counts of buckets beyond those kept in place, for series that have such: (bucket, count), by bucket.
 pub type Far = Vec<(u8, u16)>;
 
+/// How far a record is believed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trust {
+    /// How much smaller a deviation counts for the general tail.
+    pub(super) shrink: f64,
+    /// Own samples after which the own tail counts as much as the general one; infinite where it hasn't seen yet all that is
+    /// normal.
+    pub(super) own_after: f64,
+    /// Samples that say no more than one: those of a fading mean hang together, and the largest of a thousand is then the
+    /// largest of fewer.
+    pub(super) alike: f64,
+}
+
 /// Deviations in the bad direction and how rare they were: `N` counts in place, the rest in a [`Far`] of the caller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration<const N: usize> {
@@ -57,26 +70,16 @@ impl<const N: usize> Default for Calibration<N> {
 
 impl<const N: usize> Calibration<N> {
     /// Surprise of a deviation of `sds`: by the general tail at first, ever more by the series' own.
-    ///
-    /// `shrink`: how much smaller it counts for the general tail; `own_after`: own samples after which the own tail
-    /// counts as much as the general one, infinite where it hasn't seen yet all that is normal.
-    pub(super) fn surprise(
-        &self,
-        far: &[(u8, u16)],
-        sds: f64,
-        shrink: f64,
-        own_after: f64,
-        general: GeneralTail,
-    ) -> f64 {
+    pub(super) fn surprise(&self, far: &[(u8, u16)], sds: f64, trust: Trust, general: GeneralTail) -> f64 {
         // Most values lie within: nothing to say of them.
         if sds < 1.0 {
             return 0.0;
         }
-        let general = surprise(general.upper(sds / shrink));
+        let general = surprise(general.upper(sds / trust.shrink));
         let total = f64::from(self.total);
-        let weight = total / (total + own_after);
+        let weight = total / (total + trust.own_after);
         if weight > 0.0 {
-            general + weight * (self.own_surprise(far, sds) - general)
+            general + weight * (self.own_surprise(far, sds, trust.alike) - general)
         } else {
             general
         }
@@ -181,7 +184,7 @@ impl<const N: usize> Calibration<N> {
     }
 
     /// −log10 of the chance of `sds` or more among those recorded, 0 to 20; 0 before the first.
-    fn own_surprise(&self, far: &[(u8, u16)], sds: f64) -> f64 {
+    fn own_surprise(&self, far: &[(u8, u16)], sds: f64, alike: f64) -> f64 {
         if self.total == 0 {
             return 0.0;
         }
@@ -190,34 +193,27 @@ impl<const N: usize> Calibration<N> {
         let top = self.top(far);
         let total = f64::from(self.total);
         if index > top {
-            let (edge, at_edge) = (f64::from(top) + 1.0, rarity(0, total));
+            let (edge, at_edge) = (f64::from(top) + 1.0, rarity(0, total, alike));
             let decades = (place - edge) / PER_OCTAVE * std::f64::consts::LOG10_2;
-            return (at_edge + self.steepness(far, top, at_edge) * decades).min(20.0);
+            return (at_edge + self.steepness(far, top, (at_edge, alike)) * decades).min(20.0);
         }
         let above: u32 = (index + 1..=top).map(|bucket| self.count(far, bucket)).sum();
-        let low = rarity(above + self.count(far, index), total);
+        let low = rarity(above + self.count(far, index), total, alike);
         if index + 1 == BUCKETS {
             // Open at the top: what lies in it can't be told apart.
             return low;
         }
-        let high = rarity(above, total);
+        let high = rarity(above, total, alike);
         low + (high - low) * (place - f64::from(index)).clamp(0.0, 1.0)
     }
 
     /// The deviation at which the [surprise](Self::surprise) reaches `wanted`, to a quarter octave.
-    pub(super) fn sds_at(
-        &self,
-        far: &[(u8, u16)],
-        wanted: f64,
-        shrink: f64,
-        own_after: f64,
-        general: GeneralTail,
-    ) -> f64 {
+    pub(super) fn sds_at(&self, far: &[(u8, u16)], wanted: f64, trust: Trust, general: GeneralTail) -> f64 {
         let (mut low, mut high) = (0, BUCKETS);
         // The surprise rises with the value, so the edges can be halved.
         while low < high {
             let middle = u8::midpoint(low, high);
-            if self.surprise(far, sds_of(middle), shrink, own_after, general) < wanted {
+            if self.surprise(far, sds_of(middle), trust, general) < wanted {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -227,7 +223,7 @@ impl<const N: usize> Calibration<N> {
     }
 
     /// Decades of chance per decade of value, from the 10 % quantile to the end of what was seen.
-    fn steepness(&self, far: &[(u8, u16)], top: u8, at_top: f64) -> f64 {
+    fn steepness(&self, far: &[(u8, u16)], top: u8, (at_top, alike): (f64, f64)) -> f64 {
         let tenth = u32::from(self.total) / 10;
         let (mut above, mut index) = (0, top);
         while index > 0 {
@@ -239,7 +235,7 @@ impl<const N: usize> Calibration<N> {
         }
         let octaves = (f64::from(top) + 1.0 - f64::from(index)) / PER_OCTAVE;
         let decades = octaves * std::f64::consts::LOG10_2;
-        let rise = at_top - rarity(above, f64::from(self.total));
+        let rise = at_top - rarity(above, f64::from(self.total), alike);
         (rise / decades.max(0.05)).clamp(*STEEPNESS.start(), *STEEPNESS.end())
     }
 
@@ -269,9 +265,9 @@ fn bucket_in(place: usize) -> u8 {
     }
 }
 
-/// −log10((above + ½) / (total + 1)).
-fn rarity(above: u32, total: f64) -> f64 {
-    surprise(((f64::from(above) + 0.5) / (total + 1.0)).min(1.0))
+/// −log10((above + ½) / (total + 1)), of which so many neighbours say the same.
+fn rarity(above: u32, total: f64, alike: f64) -> f64 {
+    surprise(((f64::from(above) + 0.5 * alike) / (total + alike)).min(1.0))
 }
 
 /// Where a value lies, in quarter octaves above the lowest edge.
@@ -320,7 +316,7 @@ mod tests {
         }
 
         #[test]
-        fn it_counts_what_a_plain_histogram_counts(values in proptest::collection::vec((-2.0_f64..5.0, 0_u8..40), 1..600), at in 0.9_f64..600.0) {
+        fn it_counts_what_a_plain_histogram_counts(values in proptest::collection::vec((-2.0_f64..5.0, 0_u8..40), 1..600), at in 0.9_f64..600.0, alike in 1.0_f64..20.0) {
             let mut calibration = Calibration::<22>::default();
             let (mut plain, mut far) = (TailHistogram::default(), Far::new());
             let values: Vec<f64> = values.iter().map(|(v, wild)| if *wild == 0 { v.abs() * 60.0 } else { *v }).collect();
@@ -333,7 +329,7 @@ mod tests {
             // The same but where the tenth part of all lies below half a standard deviation.
             let tenth = values.iter().take(values.len().saturating_sub(21)).filter(|v| **v >= 0.5).count();
             if tenth * 10 > values.len() {
-                let (got, want) = (calibration.own_surprise(&far, at), plain.surprise(at, 1.0));
+                let (got, want) = (calibration.own_surprise(&far, at, alike), plain.surprise(at, alike));
                 prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
             }
         }
@@ -347,8 +343,9 @@ mod tests {
                 let sds = if *wild == 0 { value * 40.0 } else { *value };
                 calibration.record(&mut Some(&mut far), sds, Lesson::Normal);
             }
-            let surprise = |sds| calibration.surprise(&far, sds, shrink, own_after, GeneralTail);
-            let edge = calibration.sds_at(&far, 3.0, shrink, own_after, GeneralTail);
+            let trust = Trust { shrink, own_after, alike: 1.0 };
+            let surprise = |sds| calibration.surprise(&far, sds, trust, GeneralTail);
+            let edge = calibration.sds_at(&far, 3.0, trust, GeneralTail);
             prop_assert!(surprise(edge) >= 3.0 && surprise(edge / libm::exp2(0.25)) < 3.0, "{edge} {}", surprise(edge));
         }
     }

@@ -6,12 +6,14 @@ mod calibration;
 mod naive;
 mod novelty;
 mod season;
+mod shape;
 mod shift;
 mod spike;
 
 pub use calibration::{Calibration, Far};
 pub use novelty::Novelty;
 pub use season::Season;
+pub use shape::{Shape, Step};
 pub use shift::Shift;
 pub use spike::{Baseline, Spike};
 

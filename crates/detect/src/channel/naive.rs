@@ -2,6 +2,8 @@
 
 use forecall_stats::{StudentTail, TailHistogram, surprise};
 
+use super::calibration::Trust;
+
 /// Deviations wait so long before they count.
 const WAITING: usize = 21;
 
@@ -37,7 +39,12 @@ pub(super) fn is_recorded(deviations: &[f64]) -> bool {
 }
 
 /// The score of `sds` after `deviations`: by Student's tail at first, ever more by theirs.
-pub(super) fn score(deviations: &[f64], sds: f64, shrink: f64, own_after: f64) -> f64 {
+pub(super) fn score(deviations: &[f64], sds: f64, trust: Trust) -> f64 {
+    let Trust {
+        shrink,
+        own_after,
+        alike,
+    } = trust;
     if sds < 1.0 {
         return 0.0;
     }
@@ -45,7 +52,7 @@ pub(super) fn score(deviations: &[f64], sds: f64, shrink: f64, own_after: f64) -
     in_record(deviations).iter().for_each(|sds| own.add(*sds));
     let general = surprise(StudentTail::new(4.0).upper(sds / shrink));
     let total = f64::from(own.total());
-    general + total / (total + own_after) * (own.surprise(sds, 1.0) - general)
+    general + total / (total + own_after) * (own.surprise(sds, alike) - general)
 }
 
 /// Whether two figures are the same, but for what single precision loses.

@@ -1,7 +1,7 @@
 use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{Calibration, Far};
+use super::calibration::{Calibration, Far, Trust};
 use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, WIDEST_BAND, arrays, badness, fade};
 use crate::calendar::Place;
 use crate::recent::kept;
@@ -12,6 +12,13 @@ const LEVEL_MEMORY: u16 = 16;
 const SPREAD_MEMORY: u16 = 1_000;
 /// Own samples after which the own tail counts as much as the general one.
 const OWN_AFTER: f64 = 200.0;
+/// Samples of what is left that say no more than one.
+const ALIKE: f64 = 2.0;
+const TRUST: Trust = Trust {
+    shrink: 1.0,
+    own_after: OWN_AFTER,
+    alike: ALIKE,
+};
 /// Days after which an hour's mean forgets the oldest.
 const VISITS_MEMORY: u8 = 6;
 /// From so many days on one wild hour moves the mean of its hour by …
@@ -117,7 +124,7 @@ impl Season {
     /// How rare a deviation is, without learning from it.
     pub fn score(&self, verdict: &Verdict, bad: Option<Direction>, general: GeneralTail) -> f64 {
         let sds = badness(verdict.sds(), bad);
-        self.calibration.surprise(&self.far, sds, 1.0, OWN_AFTER, general)
+        self.calibration.surprise(&self.far, sds, TRUST, general)
     }
 
     /// Learns from a value; `slow` is the slow mean it is measured against.
@@ -181,7 +188,7 @@ impl Season {
     /// How far from the usual the level scores 3, in standard deviations: half the width of its band.
     pub fn band_sds(&self) -> f64 {
         self.calibration
-            .sds_at(&self.far, BAND_SCORE, 1.0, OWN_AFTER, GeneralTail)
+            .sds_at(&self.far, BAND_SCORE, TRUST, GeneralTail)
             .min(WIDEST_BAND)
     }
 
@@ -292,7 +299,7 @@ mod tests {
                     prop_assert!(naive::is_near(verdict.scale, left.sqrt().max(LEAST), 500.0), "{verdict:?} {left}");
                     let sds = verdict.sds().abs();
                     if naive::is_told_apart(&deviations) {
-                        let (got, want) = (season.score(&verdict, None, GeneralTail), naive::score(&deviations, sds, 1.0, OWN_AFTER));
+                        let (got, want) = (season.score(&verdict, None, GeneralTail), naive::score(&deviations, sds, TRUST));
                         prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
                     }
                     if lesson == Lesson::Normal { deviations.push(sds); }

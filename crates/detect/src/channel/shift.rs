@@ -1,17 +1,19 @@
 use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{Calibration, Far};
+use super::calibration::{Calibration, Far, Trust};
 use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, WIDEST_BAND, badness, fade};
 use crate::nature::Nature;
 use crate::recent::kept;
 
 /// Memory of the level in samples.
-const LEVEL_MEMORY: u16 = 16;
+const LEVEL_MEMORY: u16 = 8;
 /// Memory of the slow mean and of the noise in samples.
 const SLOW_MEMORY: u16 = 1_000;
 /// Own samples after which the own tail counts as much as the general one.
 const OWN_AFTER: f64 = 200.0;
+/// Samples of the level that say no more than one.
+const ALIKE: f64 = 8.0;
 /// Only a whole day shows how far a series moves by itself.
 const DAY_SECONDS: i64 = 86_400;
 /// Levels are recorded in units of so many standard deviations: what lies below one unit is never news.
@@ -65,6 +67,11 @@ impl Shift {
         self.slow
     }
 
+    /// Mean distance of a value from the one before.
+    pub const fn noise(&self) -> f64 {
+        self.noise as f64
+    }
+
     /// How far the level would lie from the slow mean with this value; not yet how rare that is.
     pub fn measure(&self, value: f64, least: f64) -> Verdict {
         let scale = self.scale(least);
@@ -88,15 +95,18 @@ impl Shift {
         far: &[(u8, u16)],
     ) -> f64 {
         let units = badness(verdict.sds(), bad) / UNIT;
-        self.calibration
-            .surprise(far, units, GENERAL_SHRINK, self.own_after(at), general)
+        self.calibration.surprise(far, units, self.trust(at), general)
     }
 
     /// The own tail is trusted once a whole day is in it.
-    fn own_after(&self, at: EventTime) -> f64 {
+    fn trust(&self, at: EventTime) -> Trust {
         let since = i64::from(self.recorded_since);
         let whole_day = self.recorded_since != NEVER && at.secs() - since >= DAY_SECONDS;
-        if whole_day { OWN_AFTER } else { f64::INFINITY }
+        Trust {
+            shrink: GENERAL_SHRINK,
+            own_after: if whole_day { OWN_AFTER } else { f64::INFINITY },
+            alike: ALIKE,
+        }
     }
 
     /// Learns from a value judged before; `previous` is the value before it.
@@ -139,8 +149,9 @@ impl Shift {
 
     /// How far from the slow mean the level scores 3, in standard deviations: half the width of its band.
     pub fn band_sds(&self, at: EventTime, far: &[(u8, u16)]) -> f64 {
-        let (tail, own_after) = (&self.calibration, self.own_after(at));
-        let units = tail.sds_at(far, BAND_SCORE, GENERAL_SHRINK, own_after, GeneralTail);
+        let units = self
+            .calibration
+            .sds_at(far, BAND_SCORE, self.trust(at), GeneralTail);
         UNIT * units.min(WIDEST_BAND)
     }
 
@@ -185,7 +196,7 @@ mod tests {
                 let slow = naive::fading(&values, 1_000);
                 let scale = (naive::fading(&jumps, 1_000) * (std::f64::consts::PI.sqrt() / 2.0)).max(LEAST);
                 values.push(value);
-                let level = naive::fading(&values, 16);
+                let level = naive::fading(&values, 8);
                 let verdict = shift.measure(value, LEAST);
                 prop_assert!(naive::is_near(verdict.expected, slow, 1_000.0), "{verdict:?} {slow}");
                 prop_assert!(naive::is_near(verdict.deviation, level - slow, 1_000.0), "{verdict:?} {level} {slow}");
@@ -195,7 +206,7 @@ mod tests {
                     let whole_day = since.is_some_and(|since| at.secs() - since >= DAY_SECONDS);
                     let own_after = if whole_day { OWN_AFTER } else { f64::INFINITY };
                     let got = shift.score(at, &verdict, None, GeneralTail, &far);
-                    let want = naive::score(&distances, units, GENERAL_SHRINK, own_after);
+                    let want = naive::score(&distances, units, Trust { shrink: GENERAL_SHRINK, own_after, alike: ALIKE });
                     prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
                 }
                 if naive::is_recorded(&distances) { since = since.or(Some(at.secs())); }

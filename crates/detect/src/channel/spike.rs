@@ -2,7 +2,7 @@ use forecall_stats::{ClippedMoments, Clipping};
 use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{Calibration, Far};
+use super::calibration::{Calibration, Far, Trust};
 use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, badness};
 use crate::recent::{Recent, kept};
 
@@ -15,6 +15,11 @@ const CLIPPING: Clipping = Clipping {
 /// Own samples after which the own tail counts as much as the general one: fewer know little of one in a thousand, and in a
 /// young series trouble makes up much of them.
 const OWN_AFTER: f64 = 2_000.0;
+const TRUST: Trust = Trust {
+    shrink: 1.0,
+    own_after: OWN_AFTER,
+    alike: 1.0,
+};
 /// Ceiling for a series that never moved before: its first step is news only if the next sample confirms it.
 const CONSTANT_SCORE_MAX: f64 = 4.9;
 /// Counts kept in place: deviations up to 8 standard deviations.
@@ -40,6 +45,18 @@ pub struct Baseline {
     scale: f64,
     /// The scale is only the least one.
     constant: bool,
+}
+
+impl Baseline {
+    /// What the values lie around.
+    pub const fn location(&self) -> f64 {
+        self.location
+    }
+
+    /// The series has hardly moved so far.
+    pub const fn is_constant(&self) -> bool {
+        self.constant
+    }
 }
 
 impl Spike {
@@ -74,7 +91,7 @@ impl Spike {
     ) -> f64 {
         let rare = self
             .calibration
-            .surprise(far, badness(verdict.sds(), bad), 1.0, OWN_AFTER, general);
+            .surprise(far, badness(verdict.sds(), bad), TRUST, general);
         if baseline.constant {
             rare.min(CONSTANT_SCORE_MAX)
         } else {
@@ -112,7 +129,7 @@ impl Spike {
     pub fn band_sds(&self, far: &[(u8, u16)]) -> f64 {
         // Never so narrow that plain noise leaves it, never so wide that it says nothing.
         self.calibration
-            .sds_at(far, BAND_SCORE, 1.0, OWN_AFTER, GeneralTail)
+            .sds_at(far, BAND_SCORE, TRUST, GeneralTail)
             .clamp(3.0, 12.0)
     }
 
@@ -150,7 +167,7 @@ mod tests {
                 let sds = verdict.sds().abs();
                 if naive::is_told_apart(&deviations) {
                     let got = spike.score(&baseline, &verdict, None, GeneralTail, &far);
-                    let want = naive::score(&deviations, sds, 1.0, OWN_AFTER);
+                    let want = naive::score(&deviations, sds, TRUST);
                     let want = if variance.sqrt() < LEAST { want.min(CONSTANT_SCORE_MAX) } else { want };
                     prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
                 }

@@ -7,8 +7,8 @@ use crate::channel::Spike;
 use crate::{Asked, DetectSettings, Normal};
 
 impl Detector {
-    /// What each channel says of a value, without learning from it; empty during warm-up, and without the season where its
-    /// profile tells nothing. Called before [`step`](Self::step), it explains what that will judge.
+    /// What each channel says of a value, without learning from it; empty during warm-up, without the season where its
+    /// profile tells nothing, without the shape where it isn't looked at. Called before [`step`](Self::step), it explains what that will judge.
     pub fn explain(&self, at: EventTime, value: f64, settings: &DetectSettings) -> Box<[ChannelScore]> {
         if self.seen() < settings.warm_up_samples {
             return Box::default();
@@ -17,6 +17,7 @@ impl Detector {
         let voices = self.judge_by(&view, settings, Asked::Scores).voices;
         let said = [
             (Channel::Spike, voices.spike),
+            (Channel::Shape, voices.shape),
             (Channel::Shift, voices.shift),
             (Channel::Season, voices.season),
             (Channel::Novelty, voices.novelty),
@@ -53,7 +54,7 @@ impl Detector {
             }
             Channel::Season => {
                 let verdict = self.season_verdict(view)?;
-                Some(Normal::about(&verdict, self.season.as_deref()?.band_sds()))
+                Some(Normal::about(&verdict, self.views.as_deref()?.season.band_sds()))
             }
             Channel::Novelty => {
                 let (low, high) = self.novelty.range();
@@ -62,7 +63,8 @@ impl Detector {
                     band: Band { low, high },
                 })
             }
-            Channel::Shape | Channel::Silence => None,
+            Channel::Shape => self.normal_shape(view),
+            Channel::Silence => None,
         }
     }
 

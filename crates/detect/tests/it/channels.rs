@@ -52,16 +52,16 @@ proptest! {
 
 #[test]
 fn a_night_like_a_day_is_the_seasons() {
-    // Three working days as usual, then a night in which the load stays up: no value and no level that was not there before.
+    // Four working days as usual, then a night in which the load stays up: no value and no level that was not there before.
     let load = |i: u32| {
-        if i >= 3 * 288 + 144 || i % 288 < 144 {
+        if i >= 4 * 288 + 144 || i % 288 < 144 {
             80.0
         } else {
             20.0
         }
     };
-    let said = run((0..4 * 288 - 60).map(|i| load(i) + 3.0 * noise(u64::from(i))));
-    let night = &said[3 * 288 + 144..];
+    let said = run((0..5 * 288 - 60).map(|i| load(i) + 3.0 * noise(u64::from(i))));
+    let night = &said[4 * 288 + 144..];
     let first = night.iter().position(|(_, opened)| *opened);
     assert!(first.is_some_and(|sample| sample < 36), "{first:?}");
     let (judgement, _) = night[first.unwrap()];
@@ -127,7 +127,7 @@ fn told(values: impl Iterator<Item = f64>) -> Vec<(Anomaly, Box<[ChannelScore]>)
 #[test]
 fn an_anomaly_tells_what_is_normal_to_its_channel() {
     let night = |i: u32| {
-        let load = if i >= 3 * 288 + 144 || i % 288 < 144 {
+        let load = if i >= 4 * 288 + 144 || i % 288 < 144 {
             80.0
         } else {
             20.0
@@ -152,7 +152,7 @@ fn an_anomaly_tells_what_is_normal_to_its_channel() {
     };
     let mut opened = Vec::new();
     let series: [(u32, &dyn Fn(u32) -> f64); 4] = [
-        (1_100, &night),
+        (1_380, &night),
         (1_800, &drift),
         (1_100, &single),
         (2_100, &bursts),
