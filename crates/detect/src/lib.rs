@@ -47,6 +47,7 @@ pub mod recent;
 mod registry;
 mod rekey;
 mod settings;
+mod silence;
 mod stage;
 pub mod text;
 mod trouble;
