@@ -465,7 +465,12 @@ impl Silences {
         self.open.insert(whose, hush);
     }
 
-    pub(crate) fn close(&mut self, whose: Whose) -> Option<Hush> {
+    /// Ends a silence that nobody waits for any more: it is how things are, so that its length will be known.
+    pub(crate) fn give_up(&mut self, whose: Whose) -> Option<Hush> {
+        let (Whose::Entity(number) | Whose::Series(number)) = whose;
+        if let Some(entity) = self.entity_mut(number) {
+            entity.told_from = EventTime::MIN;
+        }
         self.open.remove(&whose)
     }
 }

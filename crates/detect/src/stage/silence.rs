@@ -95,7 +95,7 @@ impl DetectStage {
         let settings = Arc::clone(&self.settings);
         let (registry, silence) = (&self.state.registry, &mut self.state.silence);
         if let Some(whose) = silence.open_of(slot) {
-            if let Some(hush) = silence.close(whose) {
+            if let Some(hush) = silence.give_up(whose) {
                 self.tell_end(hush, at, effects);
             }
             return;

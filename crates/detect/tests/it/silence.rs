@@ -189,6 +189,22 @@ fn what_pauses_by_habit_is_not_told() {
 }
 
 #[test]
+fn a_rest_each_week_is_told_once() {
+    let series = &three()[..2];
+    let all = records(0..4 * 7 * 24 * HOUR, series, |n, at| {
+        at % 60 == 0 && (n == 0 || at % (7 * 24 * HOUR) < 5 * 24 * HOUR)
+    });
+    let told = told_of(DetectSettings::default(), &all);
+    assert_eq!(told.len(), 2, "{told:?}");
+    // An hour's silence that is told leaves no trace, and is told again a week later.
+    let all = records(0..4 * 7 * 24 * HOUR, series, |n, at| {
+        at % 60 == 0 && (n == 0 || at % (7 * 24 * HOUR) < 7 * 24 * HOUR - HOUR)
+    });
+    let told = told_of(DetectSettings::default(), &all);
+    assert_eq!(told.len(), 2 * 3 + 1, "{told:?}");
+}
+
+#[test]
 fn what_comes_and_goes_is_not_told_by_its_label() {
     let mut series = three();
     for key in &mut series[1..] {

@@ -180,7 +180,9 @@ impl<'a> Oracle<'a> {
         let entity = self.entities[number];
         for alone in [false, true] {
             if let Some(open) = self.open.get(&(entity, alone)).copied().filter(|o| o.0 == number) {
+                // Given up: it is how things are, and will be known.
                 self.open.remove(&(entity, alone));
+                self.told.remove(&entity);
                 self.say(now, false, open, alone);
                 return None;
             }
