@@ -350,6 +350,16 @@ impl Detector {
         self.spike.recent.newest().map_or(0.0, as_written)
     }
 
+    /// Seconds between the last samples, newest first.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = f64> + '_ {
+        self.spike.recent.gaps()
+    }
+
+    /// When the last samples came and how many seconds after the one before, newest first; `newest`: when the newest did.
+    pub(crate) fn gaps_until(&self, newest: EventTime) -> Vec<(EventTime, f64)> {
+        self.spike.recent.times(newest).zip(self.gaps()).collect()
+    }
+
     /// Whether a deviation is large enough to matter to anyone.
     fn matters(&self, verdict: &Verdict, sds_min: f64, settings: &DetectSettings) -> bool {
         let share = self

@@ -2,7 +2,7 @@
 //!
 //! [`DetectStage`] puts samples into event-time order ([`disorder`], [`buffer`]), turns counters and histograms into series
 //! that can be judged ([`rate`]), holds a sliding window and a robust baseline a series ([`recent`], [`channel`]), and
-//! opens, updates and closes anomalies ([`policy`]). [`RekeyStage`] spreads a topic that isn't keyed by entity over partitions
+//! opens, updates and closes anomalies ([`policy`]). Who spoke regularly and stops is told as well, see `silence`. [`RekeyStage`] spreads a topic that isn't keyed by entity over partitions
 //! that are. The crate knows nothing of other partitions, of topology, customers or bytes: what several series say
 //! together is `incident`'s.
 //!
@@ -48,6 +48,7 @@ pub mod recent;
 mod registry;
 mod rekey;
 mod settings;
+mod silence;
 mod stage;
 pub mod text;
 mod trouble;

@@ -125,6 +125,14 @@ impl Recent {
             .map_or(0.0, |n| sum / f64::from(n))
     }
 
+    /// Seconds between the last samples, newest first: at most 31.
+    pub fn gaps(&self) -> impl Iterator<Item = f64> + '_ {
+        let head = usize::from(self.head);
+        (0..self.len().saturating_sub(1))
+            .map(move |i| step_nanos(get(&self.steps, head + 2 * RECENT_LEN - 1 - i)))
+            .map(|nanos| EventTime::from_nanos(nanos).seconds_from(EventTime::default()))
+    }
+
     /// Reads from each of its cache lines.
     pub fn touch(&self) -> u32 {
         let values = get(&self.values, 0).to_bits() ^ get(&self.values, 16).to_bits();

@@ -69,6 +69,23 @@ pub struct DetectSettings {
     pub rest_days: Vec<u8>,
     /// Further days of rest, in local days since 1970-01-01.
     pub holidays: Vec<u32>,
+    /// Tell of series and entities that spoke regularly and of which nothing comes any more, while the rest of their topic goes on.
+    pub silence: bool,
+    /// Samples a series must have shown before its silence is told.
+    pub silence_min_samples: u32,
+    /// How long a series must have spoken altogether (its samples times its usual interval) before its silence is told. A job that
+    /// runs for an hour each night gets there in 24 nights, and its pauses are known by then.
+    pub silence_spoken_seconds: u32,
+    /// Score from which a silence is told: −log10 of the chance of so long a gap between two samples.
+    pub silence_score: f64,
+    /// Usual intervals that a silence lasts at least.
+    pub silence_min_intervals: u32,
+    /// Seconds that a silence lasts at least.
+    pub silence_min_seconds: u32,
+    /// A silence is told as over when it has lasted for so long since it was told: then it is how things are.
+    pub silence_close_seconds: u32,
+    /// Labels of what comes and goes: nothing is told of the silence of a series or entity that has one of them.
+    pub silence_ephemeral_labels: Vec<String>,
     /// Series a partition may hold; a further one is refused unless one has been silent for
     /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
@@ -78,6 +95,27 @@ pub struct DetectSettings {
     /// Emit a score for every gauge sample (replay).
     pub emit_scores: bool,
 }
+
+/// What is replaced at every deployment or with every process, by the names that OpenTelemetry, Kubernetes' exporters and
+/// Prometheus give it.
+const EPHEMERAL_LABELS: [&str; 13] = [
+    "container",
+    "container.id",
+    "container.name",
+    "container_id",
+    "faas.instance",
+    "k8s.container.name",
+    "k8s.job.name",
+    "k8s.pod.name",
+    "k8s.pod.uid",
+    "pid",
+    "pod",
+    "process.pid",
+    "service.instance.id",
+];
+
+/// Least of [`DetectSettings::silence_min_seconds`]: a leap of a topic's time counts for less than half of it.
+pub(crate) const SILENCE_SECONDS_LEAST: u32 = 150;
 
 impl Default for DetectSettings {
     fn default() -> Self {
@@ -111,6 +149,14 @@ impl Default for DetectSettings {
             utc_offset_hours: 0.0,
             rest_days: vec![6, 7],
             holidays: Vec::new(),
+            silence: true,
+            silence_min_samples: 200,
+            silence_spoken_seconds: 86_400,
+            silence_score: 6.0,
+            silence_min_intervals: 20,
+            silence_min_seconds: 300,
+            silence_close_seconds: 21_600,
+            silence_ephemeral_labels: EPHEMERAL_LABELS.map(str::to_owned).to_vec(),
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,
@@ -197,6 +243,26 @@ impl DetectSettings {
                 "series_max",
                 (1..=SERIES_PER_SHARD_MAX).contains(&self.series_max),
                 "must lie between 1 and 1000000",
+            ),
+            (
+                "silence_score",
+                (1.0..=20.0).contains(&self.silence_score),
+                "must lie between 1 and 20",
+            ),
+            (
+                "silence_min_samples",
+                (32..=65_535).contains(&self.silence_min_samples),
+                "must lie between 32 and 65535",
+            ),
+            (
+                "silence_min_intervals",
+                self.silence_min_intervals >= 2,
+                "must be at least 2",
+            ),
+            (
+                "silence_min_seconds",
+                self.silence_min_seconds >= SILENCE_SECONDS_LEAST,
+                "must be at least 150",
             ),
             (
                 "series_idle_seconds",

@@ -2,6 +2,7 @@ mod events;
 mod health;
 mod once;
 mod receive;
+mod silence;
 mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,7 @@ use crate::disorder::Sources;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
 use crate::registry::Registry;
-use crate::settings::seconds;
+use crate::silence::Silences;
 use crate::{DetectSettings, Judgement};
 
 /// What `detect` says.
@@ -73,6 +74,7 @@ struct State {
     /// Detectors with an open anomaly, and their raw series.
     open: BTreeMap<u32, u32>,
     silence_checked: EventTime,
+    silence: Silences,
     released_early: u64,
 }
 
@@ -88,6 +90,7 @@ impl State {
             bins: self.bins.clone(),
             open: self.open.clone(),
             silence_checked: self.silence_checked,
+            silence: self.silence.share(),
             released_early: self.released_early,
         }
     }
@@ -107,6 +110,7 @@ impl DetectStage {
                 bins: BTreeSet::new(),
                 open: BTreeMap::new(),
                 silence_checked: EventTime::MIN,
+                silence: Silences::default(),
                 released_early: 0,
             },
         )
@@ -146,6 +150,13 @@ impl DetectStage {
         loop {
             let sample = self.state.buffer.first_before(limit);
             let bin = self.state.bins.first().copied().filter(|(end, _)| *end <= limit);
+            if let Some(due) = self.state.silence.next()
+                && sample.is_none_or(|at| due <= at)
+                && bin.is_none_or(|(end, _)| due < end)
+            {
+                self.look_for_silence(effects);
+                continue;
+            }
             match (sample, bin) {
                 (Some(at), Some((end, _))) if at < end => self.take_first(effects),
                 (Some(_), None) => self.take_first(effects),
@@ -182,6 +193,9 @@ impl DetectStage {
             "scored twice at {:?}",
             pending.at
         );
+        if before.is_none_or(|last| self.is_long(last, pending.at)) {
+            self.speak(&pending, before, effects);
+        }
         self.state.registry.set_last_at(pending.slot, pending.at);
         let reading = std::mem::replace(&mut pending.reading, Owned::Events { count: 0 });
         match reading {
@@ -387,29 +401,6 @@ impl DetectStage {
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }
     }
-
-    /// Closes anomalies whose series say nothing any more.
-    fn close_silent(&mut self, effects: &mut Out) {
-        let now = self.state.sources.watermark().time();
-        // Once a minute of event time: silence is judged in tens of minutes.
-        if now.since(self.state.silence_checked) < seconds(60) {
-            return;
-        }
-        self.state.silence_checked = now;
-        let open: Vec<(u32, u32)> = self.state.open.iter().map(|(i, r)| (*i, *r)).collect();
-        for (index, slot) in open {
-            let last = self.state.registry.last_at(slot);
-            let Some((last, detector)) = last.zip(self.state.registry.detector_mut(index)) else {
-                continue;
-            };
-            let value = detector.last_value();
-            let Some(change) = detector.close_silent(now, &self.settings) else {
-                continue;
-            };
-            let judgement = detector.judge(now, value, &self.settings, Asked::Band);
-            self.tell((slot, index), &change, (now, last), value, &judgement, effects);
-        }
-    }
 }
 
 impl Stage for DetectStage {
@@ -438,16 +429,21 @@ impl Stage for DetectStage {
                 }
             }
         }
-        let sources = &mut self.state.sources;
+        let (sources, silence) = (&mut self.state.sources, &mut self.state.silence);
         for mark in &record.marks {
             sources.mark(mark, record.appended_at);
+            if let Some(newest) = mark.newest {
+                silence.read(&mark.source.topic, newest);
+            }
         }
         if let Some(newest) = newest {
+            silence.read(&record.origin.topic, newest);
             sources.read(newest);
             sources.wake(&record.origin);
         }
         sources.advance(self.settings.lateness());
         let limit = sources.watermark().time();
+        silence.advance(limit, self.settings.lateness());
         self.release(limit, effects);
         self.close_silent(effects);
     }
@@ -489,6 +485,7 @@ impl Stage for DetectStage {
     fn load(settings: Arc<DetectSettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut state: State = decode_state(bytes)?;
         state.registry.rebuild();
+        state.silence.rebuild();
         Ok(Self::with_state(settings, state))
     }
 }

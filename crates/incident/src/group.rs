@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    Anomaly, AnomalyId, AnomalyState, DomainName, ElementId, EventTime, Incident, IncidentEvent, IncidentId,
-    Lineage, RejectReason, Severity,
+    Anomaly, AnomalyId, AnomalyState, Channel, DomainName, ElementId, EventTime, Incident, IncidentEvent,
+    IncidentId, Lineage, RejectReason, Severity,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ use crate::settings::CorrelateSettings;
 pub const ANOMALIES_MAX: usize = 8_192;
 /// Anomalies that speak for one service and region: an event names 32, the rest only supports them.
 pub const MEMBERS_MAX: usize = 256;
+/// Silences among them: where half a region falls silent there is still room for what is measured.
+pub(crate) const SILENT_MEMBERS_MAX: usize = 32;
 /// Open incidents of one domain: beyond this the topology is too fine for people to follow.
 pub const OPEN_MAX: usize = 1_024;
 /// Closed incidents kept whole, so that a verdict or a re-opening can name them.
@@ -80,7 +82,7 @@ impl Tracked {
             AnomalyState::Opened | AnomalyState::Updated => true,
             AnomalyState::Closed => false,
         };
-        let objective = settings.objective(&anomaly.series.metric);
+        let objective = settings.objective(anomaly);
         let beyond = self.active && objective.is_some_and(|o| o.is_beyond(anomaly.observed));
         self.beyond_since = beyond.then(|| {
             // The window shows since when, where it reaches further back than this revision.
@@ -95,6 +97,11 @@ impl Tracked {
         });
         let high = self.active && anomaly.score.get() >= settings.tunables.confirm_score;
         self.high_since = high.then(|| self.high_since.unwrap_or(anomaly.at));
+    }
+
+    /// Whether it tells that nothing comes, not that something is wrong.
+    pub(crate) fn is_silence(&self) -> bool {
+        self.anomaly.channel == Channel::Silence
     }
 
     pub(crate) fn metric_kind(&self) -> MetricKind {
@@ -225,10 +232,16 @@ impl Domain {
                 return false;
             }
         };
-        if self.tracked.len() >= ANOMALIES_MAX {
+        let is_silence = anomaly.channel == Channel::Silence;
+        let max = if is_silence {
+            ANOMALIES_MAX / 2
+        } else {
+            ANOMALIES_MAX
+        };
+        if self.tracked.len() >= max {
             effects.reject(
                 RejectReason::SeriesLimit,
-                format!("anomaly {}: {ANOMALIES_MAX} are kept already", anomaly.id),
+                format!("anomaly {}: {max} are kept already", anomaly.id),
             );
             return false;
         }
@@ -239,6 +252,14 @@ impl Domain {
                 service,
             };
             let group = self.groups.entry(pair).or_default();
+            if is_silence && silent_members(group, &self.tracked) >= SILENT_MEMBERS_MAX {
+                let why = format!(
+                    "anomaly {}: its scope has {SILENT_MEMBERS_MAX} silent ones",
+                    anomaly.id
+                );
+                effects.reject(RejectReason::SeriesLimit, why);
+                continue;
+            }
             if group.members.len() >= MEMBERS_MAX && !make_room(group, &self.tracked) {
                 effects.reject(
                     RejectReason::SeriesLimit,
@@ -343,6 +364,11 @@ impl Domain {
             self.closed.pop_front();
         }
     }
+}
+
+fn silent_members(group: &Group, tracked: &BTreeMap<AnomalyId, Tracked>) -> usize {
+    let of = group.members.keys().filter_map(|id| tracked.get(id));
+    of.filter(|t| t.active && t.is_silence()).count()
 }
 
 /// Drops the member that has been over for longest; `false`: all are active.

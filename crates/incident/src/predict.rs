@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use forecall_types::{
-    AnomalyId, Channel, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability,
-};
+use forecall_types::{AnomalyId, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability};
 
 use crate::group::{ELEMENTS_MAX, Member, Standing, Tracked};
 use crate::settings::{CorrelateSettings, Objective};
@@ -30,6 +28,9 @@ const BREADTH_CAP: f64 = 3.0;
 const REPEAT_FACTOR: f64 = 0.5;
 /// For each step of dependency between the anomaly and the service: redundancy may absorb it.
 const STEP_FACTOR: f64 = 0.8;
+/// For a series or an entity that fell silent, however rare and long that is: a missing measurement may be trouble of the
+/// measuring alone. All silences of a scope together weigh less than twice as much, too little for a prediction.
+const SILENCE_WEIGHT: f64 = 0.3;
 /// 80 % of a normal distribution lie within this many standard errors.
 const INTERVAL_80: f64 = 1.281_551_565_545;
 
@@ -100,19 +101,22 @@ pub(crate) fn assess(
         if tracked.active && member.standing == Standing::Full {
             z += value * factor;
             factor *= REPEAT_FACTOR;
-            metrics.insert(&tracked.anomaly.series.metric);
+            if !tracked.is_silence() {
+                metrics.insert(&tracked.anomaly.series.metric);
+            }
         }
     }
     let further = u32::try_from(metrics.len().saturating_sub(1)).unwrap_or(u32::MAX);
     z += BREADTH_WEIGHT * f64::from(further).min(BREADTH_CAP);
     let active = || all.iter().filter(|(_, _, t)| t.active).map(|(_, _, t)| *t);
     let outage = active().any(|t| {
-        settings.objective(&t.anomaly.series.metric).is_some_and(|o| {
-            o.outage.is_some() && t.anomaly.channel == Channel::Silence || o.is_outage(t.anomaly.observed)
-        })
+        let objective = settings.objective(&t.anomaly);
+        objective.is_some_and(|o| o.is_outage(t.anomaly.observed))
     });
+    // Where nothing is measured nobody is known to be hit.
     let mut elements: BTreeSet<ElementId> = all
         .iter()
+        .filter(|(_, _, t)| !t.is_silence())
         .flat_map(|(_, _, t)| t.elements.iter().cloned())
         .collect();
     if elements.len() > ELEMENTS_MAX {
@@ -133,6 +137,7 @@ pub(crate) fn assess(
             .filter_map(|t| onset(t, at, settings))
             .min_by_key(|o| (o.at, o.earliest, o.latest)),
         active: active()
+            .filter(|t| !t.is_silence() || has_told(t, &all))
             .map(|t| t.anomaly.id.clone())
             .collect::<BTreeSet<_>>()
             .into_iter()
@@ -176,13 +181,24 @@ fn shares(all: &[(f64, Member, &Tracked)]) -> Vec<Weighed> {
         .collect()
 }
 
-/// Whether customers feel this series, the way it goes.
+/// Whether the entity that is silent is one of those that told of the trouble: as long as nothing comes of it, nobody can say that
+/// it is well. The silence of others keeps nothing open.
+fn has_told(silent: &Tracked, all: &[(f64, Member, &Tracked)]) -> bool {
+    let entity = &silent.anomaly.series.resource;
+    all.iter()
+        .any(|(_, _, t)| !t.is_silence() && t.anomaly.series.resource == *entity)
+}
+
+/// Whether customers feel this series, the way it goes. What isn't measured isn't felt.
 fn is_felt(tracked: &Tracked, settings: &CorrelateSettings) -> bool {
+    if tracked.is_silence() {
+        return false;
+    }
     let up = match tracked.anomaly.direction {
         Direction::Up => true,
         Direction::Down => false,
     };
-    match settings.objective(&tracked.anomaly.series.metric) {
+    match settings.objective(&tracked.anomaly) {
         Some(objective) => (objective.sign > 0.0) == up,
         None => tracked.metric_kind().hurts(up),
     }
@@ -190,11 +206,14 @@ fn is_felt(tracked: &Tracked, settings: &CorrelateSettings) -> bool {
 
 fn contribution(tracked: &Tracked, member: Member, at: EventTime, settings: &CorrelateSettings) -> f64 {
     let a = &tracked.anomaly;
+    if tracked.is_silence() {
+        return SILENCE_WEIGHT * (0..member.steps).fold(1.0, |value, _| value * STEP_FACTOR);
+    }
     let until = if tracked.active { at } else { a.at };
     let lasted = until.since(a.from).as_secs_f64();
     let mut value = SCORE_WEIGHT * a.score.get().min(SCORE_CAP)
         + DURATION_WEIGHT * (lasted / DURATION_FULL_SECONDS).min(1.0);
-    if let Some(objective) = settings.objective(&a.series.metric) {
+    if let Some(objective) = settings.objective(a) {
         value += LIMIT_WEIGHT * nearness(objective, a.observed, a.slope, settings.horizon());
     }
     if is_felt(tracked, settings) {
@@ -222,7 +241,7 @@ fn nearness(objective: &Objective, observed: f64, slope: f64, horizon: Duration)
 
 fn hit(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option<Hit> {
     let a = &tracked.anomaly;
-    if let (Some(since), Some(objective)) = (tracked.beyond_since, settings.objective(&a.series.metric))
+    if let (Some(since), Some(objective)) = (tracked.beyond_since, settings.objective(a))
         && at.since(since) >= objective.lasting
     {
         let side = if objective.sign > 0.0 { "above" } else { "below" };
@@ -232,7 +251,7 @@ fn hit(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option
             why: format!("{} {side} {limit}", a.series.metric),
         });
     }
-    let since = tracked.high_since?;
+    let since = tracked.high_since.filter(|_| !tracked.is_silence())?;
     let counts = !settings.tunables.confirm_on_symptoms_only || is_felt(tracked, settings);
     let lasting = Duration::from_secs(settings.tunables.confirm_for_seconds);
     (counts && at.since(since) >= lasting).then(|| Hit {
@@ -248,7 +267,7 @@ fn hit(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option
 /// Extrapolates by the least-squares slope; the 80 % interval comes from the slope's standard error over the window.
 fn onset(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option<Onset> {
     let a = &tracked.anomaly;
-    let objective = settings.objective(&a.series.metric)?;
+    let objective = settings.objective(a)?;
     let gap = objective.gap(a.observed);
     if gap <= 0.0 {
         let since = tracked.beyond_since.unwrap_or(a.at);

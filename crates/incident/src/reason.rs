@@ -1,11 +1,13 @@
 //! Sentences for an SRE. The same facts give the same bytes.
 
-use forecall_types::{EventTime, Scope};
+use forecall_types::{Channel, EventTime, Evidence, Scope};
 
 use crate::predict::Weighed;
 
 /// Pieces of evidence named in a reason; the event lists more.
 const NAMED_MAX: usize = 3;
+/// `detect` names the silence of a series by its metric, that of a whole entity `telemetry.silence`.
+const SILENCE_SUFFIX: &str = ".silence";
 /// A slope is worth a word when ten minutes of it move the value by this share.
 const MOVING_SHARE: f64 = 0.05;
 
@@ -58,8 +60,24 @@ pub(crate) fn evidence(all: &[Weighed]) -> String {
     text
 }
 
+/// A silence by what is silent and since when: `nothing of cpu measured since 14:07 UTC, usually every 10 s`.
+fn silence(e: &Evidence) -> String {
+    let of = match e.series.metric.strip_suffix(SILENCE_SUFFIX) {
+        Some("telemetry") | None => String::new(),
+        Some(metric) => format!(" of {metric}"),
+    };
+    format!(
+        "nothing{of} measured since {}, usually every {} s",
+        clock(e.from),
+        number(e.expected)
+    )
+}
+
 fn one(weighed: &Weighed) -> String {
     let e = &weighed.evidence;
+    if e.channel == Channel::Silence {
+        return silence(e);
+    }
     let unit = match e.series.unit.as_ref() {
         "" | "1" => String::new(),
         unit if unit.starts_with('{') => String::new(),

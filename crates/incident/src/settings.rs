@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forecall_types::{RegionCode, ServiceName};
+use forecall_types::{Anomaly, Channel, RegionCode, ServiceName};
 use serde::{Deserialize, Serialize};
 
 use crate::Topology;
@@ -222,8 +222,11 @@ impl CorrelateSettings {
         &self.topology
     }
 
-    pub(crate) fn objective(&self, metric: &str) -> Option<&Objective> {
-        self.objectives.iter().find(|o| fits(&o.metric, metric))
+    /// The limit of what an anomaly tells. A silence has none: it tells seconds of nothing, not values of the metric.
+    pub(crate) fn objective(&self, anomaly: &Anomaly) -> Option<&Objective> {
+        let metric = &anomaly.series.metric;
+        let mut objectives = self.objectives.iter();
+        objectives.find(|o| anomaly.channel != Channel::Silence && fits(&o.metric, metric))
     }
 
     pub(crate) const fn step(&self) -> Duration {

@@ -23,7 +23,7 @@ pub enum Channel {
     Shape,
     /// Beyond all that was ever seen.
     Novelty,
-    /// Nothing comes any more.
+    /// Nothing comes any more; the anomaly's values are seconds.
     Silence,
 }
 
@@ -80,7 +80,7 @@ pub struct Anomaly {
     pub channel: Channel,
     /// Which way.
     pub direction: Direction,
-    /// Event time of the first abnormal sample.
+    /// Event time of the first abnormal sample; of a silence, of the last sample before it.
     pub from: EventTime,
     /// Event time of the sample that made this revision.
     pub at: EventTime,
@@ -92,7 +92,7 @@ pub struct Anomaly {
     pub expected: f64,
     /// Normal range.
     pub band: Band,
-    /// Abnormal samples so far.
+    /// Abnormal samples so far; 0 where it is the samples that are missing.
     pub samples: u32,
     /// Least-squares slope of the window in units per second; predictions start from it.
     pub slope: f64,

@@ -1,6 +1,7 @@
 //! All series of a partition: known by number, each text kept once, what a sample touches side by side.
 
 mod adopt;
+mod hush;
 mod index;
 mod pack;
 mod prior;
@@ -108,6 +109,9 @@ pub(crate) struct Registry {
     /// Where the next look for a place begins.
     hand: u32,
     evicted: u64,
+    /// Series given up that nobody has asked after yet: at most one a call.
+    #[serde(skip)]
+    left: Vec<u32>,
     #[serde(skip)]
     index: Index,
 }
@@ -302,6 +306,7 @@ impl Registry {
             self.free_priors.push(number);
         }
         self.free.push(slot);
+        self.left.push(slot);
     }
 
     /// One more sample of the series waits.
@@ -448,6 +453,7 @@ impl Registry {
             free_priors: self.free_priors.clone(),
             hand: self.hand,
             evicted: self.evicted,
+            left: Vec::new(),
             index: Index::default(),
         }
     }

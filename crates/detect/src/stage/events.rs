@@ -29,6 +29,13 @@ impl DetectStage {
             bin.lineage.add(&position);
             return;
         }
+        let before = self.state.registry.last_at(pending.slot);
+        if before.is_none_or(|last| self.is_long(last, pending.at)) {
+            self.speak(pending, before, effects);
+        }
+        let Some(prior) = self.state.registry.prior_mut(pending.slot) else {
+            return;
+        };
         let bin = Bin {
             from: pending.at.floor(EVENT_BIN),
             count,

@@ -26,7 +26,10 @@ impl DetectStage {
     /// alone tell the time; the marks of a re-keyed one tell it as well.
     pub fn is_at_rest(&self) -> bool {
         let state = &self.state;
-        let holds_nothing = state.buffer.is_empty() && state.bins.is_empty() && state.open.is_empty();
+        let holds_nothing = state.buffer.is_empty()
+            && state.bins.is_empty()
+            && state.open.is_empty()
+            && !state.silence.waits_for_watermark(self.settings.lateness());
         holds_nothing || !state.sources.is_rekeyed()
     }
 

@@ -78,9 +78,12 @@ impl DetectStage {
         }
         if self.state.sources.watermark().is_late(sample.at) {
             self.refuse(RejectReason::Late, record, (row, sample), effects);
+            self.hear_late(sample);
             return true;
         }
-        let Some((id, slot, source)) = self.intern(record, sample) else {
+        let known = self.intern(record, sample);
+        self.let_go(effects);
+        let Some((id, slot, source)) = known else {
             self.refuse(RejectReason::SeriesLimit, record, (row, sample), effects);
             return true;
         };

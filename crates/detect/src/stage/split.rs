@@ -49,6 +49,7 @@ impl DetectStage {
             }
             state.silence_checked = checked.unwrap_or(EventTime::MIN);
             for part in parts {
+                state.silence.adopt_clocks(&part.state.silence);
                 state.origins.extend(part.state.origins.clone());
             }
         }
@@ -83,6 +84,12 @@ impl DetectStage {
             });
             match adopted {
                 Some(adopted) => {
+                    if let Some(stage) = stages.get_mut(to)
+                        && let Some(name) = stage.state.registry.entity(adopted.slot)
+                    {
+                        let moved = (slot, adopted.slot);
+                        stage.state.silence.adopt(&state.silence, moved, name);
+                    }
                     slots.insert(slot, (to, adopted.slot));
                     detectors.extend(adopted.detectors);
                 }

@@ -15,6 +15,8 @@ mod order;
 mod ramp;
 mod readers;
 mod rekey;
+mod silence;
+mod silence_oracle;
 mod split;
 mod stage;
 

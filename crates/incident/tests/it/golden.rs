@@ -332,3 +332,83 @@ fn a_false_alarm_is_not_raised_again_by_what_raised_it() {
         "#]],
     );
 }
+
+#[test]
+fn silence_alone_says_nothing_of_customers() {
+    // However many are silent, in whatever name: not even one whose metric has an objective, with an outage in it.
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 telemetry.silence=300 expected=10 score=20 silent cell=c1
+        00:01 open a2 internet/IR-10 loss.silence=300 expected=10 score=20 silent cell=c2
+        00:01 open a3 internet/IR-10 http.duration=300 expected=10 score=20 silent cell=c3
+        00:01 open a4 internet/IR-10 errors.silence=300 expected=60 score=20 silent cell=c4
+        00:01 open a5 tv/IR-10 loss=300 expected=60 score=20 silent cell=c5
+        03:00",
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn silence_supports_what_was_told_and_keeps_it_open_where_it_was_told_by_the_silent() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 loss=7 expected=0.2 score=9 cell=c1
+        00:08 open s1 internet/IR-10 telemetry.silence=300 expected=10 score=12 silent cell=c1
+        00:09 open s2 internet/IR-10 cpu.silence=300 expected=10 score=12 silent cell=c2
+        00:12 close a1
+        00:40 close s1
+        01:00",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.81 moderate degradation onset=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
+            00:03:00 confirmed $1/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: customers hit since 00:01 UTC (loss above 5); loss at 7 %, expected 0.2 ± 0.1
+            00:08:00 updated $1/3 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: loss at 7 %, expected 0.2 ± 0.1
+            00:09:00 updated $1/4 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: new evidence; loss at 7 %, expected 0.2 ± 0.1; nothing measured since 00:08 UTC, usually every 10 s
+            00:10:00 updated $1/5 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: new evidence; loss at 7 %, expected 0.2 ± 0.1; nothing measured since 00:08 UTC, usually every 10 s; nothing of cpu measured since 00:09 UTC, usually every 10 s
+            00:15:00 updated $1/6 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: nothing measured since 00:08 UTC, usually every 10 s; nothing of cpu measured since 00:09 UTC, usually every 10 s
+            00:20:00 updated $1/7 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: nothing measured since 00:08 UTC, usually every 10 s; nothing of cpu measured since 00:09 UTC, usually every 10 s
+            00:25:00 updated $1/8 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: nothing measured since 00:08 UTC, usually every 10 s; nothing of cpu measured since 00:09 UTC, usually every 10 s
+            00:30:00 updated $1/9 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: nothing measured since 00:08 UTC, usually every 10 s; nothing of cpu measured since 00:09 UTC, usually every 10 s
+            00:35:00 updated $1/10 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: nothing measured since 00:08 UTC, usually every 10 s; nothing of cpu measured since 00:09 UTC, usually every 10 s
+            00:40:00 updated $1/11 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: nothing measured since 00:08 UTC, usually every 10 s; nothing of cpu measured since 00:09 UTC, usually every 10 s
+            00:50:00 resolved $1/12 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 over=00:40:00 elements=c1 customers=4000
+                  internet in IR-10: all evidence gone since 00:40 UTC; nothing of cpu measured since 00:09 UTC, usually every 10 s
+        "#]],
+    );
+}
+
+#[test]
+fn a_flood_of_silences_leaves_room_for_what_is_measured() {
+    let mut run = crate::fixture::Run::new();
+    run.line("ticks");
+    run.line("00:00");
+    for n in 0..400 {
+        run.line(&format!(
+            "00:01 open s{n} internet/IR-10 telemetry.silence=300 expected=10 score=20 silent cell=c{n}"
+        ));
+    }
+    run.line("00:02 open a1 internet/IR-10 loss=7 expected=0.2 score=9 cell=x");
+    run.line("00:06");
+    let last = &run.events.last().unwrap().incident;
+    assert_eq!(
+        last.evidence
+            .iter()
+            .filter(|e| &*e.series.metric == "loss")
+            .count(),
+        1
+    );
+    let elements: Vec<&str> = last.scope.elements.iter().map(|e| e.as_str()).collect();
+    assert_eq!(elements, ["x"], "nobody is hit where nothing is measured");
+}

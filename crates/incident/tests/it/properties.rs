@@ -22,7 +22,7 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
             let incident = which / 2 + 1;
             lines.push(match what {
                 0..=4 if known.insert(which) => {
-                    format!("{time} open a{which} {service}/{region} {metric}={size} expected=1 score={size} slope=0.01")
+                    format!("{time} open a{which} {service}/{region} {metric}={size} expected=1 score={size} slope=0.01{}", if size % 5 == 0 { " silent" } else { "" })
                 }
                 0..=4 => format!("{time} move a{which} {metric}={} score={size}", size * 20),
                 5 if known.contains(&which) => format!("{time} close a{which}"),

@@ -16,7 +16,7 @@ published_enum! {
         Shape,
         /// Beyond all that was ever seen.
         Novelty,
-        /// Nothing comes any more.
+        /// Nothing comes any more, of an entity (metric `telemetry.silence`) or of a series (its metric with `.silence` behind it); all values are seconds.
         Silence,
     }
 }
@@ -72,7 +72,7 @@ published! {
         expected: Number = expected,
         /// Normal range.
         band: Range = band,
-        /// Abnormal samples so far.
+        /// Abnormal samples so far; 0 where it is the samples that are missing.
         samples: u32 = samples,
         /// Slope of the window in units per second.
         slope_per_second: Number = slope,
