@@ -1,4 +1,7 @@
 mod explain;
+mod set;
+
+pub(crate) use self::set::SETS_MAX;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,9 +46,6 @@ pub struct Detector {
 
 type FarCounts<'t> = &'t [(u8, u16)];
 
-/// Of [`Spike::next`].
-const NO_NEXT: u32 = u32::MAX;
-
 /// What is known of a value before it is judged.
 struct View {
     at: EventTime,
@@ -67,7 +67,7 @@ impl Detector {
             trouble: None,
             season: None,
         };
-        fresh.spike.next = NO_NEXT;
+        fresh.spike.next = set::NO_NEXT;
         fresh.shift.nature = Nature::of(metric, unit, part);
         fresh
     }
@@ -75,18 +75,6 @@ impl Detector {
     /// Of which series of the metric.
     pub fn part(&self) -> Part {
         self.shift.nature.part()
-    }
-
-    pub(crate) const fn next(&self) -> Option<u32> {
-        if self.spike.next == NO_NEXT {
-            None
-        } else {
-            Some(self.spike.next)
-        }
-    }
-
-    pub(crate) const fn set_next(&mut self, next: u32) {
-        self.spike.next = next;
     }
 
     /// Samples it has judged or learnt from, up to 65,535.

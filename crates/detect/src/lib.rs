@@ -38,6 +38,7 @@ pub mod calendar;
 pub mod channel;
 mod detector;
 pub mod disorder;
+mod gates;
 mod judgement;
 mod kind;
 mod nature;
@@ -52,6 +53,7 @@ pub mod text;
 mod trouble;
 
 pub use detector::Detector;
+pub use gates::CALENDARS_MAX;
 pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};

@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::{CalendarEntry, Holidays, Zone};
+use crate::gates::check_calendars;
+
 /// How `detect` judges. Every value has a default; a change is named by the digest beside the committed position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -60,12 +63,18 @@ pub struct DetectSettings {
     pub refractory_samples: u32,
     /// Learn what is usual at each hour of a working day and a day of rest: takes about 380 B more a series.
     pub season: bool,
-    /// Local time of the customers, in hours east of UTC.
+    /// Time zone of the customers, by its IANA name (`Asia/Tehran`): clocks change when they do there.
+    pub time_zone: Option<Zone>,
+    /// Local time of the customers in hours east of UTC, where no `time_zone` is given: the same all the year.
     pub utc_offset_hours: f64,
     /// Days of rest, 1 for Monday to 7 for Sunday.
     pub rest_days: Vec<u8>,
-    /// Further days of rest, in local days since 1970-01-01.
-    pub holidays: Vec<u32>,
+    /// Further days of rest: dates (`2026-03-21`), and days of each year of the Jalali (`jalali: 01-01`) or the Gregorian
+    /// calendar (`gregorian: 12-25`).
+    pub holidays: Holidays,
+    /// Other weeks, for series of other places; the first that matches a series is its calendar. Without one it is the
+    /// four settings above.
+    pub calendars: Vec<CalendarEntry>,
     /// Series a partition may hold; a further one is refused unless one has been silent for
     /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
@@ -104,9 +113,11 @@ impl Default for DetectSettings {
             habituation_seconds: 259_200,
             refractory_samples: 60,
             season: true,
+            time_zone: None,
             utc_offset_hours: 0.0,
             rest_days: vec![6, 7],
-            holidays: Vec::new(),
+            holidays: Holidays::default(),
+            calendars: Vec::new(),
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,
@@ -115,13 +126,30 @@ impl Default for DetectSettings {
 }
 
 /// Why settings are refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("`{field}` {why}")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
 pub struct DetectSettingsError {
-    /// The field at fault.
-    pub field: &'static str,
+    /// The field at fault: `open_score`, or `calendars.0.rest_days` in the first entry of a list.
+    pub path: String,
     /// What is wrong with it.
-    pub why: &'static str,
+    pub what: String,
+}
+
+impl DetectSettingsError {
+    pub(crate) fn new(field: &str, why: &str) -> Self {
+        Self {
+            path: field.to_owned(),
+            what: format!("`{field}` {why}"),
+        }
+    }
+
+    /// The same in an entry of a list, counted from 0.
+    pub(crate) fn within(self, list: &str, entry: usize) -> Self {
+        Self {
+            path: format!("{list}.{entry}.{}", self.path),
+            what: format!("entry {} of `{list}`: {}", entry + 1, self.what),
+        }
+    }
 }
 
 impl DetectSettings {
@@ -130,6 +158,12 @@ impl DetectSettings {
     /// # Errors
     /// The first field that is out of range or contradicts another one.
     pub fn check(&self) -> Result<(), DetectSettingsError> {
+        self.check_fields()?;
+        check_calendars(self)
+    }
+
+    /// Without the lists.
+    pub(crate) fn check_fields(&self) -> Result<(), DetectSettingsError> {
         let rules = [
             (
                 "warm_up_samples",
@@ -171,6 +205,12 @@ impl DetectSettings {
                 (-24.0..=24.0).contains(&self.utc_offset_hours),
                 "must lie between -24 and 24",
             ),
+            (
+                "utc_offset_hours",
+                self.time_zone.is_none() || self.utc_offset_hours.abs() <= 0.0,
+                "contradicts `time_zone`: leave it out",
+            ),
+            ("rest_days", are_weekdays(&self.rest_days), NO_WEEKDAYS),
             ("close_samples", self.close_samples >= 1, "must be at least 1"),
             ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
             ("update_score", self.update_score > 0.0, "must lie above 0"),
@@ -201,7 +241,7 @@ impl DetectSettings {
             ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, why)) => Err(DetectSettingsError { field, why }),
+            Some((field, _, why)) => Err(DetectSettingsError::new(field, why)),
             None => Ok(()),
         }
     }
@@ -218,6 +258,12 @@ impl DetectSettings {
 /// What [`DetectSettings::series_max`] may be raised to: at under 1 KiB a series, the profile of its day in it, a million take under
 /// a GiB.
 pub const SERIES_PER_SHARD_MAX: u32 = 1_000_000;
+
+pub(crate) const NO_WEEKDAYS: &str = "must lie between 1 (Monday) and 7 (Sunday)";
+
+pub(crate) fn are_weekdays(days: &[u8]) -> bool {
+    days.iter().all(|day| (1..=7).contains(day))
+}
 
 pub(crate) fn seconds(n: u32) -> Duration {
     Duration::from_secs(u64::from(n))

@@ -18,6 +18,7 @@ use self::index::{Index, SLOTS_MAX};
 use self::pack::{pack, pack_labels, unpack, unpack_labels};
 use self::texts::Texts;
 use crate::Detector;
+use crate::gates::Gates;
 use crate::rate::{Part, Prior};
 
 /// What a sample touches first, 32 bytes: who it is, when it was last, and where the rest lies.
@@ -382,7 +383,7 @@ impl Registry {
     }
 
     /// The number of a part's detector, a new one added.
-    pub(crate) fn part(&mut self, slot: u32, part: Part, max: u32) -> Result<u32, Full> {
+    pub(crate) fn part(&mut self, slot: u32, part: Part, max: u32, gates: &Gates) -> Result<u32, Full> {
         let (known, last) = self.part_number(slot, part);
         if let Some(number) = known {
             return Ok(number);
@@ -393,7 +394,8 @@ impl Registry {
         }
         let (metric, unit) = self.metric_and_unit(slot);
         let (metric, unit) = part.name_and_unit(metric, unit);
-        let detector = Detector::new(&metric, &unit, part);
+        let mut detector = Detector::new(&metric, &unit, part);
+        detector.put_in_set(self.set_of(slot, part, gates));
         let number = place_in(&mut self.detectors, &mut self.free_detectors, detector)?;
         match last {
             Some(last) => {
@@ -408,6 +410,27 @@ impl Registry {
             }
         }
         Ok(number)
+    }
+
+    fn set_of(&self, slot: u32, part: Part, gates: &Gates) -> u16 {
+        if gates.is_one() {
+            return 0;
+        }
+        self.key(slot, part).map_or(0, |key| gates.find(&key))
+    }
+
+    /// Finds the set of each detector anew: they were found under other settings.
+    pub(crate) fn find_sets(&mut self, gates: &Gates) {
+        for slot in 0..u32::try_from(self.heads.len()).unwrap_or(0) {
+            let mut next = at(&self.heads, slot).and_then(|head| head.links.link(0));
+            while let Some((number, part)) = next.and_then(|n| Some((n, at(&self.detectors, n)?.part()))) {
+                let set = self.set_of(slot, part, gates);
+                next = at_mut(&mut self.detectors, number).and_then(|detector| {
+                    detector.put_in_set(set);
+                    detector.next()
+                });
+            }
+        }
     }
 
     pub(crate) fn detector_mut(&mut self, number: u32) -> Option<&mut Detector> {

@@ -144,8 +144,10 @@ impl DetectStage {
         let known = registry
             .find(id)
             .and_then(|slot| registry.known_part(slot, Part::Same));
-        let band: Option<Band> =
-            known.and_then(|d| d.judge(sample.at, value, &self.settings, Asked::Band).band);
+        let band: Option<Band> = known.and_then(|d| {
+            d.judge(sample.at, value, self.gates.settings(d.set()), Asked::Band)
+                .band
+        });
         effects.emit(DetectOutput::Scored(ScoredSample {
             position: record.origin.clone(),
             row,
@@ -156,6 +158,36 @@ impl DetectStage {
             band,
             channels: Box::default(),
         }));
+    }
+
+    /// A sample of a time that was judged already, or earlier than that (after an early release).
+    pub(super) fn refuse_again(&mut self, pending: &Pending, last: Option<EventTime>, effects: &mut Out) {
+        let reason = if last == Some(pending.at) {
+            RejectReason::Duplicate
+        } else {
+            RejectReason::Late
+        };
+        let metric = self.state.registry.metric(pending.slot);
+        effects.reject(reason, format!("point {} ({metric})", pending.row));
+        if let (true, Owned::Gauge(value)) = (self.settings.emit_scores, &pending.reading) {
+            let known = self.state.registry.known_part(pending.slot, Part::Same);
+            let settings = known.map_or(&*self.settings, |d| self.gates.settings(d.set()));
+            let judged = known.map(|d| d.judge(pending.at, *value, settings, Asked::Band));
+            let channels = known.map(|d| d.explain(pending.at, *value, settings));
+            let Some(series) = self.key(pending.slot, Part::Same) else {
+                return;
+            };
+            effects.emit(DetectOutput::Scored(ScoredSample {
+                position: self.position(pending),
+                row: pending.row,
+                series,
+                at: pending.at,
+                value: *value,
+                score: Score::clamped(judged.map_or(0.0, |j| j.score)),
+                band: judged.and_then(|j| j.band),
+                channels: channels.unwrap_or_default(),
+            }));
+        }
     }
 
     /// Reads what finds a few series, so that waiting for one overlaps with waiting for the others.

@@ -12,6 +12,7 @@ mod channels;
 mod image;
 mod memory;
 mod order;
+mod places;
 mod ramp;
 mod readers;
 mod rekey;
