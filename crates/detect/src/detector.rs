@@ -12,7 +12,6 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::DetectSettings;
 use crate::calendar::Place;
 use crate::channel::{Baseline, GeneralTail, Lesson, Novelty, Season, Shift, Spike, Verdict, scale_floor};
 use crate::judgement::{Asked, Judgement, Voices};
@@ -21,6 +20,7 @@ use crate::policy::{self, Change, Open, Origin, Reading};
 use crate::rate::Part;
 use crate::settings::seconds;
 use crate::trouble::Trouble;
+use crate::{ChannelName, Channels, DetectSettings};
 
 /// Recent anomalies, fading within `habituation_seconds`, that leave no trace in what counts as rare, so that the next one
 /// like them is told as well. A series that opens more gets used to them: they enter its record.
@@ -55,6 +55,7 @@ struct View {
     least: f64,
     place: Option<Place>,
     bad: Option<Direction>,
+    heard: Channels,
 }
 
 impl Detector {
@@ -111,8 +112,10 @@ impl Detector {
             value,
             baseline: self.spike.baseline(least),
             least,
-            place: settings.season.then(|| settings.place(at)),
-            bad: self.shift.nature.kind().bad(),
+            place: (settings.season && settings.channels.has(ChannelName::Season))
+                .then(|| settings.place(at)),
+            bad: settings.bad(self.shift.nature.kind()),
+            heard: settings.channels,
         }
     }
 
@@ -147,6 +150,12 @@ impl Detector {
         shift.score = self
             .shift
             .score(view.at, &shift, view.bad, GeneralTail, shift_far);
+        if !view.heard.has(ChannelName::Spike) {
+            spike.score = 0.0;
+        }
+        if !view.heard.has(ChannelName::Shift) {
+            shift.score = 0.0;
+        }
         let slow = self.slow_verdict(view, shift, season);
         let (channel, mut verdict) = (slow.0, slow.1);
         let voices = Voices {
@@ -184,7 +193,11 @@ impl Detector {
         shift: Verdict,
         season: Option<Verdict>,
     ) -> (Channel, Verdict, Voices) {
-        let novelty = self.novelty.score(view.value, view.least, view.bad);
+        let novelty = if view.heard.has(ChannelName::Novelty) {
+            self.novelty.score(view.value, view.least, view.bad)
+        } else {
+            0.0
+        };
         let hour = season
             .zip(self.season.as_deref())
             .map(|(verdict, season)| Verdict {
@@ -192,10 +205,16 @@ impl Detector {
                 ..verdict
             });
         let second = hour.map_or(shift.score, |verdict| verdict.score);
+        // Where one view of the level isn't heard, the other speaks alone.
+        let first = if view.heard.has(ChannelName::Shift) {
+            shift.score
+        } else {
+            second
+        };
         let voices = Voices {
             season: hour.map_or(0.0, |verdict| verdict.score),
             novelty,
-            slow: (f64::midpoint(shift.score, second) + novelty).min(20.0),
+            slow: (f64::midpoint(first, second) + novelty).min(20.0),
             ..Voices::default()
         };
         if novelty > shift.score.max(second) {
@@ -431,6 +450,7 @@ impl Detector {
             Floor::Share => 0.005,
             Floor::PerCent => 0.5,
         };
+        let floor = settings.deviation_min.unwrap_or(floor);
         let least = (share * verdict.expected.abs()).max(floor);
         verdict.deviation.abs() >= least && verdict.sds().abs() >= sds_min
     }

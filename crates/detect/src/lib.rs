@@ -47,15 +47,17 @@ pub mod rate;
 pub mod recent;
 mod registry;
 mod rekey;
+mod rule;
 mod settings;
 mod stage;
 pub mod text;
 mod trouble;
 
 pub use detector::Detector;
-pub use gates::CALENDARS_MAX;
+pub use gates::{CALENDARS_MAX, RULES_MAX};
 pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
+pub use rule::{ChannelName, Channels, GateRule, NamedTwice, Watched};
 pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
 pub use stage::{DetectOutput, DetectStage, Divided};

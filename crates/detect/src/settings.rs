@@ -1,9 +1,12 @@
 use std::time::Duration;
 
+use forecall_types::Direction;
 use serde::{Deserialize, Serialize};
 
+use crate::MetricKind;
 use crate::calendar::{CalendarEntry, Holidays, Zone};
-use crate::gates::check_calendars;
+use crate::gates::check_lists;
+use crate::rule::{Channels, GateRule, Watched};
 
 /// How `detect` judges. Every value has a default; a change is named by the digest beside the committed position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,10 @@ pub struct DetectSettings {
     pub open_of_samples: u32,
     /// Score from which one sample alone opens an anomaly.
     pub open_at_once_score: f64,
+    /// How long a deviation must have lasted before it opens an anomaly: since its first abnormal sample, with fewer than
+    /// [`open_of_samples`](Self::open_of_samples) in a row between that were not. What lasts teaches meanwhile, the spike within
+    /// fifty samples: longer than that, only the level is still abnormal.
+    pub open_seconds_min: u32,
     /// Opening scores are lowered by log10(seconds between samples / 10), at most by this, so that series of any pace
     /// open equally few anomalies a day by chance. 0 switches it off.
     pub slow_credit_max: f64,
@@ -51,6 +58,13 @@ pub struct DetectSettings {
     pub deviation_min_share: f64,
     /// Deviations below this many robust standard deviations open nothing; half of it for the level of 16 samples.
     pub deviation_min_sds: f64,
+    /// Deviations below this, in the metric's unit, open nothing; left out: half a percentage point of errors, availability
+    /// and saturation measured as shares, nothing else.
+    pub deviation_min: Option<f64>,
+    /// Which way deviations count; left out: as the metric's kind says.
+    pub direction: Option<Watched>,
+    /// The channels that are heard.
+    pub channels: Channels,
     /// What a lone wild value must score more than a level that has moved, or an hour that isn't as usual, to be told:
     /// telemetry has many more of the former.
     pub spike_extra_score: f64,
@@ -75,6 +89,8 @@ pub struct DetectSettings {
     /// Other weeks, for series of other places; the first that matches a series is its calendar. Without one it is the
     /// four settings above.
     pub calendars: Vec<CalendarEntry>,
+    /// Other gates, for some series: chosen by name, unit and labels. The first that matches a series counts, and only it.
+    pub rules: Vec<GateRule>,
     /// Series a partition may hold; a further one is refused unless one has been silent for
     /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
@@ -96,6 +112,7 @@ impl Default for DetectSettings {
             open_samples: 2,
             open_of_samples: 3,
             open_at_once_score: 4.8,
+            open_seconds_min: 0,
             slow_credit_max: 1.5,
             close_score: 2.0,
             close_samples: 5,
@@ -108,6 +125,9 @@ impl Default for DetectSettings {
             new_normal_seconds: 7_200,
             deviation_min_share: 0.1,
             deviation_min_sds: 4.0,
+            deviation_min: None,
+            direction: None,
+            channels: Channels::ALL,
             spike_extra_score: 0.7,
             habituation_score: 0.5,
             habituation_seconds: 259_200,
@@ -118,6 +138,7 @@ impl Default for DetectSettings {
             rest_days: vec![6, 7],
             holidays: Holidays::default(),
             calendars: Vec::new(),
+            rules: Vec::new(),
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,
@@ -145,12 +166,16 @@ impl DetectSettingsError {
 
     /// The same in an entry of a list, counted from 0.
     pub(crate) fn within(self, list: &str, entry: usize) -> Self {
+        let path = format!("{list}.{entry}.{}", self.path);
         Self {
-            path: format!("{list}.{entry}.{}", self.path),
+            path: path.trim_end_matches('.').to_owned(),
             what: format!("entry {} of `{list}`: {}", entry + 1, self.what),
         }
     }
 }
+
+/// A field, whether it is right, and what it must be.
+type Rule = (&'static str, bool, &'static str);
 
 impl DetectSettings {
     /// Checks what serde can't.
@@ -159,12 +184,23 @@ impl DetectSettings {
     /// The first field that is out of range or contradicts another one.
     pub fn check(&self) -> Result<(), DetectSettingsError> {
         self.check_fields()?;
-        check_calendars(self)
+        check_lists(self)
     }
 
     /// Without the lists.
     pub(crate) fn check_fields(&self) -> Result<(), DetectSettingsError> {
-        let rules = [
+        let mut rules = self.policy_rules();
+        rules.append(&mut self.gate_rules());
+        rules.append(&mut self.week_rules());
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, why)) => Err(DetectSettingsError::new(field, why)),
+            None => Ok(()),
+        }
+    }
+
+    /// When anomalies open, are told again and close.
+    fn policy_rules(&self) -> Vec<Rule> {
+        vec![
             (
                 "warm_up_samples",
                 (5..=65_535).contains(&self.warm_up_samples),
@@ -200,20 +236,15 @@ impl DetectSettings {
                 (0.0..=self.open_score).contains(&self.slow_credit_max),
                 "must lie between 0 and `open_score`",
             ),
-            (
-                "utc_offset_hours",
-                (-24.0..=24.0).contains(&self.utc_offset_hours),
-                "must lie between -24 and 24",
-            ),
-            (
-                "utc_offset_hours",
-                self.time_zone.is_none() || self.utc_offset_hours.abs() <= 0.0,
-                "contradicts `time_zone`: leave it out",
-            ),
-            ("rest_days", are_weekdays(&self.rest_days), NO_WEEKDAYS),
             ("close_samples", self.close_samples >= 1, "must be at least 1"),
             ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
             ("update_score", self.update_score > 0.0, "must lie above 0"),
+        ]
+    }
+
+    /// What counts at all, and how much is held.
+    fn gate_rules(&self) -> Vec<Rule> {
+        vec![
             (
                 "learn_below_score",
                 self.learn_below_score > 0.0,
@@ -230,6 +261,32 @@ impl DetectSettings {
                 "must lie between 0 and 100",
             ),
             (
+                "deviation_min",
+                self.deviation_min
+                    .is_none_or(|least| (0.0..f64::MAX).contains(&least)),
+                "must be a number from 0 up",
+            ),
+            (
+                "open_seconds_min",
+                self.open_seconds_min == 0 || self.open_seconds_min < self.new_normal_seconds,
+                "must lie below `new_normal_seconds`: what lasts that long is normal",
+            ),
+            (
+                "spike_extra_score",
+                (-20.0..=20.0).contains(&self.spike_extra_score),
+                "must lie between -20 and 20",
+            ),
+            (
+                "habituation_score",
+                (0.0..=20.0).contains(&self.habituation_score),
+                "must lie between 0 and 20",
+            ),
+            (
+                "channels",
+                !self.channels.is_empty(),
+                "names none: a rule with `detect: false` leaves series out",
+            ),
+            (
                 "series_max",
                 (1..=SERIES_PER_SHARD_MAX).contains(&self.series_max),
                 "must lie between 1 and 1000000",
@@ -239,11 +296,29 @@ impl DetectSettings {
                 self.series_idle_seconds >= 60,
                 "must be at least 60",
             ),
-        ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, why)) => Err(DetectSettingsError::new(field, why)),
-            None => Ok(()),
-        }
+        ]
+    }
+
+    /// Whose week it is.
+    fn week_rules(&self) -> Vec<Rule> {
+        vec![
+            (
+                "utc_offset_hours",
+                (-24.0..=24.0).contains(&self.utc_offset_hours),
+                "must lie between -24 and 24",
+            ),
+            (
+                "utc_offset_hours",
+                self.time_zone.is_none() || self.utc_offset_hours.abs() <= 0.0,
+                "contradicts `time_zone`: leave it out",
+            ),
+            ("rest_days", are_weekdays(&self.rest_days), NO_WEEKDAYS),
+        ]
+    }
+
+    /// The way that is bad for a metric of this kind; `None` where both are.
+    pub(crate) fn bad(&self, kind: MetricKind) -> Option<Direction> {
+        self.direction.map_or_else(|| kind.bad(), Watched::bad)
     }
 
     pub(crate) fn lateness(&self) -> Duration {

@@ -308,7 +308,14 @@ impl DetectStage {
         let Some(detector) = registry.detector_mut(index) else {
             return;
         };
-        let settings = self.gates.settings(detector.set());
+        let set = detector.set();
+        if !self.gates.detects(set) {
+            if let Some((position, row)) = scored {
+                self.tell_unjudged((slot, part), (at, value), (position, row), effects);
+            }
+            return;
+        }
+        let settings = self.gates.settings(set);
         let channels = match scored {
             Some(_) => detector.explain(at, value, settings),
             None => Box::default(),

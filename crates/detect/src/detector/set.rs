@@ -1,6 +1,7 @@
 //! What a detector carries for its registry: the number of the next one of its series, and that of its set of settings.
 
 use super::Detector;
+use crate::nature::Nature;
 
 /// Bits of `Spike::next` that hold the next one's number; those above hold the set's.
 const NEXT_BITS: u32 = 20;
@@ -28,8 +29,10 @@ impl Detector {
         u16::from_le_bytes([low, high]) >> (NEXT_BITS - 16)
     }
 
-    pub(crate) const fn put_in_set(&mut self, set: u16) {
+    /// Judged by a set of settings from now on, and as of this nature.
+    pub(crate) const fn put_in_set(&mut self, set: u16, nature: Nature) {
         self.spike.next = self.spike.next & NO_NEXT | (set as u32) << NEXT_BITS;
+        self.shift.nature = nature;
     }
 }
 
@@ -43,10 +46,10 @@ mod tests {
         let mut detector = Detector::new("m", "", Part::Same);
         assert_eq!((detector.next(), detector.set()), (None, 0));
         for (next, set) in [(0, 4_095), (1_048_574, 0), (77, 1), (1_048_574, 4_095)] {
-            detector.put_in_set(set);
+            detector.put_in_set(set, Nature::default());
             detector.set_next(next);
             assert_eq!((detector.next(), detector.set()), (Some(next), set));
-            detector.put_in_set(set ^ 1);
+            detector.put_in_set(set ^ 1, Nature::default());
             assert_eq!((detector.next(), detector.set()), (Some(next), set ^ 1));
         }
         detector.set_next(u32::MAX);

@@ -5,6 +5,7 @@ mod index;
 mod pack;
 mod prior;
 mod runs;
+mod sets;
 mod texts;
 
 use std::sync::Arc;
@@ -395,7 +396,11 @@ impl Registry {
         let (metric, unit) = self.metric_and_unit(slot);
         let (metric, unit) = part.name_and_unit(metric, unit);
         let mut detector = Detector::new(&metric, &unit, part);
-        detector.put_in_set(self.set_of(slot, part, gates));
+        if !gates.is_one()
+            && let Some((set, nature)) = self.set_of(slot, part, gates)
+        {
+            detector.put_in_set(set, nature);
+        }
         let number = place_in(&mut self.detectors, &mut self.free_detectors, detector)?;
         match last {
             Some(last) => {
@@ -410,27 +415,6 @@ impl Registry {
             }
         }
         Ok(number)
-    }
-
-    fn set_of(&self, slot: u32, part: Part, gates: &Gates) -> u16 {
-        if gates.is_one() {
-            return 0;
-        }
-        self.key(slot, part).map_or(0, |key| gates.find(&key))
-    }
-
-    /// Finds the set of each detector anew: they were found under other settings.
-    pub(crate) fn find_sets(&mut self, gates: &Gates) {
-        for slot in 0..u32::try_from(self.heads.len()).unwrap_or(0) {
-            let mut next = at(&self.heads, slot).and_then(|head| head.links.link(0));
-            while let Some((number, part)) = next.and_then(|n| Some((n, at(&self.detectors, n)?.part()))) {
-                let set = self.set_of(slot, part, gates);
-                next = at_mut(&mut self.detectors, number).and_then(|detector| {
-                    detector.put_in_set(set);
-                    detector.next()
-                });
-            }
-        }
     }
 
     pub(crate) fn detector_mut(&mut self, number: u32) -> Option<&mut Detector> {

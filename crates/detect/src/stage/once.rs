@@ -36,8 +36,10 @@ impl DetectStage {
         {
             let origin = Origin::Record(&self.state.source, pending.offset);
             // One sample is within the warm-up: nothing is opened.
-            let settings = self.gates.settings(detector.set());
-            detector.step((before, None), first, origin, settings);
+            let set = detector.set();
+            if self.gates.detects(set) {
+                detector.step((before, None), first, origin, self.gates.settings(set));
+            }
         }
     }
 }

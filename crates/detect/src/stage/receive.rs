@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Band, EventTime, Fingerprint, Reading, RejectReason, SampleRow, SamplesRecord, Score, ScoredSample,
-    SourcePartition,
+    Band, EventTime, Fingerprint, Position, Reading, RejectReason, SampleRow, SamplesRecord, Score,
+    ScoredSample, SourcePartition,
 };
 
 use super::{DetectOutput, DetectStage, Last, Out};
@@ -186,6 +186,28 @@ impl DetectStage {
                 score: Score::clamped(judged.map_or(0.0, |j| j.score)),
                 band: judged.and_then(|j| j.band),
                 channels: channels.unwrap_or_default(),
+            }));
+        }
+    }
+
+    /// A sample of a series that is left out still gets its line in a replay.
+    pub(super) fn tell_unjudged(
+        &mut self,
+        (slot, part): (u32, Part),
+        (at, value): (EventTime, f64),
+        (position, row): (Position, u32),
+        effects: &mut Out,
+    ) {
+        if let Some(series) = self.key(slot, part) {
+            effects.emit(DetectOutput::Scored(ScoredSample {
+                position,
+                row,
+                series,
+                at,
+                value,
+                score: Score::ZERO,
+                band: None,
+                channels: Box::default(),
             }));
         }
     }

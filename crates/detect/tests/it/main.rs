@@ -16,6 +16,7 @@ mod places;
 mod ramp;
 mod readers;
 mod rekey;
+mod rules;
 mod split;
 mod stage;
 
