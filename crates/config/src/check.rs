@@ -147,7 +147,7 @@ fn incident_words(error: &SettingsError) -> String {
 /// Numbers out of their range.
 fn numbers(file: &File, found: &mut Findings<'_>) {
     if let Err(error) = file.detect.check() {
-        found.wrong(&format!("detect.{}", error.field), format!("detect: {error}"));
+        found.wrong(&format!("detect.{}", error.path), format!("detect: {error}"));
     }
     if let Err(error) = file.outreach.calls.check() {
         found.wrong(

@@ -1,5 +1,8 @@
 mod explain;
+mod set;
 mod voices;
+
+pub(crate) use self::set::SETS_MAX;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +13,6 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::DetectSettings;
 use crate::calendar::Place;
 use crate::channel::{Baseline, Lesson, Novelty, Shift, Spike, Step, Verdict, scale_floor};
 use crate::judgement::{Asked, Judgement};
@@ -19,6 +21,7 @@ use crate::policy::{self, Change, Open, Origin, Reading};
 use crate::rate::Part;
 use crate::settings::seconds;
 use crate::trouble::Trouble;
+use crate::{ChannelName, Channels, DetectSettings};
 use voices::Views;
 
 /// Recent anomalies, fading within `habituation_seconds`, that leave no trace in what counts as rare, so that the next one
@@ -45,9 +48,6 @@ pub struct Detector {
 
 type FarCounts<'t> = &'t [(u8, u16)];
 
-/// Of [`Spike::next`].
-const NO_NEXT: u32 = u32::MAX;
-
 /// What is known of a value before it is judged.
 struct View {
     at: EventTime,
@@ -59,6 +59,7 @@ struct View {
     /// From the value before; `None` where shapes aren't looked at.
     step: Option<Step>,
     bad: Option<Direction>,
+    heard: Channels,
 }
 
 impl Detector {
@@ -71,7 +72,7 @@ impl Detector {
             trouble: None,
             views: None,
         };
-        fresh.spike.next = NO_NEXT;
+        fresh.spike.next = set::NO_NEXT;
         fresh.shift.nature = Nature::of(metric, unit, part);
         fresh
     }
@@ -79,18 +80,6 @@ impl Detector {
     /// Of which series of the metric.
     pub fn part(&self) -> Part {
         self.shift.nature.part()
-    }
-
-    pub(crate) const fn next(&self) -> Option<u32> {
-        if self.spike.next == NO_NEXT {
-            None
-        } else {
-            Some(self.spike.next)
-        }
-    }
-
-    pub(crate) const fn set_next(&mut self, next: u32) {
-        self.spike.next = next;
     }
 
     /// Samples it has judged or learnt from, up to 65,535.
@@ -128,14 +117,16 @@ impl Detector {
             value,
             baseline,
             least,
-            place: settings.season.then(|| settings.place(at)),
-            step: settings.shape.then(|| Step {
+            place: (settings.season && settings.channels.has(ChannelName::Season))
+                .then(|| settings.place(at)),
+            step: (settings.shape && settings.channels.has(ChannelName::Shape)).then(|| Step {
                 size: self.previous().map_or(0.0, |previous| value - previous),
                 noise: self.shift.noise(),
                 least,
                 constant: baseline.is_constant(),
             }),
-            bad: self.shift.nature.kind().bad(),
+            bad: settings.bad(self.shift.nature.kind()),
+            heard: settings.channels,
         }
     }
 
@@ -372,6 +363,7 @@ impl Detector {
             Floor::Share => 0.005,
             Floor::PerCent => 0.5,
         };
+        let floor = settings.deviation_min.unwrap_or(floor);
         let least = (share * verdict.expected.abs()).max(floor);
         verdict.deviation.abs() >= least && verdict.sds().abs() >= sds_min
     }

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a metric measures, as far as its name and unit tell: it says which way is bad for customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MetricKind {
     /// How long something takes: bad when it rises.
     Latency,

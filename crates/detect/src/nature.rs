@@ -36,13 +36,17 @@ const FLOORS: [Floor; 3] = [Floor::None, Floor::Share, Floor::PerCent];
 impl Nature {
     /// Of a part of a metric, whose names are those of the part.
     pub(crate) fn of(metric: &str, unit: &str, part: Part) -> Self {
+        Self::of_kind(MetricKind::of(metric, unit), unit, part)
+    }
+
+    /// Of a part of a metric that is of a kind.
+    pub(crate) fn of_kind(kind: MetricKind, unit: &str, part: Part) -> Self {
         let part = match part {
             Part::Same => SAME,
             Part::Rate => RATE,
             Part::ObservationRate => OBSERVATION_RATE,
             Part::Quantile(millionths) => millionths.min(1_000_000),
         };
-        let kind = MetricKind::of(metric, unit);
         let floor = match kind.deviation_floor(unit) {
             floor if floor >= 0.5 => Floor::PerCent,
             floor if floor > 0.0 => Floor::Share,

@@ -118,6 +118,17 @@ pub struct Lifecycle {
     /// The abnormal ones among them, oldest first: at most 8.
     hits: VecDeque<(EventTime, f64, Lineage)>,
     quiet_until: Option<EventTime>,
+    /// Abnormal samples of the same stretch that have left `hits`, where a deviation must last for long.
+    earlier: Option<Box<Earlier>>,
+}
+
+/// How a deviation began that hasn't lasted long enough yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Earlier {
+    from: EventTime,
+    peak: f64,
+    samples: u32,
+    lineage: Lineage,
 }
 
 impl Lifecycle {
@@ -146,18 +157,29 @@ impl Lifecycle {
         }
         let hits = self.recent.count_ones();
         while self.hits.len() > usize::try_from(hits).unwrap_or(usize::MAX) {
-            self.hits.pop_front();
+            let gone = self.hits.pop_front();
+            if let Some(gone) = gone.filter(|_| settings.open_seconds_min > 0) {
+                self.remember(gone);
+            }
+        }
+        if self.recent == 0 {
+            self.earlier = None;
         }
         let enough =
             hit && (hits >= settings.open_samples || reading.score >= settings.open_at_once_score - lower);
         if !enough || self.quiet_until.is_some_and(|until| reading.at < until) {
             return None;
         }
+        let from = self.hits.front().map_or(reading.at, |(at, _, _)| *at);
+        let from = self.earlier.as_deref().map_or(from, |earlier| earlier.from);
+        if reading.at.since(from) < seconds(settings.open_seconds_min) {
+            return None;
+        }
         let mut open = Open {
             revision: 1,
             channel: reading.channel,
             direction: reading.direction,
-            from: self.hits.front().map_or(reading.at, |(at, _, _)| *at),
+            from,
             peak: 0.0,
             samples: 0,
             lineage: Lineage::default(),
@@ -172,10 +194,29 @@ impl Lifecycle {
             open.samples += 1;
             open.lineage.merge(&lineage);
         }
+        if let Some(earlier) = self.earlier.take() {
+            open.peak = open.peak.max(earlier.peak);
+            open.samples = open.samples.saturating_add(earlier.samples);
+            open.lineage.merge(&earlier.lineage);
+        }
         open.told_peak = open.peak;
         self.recent = 0;
         self.open = Some(Box::new(open));
         Some(Change::Opened)
+    }
+
+    fn remember(&mut self, (at, peak, lineage): (EventTime, f64, Lineage)) {
+        let earlier = self.earlier.get_or_insert_with(|| {
+            Box::new(Earlier {
+                from: at,
+                peak,
+                samples: 0,
+                lineage: Lineage::default(),
+            })
+        });
+        earlier.peak = earlier.peak.max(peak);
+        earlier.samples = earlier.samples.saturating_add(1);
+        earlier.lineage.merge(&lineage);
     }
 
     fn step_open(

@@ -1,6 +1,12 @@
 use std::time::Duration;
 
+use forecall_types::Direction;
 use serde::{Deserialize, Serialize};
+
+use crate::MetricKind;
+use crate::calendar::{CalendarEntry, Holidays, Zone};
+use crate::gates::check_lists;
+use crate::rule::{Channels, GateRule, Watched};
 
 /// How `detect` judges. Every value has a default; a change is named by the digest beside the committed position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +29,10 @@ pub struct DetectSettings {
     pub open_of_samples: u32,
     /// Score from which one sample alone opens an anomaly.
     pub open_at_once_score: f64,
+    /// How long a deviation must have lasted before it opens an anomaly: since its first abnormal sample, with fewer than
+    /// [`open_of_samples`](Self::open_of_samples) in a row between that were not. What lasts teaches meanwhile, the spike within
+    /// fifty samples: longer than that, only the level is still abnormal.
+    pub open_seconds_min: u32,
     /// Opening scores are lowered by log10(seconds between samples / 10), at most by this, so that series of any pace
     /// open equally few anomalies a day by chance. 0 switches it off.
     pub slow_credit_max: f64,
@@ -48,6 +58,13 @@ pub struct DetectSettings {
     pub deviation_min_share: f64,
     /// Deviations below this many robust standard deviations open nothing; half of it for the level of 16 samples.
     pub deviation_min_sds: f64,
+    /// Deviations below this, in the metric's unit, open nothing; left out: half a percentage point of errors, availability
+    /// and saturation measured as shares, nothing else.
+    pub deviation_min: Option<f64>,
+    /// Which way deviations count; left out: as the metric's kind says.
+    pub direction: Option<Watched>,
+    /// The channels that are heard.
+    pub channels: Channels,
     /// What a lone wild value must score more than a level that has moved, or an hour that isn't as usual, to be told where
     /// [`shape`](Self::shape) is off and can't confirm it: telemetry has many more of the former.
     pub spike_extra_score: f64,
@@ -63,12 +80,6 @@ pub struct DetectSettings {
     /// Look at the steps from value to value, too: takes about 130 B more a series, shared with the memory of
     /// [`season`](Self::season) where both are on.
     pub shape: bool,
-    /// Local time of the customers, in hours east of UTC.
-    pub utc_offset_hours: f64,
-    /// Days of rest, 1 for Monday to 7 for Sunday.
-    pub rest_days: Vec<u8>,
-    /// Further days of rest, in local days since 1970-01-01.
-    pub holidays: Vec<u32>,
     /// Tell of series and entities that spoke regularly and of which nothing comes any more, while the rest of their topic goes on.
     pub silence: bool,
     /// Samples a series must have shown before its silence is told.
@@ -86,6 +97,20 @@ pub struct DetectSettings {
     pub silence_close_seconds: u32,
     /// Labels of what comes and goes: nothing is told of the silence of a series or entity that has one of them.
     pub silence_ephemeral_labels: Vec<String>,
+    /// Time zone of the customers, by its IANA name (`Asia/Tehran`): clocks change when they do there.
+    pub time_zone: Option<Zone>,
+    /// Local time of the customers in hours east of UTC, where no `time_zone` is given: the same all the year.
+    pub utc_offset_hours: f64,
+    /// Days of rest, 1 for Monday to 7 for Sunday.
+    pub rest_days: Vec<u8>,
+    /// Further days of rest: dates (`2026-03-21`), and days of each year of the Jalali (`jalali: 01-01`) or the Gregorian
+    /// calendar (`gregorian: 12-25`).
+    pub holidays: Holidays,
+    /// Other weeks, for series of other places; the first that matches a series is its calendar. Without one it is the
+    /// four settings above.
+    pub calendars: Vec<CalendarEntry>,
+    /// Other gates, for some series: chosen by name, unit and labels. The first that matches a series counts, and only it.
+    pub rules: Vec<GateRule>,
     /// Series a partition may hold; a further one is refused unless one has been silent for
     /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
@@ -128,6 +153,7 @@ impl Default for DetectSettings {
             open_samples: 2,
             open_of_samples: 3,
             open_at_once_score: 4.8,
+            open_seconds_min: 0,
             slow_credit_max: 2.0,
             close_score: 2.0,
             close_samples: 5,
@@ -140,15 +166,15 @@ impl Default for DetectSettings {
             new_normal_seconds: 28_800,
             deviation_min_share: 0.1,
             deviation_min_sds: 4.0,
+            deviation_min: None,
+            direction: None,
+            channels: Channels::ALL,
             spike_extra_score: 0.7,
             habituation_score: 0.5,
             habituation_seconds: 259_200,
             refractory_samples: 60,
             season: true,
             shape: true,
-            utc_offset_hours: 0.0,
-            rest_days: vec![6, 7],
-            holidays: Vec::new(),
             silence: true,
             silence_min_samples: 200,
             silence_spoken_seconds: 86_400,
@@ -157,6 +183,12 @@ impl Default for DetectSettings {
             silence_min_seconds: 300,
             silence_close_seconds: 21_600,
             silence_ephemeral_labels: EPHEMERAL_LABELS.map(str::to_owned).to_vec(),
+            time_zone: None,
+            utc_offset_hours: 0.0,
+            rest_days: vec![6, 7],
+            holidays: Holidays::default(),
+            calendars: Vec::new(),
+            rules: Vec::new(),
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,
@@ -165,14 +197,35 @@ impl Default for DetectSettings {
 }
 
 /// Why settings are refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("`{field}` {why}")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
 pub struct DetectSettingsError {
-    /// The field at fault.
-    pub field: &'static str,
+    /// The field at fault: `open_score`, or `calendars.0.rest_days` in the first entry of a list.
+    pub path: String,
     /// What is wrong with it.
-    pub why: &'static str,
+    pub what: String,
 }
+
+impl DetectSettingsError {
+    pub(crate) fn new(field: &str, why: &str) -> Self {
+        Self {
+            path: field.to_owned(),
+            what: format!("`{field}` {why}"),
+        }
+    }
+
+    /// The same in an entry of a list, counted from 0.
+    pub(crate) fn within(self, list: &str, entry: usize) -> Self {
+        let path = format!("{list}.{entry}.{}", self.path);
+        Self {
+            path: path.trim_end_matches('.').to_owned(),
+            what: format!("entry {} of `{list}`: {}", entry + 1, self.what),
+        }
+    }
+}
+
+/// A field, whether it is right, and what it must be.
+type Rule = (&'static str, bool, &'static str);
 
 impl DetectSettings {
     /// Checks what serde can't.
@@ -180,7 +233,24 @@ impl DetectSettings {
     /// # Errors
     /// The first field that is out of range or contradicts another one.
     pub fn check(&self) -> Result<(), DetectSettingsError> {
-        let rules = [
+        self.check_fields()?;
+        check_lists(self)
+    }
+
+    /// Without the lists.
+    pub(crate) fn check_fields(&self) -> Result<(), DetectSettingsError> {
+        let mut rules = self.policy_rules();
+        rules.append(&mut self.gate_rules());
+        rules.append(&mut self.week_rules());
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, why)) => Err(DetectSettingsError::new(field, why)),
+            None => Ok(()),
+        }
+    }
+
+    /// When anomalies open, are told again and close.
+    fn policy_rules(&self) -> Vec<Rule> {
+        vec![
             (
                 "warm_up_samples",
                 (5..=65_535).contains(&self.warm_up_samples),
@@ -216,14 +286,15 @@ impl DetectSettings {
                 (0.0..=self.open_score).contains(&self.slow_credit_max),
                 "must lie between 0 and `open_score`",
             ),
-            (
-                "utc_offset_hours",
-                (-24.0..=24.0).contains(&self.utc_offset_hours),
-                "must lie between -24 and 24",
-            ),
             ("close_samples", self.close_samples >= 1, "must be at least 1"),
             ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
             ("update_score", self.update_score > 0.0, "must lie above 0"),
+        ]
+    }
+
+    /// What counts at all, and how much is held.
+    fn gate_rules(&self) -> Vec<Rule> {
+        vec![
             (
                 "learn_below_score",
                 self.learn_below_score > 0.0,
@@ -238,6 +309,32 @@ impl DetectSettings {
                 "deviation_min_sds",
                 (0.0..100.0).contains(&self.deviation_min_sds),
                 "must lie between 0 and 100",
+            ),
+            (
+                "deviation_min",
+                self.deviation_min
+                    .is_none_or(|least| (0.0..f64::MAX).contains(&least)),
+                "must be a number from 0 up",
+            ),
+            (
+                "open_seconds_min",
+                self.open_seconds_min == 0 || self.open_seconds_min < self.new_normal_seconds,
+                "must lie below `new_normal_seconds`: what lasts that long is normal",
+            ),
+            (
+                "spike_extra_score",
+                (-20.0..=20.0).contains(&self.spike_extra_score),
+                "must lie between -20 and 20",
+            ),
+            (
+                "habituation_score",
+                (0.0..=20.0).contains(&self.habituation_score),
+                "must lie between 0 and 20",
+            ),
+            (
+                "channels",
+                !self.channels.is_empty(),
+                "names none: a rule with `detect: false` leaves series out",
             ),
             (
                 "series_max",
@@ -269,11 +366,29 @@ impl DetectSettings {
                 self.series_idle_seconds >= 60,
                 "must be at least 60",
             ),
-        ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, why)) => Err(DetectSettingsError { field, why }),
-            None => Ok(()),
-        }
+        ]
+    }
+
+    /// Whose week it is.
+    fn week_rules(&self) -> Vec<Rule> {
+        vec![
+            (
+                "utc_offset_hours",
+                (-24.0..=24.0).contains(&self.utc_offset_hours),
+                "must lie between -24 and 24",
+            ),
+            (
+                "utc_offset_hours",
+                self.time_zone.is_none() || self.utc_offset_hours.abs() <= 0.0,
+                "contradicts `time_zone`: leave it out",
+            ),
+            ("rest_days", are_weekdays(&self.rest_days), NO_WEEKDAYS),
+        ]
+    }
+
+    /// The way that is bad for a metric of this kind; `None` where both are.
+    pub(crate) fn bad(&self, kind: MetricKind) -> Option<Direction> {
+        self.direction.map_or_else(|| kind.bad(), Watched::bad)
     }
 
     pub(crate) fn lateness(&self) -> Duration {
@@ -288,6 +403,12 @@ impl DetectSettings {
 /// What [`DetectSettings::series_max`] may be raised to: at under 1 KiB a series, the profile of its day in it, a million take under
 /// a GiB.
 pub const SERIES_PER_SHARD_MAX: u32 = 1_000_000;
+
+pub(crate) const NO_WEEKDAYS: &str = "must lie between 1 (Monday) and 7 (Sunday)";
+
+pub(crate) fn are_weekdays(days: &[u8]) -> bool {
+    days.iter().all(|day| (1..=7).contains(day))
+}
 
 pub(crate) fn seconds(n: u32) -> Duration {
     Duration::from_secs(u64::from(n))

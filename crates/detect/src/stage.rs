@@ -18,9 +18,9 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Asked;
 use crate::buffer::{AHEAD, Buffer, Pending};
 use crate::disorder::Sources;
+use crate::gates::Gates;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
 use crate::registry::Registry;
@@ -44,6 +44,7 @@ type Out = Effects<DetectOutput>;
 #[derive(Debug, Clone)]
 pub struct DetectStage {
     settings: Arc<DetectSettings>,
+    gates: Arc<Gates>,
     state: State,
     /// Memory used again from record to record; no part of the state.
     spare: Spare,
@@ -76,6 +77,8 @@ struct State {
     silence_checked: EventTime,
     silence: Silences,
     released_early: u64,
+    /// Under what the detectors' sets were found: see [`Gates::mark`].
+    sets_of: Fingerprint,
 }
 
 impl State {
@@ -92,6 +95,7 @@ impl State {
             silence_checked: self.silence_checked,
             silence: self.silence.share(),
             released_early: self.released_early,
+            sets_of: self.sets_of,
         }
     }
 }
@@ -112,6 +116,7 @@ impl DetectStage {
                 silence_checked: EventTime::MIN,
                 silence: Silences::default(),
                 released_early: 0,
+                sets_of: Fingerprint::default(),
             },
         )
     }
@@ -126,14 +131,25 @@ impl DetectStage {
         self
     }
 
-    const fn with_state(settings: Arc<DetectSettings>, state: State) -> Self {
-        Self {
+    fn with_state(settings: Arc<DetectSettings>, state: State) -> Self {
+        let mut stage = Self {
+            gates: Arc::new(Gates::new(&settings)),
             settings,
             state,
             spare: Spare::new(),
             derived: Vec::new(),
             last: None,
             keys: BTreeMap::new(),
+        };
+        stage.find_sets();
+        stage
+    }
+
+    /// A set found under other settings is never used.
+    fn find_sets(&mut self) {
+        if self.state.sets_of != self.gates.mark() {
+            self.state.registry.find_sets(&self.gates);
+            self.state.sets_of = self.gates.mark();
         }
     }
 
@@ -275,35 +291,6 @@ impl DetectStage {
         }
     }
 
-    /// A sample of a time that was judged already, or earlier than that (after an early release).
-    fn refuse_again(&mut self, pending: &Pending, last: Option<EventTime>, effects: &mut Out) {
-        let reason = if last == Some(pending.at) {
-            RejectReason::Duplicate
-        } else {
-            RejectReason::Late
-        };
-        let metric = self.state.registry.metric(pending.slot);
-        effects.reject(reason, format!("point {} ({metric})", pending.row));
-        if let (true, Owned::Gauge(value)) = (self.settings.emit_scores, &pending.reading) {
-            let known = self.state.registry.known_part(pending.slot, Part::Same);
-            let judged = known.map(|d| d.judge(pending.at, *value, &self.settings, Asked::Band));
-            let channels = known.map(|d| d.explain(pending.at, *value, &self.settings));
-            let Some(series) = self.key(pending.slot, Part::Same) else {
-                return;
-            };
-            effects.emit(DetectOutput::Scored(ScoredSample {
-                position: self.position(pending),
-                row: pending.row,
-                series,
-                at: pending.at,
-                value: *value,
-                score: Score::clamped(judged.map_or(0.0, |j| j.score)),
-                band: judged.and_then(|j| j.band),
-                channels: channels.unwrap_or_default(),
-            }));
-        }
-    }
-
     /// A series' key; kept where every sample is told.
     fn key(&mut self, slot: u32, part: Part) -> Option<Arc<SeriesKey>> {
         if !self.settings.emit_scores {
@@ -327,18 +314,26 @@ impl DetectStage {
         effects: &mut Out,
     ) {
         let registry = &mut self.state.registry;
-        let Ok(index) = registry.part(slot, part, self.settings.series_max) else {
+        let Ok(index) = registry.part(slot, part, self.settings.series_max, &self.gates) else {
             effects.reject(RejectReason::SeriesLimit, "a series derived from a point");
             return;
         };
         let Some(detector) = registry.detector_mut(index) else {
             return;
         };
+        let set = detector.set();
+        if !self.gates.detects(set) {
+            if let Some((position, row)) = scored {
+                self.tell_unjudged((slot, part), (at, value), (position, row), effects);
+            }
+            return;
+        }
+        let settings = self.gates.settings(set);
         let channels = match scored {
-            Some(_) => detector.explain(at, value, &self.settings),
+            Some(_) => detector.explain(at, value, settings),
             None => Box::default(),
         };
-        let (judgement, change) = detector.step((at, before), value, origin, &self.settings);
+        let (judgement, change) = detector.step((at, before), value, origin, settings);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
         {
@@ -394,7 +389,7 @@ impl DetectStage {
                 value,
                 judgement,
                 (&domain, series),
-                &self.settings,
+                self.gates.settings(d.set()),
             )
         });
         if let Some(anomaly) = anomaly {

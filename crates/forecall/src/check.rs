@@ -35,6 +35,13 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
                     "no broker: demo and replay only"
                 }
             )?;
+            let (rules, calendars) = (settings.detect.rules.len(), settings.detect.calendars.len());
+            if rules + calendars > 0 {
+                writeln!(
+                    out,
+                    "detect: {rules} rules, {calendars} calendars; the first that matches a series counts"
+                )?;
+            }
         }
         (Err(error), true) => {
             let problems: Vec<_> = error

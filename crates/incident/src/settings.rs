@@ -2,11 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forecall_types::{Anomaly, Channel, RegionCode, ServiceName};
+use forecall_types::{Anomaly, Channel, RegionCode, ServiceName, fits};
 use serde::{Deserialize, Serialize};
 
 use crate::Topology;
-use crate::metric::fits;
 
 /// Objectives in one configuration; each anomaly is tried against them in order.
 pub const OBJECTIVES_MAX: usize = 256;

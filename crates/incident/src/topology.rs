@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use forecall_types::{ElementId, RegionCode, SeriesKey, ServiceName};
+use forecall_types::{ElementId, RegionCode, SeriesKey, ServiceName, fits};
 
-use crate::metric::fits;
 use crate::topology_file::{RegionEntry, RuleEntry, ServiceEntry, ServiceKind, TopologyError, TopologyFile};
 
 /// Services in one topology: a national operator has hundreds; more is a generated mistake.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use forecall_delivery::{BreakerSettings, SmtpSettings};
+use forecall_detect::GateRule;
+use forecall_detect::calendar::CalendarEntry;
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
@@ -17,10 +19,24 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 15] = [
+const SOURCES: [(&str, &str); 20] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
+    (
+        "detect/calendar",
+        include_str!("../../../detect/src/calendar/mod.rs"),
+    ),
+    (
+        "detect/holidays",
+        include_str!("../../../detect/src/calendar/holidays.rs"),
+    ),
+    ("detect/rule", include_str!("../../../detect/src/rule.rs")),
+    ("detect/kind", include_str!("../../../detect/src/kind.rs")),
+    (
+        "detect/zone",
+        include_str!("../../../detect/src/calendar/zone.rs"),
+    ),
     (
         "incident/settings",
         include_str!("../../../incident/src/settings.rs"),
@@ -91,6 +107,8 @@ impl Model {
             ),
             ("RuleEntry", least::<RuleEntry>(json!({}))),
             ("ObjectiveEntry", least::<ObjectiveEntry>(json!({"metric": "m"}))),
+            ("GateRule", least::<GateRule>(json!({}))),
+            ("CalendarEntry", least::<CalendarEntry>(json!({}))),
             ("RegionSettings", least::<RegionSettings>(json!({}))),
             ("ServiceSettings", least::<ServiceSettings>(json!({}))),
             ("QueueSettings", least::<QueueSettings>(json!({}))),

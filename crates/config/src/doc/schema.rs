@@ -205,6 +205,8 @@ pub(super) fn kind(name: &str, seconds: bool) -> Option<&'static str> {
         "SocketAddr" => "address:port",
         "Zone" => "time zone",
         "LocalTime" => "HH:MM",
+        "IsoDate" => "YYYY-MM-DD",
+        "MonthDay" => "MM-DD",
         _ => return None,
     })
 }

@@ -10,7 +10,8 @@ pub(super) struct SerdeHints {
     pub(super) deny_unknown_fields: bool,
     pub(super) rename_snake: bool,
     pub(super) untagged: bool,
-    pub(super) as_text: bool,
+    /// The type it is written as, where that isn't its own fields: `String`, or a list.
+    pub(super) written_as: Option<String>,
     pub(super) in_seconds: bool,
     pub(super) rename: Option<String>,
 }
@@ -86,11 +87,11 @@ pub(super) fn read(file: &str, text: &str, items: &mut Items) -> Result<(), Stri
             .collect();
         let behind = rest.get(name.len()..).unwrap_or_default();
         let shape = match (kind, behind) {
-            _ if seen.serde.as_text => {
+            _ if seen.serde.written_as.is_some() => {
                 if behind.trim_start() == "{" {
                     lines.skip_block();
                 }
-                Shape::Wrapper("String".to_owned())
+                Shape::Wrapper(seen.serde.written_as.clone().unwrap_or_default())
             }
             ("struct", " {") => Shape::Struct(lines.fields("}")?),
             ("enum", " {") => Shape::Enum(lines.variants(seen.serde.rename_snake)?),
@@ -164,10 +165,12 @@ impl Above {
             ("deny_unknown_fields", "") => self.serde.deny_unknown_fields = true,
             ("rename_all", "snake_case") => self.serde.rename_snake = true,
             ("untagged", "") => self.serde.untagged = true,
-            ("try_from", "String") => self.serde.as_text = true,
+            ("try_from", ty) if ty == "String" || ty.starts_with("Vec<") => {
+                self.serde.written_as = Some(ty.to_owned());
+            }
             ("with", "seconds" | "crate::settings::seconds") => self.serde.in_seconds = true,
             ("rename", key) => self.serde.rename = Some(key.to_owned()),
-            ("transparent" | "into" | "try_from" | "skip_serializing", _) => {}
+            ("transparent" | "into" | "try_from" | "skip_serializing" | "expecting", _) => {}
             _ => return Err(format!("unknown hint `{part}`")),
         }
         Ok(())

@@ -80,6 +80,8 @@ fn full(model: &Model, ty: &Type, variant: usize, seconds: bool) -> Value {
             Some("address:port") => json!("127.0.0.1:1"),
             Some("time zone") => json!("Asia/Tehran"),
             Some("HH:MM") => json!("22:00"),
+            Some("YYYY-MM-DD") => json!("2026-03-21"),
+            Some("MM-DD") => json!("01-01"),
             Some("secret") => json!("${env:X}"),
             Some(_) => json!("AA"),
             None => full_item(model, name, variant),

@@ -358,3 +358,106 @@ fn the_canary_is_alone_in_its_domain_and_on_its_topic() {
     assert_eq!(with("detect: {warm_up_samples: 50}\n").warnings.len(), 1);
     assert_eq!(Settings::from_yaml("f.yaml", "").unwrap().canary_topic(), None);
 }
+
+#[test]
+fn calendars_are_read_and_their_errors_placed() {
+    check(
+        "detect:\n  time_zone: Asia/Tehran\n  rest_days: [4, 5]\n  holidays:\n    - 2026-03-21\n    - jalali: 01-01\n    - {gregorian: 12-25}\n    - 19000\n\
+         \u{20} calendars:\n    - match: {region: \"DE-*\"}\n      time_zone: Europe/Berlin\n      holidays: []\n",
+        expect!["no error"],
+    );
+    check(
+        "detect:\n  time_zone: Asia/Teheran\n",
+        expect![[r#"
+        f.yaml:2:14: `Asia/Teheran` is not a time zone; a name such as Asia/Tehran is
+            2 |   time_zone: Asia/Teheran
+              |              ^"#]],
+    );
+    check(
+        "detect:\n  holidays: [2026-02-30]\n",
+        expect![[r#"
+        f.yaml:2:14: a holiday is a date such as `2026-03-21` or `jalali: 01-01` or `gregorian: 12-25`
+            2 |   holidays: [2026-02-30]
+              |              ^"#]],
+    );
+    check(
+        "detect:\n  holidays:\n    - jalali: 07-31\n",
+        expect![[r#"
+        f.yaml:3:5: holiday 1: no year has such a day
+            3 |     - jalali: 07-31
+              |     ^"#]],
+    );
+    check(
+        "detect:\n  time_zone: UTC\n  utc_offset_hours: 3.5\n",
+        expect![[r#"
+            f.yaml:3:21: detect: `utc_offset_hours` contradicts `time_zone`: leave it out
+                3 |   utc_offset_hours: 3.5
+                  |                     ^"#]],
+    );
+    check(
+        "detect:\n  calendars:\n    - match: {region: IR-23}\n      time_zone: UTC\n    - match: {region: IR-10}\n      rest_days: [0]\n",
+        expect![[r#"
+            f.yaml:6:18: detect: entry 2 of `calendars`: `rest_days` must lie between 1 (Monday) and 7 (Sunday)
+                6 |       rest_days: [0]
+                  |                  ^"#]],
+    );
+    check(
+        "detect:\n  calendars:\n    - match: {region: IR-23}\n      timezone: UTC\n",
+        expect![[r#"
+            f.yaml:4:7: unknown field `timezone`, expected one of match, time_zone, rest_days, holidays; did you mean `time_zone`?
+                4 |       timezone: UTC
+                  |       ^"#]],
+    );
+}
+
+#[test]
+fn rules_are_read_and_their_errors_placed() {
+    check(
+        "detect:\n  deviation_min: 0.5\n  channels: [spike, shift]\n  rules:\n    - metric: \"*.p95\"\n      unit: ms\n      match: {service.name: checkout}\n\
+         \u{20}     deviation_min: 50\n      open_seconds_min: 120\n    - {match: {env: staging*}, detect: false}\n\
+         \u{20}   - {metric: queue.depth, kind: saturation, direction: both, channels: [shift, novelty]}\n",
+        expect!["no error"],
+    );
+    check(
+        "detect:\n  rules:\n    - metric: x\n      open_scor: 3\n",
+        expect![[r#"
+            f.yaml:4:7: unknown field `open_scor`, expected one of metric, unit, match, detect, kind, direction, channels, open_score, open_samples, open_of_samples, open_at_once_score, open_seconds_min, slow_credit_max, close_score, close_samples, close_seconds, refractory_seconds, refractory_samples, deviation_min_share, deviation_min_sds, deviation_min, spike_extra_score, habituation_score, new_normal_seconds; did you mean `open_score`?
+                4 |       open_scor: 3
+                  |       ^"#]],
+    );
+    check(
+        "detect:\n  rules:\n    - metric: x\n      kind: delay\n",
+        expect![[r#"
+            f.yaml:4:13: unknown variant `delay`, expected one of latency, errors, saturation, traffic, availability, other
+                4 |       kind: delay
+                  |             ^"#]],
+    );
+    check(
+        "detect:\n  rules:\n    - metric: x\n      channels: [spike, spike]\n",
+        expect![[r#"
+            f.yaml:4:17: `channels` names one twice
+                4 |       channels: [spike, spike]
+                  |                 ^"#]],
+    );
+    check(
+        "detect:\n  rules:\n    - metric: x\n      detect: false\n    - metric: y\n      open_samples: 4\n",
+        expect![[r#"
+            f.yaml:6:21: detect: entry 2 of `rules`: `open_samples` must lie between 1 and `open_of_samples`
+                6 |       open_samples: 4
+                  |                     ^"#]],
+    );
+    check(
+        "detect:\n  rules:\n    - match: {env: \"\"}\n      detect: false\n",
+        expect![[r#"
+            f.yaml:3:14: detect: entry 1 of `rules`: `match` holds an empty pattern, which nothing fits; `*` fits all
+                3 |     - match: {env: ""}
+                  |              ^"#]],
+    );
+    check(
+        "detect:\n  rules:\n    - metric: x\n      open_of_samples: 1\n",
+        expect![[r#"
+            f.yaml:3:5: detect: entry 1 of `rules`: with what holds for all, `open_samples` must lie between 1 and `open_of_samples`
+                3 |     - metric: x
+                  |     ^"#]],
+    );
+}

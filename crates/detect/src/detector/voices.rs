@@ -7,7 +7,7 @@ use super::{Detector, View};
 use crate::channel::{GeneralTail, Lesson, Season, Shape, Spike, Step, Verdict};
 use crate::judgement::{Asked, Judgement, Voices};
 use crate::recent::kept;
-use crate::{DetectSettings, Normal};
+use crate::{ChannelName, DetectSettings, Normal};
 
 /// Of two views of a value the lesser counts 85 parts of 100: a wild value that hardly moves the last steps is one of many.
 const HIGHER_COUNTS: f64 = 0.15;
@@ -156,6 +156,10 @@ impl Detector {
         spike.score = self
             .spike
             .score(&view.baseline, &spike, view.bad, GeneralTail, far);
+        let is_heard = view.heard.has(ChannelName::Spike);
+        if !is_heard {
+            spike.score = 0.0;
+        }
         let mut voices = Voices {
             spike: spike.score,
             ..Voices::default()
@@ -168,7 +172,12 @@ impl Detector {
         voices.shape = steps.score;
         let second = steps.score.max(views.in_a_row());
         let (lesser, higher) = (spike.score.min(second), spike.score.max(second));
-        let score = lesser + HIGHER_COUNTS * (higher - lesser);
+        // Where one view isn't heard, the other speaks alone.
+        let score = if is_heard {
+            lesser + HIGHER_COUNTS * (higher - lesser)
+        } else {
+            steps.score
+        };
         let (channel, verdict) = if steps.score > spike.score {
             (Channel::Shape, steps)
         } else {
@@ -180,7 +189,11 @@ impl Detector {
     /// Level, hour and range together: the mean of the two views of the level, and what is new on top, since independent
     /// surprises multiply their chances (Fisher 1925). Told by the strongest.
     fn slow_verdict(&self, view: &View, measured: &Measured) -> (Channel, Verdict, Voices) {
-        let novelty = self.novelty.score(view.value, view.least, view.bad);
+        let novelty = if view.heard.has(ChannelName::Novelty) {
+            self.novelty.score(view.value, view.least, view.bad)
+        } else {
+            0.0
+        };
         let mut shift = measured.shift;
         shift.score = self
             .shift
@@ -192,12 +205,16 @@ impl Detector {
                 score: views.season.score(&verdict, view.bad, GeneralTail),
                 ..verdict
             });
+        let is_heard = view.heard.has(ChannelName::Shift);
+        if !is_heard {
+            shift.score = 0.0;
+        }
         let second = hour.map_or(shift.score, |verdict| verdict.score);
         let voices = Voices {
             shift: shift.score,
             season: hour.map_or(0.0, |verdict| verdict.score),
             novelty,
-            slow: (f64::midpoint(shift.score, second) + novelty).min(20.0),
+            slow: (f64::midpoint(if is_heard { shift.score } else { second }, second) + novelty).min(20.0),
             ..Voices::default()
         };
         let told = |verdict: Verdict| Verdict {

@@ -6,6 +6,7 @@ mod index;
 mod pack;
 mod prior;
 mod runs;
+mod sets;
 mod texts;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use self::index::{Index, SLOTS_MAX};
 use self::pack::{pack, pack_labels, unpack, unpack_labels};
 use self::texts::Texts;
 use crate::Detector;
+use crate::gates::Gates;
 use crate::rate::{Part, Prior};
 
 /// What a sample touches first, 32 bytes: who it is, when it was last, and where the rest lies.
@@ -387,7 +389,7 @@ impl Registry {
     }
 
     /// The number of a part's detector, a new one added.
-    pub(crate) fn part(&mut self, slot: u32, part: Part, max: u32) -> Result<u32, Full> {
+    pub(crate) fn part(&mut self, slot: u32, part: Part, max: u32, gates: &Gates) -> Result<u32, Full> {
         let (known, last) = self.part_number(slot, part);
         if let Some(number) = known {
             return Ok(number);
@@ -398,7 +400,12 @@ impl Registry {
         }
         let (metric, unit) = self.metric_and_unit(slot);
         let (metric, unit) = part.name_and_unit(metric, unit);
-        let detector = Detector::new(&metric, &unit, part);
+        let mut detector = Detector::new(&metric, &unit, part);
+        if !gates.is_one()
+            && let Some((set, nature)) = self.set_of(slot, part, gates)
+        {
+            detector.put_in_set(set, nature);
+        }
         let number = place_in(&mut self.detectors, &mut self.free_detectors, detector)?;
         match last {
             Some(last) => {

@@ -28,16 +28,18 @@ impl DetectStage {
 
     /// Learns from the value that has waited since `before`, if there is one, whatever it is that comes now.
     pub(super) fn learn_once(&mut self, pending: &Pending, before: Option<EventTime>) {
-        let settings = &self.settings;
         let registry = &mut self.state.registry;
         if let Some(before) = before
             && let Some(first) = registry.take_once(pending.slot)
-            && let Ok(index) = registry.part(pending.slot, Part::Same, settings.series_max)
+            && let Ok(index) = registry.part(pending.slot, Part::Same, self.settings.series_max, &self.gates)
             && let Some(detector) = registry.detector_mut(index)
         {
             let origin = Origin::Record(&self.state.source, pending.offset);
             // One sample is within the warm-up: nothing is opened.
-            detector.step((before, None), first, origin, settings);
+            let set = detector.set();
+            if self.gates.detects(set) {
+                detector.step((before, None), first, origin, self.gates.settings(set));
+            }
         }
     }
 }

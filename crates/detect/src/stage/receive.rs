@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Band, EventTime, Fingerprint, Reading, RejectReason, SampleRow, SamplesRecord, Score, ScoredSample,
-    SourcePartition,
+    Band, EventTime, Fingerprint, Position, Reading, RejectReason, SampleRow, SamplesRecord, Score,
+    ScoredSample, SourcePartition,
 };
 
 use super::{DetectOutput, DetectStage, Last, Out};
@@ -147,8 +147,10 @@ impl DetectStage {
         let known = registry
             .find(id)
             .and_then(|slot| registry.known_part(slot, Part::Same));
-        let band: Option<Band> =
-            known.and_then(|d| d.judge(sample.at, value, &self.settings, Asked::Band).band);
+        let band: Option<Band> = known.and_then(|d| {
+            d.judge(sample.at, value, self.gates.settings(d.set()), Asked::Band)
+                .band
+        });
         effects.emit(DetectOutput::Scored(ScoredSample {
             position: record.origin.clone(),
             row,
@@ -159,6 +161,58 @@ impl DetectStage {
             band,
             channels: Box::default(),
         }));
+    }
+
+    /// A sample of a time that was judged already, or earlier than that (after an early release).
+    pub(super) fn refuse_again(&mut self, pending: &Pending, last: Option<EventTime>, effects: &mut Out) {
+        let reason = if last == Some(pending.at) {
+            RejectReason::Duplicate
+        } else {
+            RejectReason::Late
+        };
+        let metric = self.state.registry.metric(pending.slot);
+        effects.reject(reason, format!("point {} ({metric})", pending.row));
+        if let (true, Owned::Gauge(value)) = (self.settings.emit_scores, &pending.reading) {
+            let known = self.state.registry.known_part(pending.slot, Part::Same);
+            let settings = known.map_or(&*self.settings, |d| self.gates.settings(d.set()));
+            let judged = known.map(|d| d.judge(pending.at, *value, settings, Asked::Band));
+            let channels = known.map(|d| d.explain(pending.at, *value, settings));
+            let Some(series) = self.key(pending.slot, Part::Same) else {
+                return;
+            };
+            effects.emit(DetectOutput::Scored(ScoredSample {
+                position: self.position(pending),
+                row: pending.row,
+                series,
+                at: pending.at,
+                value: *value,
+                score: Score::clamped(judged.map_or(0.0, |j| j.score)),
+                band: judged.and_then(|j| j.band),
+                channels: channels.unwrap_or_default(),
+            }));
+        }
+    }
+
+    /// A sample of a series that is left out still gets its line in a replay.
+    pub(super) fn tell_unjudged(
+        &mut self,
+        (slot, part): (u32, Part),
+        (at, value): (EventTime, f64),
+        (position, row): (Position, u32),
+        effects: &mut Out,
+    ) {
+        if let Some(series) = self.key(slot, part) {
+            effects.emit(DetectOutput::Scored(ScoredSample {
+                position,
+                row,
+                series,
+                at,
+                value,
+                score: Score::ZERO,
+                band: None,
+                channels: Box::default(),
+            }));
+        }
     }
 
     /// Reads what finds a few series, so that waiting for one overlaps with waiting for the others.

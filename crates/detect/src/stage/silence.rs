@@ -226,10 +226,11 @@ impl DetectStage {
                 continue;
             };
             let value = detector.last_value();
-            let Some(change) = detector.close_silent(now, &self.settings) else {
+            let settings = self.gates.settings(detector.set());
+            let Some(change) = detector.close_silent(now, settings) else {
                 continue;
             };
-            let judgement = detector.judge(now, value, &self.settings, Asked::Band);
+            let judgement = detector.judge(now, value, settings, Asked::Band);
             self.tell((slot, index), &change, (now, last), value, &judgement, effects);
         }
     }

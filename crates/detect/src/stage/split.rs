@@ -57,6 +57,11 @@ impl DetectStage {
         for part in parts {
             lost += part.move_to(&mut stages, &place);
         }
+        for stage in &mut stages {
+            // The parts' numbers may be of other settings.
+            stage.state.sets_of = Fingerprint::default();
+            stage.find_sets();
+        }
         // Told of the partition, not of a series: kept where it is summed up.
         if let Some(first) = stages.first_mut() {
             first.state.released_early = parts.iter().map(|part| part.state.released_early).sum();

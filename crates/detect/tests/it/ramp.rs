@@ -105,7 +105,10 @@ fn what_stays_becomes_the_new_normal() {
         .map(|a| (a.state, a.direction, a.at.secs() / CADENCE - i64::from(DAYS)))
         .collect();
     assert_eq!(told.len(), 4, "{told:?}");
-    assert!(told[0].2 <= 602 && (1_558..=1_565).contains(&told[1].2), "{told:?}");
+    assert!(
+        told[0].2 <= 602 && (1_558..=1_565).contains(&told[1].2),
+        "{told:?}"
+    );
     assert_eq!((told[2].0, told[2].1), (AnomalyState::Opened, Direction::Down));
     assert!((1_800..=1_802).contains(&told[2].2), "{told:?}");
 }

@@ -1,14 +1,38 @@
 //! Where in the week a moment lies, for those whose week it is.
 
+mod holidays;
+mod zone;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forecall_types::EventTime;
+use serde::{Deserialize, Serialize};
 
+pub use self::holidays::{HOLIDAYS_MAX, Holiday, Holidays, IsoDate, MonthDay, NotAHoliday, YearlyHoliday};
+pub use self::zone::{NotAZone, Zone};
 use crate::DetectSettings;
 
 const DAY_SECONDS: i64 = 86_400;
 const HOUR_SECONDS: i64 = 3_600;
 const HOURS: usize = 24;
+/// 2100-01-01: tables of clocks and holidays end here, twice as far off as any machine they will run on lasts.
+const UNTIL_SECOND: i64 = 4_102_444_800;
+
+/// The week of the series of one place. What is left out is as `detect` itself says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CalendarEntry {
+    /// Labels of the series → value, in which `*` stands for any run of characters: all must match. A label of the
+    /// point goes before one of the resource.
+    pub r#match: BTreeMap<String, String>,
+    /// IANA time zone.
+    pub time_zone: Option<Zone>,
+    /// Days of rest, 1 for Monday to 7 for Sunday.
+    pub rest_days: Option<Vec<u8>>,
+    /// Further days of rest.
+    pub holidays: Option<Holidays>,
+}
 
 /// A place in the week: the second of the local day, and whether it is a day of rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,23 +42,29 @@ pub struct Place {
 }
 
 impl DetectSettings {
-    /// Where in the customers' week a moment lies.
+    /// Where in the customers' week a moment lies, by the calendar of these settings themselves.
     pub fn place(&self, at: EventTime) -> Place {
+        let local = self.local_second(at);
+        let day = local.div_euclid(DAY_SECONDS);
+        // 1970-01-01 was a Thursday.
+        let weekday = u8::try_from((day + 3).rem_euclid(7) + 1).unwrap_or(1);
+        Place {
+            second: local.rem_euclid(DAY_SECONDS),
+            rest: self.rest_days.contains(&weekday) || self.holidays.contains(day),
+        }
+    }
+
+    fn local_second(&self, at: EventTime) -> i64 {
+        if let Some(zone) = &self.time_zone {
+            return zone.local(at.secs());
+        }
         let offset = Duration::from_secs_f64(self.utc_offset_hours.abs().min(24.0) * 3_600.0);
         let local = if self.utc_offset_hours < 0.0 {
             at.minus(offset)
         } else {
             at.plus(offset)
         };
-        let local = local.secs();
-        let day = local.div_euclid(DAY_SECONDS);
-        // 1970-01-01 was a Thursday.
-        let weekday = u8::try_from((day + 3).rem_euclid(7) + 1).unwrap_or(1);
-        Place {
-            second: local.rem_euclid(DAY_SECONDS),
-            rest: self.rest_days.contains(&weekday)
-                || u32::try_from(day).is_ok_and(|day| self.holidays.contains(&day)),
-        }
+        local.secs()
     }
 }
 
@@ -68,7 +98,7 @@ mod tests {
         let settings = DetectSettings {
             utc_offset_hours: 3.5,
             rest_days: vec![4, 5],
-            holidays: vec![19_000],
+            holidays: Holidays::new(vec![Holiday::Day(19_000)]).unwrap(),
             ..DetectSettings::default()
         };
         // 2021-03-25 was a Thursday; 20:30 UTC on the Wednesday before is midnight in Tehran.
