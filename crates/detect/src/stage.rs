@@ -418,7 +418,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

@@ -6,7 +6,7 @@ use forecall_wire::telemetry::{
 };
 
 /// In an order that never changes: the first byte of every seed chooses by it.
-const FORMATS: [&str; 11] = [
+const FORMATS: [&str; 12] = [
     "auto",
     "otlp_proto",
     "otlp_json",
@@ -18,6 +18,7 @@ const FORMATS: [&str; 11] = [
     "asterisk_queue_log",
     "amazon_connect",
     "samples",
+    "customer_texts",
 ];
 
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {

@@ -179,7 +179,7 @@ fn several_problems_are_all_listed_in_the_order_of_the_file() {
             f.yaml:6:12: sources: topic `a` stands twice: one entry reads one topic
                 6 |   - topic: a
                   |            ^
-            f.yaml:7:12: sources: topic `calls` holds personal data (calls do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits
+            f.yaml:7:12: sources: topic `calls` holds personal data (calls and texts do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits
                 7 |   - topic: calls
                   |            ^
             f.yaml:9:8: state.tick_seconds is 0: it must be at least 1

@@ -9,4 +9,4 @@ mod topics;
 
 pub use letters::{Letters, normalised};
 pub use templates::{Observed, TEMPLATES_MAX, TOKENS_MAX, TOLD_LINES_MIN, Templates};
-pub use topics::{PHRASES_MAX, Topic, TopicTable, TopicTableError};
+pub use topics::{PHRASES_MAX, TEXT_CHARS_MAX, TOPICS_MAX, Topic, TopicTable, TopicTableError};
