@@ -140,6 +140,11 @@ pub struct SourceSettings {
     /// Records hold personal data (default: by format; calls and customers' texts do).
     #[serde(default)]
     pub personal: Option<bool>,
+    /// For OTLP logs: tell lines apart by template, beside their severity. Their words then leave the decoder, all values masked
+    /// (numbers, addresses, what is quoted or assigned), and stand on `forecall.samples.v1`. Names of people that stand bare in a
+    /// line can't be told from words: leave it out where lines have such.
+    #[serde(default)]
+    pub templates: bool,
     /// Another domain than the file's.
     #[serde(default)]
     pub domain: Option<DomainName>,

@@ -179,6 +179,12 @@ pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Sour
     };
     let mut source = Source::new(name, &topic, raw.domain.unwrap_or_else(|| domain.clone()), format);
     source.keyed |= raw.keyed;
+    if raw.templates && !source.format.may_be_logs() {
+        return Err(format!(
+            "sources: topic `{topic}` has `templates: true`, which is for OTLP logs: `format` otlp_proto, otlp_json or auto"
+        ));
+    }
+    source.templates = raw.templates;
     source.personal = raw.personal.unwrap_or(source.personal);
     source.resource_defaults = Labels::from_pairs(&raw.resource_defaults);
     source.time_unit = raw.time_unit;

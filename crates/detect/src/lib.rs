@@ -56,4 +56,4 @@ pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
 pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
-pub use stage::{DetectOutput, DetectStage, Divided};
+pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC};

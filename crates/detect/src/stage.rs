@@ -3,11 +3,10 @@ mod health;
 mod once;
 mod receive;
 mod split;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-pub use split::Divided;
 
 use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;
@@ -16,6 +15,8 @@ use forecall_types::{
     ScoredSample, SeriesKey, SourcePartition, check_invariant,
 };
 use serde::{Deserialize, Serialize};
+pub use split::Divided;
+pub use words::{LINE_LABEL, LINE_METRIC};
 
 use crate::Asked;
 use crate::buffer::{AHEAD, Buffer, Pending};
@@ -74,6 +75,8 @@ struct State {
     open: BTreeMap<u32, u32>,
     silence_checked: EventTime,
     released_early: u64,
+    /// Log lines by the number of their domain.
+    lines: BTreeMap<u16, crate::text::Lines>,
 }
 
 impl State {
@@ -89,6 +92,7 @@ impl State {
             open: self.open.clone(),
             silence_checked: self.silence_checked,
             released_early: self.released_early,
+            lines: self.lines.clone(),
         }
     }
 }
@@ -108,6 +112,7 @@ impl DetectStage {
                 open: BTreeMap::new(),
                 silence_checked: EventTime::MIN,
                 released_early: 0,
+                lines: BTreeMap::new(),
             },
         )
     }
@@ -383,7 +388,8 @@ impl DetectStage {
                 &self.settings,
             )
         });
-        if let Some(anomaly) = anomaly {
+        if let Some(mut anomaly) = anomaly {
+            anomaly.series = self.with_words(&domain, &anomaly.series);
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }
     }

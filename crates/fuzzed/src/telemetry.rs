@@ -34,7 +34,9 @@ static KEY: LazyLock<PseudonymKey> =
 fn source(format: Format) -> Source {
     let name = SourceName::new("fuzz").expect("a name");
     let domain = DomainName::new("fuzz").expect("a name");
-    Source::new(name, "fuzz", domain, format)
+    let mut source = Source::new(name, "fuzz", domain, format);
+    source.templates = source.format.may_be_logs();
+    source
 }
 
 /// Decodes a record; what is understood is written in forecall's own form and comes back the same.

@@ -17,6 +17,7 @@ mod readers;
 mod rekey;
 mod split;
 mod stage;
+mod words;
 
 use std::sync::Arc;
 

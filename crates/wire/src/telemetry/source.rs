@@ -87,6 +87,11 @@ impl Format {
         matches!(self, Self::Auto | Self::Mapping(_) | Self::CustomerTexts(_))
     }
 
+    /// Whether its records may be log lines.
+    pub const fn may_be_logs(&self) -> bool {
+        matches!(self, Self::Auto | Self::OtlpProto | Self::OtlpJson)
+    }
+
     /// Whether its records are calls, not points.
     pub const fn is_calls(&self) -> bool {
         match self {
@@ -183,6 +188,8 @@ pub struct Source {
     pub limits: Limits,
     /// Unit of times written as bare numbers (Telegraf, Influx, flat JSON; a mapping has its own).
     pub time_unit: TimeUnit,
+    /// Log lines are told apart by template: their bodies leave the decoder, all values masked, and go as far as `detect`.
+    pub templates: bool,
     /// For call records: names of queues, regions of numbers.
     pub calls: CallSettings,
 }
@@ -206,6 +213,7 @@ impl Source {
             resource_defaults: Labels::default(),
             limits: Limits::default(),
             time_unit: TimeUnit::Auto,
+            templates: false,
             calls: CallSettings::default(),
         }
     }
