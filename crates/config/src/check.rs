@@ -415,7 +415,7 @@ fn people(file: &File, sources: &[Source], found: &mut Findings<'_>) {
         found.wrong(
             &format!("sources.{}.topic", at.unwrap_or_default()),
             format!(
-                "sources: topic `{}` holds personal data (calls do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits",
+                "sources: topic `{}` holds personal data (calls and texts do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits",
                 source.topic
             ),
         );

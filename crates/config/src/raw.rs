@@ -11,7 +11,7 @@ use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceName};
-use forecall_wire::telemetry::{Mapping, TimeUnit};
+use forecall_wire::telemetry::{Mapping, TextsSettings, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 /// The whole file.
@@ -131,12 +131,20 @@ pub struct SourceSettings {
     /// For `format: mapping`: where in the JSON the parts stand.
     #[serde(default)]
     pub mapping: Option<Mapping>,
+    /// For `format: customer_texts`: where in the JSON the parts stand, and topics of one's own.
+    #[serde(default)]
+    pub texts: Option<TextsSettings>,
     /// Records are keyed by entity, so that one entity is always on one partition. If not sure: false.
     #[serde(default)]
     pub keyed: bool,
-    /// Records hold personal data (default: by format; calls do).
+    /// Records hold personal data (default: by format; calls and customers' texts do).
     #[serde(default)]
     pub personal: Option<bool>,
+    /// For OTLP logs: tell lines apart by template, beside their severity. Their words then leave the decoder, all values masked
+    /// (numbers, addresses, what is quoted or assigned), and stand on `forecall.samples.v1`. Names of people that stand bare in a
+    /// line can't be told from words: leave it out where lines have such.
+    #[serde(default)]
+    pub templates: bool,
     /// Another domain than the file's.
     #[serde(default)]
     pub domain: Option<DomainName>,
@@ -180,6 +188,8 @@ pub enum FormatSettings {
     FlatJson,
     /// Any JSON or CloudEvent by the `mapping` beside it.
     Mapping,
+    /// What customers write (tickets, reviews, mentions, answers to surveys) as JSON: counted by topic, see `texts`.
+    CustomerTexts,
     /// Lines of Asterisk's `queue_log`: calls.
     AsteriskQueueLog,
     /// Amazon Connect contact records: calls.

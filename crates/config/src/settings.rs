@@ -10,7 +10,7 @@ use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, Fingerprint, Labels, SourceName};
 use forecall_wire::event::TopicNames;
-use forecall_wire::telemetry::{CallSettings as CallFields, Format, Source};
+use forecall_wire::telemetry::{CallSettings as CallFields, Format, Source, Texts};
 
 use crate::canary::canary_topic;
 use crate::check::check;
@@ -125,14 +125,20 @@ fn digest(text: &str) -> Fingerprint {
     Fingerprint::of_parts(&lines)
 }
 
-pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Source, String> {
-    let topic = raw.topic.clone();
-    let format = match (raw.format, raw.mapping) {
+/// How a source's records are read.
+fn format_of(raw: &SourceSettings) -> Result<Format, String> {
+    let topic = &raw.topic;
+    if raw.texts.is_some() && raw.format != FormatSettings::CustomerTexts {
+        return Err(format!(
+            "sources: topic `{topic}` has `texts:`; say `format: customer_texts` too"
+        ));
+    }
+    Ok(match (raw.format, &raw.mapping) {
         (FormatSettings::Mapping, Some(mapping)) => {
             mapping
                 .check()
                 .map_err(|e| format!("sources: topic `{topic}`: mapping: {e}"))?;
-            Format::Mapping(mapping)
+            Format::Mapping(mapping.clone())
         }
         (FormatSettings::Mapping, None) => {
             return Err(format!(
@@ -152,15 +158,33 @@ pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Sour
         (FormatSettings::TelegrafJson, None) => Format::TelegrafJson,
         (FormatSettings::InfluxLine, None) => Format::InfluxLine,
         (FormatSettings::FlatJson, None) => Format::FlatJson,
+        (FormatSettings::CustomerTexts, None) => {
+            let texts = raw
+                .texts
+                .as_ref()
+                .map_or_else(|| Ok(Texts::default()), Texts::new);
+            Format::CustomerTexts(texts.map_err(|e| format!("sources: topic `{topic}`: texts: {e}"))?)
+        }
         (FormatSettings::AsteriskQueueLog, None) => Format::AsteriskQueueLog,
         (FormatSettings::AmazonConnect, None) => Format::AmazonConnect,
-    };
+    })
+}
+
+pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Source, String> {
+    let topic = raw.topic.clone();
+    let format = format_of(&raw)?;
     let name = match raw.name {
         Some(name) => name,
         None => SourceName::new(&topic).map_err(|e| format!("sources: {e}"))?,
     };
     let mut source = Source::new(name, &topic, raw.domain.unwrap_or_else(|| domain.clone()), format);
     source.keyed |= raw.keyed;
+    if raw.templates && !source.format.may_be_logs() {
+        return Err(format!(
+            "sources: topic `{topic}` has `templates: true`, which is for OTLP logs: `format` otlp_proto, otlp_json or auto"
+        ));
+    }
+    source.templates = raw.templates;
     source.personal = raw.personal.unwrap_or(source.personal);
     source.resource_defaults = Labels::from_pairs(&raw.resource_defaults);
     source.time_unit = raw.time_unit;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Place;
 use crate::channel::{Baseline, Lesson, Novelty, Shift, Spike, Step, Verdict, scale_floor};
 use crate::judgement::{Asked, Judgement};
-use crate::nature::{Floor, Nature};
+use crate::nature::Nature;
 use crate::policy::{self, Change, Open, Origin, Reading};
 use crate::rate::Part;
 use crate::settings::seconds;
@@ -358,11 +358,7 @@ impl Detector {
             .nature
             .kind()
             .deviation_share(settings.deviation_min_share);
-        let floor = match self.shift.nature.floor() {
-            Floor::None => 0.0,
-            Floor::Share => 0.005,
-            Floor::PerCent => 0.5,
-        };
+        let floor = self.shift.nature.floor().least();
         let floor = settings.deviation_min.unwrap_or(floor);
         let least = (share * verdict.expected.abs()).max(floor);
         verdict.deviation.abs() >= least && verdict.sds().abs() >= sds_min

@@ -35,6 +35,9 @@ const NAMES: [(MetricKind, &[&str]); 5] = [
             "exception",
             "5xx",
             "crc",
+            // What customers complain of, and kinds of log lines that were never seen: only more of them is news.
+            "customer.topics",
+            "log.templates.new",
         ],
     ),
     (

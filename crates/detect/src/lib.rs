@@ -62,4 +62,4 @@ pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
 pub use rule::{ChannelName, Channels, GateRule, NamedTwice, Watched};
 pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
-pub use stage::{DetectOutput, DetectStage, Divided};
+pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::MetricKind;
-use crate::rate::Part;
+use crate::rate::{Part, WORD_BIN, WORD_METRICS};
 
 /// The least deviation worth a word in the metric's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Floor {
     Share,
     /// Half, of per cent.
     PerCent,
+    /// Two and a half in a bin, of words that are counted: the odd one is no wave.
+    Words,
 }
 
 /// Bits 0 to 23 the part (a quantile in millionths, or one of three others), 24 to 27 the kind, 28 and 29 the floor.
@@ -31,23 +33,27 @@ const KINDS: [MetricKind; 6] = [
     MetricKind::Availability,
     MetricKind::Other,
 ];
-const FLOORS: [Floor; 3] = [Floor::None, Floor::Share, Floor::PerCent];
+const FLOORS: [Floor; 4] = [Floor::None, Floor::Share, Floor::PerCent, Floor::Words];
 
 impl Nature {
     /// Of a part of a metric, whose names are those of the part.
     pub(crate) fn of(metric: &str, unit: &str, part: Part) -> Self {
-        Self::of_kind(MetricKind::of(metric, unit), unit, part)
+        Self::of_kind(MetricKind::of(metric, unit), (metric, unit), part)
     }
 
     /// Of a part of a metric that is of a kind.
-    pub(crate) fn of_kind(kind: MetricKind, unit: &str, part: Part) -> Self {
+    pub(crate) fn of_kind(kind: MetricKind, (metric, unit): (&str, &str), part: Part) -> Self {
         let part = match part {
             Part::Same => SAME,
             Part::Rate => RATE,
             Part::ObservationRate => OBSERVATION_RATE,
             Part::Quantile(millionths) => millionths.min(1_000_000),
         };
+        let is_of_words = metric
+            .strip_suffix(".rate")
+            .is_some_and(|m| WORD_METRICS.contains(&m));
         let floor = match kind.deviation_floor(unit) {
+            _ if is_of_words => Floor::Words,
             floor if floor >= 0.5 => Floor::PerCent,
             floor if floor > 0.0 => Floor::Share,
             _ => Floor::None,
@@ -81,6 +87,18 @@ impl Nature {
     }
 }
 
+impl Floor {
+    /// In the metric's unit.
+    pub(crate) fn least(self) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::Share => 0.005,
+            Self::PerCent => 0.5,
+            Self::Words => 2.5 / WORD_BIN.as_secs_f64(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +117,13 @@ mod tests {
                 ("packet.loss", "%", MetricKind::Errors, Floor::PerCent),
                 ("rtt", "ms", MetricKind::Latency, Floor::None),
                 ("temperature", "Cel", MetricKind::Other, Floor::None),
+                (
+                    "customer.topics.rate",
+                    "{text}/s",
+                    MetricKind::Errors,
+                    Floor::Words,
+                ),
+                ("customer.topics", "1", MetricKind::Errors, Floor::Share),
             ] {
                 let nature = Nature::of(metric, unit, part);
                 assert_eq!(

@@ -7,7 +7,7 @@
 //! | monotonic sum | `<metric>.rate` | per second, since the last point or the count's start |
 //! | histogram | `<metric>.p50`, `.p95`, `.p99`, `.rate` | of the observations since the last point |
 //! | summary | `<metric>.p<quantile>`, `.rate` | quantiles as they stand |
-//! | events | `<metric>.rate` | per second, in bins of [`EVENT_BIN`] |
+//! | events | `<metric>.rate` | per second, in bins of [`EVENT_BIN`], of words [`WORD_BIN`] |
 
 use std::time::Duration;
 
@@ -17,7 +17,13 @@ use serde::{Deserialize, Serialize};
 
 /// Events are counted in bins of this length.
 pub const EVENT_BIN: Duration = Duration::from_secs(10);
-/// Empty bins told after the last event: five minutes of silence are zeros, after that the series sleeps.
+/// Counts of words (topics of texts, templates of log lines) are rarer and told by people's trouble, not by seconds: in bins of this
+/// length a handful together can be told from the odd one.
+pub const WORD_BIN: Duration = Duration::from_secs(60);
+/// Metrics that are counted in [`WORD_BIN`].
+pub const WORD_METRICS: [&str; 3] = ["customer.texts", "customer.topics", "log.template.records"];
+/// Empty bins told after the last event: five minutes of silence (half an hour of words) are zeros, after that the series
+/// sleeps.
 pub const EVENT_GAP_BINS_MAX: u32 = 30;
 /// Quantiles taken of a histogram, in millionths.
 const QUANTILES: [(u32, f64); 3] = [(500_000, 0.5), (950_000, 0.95), (990_000, 0.99)];
@@ -215,8 +221,10 @@ fn known(start: EventTime) -> Option<EventTime> {
 /// Events counted so far in one interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Its beginning; its end is one [`EVENT_BIN`] later.
+    /// Its beginning.
     pub from: EventTime,
+    /// Its length.
+    pub span: BinSpan,
     /// Events in it.
     pub count: u64,
     /// Empty bins told since the last event.
@@ -228,7 +236,35 @@ pub struct Bin {
 impl Bin {
     /// When nothing more can fall into it.
     pub fn end(&self) -> EventTime {
-        self.from.plus(EVENT_BIN)
+        self.from.plus(self.span.length())
+    }
+}
+
+/// How long a bin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BinSpan {
+    /// [`EVENT_BIN`].
+    Event,
+    /// [`WORD_BIN`].
+    Word,
+}
+
+impl BinSpan {
+    /// That of a metric's events.
+    pub fn of(metric: &str) -> Self {
+        if WORD_METRICS.contains(&metric) {
+            Self::Word
+        } else {
+            Self::Event
+        }
+    }
+
+    /// How long that is.
+    pub const fn length(self) -> Duration {
+        match self {
+            Self::Event => EVENT_BIN,
+            Self::Word => WORD_BIN,
+        }
     }
 }
 

@@ -4,11 +4,10 @@ mod once;
 mod receive;
 mod silence;
 mod split;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-pub use split::Divided;
 
 use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;
@@ -17,6 +16,8 @@ use forecall_types::{
     ScoredSample, SeriesKey, SourcePartition, check_invariant,
 };
 use serde::{Deserialize, Serialize};
+pub use split::Divided;
+pub use words::{LINE_LABEL, LINE_METRIC};
 
 use crate::buffer::{AHEAD, Buffer, Pending};
 use crate::disorder::Sources;
@@ -79,6 +80,8 @@ struct State {
     released_early: u64,
     /// Under what the detectors' sets were found: see [`Gates::mark`].
     sets_of: Fingerprint,
+    /// Log lines by the number of their domain.
+    lines: BTreeMap<u16, crate::text::Lines>,
 }
 
 impl State {
@@ -96,6 +99,7 @@ impl State {
             silence: self.silence.share(),
             released_early: self.released_early,
             sets_of: self.sets_of,
+            lines: self.lines.clone(),
         }
     }
 }
@@ -117,6 +121,7 @@ impl DetectStage {
                 silence: Silences::default(),
                 released_early: 0,
                 sets_of: Fingerprint::default(),
+                lines: BTreeMap::new(),
             },
         )
     }
@@ -392,7 +397,8 @@ impl DetectStage {
                 self.gates.settings(d.set()),
             )
         });
-        if let Some(anomaly) = anomaly {
+        if let Some(mut anomaly) = anomaly {
+            anomaly.series = self.with_words(&domain, &anomaly.series);
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }
     }

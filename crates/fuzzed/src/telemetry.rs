@@ -6,7 +6,7 @@ use forecall_wire::telemetry::{
 };
 
 /// In an order that never changes: the first byte of every seed chooses by it.
-const FORMATS: [&str; 11] = [
+const FORMATS: [&str; 12] = [
     "auto",
     "otlp_proto",
     "otlp_json",
@@ -18,6 +18,7 @@ const FORMATS: [&str; 11] = [
     "asterisk_queue_log",
     "amazon_connect",
     "samples",
+    "customer_texts",
 ];
 
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
@@ -33,7 +34,9 @@ static KEY: LazyLock<PseudonymKey> =
 fn source(format: Format) -> Source {
     let name = SourceName::new("fuzz").expect("a name");
     let domain = DomainName::new("fuzz").expect("a name");
-    Source::new(name, "fuzz", domain, format)
+    let mut source = Source::new(name, "fuzz", domain, format);
+    source.templates = source.format.may_be_logs();
+    source
 }
 
 /// Decodes a record; what is understood is written in forecall's own form and comes back the same.

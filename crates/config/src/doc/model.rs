@@ -8,7 +8,7 @@ use forecall_detect::calendar::CalendarEntry;
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
-use forecall_wire::telemetry::{CustomerField, Mapping};
+use forecall_wire::telemetry::{CustomerField, Mapping, TextsSettings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 20] = [
+const SOURCES: [(&str, &str); 21] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
@@ -68,6 +68,10 @@ const SOURCES: [(&str, &str); 20] = [
         "wire/mapping",
         include_str!("../../../wire/src/telemetry/mapping.rs"),
     ),
+    (
+        "wire/customer_texts",
+        include_str!("../../../wire/src/telemetry/customer_texts.rs"),
+    ),
     ("types/customer", include_str!("../../../types/src/customer.rs")),
     ("types/notice", include_str!("../../../types/src/notice.rs")),
 ];
@@ -100,6 +104,7 @@ impl Model {
             ("SourceSettings", least::<SourceSettings>(json!({"topic": "t"}))),
             ("Mapping", least::<Mapping>(json!({"metric": "m"}))),
             ("CustomerField", least::<CustomerField>(json!({"pointer": "/p"}))),
+            ("TextsSettings", least::<TextsSettings>(json!({}))),
             ("ServiceEntry", least::<ServiceEntry>(json!({"name": "n"}))),
             (
                 "RegionEntry",

@@ -13,7 +13,7 @@ impl Registry {
         let set = gates.find(&key);
         let kind = gates.kind(set);
         let kind = kind.unwrap_or_else(|| MetricKind::of(&key.metric, &key.unit));
-        Some((set, Nature::of_kind(kind, &key.unit, part)))
+        Some((set, Nature::of_kind(kind, (&key.metric, &key.unit), part)))
     }
 
     /// Finds the set of each detector anew: they were found under other settings.

@@ -5,13 +5,14 @@ use forecall_types::{Lineage, RejectReason};
 use super::{DetectStage, Out};
 use crate::buffer::Pending;
 use crate::policy::Origin;
-use crate::rate::{Bin, EVENT_BIN, EVENT_GAP_BINS_MAX, Part, Prior, number};
+use crate::rate::{Bin, BinSpan, EVENT_GAP_BINS_MAX, Part, Prior, number};
 
 impl DetectStage {
     /// Adds events to the bin of their time.
     pub(super) fn count_events(&mut self, pending: &Pending, count: u64, effects: &mut Out) {
         self.learn_once(pending, self.state.registry.last_at(pending.slot));
         let position = self.position(pending);
+        let span = BinSpan::of(self.state.registry.metric(pending.slot));
         let Some(prior) = self.state.registry.prior_mut(pending.slot) else {
             effects.reject(RejectReason::SeriesLimit, "a counter's memory");
             return;
@@ -37,7 +38,8 @@ impl DetectStage {
             return;
         };
         let bin = Bin {
-            from: pending.at.floor(EVENT_BIN),
+            from: pending.at.floor(span.length()),
+            span,
             count,
             empty: 0,
             lineage: Lineage::of(&position),
@@ -54,7 +56,8 @@ impl DetectStage {
         let Prior::Bin(mut bin) = std::mem::take(prior) else {
             return;
         };
-        let (at, count, lineage) = (bin.from, bin.count, std::mem::take(&mut bin.lineage));
+        let (at, span, count) = (bin.from, bin.span, bin.count);
+        let lineage = std::mem::take(&mut bin.lineage);
         bin.empty += u32::from(count == 0);
         if again && bin.empty < EVENT_GAP_BINS_MAX {
             bin.from = bin.end();
@@ -66,7 +69,7 @@ impl DetectStage {
         }
         let before = self.state.registry.last_at(slot);
         self.state.registry.set_last_at(slot, at);
-        let rate = number(count) / EVENT_BIN.as_secs_f64();
+        let rate = number(count) / span.length().as_secs_f64();
         let origin = Origin::Records(&lineage);
         self.judge(slot, (at, before), (Part::Rate, rate), origin, None, effects);
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Band, EventTime, Fingerprint, Position, Reading, RejectReason, SampleRow, SamplesRecord, Score,
-    ScoredSample, SourcePartition,
+    Band, EventTime, Fingerprint, Position, Reading, RejectReason, SampleBatch, SampleRow, SamplesRecord,
+    Score, ScoredSample, SourcePartition,
 };
 
+use super::words::Words;
 use super::{DetectOutput, DetectStage, Last, Out};
 use crate::Asked;
 use crate::buffer::{AHEAD, Pending};
@@ -81,18 +82,51 @@ impl DetectStage {
             self.hear_late(sample);
             return true;
         }
-        let known = self.intern(record, sample);
+        if let Reading::Events { count } = reading
+            && let Words::As(batch) = self.words(record, sample, count)
+        {
+            for counted in batch.rows() {
+                if let Some(reading) = batch.reading(counted)
+                    && !self.wait(&batch, record.origin.offset, (row, counted), reading, effects)
+                {
+                    self.refuse(RejectReason::SeriesLimit, record, (row, sample), effects);
+                    break;
+                }
+            }
+            return true;
+        }
+        if !self.wait(
+            &record.batch,
+            record.origin.offset,
+            (row, sample),
+            reading,
+            effects,
+        ) {
+            self.refuse(RejectReason::SeriesLimit, record, (row, sample), effects);
+        }
+        true
+    }
+
+    /// Lets a row of a batch wait for the watermark. Says whether its series has a place.
+    fn wait(
+        &mut self,
+        batch: &SampleBatch,
+        offset: i64,
+        (row, sample): (u32, &SampleRow),
+        reading: Reading<'_>,
+        effects: &mut Out,
+    ) -> bool {
+        let known = self.intern(batch, sample);
         self.let_go(effects);
         let Some((id, slot, source)) = known else {
-            self.refuse(RejectReason::SeriesLimit, record, (row, sample), effects);
-            return true;
+            return false;
         };
         self.state.registry.begin_waiting(slot);
         self.state.buffer.push(Pending {
             at: sample.at,
             id,
             source,
-            offset: record.origin.offset,
+            offset,
             row,
             slot,
             reading: Owned::of(reading, &mut self.spare),
@@ -112,7 +146,7 @@ impl DetectStage {
     }
 
     /// Identity, number and source of a row's series; `None` where there is no room for it.
-    fn intern(&mut self, record: &SamplesRecord, sample: &SampleRow) -> Option<(u128, u32, u64)> {
+    fn intern(&mut self, batch: &SampleBatch, sample: &SampleRow) -> Option<(u128, u32, u64)> {
         let last = self.last.as_ref()?;
         let id = series_id(last.domain_mark, sample.series);
         let registry = &mut self.state.registry;
@@ -126,7 +160,7 @@ impl DetectStage {
                     lateness: self.settings.lateness(),
                     grown_samples: self.settings.warm_up_samples,
                 };
-                let key = record.batch.key_view(sample)?;
+                let key = batch.key_view(sample)?;
                 registry.intern(last.domain, id, key, &room).ok()?
             }
         };

@@ -43,9 +43,14 @@ fn digit(c: char, zero: char) -> Form {
 impl Letters {
     /// Of a text.
     pub fn of(text: &str) -> Self {
+        Self::of_chars(text.chars())
+    }
+
+    /// Of a text's characters.
+    pub fn of_chars(text: impl Iterator<Item = char>) -> Self {
         let mut out = Self::default();
         let mut within = false;
-        for c in text.chars() {
+        for c in text {
             match form(c) {
                 Form::Letter(letter) => {
                     if !within {

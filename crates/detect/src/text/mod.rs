@@ -4,9 +4,13 @@
 //! same channels. No text is kept beyond what a template or a topic needs.
 
 mod letters;
+mod lines;
 mod templates;
 mod topics;
 
 pub use letters::{Letters, normalised};
-pub use templates::{Observed, TEMPLATES_MAX, TOKENS_MAX, TOLD_LINES_MIN, Templates};
-pub use topics::{PHRASES_MAX, Topic, TopicTable, TopicTableError};
+pub use lines::{Counted, ENTITY_TEMPLATES_MAX, LINE_ENTITIES_MAX, Lines};
+pub use templates::{
+    LEAF_TEMPLATES_MAX, Observed, TEMPLATES_MAX, TOKENS_MAX, TOLD_LINES_MIN, Templates, VALUE,
+};
+pub use topics::{PHRASES_MAX, TEXT_CHARS_MAX, TOPICS_MAX, Topic, TopicTable, TopicTableError};

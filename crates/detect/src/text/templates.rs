@@ -10,6 +10,11 @@ pub const TEMPLATES_MAX: usize = 1_024;
 pub const TOKENS_MAX: usize = 48;
 /// Lines a template must have matched before its words may be told: one line alone may be about one person.
 pub const TOLD_LINES_MIN: u64 = 5;
+/// Templates of as many words that begin alike: each line is compared with all of them (Drain's own bound on children is 100).
+/// The one unseen for longest gives way.
+pub const LEAF_TEMPLATES_MAX: usize = 64;
+/// How a value is written: by a template, and in a line whose values were masked.
+pub const VALUE: &str = "<*>";
 /// Bytes of a word; a longer one is a value, not a word.
 const TOKEN_BYTES_MAX: usize = 64;
 /// Share of words that must be the same (He et al. 2017, "Drain: an online log parsing approach with fixed depth tree", st).
@@ -76,8 +81,17 @@ impl Templates {
                 is_first: false,
             });
         }
-        if self.templates.len() >= TEMPLATES_MAX {
-            self.displace();
+        let rivals = self.leaves.get(&leaf).map_or(&[][..], Vec::as_slice);
+        if rivals.len() >= LEAF_TEMPLATES_MAX {
+            let rivals = rivals
+                .iter()
+                .filter_map(|n| Some((*n, self.templates.get(n)?.seen)));
+            let oldest = rivals.min_by_key(|(number, seen)| (*seen, *number));
+            self.displace(oldest.map(|(number, _)| number));
+        } else if self.templates.len() >= TEMPLATES_MAX {
+            let all = self.templates.iter();
+            let oldest = all.min_by_key(|(number, t)| (t.seen, **number));
+            self.displace(oldest.map(|(number, _)| *number));
         }
         let number = self.next;
         self.next = self.next.wrapping_add(1);
@@ -112,6 +126,11 @@ impl Templates {
         self.displaced
     }
 
+    /// The template of which `is` holds.
+    pub fn find(&self, is: impl Fn(Fingerprint) -> bool) -> Option<Fingerprint> {
+        self.templates.values().map(|t| t.name).find(|name| is(*name))
+    }
+
     /// The words of a template with `<*>` for values, once enough lines have matched it.
     pub fn text(&self, name: Fingerprint) -> Option<String> {
         let template = self.templates.values().find(|t| t.name == name)?;
@@ -123,7 +142,7 @@ impl Templates {
             .iter()
             .map(|token| match token {
                 Token::Word(word) => word,
-                Token::Value => "<*>",
+                Token::Value => VALUE,
             })
             .collect();
         Some(words.join(" "))
@@ -144,9 +163,8 @@ impl Templates {
         best.map(|(_, number)| number)
     }
 
-    fn displace(&mut self) {
-        let oldest = self.templates.iter().min_by_key(|(number, t)| (t.seen, **number));
-        let Some(number) = oldest.map(|(number, _)| *number) else {
+    fn displace(&mut self, number: Option<u32>) {
+        let Some(number) = number else {
             return;
         };
         self.templates.remove(&number);
@@ -164,7 +182,8 @@ fn tokens(line: &str) -> Vec<Token> {
         .filter(|word| !word.is_empty())
         .take(TOKENS_MAX)
         .map(|word| {
-            let is_value = word.len() > TOKEN_BYTES_MAX || word.chars().any(char::is_numeric);
+            let is_value =
+                word.len() > TOKEN_BYTES_MAX || word.contains(VALUE) || word.chars().any(char::is_numeric);
             if is_value {
                 Token::Value
             } else {
@@ -261,6 +280,22 @@ mod tests {
             all.observe(&format!("{} begins", letters(1))).unwrap().is_first,
             "it was displaced"
         );
+    }
+
+    #[test]
+    fn templates_that_begin_alike_are_few() {
+        let letters = |n: usize| -> String {
+            n.to_string()
+                .bytes()
+                .map(|d| char::from(d - b'0' + b'a'))
+                .collect()
+        };
+        let mut all = Templates::default();
+        for n in 0..200 {
+            let (a, b, c) = (letters(n), letters(n + 1_000), letters(n + 5_000));
+            assert!(all.observe(&format!("7 {a} {b} {c}")).unwrap().is_first);
+        }
+        assert_eq!(all.len(), LEAF_TEMPLATES_MAX);
     }
 
     proptest! {

@@ -21,6 +21,7 @@ mod silence;
 mod silence_oracle;
 mod split;
 mod stage;
+mod words;
 
 use std::sync::Arc;
 

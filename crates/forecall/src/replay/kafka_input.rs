@@ -213,7 +213,7 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
 }
 
 /// Time, series with its labels, and value of a sample.
-fn shown(sample: &ScoredSample) -> (String, String, String) {
+pub(super) fn shown(sample: &ScoredSample) -> (String, String, String) {
     let key = &sample.series;
     let labels: BTreeMap<&str, &str> = key.resource.iter().chain(key.labels.iter()).collect();
     let pairs: Vec<String> = labels.iter().map(|(n, v)| format!("{n}={v:?}")).collect();

@@ -11,6 +11,7 @@ mod jsonl_input;
 mod kafka_input;
 mod labels;
 mod output;
+mod source_input;
 mod time_text;
 mod walk;
 
@@ -54,6 +55,9 @@ pub(crate) struct ReplayArgs {
     /// Topology, policy and detector settings; without it the defaults. `simulated: true` always holds.
     #[arg(long, short)]
     pub(crate) config: Option<PathBuf>,
+    /// Read each line of *.jsonl as a record of this source of the configuration: customers' texts, OTLP JSON, mappings.
+    #[arg(long, requires = "config")]
+    pub(crate) source: Option<String>,
     /// Time zone of timestamps that name none, such as `Asia/Tehran`.
     #[arg(long, default_value = "UTC")]
     pub(crate) zone: String,
@@ -79,6 +83,7 @@ Input:
   CSV, wide    timestamp,value                      the series is the file's path below the input, without its ending
   CSV, long    timestamp,series,value[,label…]      further columns are labels
   JSONL        {\"ts\":…,\"series\":…,\"value\":…,\"labels\":{…}}, one object a line
+  With --source NAME a line of *.jsonl is a record of that source, in its own format; its points must say their time.
   Times: RFC 3339, `2026-03-01 12:00:00[.5]`, or seconds, milli-, micro- or nanoseconds since 1970.
   A series without the labels service.name and region gets its own name and ZZ (ISO's user-assigned code), so that its
   incidents have a scope.
@@ -97,6 +102,7 @@ Output (the same input gives the same bytes):
 Examples:
   forecall replay --input history/ --out result/
   forecall replay --input history/ --out result/ --config forecall.yaml --zone Asia/Tehran
+  forecall replay --input tickets.jsonl --source crm.texts --config forecall.yaml --out result/
   forecall replay --input 'kafka://metrics?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z' --config forecall.yaml --out day/";
 
 /// What one replay came to.
@@ -118,6 +124,8 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let stop = stop::on_signal()?;
     let outcome = if args.input.starts_with("kafka://") {
         kafka_input::replay(args, &stop)?
+    } else if let Some(name) = &args.source {
+        source_input::replay(args, name, &stop)?
     } else {
         replay_files(args, &stop)?
     };

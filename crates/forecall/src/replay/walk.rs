@@ -11,21 +11,25 @@ use super::{csv_input, jsonl_input};
 /// Folders below the input: deeper is a mistake, or a circle of links.
 const DEPTH_MAX: usize = 32;
 
-/// Reads a file, or all `*.csv` and `*.jsonl` below a folder in order of their paths.
-pub(super) fn read(input: &Path, zone: &TimeZone) -> anyhow::Result<Input> {
+/// The folder of an input, and the files in it by their paths below: the one that is named, or all below a folder in order.
+pub(super) fn paths(input: &Path) -> anyhow::Result<(&Path, Vec<String>)> {
     let mut found = Vec::new();
-    let root = if input.is_dir() {
+    if input.is_dir() {
         list(input, "", 0, &mut found)?;
         found.sort();
-        input
-    } else {
-        let name = input.file_name().and_then(|n| n.to_str());
-        found.push(
-            name.with_context(|| format!("{} names no file", input.display()))?
-                .to_owned(),
-        );
-        input.parent().unwrap_or_else(|| Path::new(""))
-    };
+        return Ok((input, found));
+    }
+    let name = input.file_name().and_then(|n| n.to_str());
+    found.push(
+        name.with_context(|| format!("{} names no file", input.display()))?
+            .to_owned(),
+    );
+    Ok((input.parent().unwrap_or_else(|| Path::new("")), found))
+}
+
+/// Reads a file, or all `*.csv` and `*.jsonl` below a folder in order of their paths.
+pub(super) fn read(input: &Path, zone: &TimeZone) -> anyhow::Result<Input> {
+    let (root, found) = paths(input)?;
     let mut read = Input::default();
     for path in found {
         let Some((series, ending)) = path

@@ -8,3 +8,4 @@
 
 mod machine;
 mod replay;
+mod texts;

@@ -13,7 +13,7 @@ use super::json::{self, missing};
 use super::points::Points;
 use super::{PseudonymKey, RawRecord, TimeUnit};
 
-mod envelope;
+pub(super) mod envelope;
 
 /// Label of a point that tells the customer, as a pseudonym.
 const CUSTOMER_LABEL: &str = "customer.id";
@@ -230,7 +230,7 @@ impl Mapping {
     }
 
     /// Whether a label read there would hold a personal field, or part of one.
-    fn is_personal(&self, pointer: &str) -> bool {
+    pub(super) fn is_personal(&self, pointer: &str) -> bool {
         let within = |outer: &str, inner: &str| {
             inner
                 .strip_prefix(outer)
@@ -344,7 +344,7 @@ fn reading(mapping: &Mapping, root: &Value) -> Result<Reading<'static>, Reject> 
         .ok_or_else(|| Reject::new(RejectReason::BadValue, format!("`{pointer}` is not a count")))
 }
 
-fn texts<'m>(
+pub(super) fn texts<'m>(
     mapping: &Mapping,
     declared: &'m BTreeMap<String, TextFrom>,
     root: &Value,

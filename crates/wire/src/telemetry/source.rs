@@ -4,7 +4,7 @@ use forecall_types::{DomainName, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labels, Sour
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CallSettings, Mapping};
+use super::{CallSettings, Mapping, Texts};
 
 /// How the records of a topic are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,8 @@ pub enum Format {
     FlatJson,
     /// Any JSON or CloudEvent by declared pointers.
     Mapping(Mapping),
+    /// What customers write, counted by topic.
+    CustomerTexts(Texts),
     /// Lines of Asterisk's `queue_log`.
     AsteriskQueueLog,
     /// Amazon Connect contact records.
@@ -53,6 +55,7 @@ impl Format {
             Self::InfluxLine => "influx_line",
             Self::FlatJson => "flat_json",
             Self::Mapping(_) => "mapping",
+            Self::CustomerTexts(_) => "customer_texts",
             Self::AsteriskQueueLog => "asterisk_queue_log",
             Self::AmazonConnect => "amazon_connect",
             Self::Samples => "samples",
@@ -70,6 +73,7 @@ impl Format {
             Self::TelegrafJson,
             Self::InfluxLine,
             Self::FlatJson,
+            Self::CustomerTexts(Texts::default()),
             Self::AsteriskQueueLog,
             Self::AmazonConnect,
             Self::Samples,
@@ -80,7 +84,12 @@ impl Format {
 
     /// Whether a record's headers tell what is in it.
     pub const fn looks_at_headers(&self) -> bool {
-        matches!(self, Self::Auto | Self::Mapping(_))
+        matches!(self, Self::Auto | Self::Mapping(_) | Self::CustomerTexts(_))
+    }
+
+    /// Whether its records may be log lines.
+    pub const fn may_be_logs(&self) -> bool {
+        matches!(self, Self::Auto | Self::OtlpProto | Self::OtlpJson)
     }
 
     /// Whether its records are calls, not points.
@@ -96,6 +105,7 @@ impl Format {
             | Self::InfluxLine
             | Self::FlatJson
             | Self::Mapping(_)
+            | Self::CustomerTexts(_)
             | Self::Samples => false,
         }
     }
@@ -178,15 +188,19 @@ pub struct Source {
     pub limits: Limits,
     /// Unit of times written as bare numbers (Telegraf, Influx, flat JSON; a mapping has its own).
     pub time_unit: TimeUnit,
+    /// Log lines are told apart by template: their bodies leave the decoder, all values masked, and go as far as `detect`.
+    pub templates: bool,
     /// For call records: names of queues, regions of numbers.
     pub calls: CallSettings,
 }
 
 impl Source {
-    /// A source with the default limits, not keyed; `personal` for call formats and mappings with a customer.
+    /// A source with the default limits, not keyed; `personal` for call formats, customers' texts and mappings with a
+    /// customer.
     pub fn new(name: SourceName, topic: &str, domain: DomainName, format: Format) -> Self {
         let personal = match &format {
             Format::Mapping(mapping) => mapping.customer.is_some(),
+            Format::CustomerTexts(_) => true,
             other => other.is_calls(),
         };
         Self {
@@ -199,6 +213,7 @@ impl Source {
             resource_defaults: Labels::default(),
             limits: Limits::default(),
             time_unit: TimeUnit::Auto,
+            templates: false,
             calls: CallSettings::default(),
         }
     }

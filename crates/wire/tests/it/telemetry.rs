@@ -13,6 +13,7 @@ mod mapping;
 mod otlp;
 mod properties;
 mod samples;
+mod texts;
 mod walks;
 
 use std::fmt::Write as _;

@@ -6,15 +6,19 @@ use super::{Envelope, Mapping, RawRecord};
 use crate::telemetry::json::{malformed, missing};
 
 /// What a record holds once it is out of its envelope.
-pub(super) struct Event {
+pub(in crate::telemetry) struct Event {
     /// Where pointers begin.
-    pub(super) root: Value,
+    pub(in crate::telemetry) root: Value,
     /// The time the envelope tells.
-    pub(super) time: Option<Value>,
+    pub(in crate::telemetry) time: Option<Value>,
 }
 
 /// Takes a record's JSON out of its envelope. `None`: a delete, or an operation not asked for.
-pub(super) fn open(mapping: &Mapping, record: &RawRecord<'_>, json: Value) -> Result<Option<Event>, Reject> {
+pub(in crate::telemetry) fn open(
+    mapping: &Mapping,
+    record: &RawRecord<'_>,
+    json: Value,
+) -> Result<Option<Event>, Reject> {
     match mapping.envelope {
         Envelope::None => Ok(Some(Event {
             root: json,

@@ -34,6 +34,7 @@ fn all_formats() -> Vec<Format> {
         mapping(Envelope::None),
         mapping(Envelope::CloudEvents),
         mapping(Envelope::Debezium),
+        Format::from_name("customer_texts").unwrap(),
         Format::AsteriskQueueLog,
         Format::AmazonConnect,
         Format::Samples,
