@@ -12,11 +12,11 @@ use crate::{ChannelName, DetectSettings, Normal};
 /// Of two views of a value the lesser counts 85 parts of 100: a wild value that hardly moves the last steps is one of many.
 const HIGHER_COUNTS: f64 = 0.15;
 /// Or so many values before it, all of them wild, confirm it: a fault that creeps makes no large steps.
-const IN_A_ROW: usize = 3;
+const IN_A_ROW: usize = 2;
 /// What they say less: neighbours hang together.
 const IN_A_ROW_LESS: f64 = 0.5;
-/// Steps of so many times the usual are large enough to matter; a level must show half of `deviation_min_sds`.
-const STEPS_MIN: f64 = 1.5;
+/// Steps matter from so much of `deviation_min_sds` times the usual on: 1.5 times, as shipped; a level must show half of it.
+const STEPS_SHARE: f64 = 0.375;
 
 /// What is seen of a series beyond its value and its level: in a box of its own, since either can be switched off.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -124,8 +124,15 @@ impl Detector {
         let sds_min = settings.deviation_min_sds;
         let does = |verdict: &Verdict, sds_min| self.matters(verdict, sds_min, settings);
         // Behind a lone wild value the last steps look large for a while; this one must be so itself.
-        let is_step = measured.step.is_some_and(|step| step.is_large(STEPS_MIN));
-        let shape = || is_step && measured.shape.is_some_and(|steps| does(&steps, STEPS_MIN));
+        let is_step = measured
+            .step
+            .is_some_and(|step| step.is_large(STEPS_SHARE * sds_min));
+        let shape = || {
+            is_step
+                && measured
+                    .shape
+                    .is_some_and(|steps| does(&steps, STEPS_SHARE * sds_min))
+        };
         // A level is steadier than a value; half is plenty.
         let season = || measured.season.is_some_and(|hour| does(&hour, sds_min / 2.0));
         (

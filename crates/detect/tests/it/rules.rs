@@ -145,7 +145,16 @@ fn each_gate_holds_for_the_series_its_rule_chooses() {
             "abc",
         ),
         (but(&rule, |r| r.open_seconds_min = Some(60)), &lone, "ac"),
-        (but(&rule, |r| r.spike_extra_score = Some(20.0)), &lone, "ac"),
+        // The shape confirms a wild value; only where it isn't heard more is asked.
+        (but(&rule, |r| r.spike_extra_score = Some(20.0)), &lone, "abc"),
+        (
+            but(&rule, |r| {
+                r.channels = heard(&[ChannelName::Spike]);
+                r.spike_extra_score = Some(20.0);
+            }),
+            &lone,
+            "ac",
+        ),
     ];
     for (rule, trouble, wanted) in cases {
         let shown = format!("{rule:?}");
@@ -387,7 +396,7 @@ fn rules_that_say_nothing_or_contradict_are_refused() {
         "not above `open_score`",
     );
     check(
-        vec![but(&a, |r| r.open_seconds_min = Some(7_200))],
+        vec![but(&a, |r| r.open_seconds_min = Some(28_800))],
         "rules.0.open_seconds_min",
         "what lasts that long is normal",
     );

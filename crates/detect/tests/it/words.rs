@@ -67,7 +67,7 @@ fn a_new_template_and_a_surge_of_a_known_one_are_told() {
         opened(&outputs),
         [
             "4000 log.templates.new.rate severity=error",
-            "6060 log.template.records.rate log.template.text=payment declined for card <*> severity=ERROR",
+            "6180 log.template.records.rate log.template.text=payment declined for card <*> severity=ERROR",
         ]
     );
     for anomaly in anomalies(&outputs) {

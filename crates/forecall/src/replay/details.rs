@@ -6,8 +6,14 @@ use std::io::BufWriter;
 use anyhow::Context as _;
 use forecall_types::{Band, Channel, ChannelScore, ScoredSample};
 
-/// Channels that judge samples, in the order of their columns. Silence is about samples that don't come.
-const SHOWN: [Channel; 4] = [Channel::Spike, Channel::Shift, Channel::Season, Channel::Novelty];
+/// Channels that judge samples, in the order of their columns; a new one comes last. Silence is about samples that don't come.
+const SHOWN: [Channel; 5] = [
+    Channel::Spike,
+    Channel::Shift,
+    Channel::Season,
+    Channel::Novelty,
+    Channel::Shape,
+];
 /// The score at the edge of a band: where vmanomaly's users expect 1.
 const BAND_SCORE: f64 = 3.0;
 

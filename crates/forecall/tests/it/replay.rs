@@ -79,7 +79,7 @@ fn each_channel_is_told(files: &BTreeMap<String, String>, rows: &[Vec<String>]) 
     let number = |text: &str| text.parse::<f64>().unwrap();
     let by_place: BTreeMap<(&str, &str), &Vec<String>> =
         rows.iter().map(|r| ((r[0].as_str(), r[1].as_str()), r)).collect();
-    let mut warm = 0;
+    let (mut warm, mut plain) = (0, 0);
     for (said, seen) in channels.iter().zip(&view) {
         let row = by_place[&(said[0].as_str(), said[1].as_str())];
         assert_eq!(seen[..3], [row[0].clone(), row[1].clone(), row[2].clone()]);
@@ -94,13 +94,23 @@ fn each_channel_is_told(files: &BTreeMap<String, String>, rows: &[Vec<String>]) 
         let score = |channel: usize| said[2 + 4 * channel].parse::<f64>().ok();
         let [spike, shift, novelty] = [0, 1, 3].map(|channel| score(channel).unwrap());
         let level = score(2).map_or(shift, |season| f64::midpoint(shift, season));
-        let highest = spike.max(level + novelty).min(20.0);
-        assert!((highest - number(&row[3])).abs() < 1e-5, "{said:?} {row:?}");
+        let slow = (level + novelty).min(20.0);
+        // The first judged sample has no shape yet.
+        let shape = score(4).unwrap_or(spike);
+        let fast = spike.min(shape) + 0.15 * (spike - shape).abs();
+        // Wild values in a row may take the place of the shape.
+        let most = spike.max(shape).max(slow);
+        let got = number(&row[3]);
+        assert!(
+            got > fast.max(slow) - 1e-5 && got < most + 1e-5,
+            "{said:?} {row:?}"
+        );
+        plain += usize::from((got - fast.max(slow)).abs() < 1e-5);
         assert!(number(&said[4]) <= number(&said[3]) && number(&said[3]) <= number(&said[5]));
         assert_eq!((&seen[4], &seen[5]), (&row[4], &row[5]));
         assert_eq!(number(&seen[6]) > 1.0, number(&row[3]) > 3.0);
     }
-    assert!(warm > 2_800);
+    assert!(warm > 2_800 && 100 * plain > 98 * warm, "{plain} of {warm}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn a_wave_of_nobody_told_us_opens_an_anomaly_and_nothing_personal_is_written() {
     let opened = opened(folder.path());
     let expected = [
         r#"2026-01-01T04:00:00Z customer.topics.rate {"topic":"no_information"}"#,
-        r#"2026-01-01T04:01:00Z customer.texts.rate {"kind":"ticket"}"#,
+        r#"2026-01-01T04:03:00Z customer.texts.rate {"kind":"ticket"}"#,
     ];
     assert_eq!(opened, expected);
     let mut written = all(&folder.path().join("out"));
