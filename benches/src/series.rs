@@ -24,8 +24,8 @@ const PACE: i64 = 60;
 /// Samples of one record.
 const ROWS: usize = 100;
 
-/// `detect: {season: false}`: only the channels whose memory every series needs.
-const CHEAP: &str = "forecall without the profile of the day";
+/// `detect: {season: false, shape: false}`: only the channels whose memory every series needs.
+const CHEAP: &str = "forecall without season and shape";
 
 pub(crate) const LAYOUTS: [&str; 4] = [
     "forecall",
@@ -34,10 +34,11 @@ pub(crate) const LAYOUTS: [&str; 4] = [
     "z-score in a hash map",
 ];
 
-fn ours(count: u32, per_entity: u32, season: bool) -> Result<(Duration, u64)> {
+fn ours(count: u32, per_entity: u32, all: bool) -> Result<(Duration, u64)> {
     let settings = DetectSettings {
         series_max: 1_000_000,
-        season,
+        season: all,
+        shape: all,
         ..DetectSettings::default()
     };
     let source = SourcePartition {

@@ -47,10 +47,10 @@ const PICTURES: [Picture; 5] = [
     },
     Picture {
         channel: "shape",
-        recording: "nab/realKnownCause/ec2_request_latency_system_failure.csv",
-        from: "2014-03-12",
-        to: "2014-03-16",
-        title: "shape: latency of a service, steps that grow before it fails",
+        recording: "nab/realTweets/Twitter_volume_AAPL.csv",
+        from: "2015-03-01",
+        to: "2015-03-05",
+        title: "shape: mentions of a company, restless at night",
     },
     Picture {
         channel: "shift",

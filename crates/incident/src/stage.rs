@@ -131,7 +131,7 @@ impl CorrelateStage {
             for source in domain.order.tick(now, last, missing_after) {
                 let (topic, partition) = (source.topic, source.partition);
                 let what = format!(
-                    "no heartbeat of {topic}/{partition} in {}, or it is behind and gets no further: it holds up nobody now",
+                    "no heartbeat of {topic}/{partition} in {}, or it gets no further: it holds up nobody now",
                     domain.name
                 );
                 effects.reject(RejectReason::Late, what);

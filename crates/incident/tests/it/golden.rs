@@ -201,7 +201,7 @@ fn a_missing_heartbeat_holds_up_nobody_and_is_no_incident() {
         00:03 tick
         00:02 tick",
         expect![[r#"
-                  refused late: no heartbeat of telemetry/1 in test, or it is behind and gets no further: it holds up nobody now
+                  refused late: no heartbeat of telemetry/1 in test, or it gets no further: it holds up nobody now
             00:02:10 predicted $1/1 p=0.81 moderate degradation onset=00:01:00 customers=4000
                   internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
             00:03:00 confirmed $1/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 customers=4000
