@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use forecall_detect::{Channels, DetectSettings, GateRule, MetricKind, Watched};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_types::{DomainName, SourceName};
 use forecall_wire::telemetry::{Format, Source, TimeUnit};
@@ -87,6 +88,31 @@ pub(crate) fn join(file: &mut File) {
         outage: None,
     };
     file.objectives.insert(0, limit);
+    file.detect.rules.insert(0, gates());
+}
+
+/// What holds for the canary's spikes, whatever the file says of other series: else a gate could blind it.
+fn gates() -> GateRule {
+    let shipped = DetectSettings::default();
+    GateRule {
+        metric: Some(CANARY_METRIC.to_owned()),
+        r#match: BTreeMap::from([("service.name".to_owned(), "forecall-canary-*".to_owned())]),
+        kind: Some(MetricKind::Other),
+        direction: Some(Watched::Both),
+        channels: Some(Channels::ALL),
+        open_score: Some(shipped.open_score),
+        open_samples: Some(shipped.open_samples),
+        open_of_samples: Some(shipped.open_of_samples),
+        open_at_once_score: Some(shipped.open_at_once_score),
+        open_seconds_min: Some(0),
+        slow_credit_max: Some(shipped.slow_credit_max),
+        close_score: Some(shipped.close_score),
+        deviation_min_share: Some(shipped.deviation_min_share),
+        deviation_min_sds: Some(shipped.deviation_min_sds),
+        deviation_min: Some(0.0),
+        habituation_score: Some(shipped.habituation_score),
+        ..GateRule::default()
+    }
 }
 
 /// The canary's domain is nobody else's.

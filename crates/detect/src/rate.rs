@@ -196,6 +196,8 @@ pub enum Prior {
         value: f64,
         /// When the count began; [`EventTime::MIN`] when that isn't known.
         start: EventTime,
+        /// It counts since the last point.
+        delta: bool,
     },
     /// Of a histogram.
     Histogram(Box<HistogramPrior>),
@@ -298,7 +300,8 @@ pub fn derive(
             if let Some(rate) = sum_rate(prior, (at, before), value, temporality, start) {
                 push(Part::Rate, rate);
             }
-            remember_sum(prior, value, start);
+            let delta = matches!(temporality, Temporality::Delta);
+            remember_sum(prior, value, start, delta);
         }
         Owned::Histogram {
             shape,
@@ -340,15 +343,15 @@ pub fn derive(
             if let Some(rate) = sum_rate(prior, (at, before), value, Temporality::Cumulative, start) {
                 push(Part::ObservationRate, rate);
             }
-            remember_sum(prior, value, start);
+            remember_sum(prior, value, start, false);
         }
         Owned::Events { .. } => {}
     }
 }
 
-fn remember_sum(prior: &mut Prior, value: f64, start: Option<EventTime>) {
+fn remember_sum(prior: &mut Prior, value: f64, start: Option<EventTime>, delta: bool) {
     let start = start.unwrap_or(EventTime::MIN);
-    *prior = Prior::Sum { value, start };
+    *prior = Prior::Sum { value, start, delta };
 }
 
 /// Memory kept for later points; more than one record's worth is let go.
@@ -377,7 +380,7 @@ fn sum_rate(
     start: Option<EventTime>,
 ) -> Option<f64> {
     let (before, before_value, before_start) = match prior {
-        Prior::Sum { value, start } => (before, *value, known(*start)),
+        Prior::Sum { value, start, .. } => (before, *value, known(*start)),
         Prior::None | Prior::Histogram(_) | Prior::Bin(_) | Prior::Once(_) => (None, 0.0, None),
     };
     match temporality {

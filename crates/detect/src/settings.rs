@@ -56,7 +56,7 @@ pub struct DetectSettings {
     pub new_normal_seconds: u32,
     /// Deviations below this share of the expected value open nothing, however rare they are.
     pub deviation_min_share: f64,
-    /// Deviations below this many robust standard deviations open nothing; half of it for the level of 16 samples.
+    /// Deviations below this many robust standard deviations open nothing; half of it for a level.
     pub deviation_min_sds: f64,
     /// Deviations below this, in the metric's unit, open nothing; left out: half a percentage point of errors, availability
     /// and saturation measured as shares, nothing else.
@@ -75,10 +75,10 @@ pub struct DetectSettings {
     pub habituation_seconds: u32,
     /// After closing, a series opens no anomaly for so many samples either, a day at most.
     pub refractory_samples: u32,
-    /// Learn what is usual at each hour of a working day and a day of rest: takes about 380 B more a series.
+    /// Learn what is usual at each hour of a working day and a day of rest: takes about 500 B more a
+    /// series together with [`shape`](Self::shape), and as much with either alone.
     pub season: bool,
-    /// Look at the steps from value to value, too: takes about 130 B more a series, shared with the memory of
-    /// [`season`](Self::season) where both are on.
+    /// Look at the steps from value to value, too: it shares the memory of [`season`](Self::season).
     pub shape: bool,
     /// Tell of series and entities that spoke regularly and of which nothing comes any more, while the rest of their topic goes on.
     pub silence: bool,

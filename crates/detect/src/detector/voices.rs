@@ -38,6 +38,8 @@ impl Views {
             self.shape.learn(step, lesson);
             self.wild.rotate_right(1);
             self.wild[0] = kept(wild);
+        } else {
+            self.wild = [0.0; IN_A_ROW];
         }
     }
 
@@ -86,7 +88,7 @@ impl Detector {
             season: self.season_verdict(view),
         };
         let (spike_matters, shape_matters, slow_matters) = self.what_matters(&measured, settings);
-        let fast_matters = spike_matters || shape_matters;
+        let fast_matters = spike_matters && view.heard.has(ChannelName::Spike) || shape_matters;
         if asked == Asked::Gated && !fast_matters && !slow_matters {
             return quiet;
         }
@@ -179,11 +181,13 @@ impl Detector {
         voices.shape = steps.score;
         let second = steps.score.max(views.in_a_row());
         let (lesser, higher) = (spike.score.min(second), spike.score.max(second));
-        // Where one view isn't heard, the other speaks alone.
+        // Where one view isn't heard, the other speaks alone, of what goes the bad way.
         let score = if is_heard {
             lesser + HIGHER_COUNTS * (higher - lesser)
-        } else {
+        } else if view.bad.is_none_or(|bad| bad == steps.direction()) {
             steps.score
+        } else {
+            0.0
         };
         let (channel, verdict) = if steps.score > spike.score {
             (Channel::Shape, steps)

@@ -65,7 +65,7 @@ const VACANT: Member = Member {
     longest: 0,
 };
 
-/// Of one entity, 40 bytes.
+/// Of one entity, 48 bytes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Entity {
     /// Numbers of its domain and labels in the registry.
@@ -78,6 +78,8 @@ struct Entity {
     asked: i32,
     /// When the last silence that was told of it began.
     told_from: EventTime,
+    /// When a silence of it began that was told and is waited for no more: it isn't told again.
+    given_up: EventTime,
     /// It fell silent so soon after another silence that it is no news any more.
     is_used_to_it: bool,
 }
@@ -281,6 +283,7 @@ impl Silences {
             newest: EventTime::MIN,
             asked: NEVER,
             told_from: EventTime::MIN,
+            given_up: EventTime::MIN,
             is_used_to_it: false,
         };
         let number = match self.free.pop() {
@@ -303,7 +306,11 @@ impl Silences {
         if member.entity == NONE {
             return None;
         }
-        let hush = self.open_of(slot).and_then(|whose| self.open.remove(&whose));
+        let whose = self.open_of(slot);
+        let hush = whose.and_then(|whose| self.open.remove(&whose));
+        if let (Some(Whose::Entity(number)), Some(hush)) = (whose, &hush) {
+            self.is_known_since(number, hush.anomaly.from);
+        }
         match self.member_mut(member.before) {
             Some(before) => before.after = member.after,
             None => {
@@ -433,6 +440,9 @@ impl Silences {
             return self.unless_open(Whose::Series(number), last, alone);
         }
         if together >= limit {
+            if self.entity(number).is_some_and(|e| newest <= e.given_up) {
+                return Look::Nothing;
+            }
             return self.unless_open(Whose::Entity(number), newest, together);
         }
         // Until it shows whether the others go on, or have stopped with it.
@@ -471,6 +481,17 @@ impl Silences {
         if let Some(entity) = self.entity_mut(number) {
             entity.told_from = EventTime::MIN;
         }
-        self.open.remove(&whose)
+        let hush = self.open.remove(&whose);
+        if let (Whose::Entity(number), Some(hush)) = (whose, &hush) {
+            self.is_known_since(number, hush.anomaly.from);
+        }
+        hush
+    }
+
+    /// An entity's silence since then is known, though nobody waits for its end.
+    fn is_known_since(&mut self, number: u32, since: EventTime) {
+        if let Some(entity) = self.entity_mut(number) {
+            entity.given_up = entity.given_up.max(since);
+        }
     }
 }

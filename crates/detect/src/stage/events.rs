@@ -12,7 +12,6 @@ impl DetectStage {
     pub(super) fn count_events(&mut self, pending: &Pending, count: u64, effects: &mut Out) {
         self.learn_once(pending, self.state.registry.last_at(pending.slot));
         let position = self.position(pending);
-        let span = BinSpan::of(self.state.registry.metric(pending.slot));
         let Some(prior) = self.state.registry.prior_mut(pending.slot) else {
             effects.reject(RejectReason::SeriesLimit, "a counter's memory");
             return;
@@ -34,6 +33,7 @@ impl DetectStage {
         if before.is_none_or(|last| self.is_long(last, pending.at)) {
             self.speak(pending, before, effects);
         }
+        let span = BinSpan::of(self.state.registry.metric(pending.slot));
         let Some(prior) = self.state.registry.prior_mut(pending.slot) else {
             return;
         };

@@ -112,7 +112,7 @@ impl DetectStage {
         }
         let learnt = silence.learnt(slot);
         let detector = registry
-            .first_detector(slot)
+            .first_judged(slot, &self.gates)
             .filter(|_| !registry.counts_events(slot));
         let Some(habit) = detector.and_then(|d| Habit::of(d, learnt, &settings)) else {
             return;
@@ -123,7 +123,7 @@ impl DetectStage {
             return;
         }
         if let Look::Silent(whose, since, silent) =
-            silence.judge(slot, (last, at), limit, |other| registry.last_at(other))
+            silence.judge(slot, (last, at), limit, |other| registry.heard_at(other))
         {
             self.tell_silence((slot, whose), (since, at, silent), &habit, effects);
         }
@@ -187,7 +187,9 @@ impl DetectStage {
             channel.as_str().as_bytes(),
             &since.nanos().to_le_bytes(),
         ]));
-        let mut window = registry.first_detector(slot)?.gaps_until(registry.last_at(slot)?);
+        let mut window = registry
+            .first_judged(slot, &self.gates)?
+            .gaps_until(registry.last_at(slot)?);
         window.truncate(EVIDENCE_POINTS_MAX);
         window.reverse();
         Some(Anomaly {

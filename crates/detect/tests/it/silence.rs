@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use forecall_detect::{DetectSettings, RekeySettings, RekeyStage};
+use forecall_detect::{DetectSettings, DetectStage, GateRule, RekeySettings, RekeyStage};
 use forecall_stage::{Effects, Pulse, Stage};
 use forecall_types::{
-    Anomaly, AnomalyState, Channel, EventTime, Reading, SamplesRecord, SeriesKey, SourceTopic,
+    Anomaly, AnomalyState, Channel, EventTime, Reading, SamplesRecord, SeriesKey, SourceTopic, Temporality,
 };
 
 use super::{anomalies, domain, key, noise, record, run, source, stage};
@@ -316,4 +316,93 @@ fn a_topic_that_stops_is_not_judged_by_another_that_goes_on() {
     let told = lines(&anomalies(&told));
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("telemetry.silence b2 since 8990"), "{told:?}");
+}
+
+#[test]
+fn a_silence_that_was_given_up_is_not_told_again_by_a_slower_series() {
+    // The disk is measured every half hour: its limit is passed long after the entity's silence is given up.
+    let all = records(0..40 * HOUR, &three(), |n, at| match n {
+        0 => true,
+        2 => at % 1_800 == 0 && at < 20 * HOUR,
+        _ => at < 20 * HOUR,
+    });
+    let settings = DetectSettings {
+        silence_min_samples: 32,
+        ..quick()
+    };
+    let told = anomalies_of(settings, &all);
+    let ids: Vec<String> = told.iter().map(|a| format!("{}/{}", a.id, a.revision)).collect();
+    let mut once = ids.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!((ids.len(), once.len()), (2, 2), "{ids:?}");
+}
+
+#[test]
+fn a_machine_that_stops_with_its_events_is_told_as_one() {
+    let (cpu, log) = (key("cpu", "", "api"), key("log.records", "{record}", "api"));
+    let clock = key("clock", "", "clock");
+    let all: Vec<SamplesRecord> = (0..6 * HOUR)
+        .step_by(10)
+        .map(|at| {
+            let mut rows = vec![(clock.clone(), at, Reading::Gauge(10.0 + noise(at.unsigned_abs())))];
+            if at < 4 * HOUR {
+                rows.push((
+                    cpu.clone(),
+                    at,
+                    Reading::Gauge(10.0 + noise(at.unsigned_abs() + 7)),
+                ));
+                rows.push((log.clone(), at, Reading::Events { count: 3 }));
+            }
+            record(at, at, &rows)
+        })
+        .collect();
+    let told: Vec<(String, i64)> = anomalies_of(quick(), &all)
+        .iter()
+        .filter(|a| a.state == AnomalyState::Opened)
+        .map(|a| (a.series.metric.to_string(), a.from.secs()))
+        .collect();
+    assert_eq!(told, [("telemetry.silence".to_owned(), 4 * HOUR - 10)]);
+}
+
+#[test]
+fn increments_that_do_not_come_are_not_missed() {
+    let (clock, sent) = (key("clock", "", "clock"), key("sent", "By", "api"));
+    let all: Vec<SamplesRecord> = (0..6 * HOUR)
+        .step_by(10)
+        .map(|at| {
+            let mut rows = vec![(clock.clone(), at, Reading::Gauge(10.0 + noise(at.unsigned_abs())))];
+            if at < 4 * HOUR {
+                let sum = Reading::Sum {
+                    value: 50.0,
+                    temporality: Temporality::Delta,
+                    monotonic: true,
+                    start: Some(EventTime::from_secs(at - 10)),
+                };
+                rows.push((sent.clone(), at, sum));
+            }
+            record(at, at, &rows)
+        })
+        .collect();
+    assert_eq!(anomalies_of(quick(), &all), []);
+}
+
+#[test]
+fn what_a_rule_leaves_out_is_not_missed_either() {
+    let all = records(0..4 * HOUR, &three(), |n, at| n == 0 || at < 2 * HOUR);
+    let (before, after) = all.split_at(700);
+    let mut known = stage(quick());
+    run(&mut known, before);
+    let rule = GateRule {
+        r#match: [("service.name".to_owned(), "api".to_owned())].into(),
+        detect: Some(false),
+        ..GateRule::default()
+    };
+    let saved = known.save().unwrap();
+    let told = |rules: Vec<GateRule>| {
+        let settings = DetectSettings { rules, ..quick() };
+        let mut stage = DetectStage::load(Arc::new(settings), &saved).unwrap();
+        lines(&anomalies(&run(&mut stage, after).0)).len()
+    };
+    assert_eq!((told(Vec::new()), told(vec![rule])), (1, 0));
 }

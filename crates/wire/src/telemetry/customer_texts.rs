@@ -23,7 +23,9 @@ const TOPICS: &str = "customer.topics";
 const LABEL_BYTES_MAX: usize = 64;
 /// Bytes of a topic's name.
 const TOPIC_BYTES_MAX: usize = 64;
-/// Texts of one record are counted by second.
+/// Counts that one record makes at most: at some 60 bytes each they fit into a record of the samples topic.
+const ROWS_MAX: usize = 20_000;
+/// Texts of one record are counted by second: by the minute, the last of one would be late beside the first of the next.
 const STEP: Duration = Duration::from_secs(1);
 
 /// Where the parts of a customer's text stand (tickets, reviews, mentions, answers to surveys), and what is listened for.
@@ -208,6 +210,11 @@ pub(super) fn decode(
                 format!("element {index}: {}", reject.detail),
             ));
         }
+    }
+    let rows: usize = counts.values().map(|c| c.texts.len() + c.topics.len()).sum();
+    if rows > ROWS_MAX {
+        let detail = format!("{rows} counts, {ROWS_MAX} are allowed: of so many seconds, places and topics");
+        return Err(Reject::new(RejectReason::TooLarge, detail));
     }
     for ((resource, at), counts) in counts {
         let mut key = SeriesKey {

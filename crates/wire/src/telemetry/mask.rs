@@ -12,6 +12,43 @@ const LINE_BYTES_MAX: usize = 900;
 const WORD_CHARS_MAX: usize = 32;
 /// Letters from which a word of nothing but hexadecimal ones is a number.
 const HEX_CHARS_MIN: usize = 8;
+/// What ends an assigned value, at the end of a word.
+const DIVIDERS: [char; 6] = [',', ';', '|', ')', ']', '}'];
+/// Keys behind whose colon a person may stand.
+const PERSONAL_KEYS: [&str; 32] = [
+    "user",
+    "username",
+    "login",
+    "name",
+    "customer",
+    "client",
+    "owner",
+    "caller",
+    "callee",
+    "contact",
+    "subscriber",
+    "account",
+    "holder",
+    "from",
+    "to",
+    "by",
+    "recipient",
+    "sender",
+    "address",
+    "email",
+    "mail",
+    "phone",
+    "mobile",
+    "msisdn",
+    "person",
+    "patient",
+    "member",
+    "employee",
+    "نام",
+    "مشتری",
+    "کاربر",
+    "آدرس",
+];
 /// Opening quotation marks, and what closes them.
 const QUOTES: [(char, char); 7] = [
     ('"', '"'),
@@ -29,13 +66,20 @@ pub(super) fn looks_personal(value: &str) -> bool {
 }
 
 /// A log line with `<*>` for whatever is a value or may be: what holds a digit of any script, hexadecimal and long words, addresses,
-/// URLs, paths, what is quoted or stands in braces, what follows an equals sign. Its words are left.
+/// URLs, paths, what is quoted or stands in braces; and what is assigned, by an equals sign or behind one of [`PERSONAL_KEYS`] and a
+/// colon, up to what divides it from the next. The other words are left.
 pub(super) fn masked_line(line: &str) -> String {
     let unquoted = without_quoted(&line.chars().take(LINE_CHARS_MAX).collect::<String>());
     let mut out = String::with_capacity(unquoted.len());
-    let mut last_is_value = false;
+    let (mut last_is_value, mut is_assigned) = (false, false);
     for word in unquoted.split_whitespace() {
-        let masked = masked_word(word);
+        let assigns = word.contains('=') || is_personal_key(word);
+        let masked = if is_assigned && !assigns {
+            VALUE.to_owned()
+        } else {
+            masked_word(word)
+        };
+        is_assigned = (assigns || is_assigned) && !word.ends_with(DIVIDERS);
         let is_value = masked == VALUE;
         // However many words a value has (a phone number, a name in quotes), it is one.
         if is_value && last_is_value {
@@ -47,10 +91,20 @@ pub(super) fn masked_line(line: &str) -> String {
         if !out.is_empty() {
             out.push(' ');
         }
+        last_is_value = is_value || masked.ends_with(VALUE);
         out.push_str(&masked);
-        last_is_value = is_value;
     }
     out
+}
+
+/// Whether a word is one of [`PERSONAL_KEYS`] with a colon behind it.
+fn is_personal_key(word: &str) -> bool {
+    let key = word.trim_start_matches(|c: char| !c.is_alphanumeric());
+    key.strip_suffix(':').is_some_and(|key| {
+        let key = key.rsplit(['.', '_', '-', '(', '[']).next().unwrap_or(key);
+        let key = key.to_lowercase();
+        PERSONAL_KEYS.contains(&key.as_str())
+    })
 }
 
 fn without_quoted(line: &str) -> String {
@@ -62,17 +116,34 @@ fn without_quoted(line: &str) -> String {
         let opens = QUOTES
             .iter()
             .find(|(open, _)| *open == c && !(c == '\'' && before.is_alphanumeric()));
-        let Some((_, close)) = opens else {
+        let Some((open, close)) = opens else {
             out.push(c);
             before = c;
             continue;
         };
         // One that is never closed, as where the line was cut, takes the rest.
-        let _ = rest.by_ref().find(|c| c == close);
+        skip_quoted(&mut rest, (*open, *close));
         out.push_str(VALUE);
         before = *close;
     }
     out
+}
+
+/// Goes on behind what closes the quotation: a sign behind a backslash closes nothing, and what opens within must close first.
+fn skip_quoted(rest: &mut std::str::Chars<'_>, (open, close): (char, char)) {
+    let mut depth = 1_u32;
+    while let Some(c) = rest.next() {
+        if c == '\\' {
+            rest.next();
+        } else if c == close {
+            depth -= 1;
+        } else if c == open {
+            depth += 1;
+        }
+        if depth == 0 {
+            return;
+        }
+    }
 }
 
 fn masked_word(word: &str) -> String {
@@ -112,7 +183,18 @@ mod tests {
             ("تماس با ۰۹۱۲۱۲۳۴۵۶۷ قطع شد", "تماس با <*> قطع شد"),
             ("mail to maryam.r@example.com failed", "mail to <*> failed"),
             ("card 6037-9911-2345-6789 declined", "card <*> declined"),
-            ("user=maryam role=admin logged in", "user=<*> role=<*> logged in"),
+            ("user=maryam role=admin, logged in", "user=<*> role=<*> logged in"),
+            ("user=maryam rezaei logged in", "user=<*>"),
+            ("user(name=Maryam Sadat Rezaei) gone", "user(name=<*> gone"),
+            ("name = Maryam Rezaei; refused", "name =<*> refused"),
+            ("user: maryam rezaei, refused", "user: <*> refused"),
+            ("error: connection refused", "error: connection refused"),
+            (
+                r#"callback "{\"note\":\"my husband left me\"}" ok"#,
+                "callback <*> ok",
+            ),
+            (r#"callback {\"note\":\"left me\"} ok"#, "callback <*> ok"),
+            ("User{address=A{city=x}, owner: Maryam Rezaei} gone", "<*> gone"),
             ("user \"Maryam Rezaei\" can't pay", "user <*> can't pay"),
             (
                 "user 'Maryam Rezaei' said «سلام دنیا» twice",
