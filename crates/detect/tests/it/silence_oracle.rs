@@ -117,6 +117,8 @@ struct Oracle<'a> {
     known: Vec<Known>,
     /// Of an entity: since when it is silent that was told last, and whether that was soon after the one before.
     told: BTreeMap<usize, (i64, bool)>,
+    /// Of an entity: since when it was silent, where that was told and is waited for no more.
+    given_up: BTreeMap<usize, i64>,
     /// Of an entity, or of a single series of it: in the name of which series, and since when.
     open: BTreeMap<(usize, bool), (usize, i64)>,
     all: Vec<Silence>,
@@ -144,6 +146,7 @@ impl<'a> Oracle<'a> {
             end,
             known: vec![Known::default(); keys.len()],
             told: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             open: BTreeMap::new(),
             all: Vec::new(),
         }
@@ -183,6 +186,9 @@ impl<'a> Oracle<'a> {
                 // Given up: it is how things are, and will be known.
                 self.open.remove(&(entity, alone));
                 self.told.remove(&entity);
+                if !alone {
+                    self.given_up.insert(entity, open.1);
+                }
                 self.say(now, false, open, alone);
                 return None;
             }
@@ -211,7 +217,8 @@ impl<'a> Oracle<'a> {
         } else {
             (newest, false)
         };
-        if self.open.contains_key(&(entity, alone)) {
+        let is_known = !alone && self.given_up.get(&entity).is_some_and(|since| newest <= *since);
+        if is_known || self.open.contains_key(&(entity, alone)) {
             return None;
         }
         let within = i64::from(self.settings.habituation_seconds);
