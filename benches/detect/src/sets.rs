@@ -399,7 +399,7 @@ fn watch(method: &dyn Method, machine: &Machine, channels: bool) -> Watched {
     Watched {
         // forecall's own way from series to entity; rivals have none.
         score: if strengths.len() == columns.len() {
-            entity_score(&strengths)
+            each_row(&strengths, |row| entity::score(row).score)
         } else {
             top_mean(&columns, TOP)
         },
@@ -411,32 +411,26 @@ fn watch(method: &dyn Method, machine: &Machine, channels: bool) -> Watched {
     }
 }
 
-/// The product's score of an entity, a row.
-fn entity_score(columns: &[Vec<f64>]) -> Vec<f64> {
+/// What is made of each row of the columns.
+fn each_row(columns: &[Vec<f64>], make: impl Fn(&mut Vec<f64>) -> f64) -> Vec<f64> {
     let rows = columns.first().map_or(0, Vec::len);
     let mut row: Vec<f64> = Vec::new();
     (0..rows)
         .map(|i| {
             row.clear();
             row.extend(columns.iter().map(|column| column[i]));
-            entity::score(&row).score
+            make(&mut row)
         })
         .collect()
 }
 
 /// Mean of the highest `k` of the columns, a row.
 fn top_mean(columns: &[Vec<f64>], k: usize) -> Vec<f64> {
-    let rows = columns.first().map_or(0, Vec::len);
-    let mut row: Vec<f64> = Vec::new();
-    (0..rows)
-        .map(|i| {
-            row.clear();
-            row.extend(columns.iter().map(|column| column[i]));
-            row.sort_by(|a, b| b.total_cmp(a));
-            let top = &row[..k.min(row.len())];
-            top.iter().sum::<f64>() / top.len().max(1) as f64
-        })
-        .collect()
+    each_row(columns, |row| {
+        row.sort_by(|a, b| b.total_cmp(a));
+        let top = &row[..k.min(row.len())];
+        top.iter().sum::<f64>() / top.len().max(1) as f64
+    })
 }
 
 /// smd and asd: machines judged as a whole.

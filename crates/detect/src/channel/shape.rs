@@ -1,23 +1,16 @@
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{Calibration, Far, Trust};
+use super::calibration::{Calibration, Far};
+// Its other view: believed as far, and with the same ceiling.
+use super::spike::{CONSTANT_SCORE_MAX, TRUST};
 use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, WIDEST_BAND, fade};
 use crate::judgement::Normal;
 use forecall_types::Band;
 
 /// Memory of the steps in samples.
 const STEPS_MEMORY: u16 = 8;
-/// Own samples after which the own tail counts as much as the general one: as for the spike, whose other view it is.
-const OWN_AFTER: f64 = 2_000.0;
-const TRUST: Trust = Trust {
-    shrink: 1.0,
-    own_after: OWN_AFTER,
-    alike: 1.0,
-};
 /// The mean size of steps of normal noise times this is their root mean square: √(π/2).
 const STEP_TO_RMS: f64 = 1.253_314_137_315_500_3;
-/// Ceiling for a series that never moved before, as for the spike.
-const CONSTANT_SCORE_MAX: f64 = 4.9;
 /// Counts kept in place: steps up to 8 times the usual.
 const COUNTS: usize = 18;
 
@@ -177,11 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_moves_at_once_says_little_and_a_restless_one_much() {
+    fn restless_steps_say_more_with_each_and_those_of_a_constant_have_a_ceiling() {
         let mut shape = Shape::default();
         let calm = |i: u32| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         (0..4_000).for_each(|i| shape.learn(&step(calm(i), 1.0), Lesson::Normal));
-        let mut moved = shape.clone();
+        let before = shape.clone();
         let mut score = |size: f64| {
             let step = step(size, 1.0);
             let score = shape.score(&step, &shape.measure(&step, 0.0), GeneralTail);
@@ -194,8 +187,7 @@ mod tests {
             constant: true,
             ..step(1e9, 1.0)
         };
-        let verdict = moved.measure(&constant, 0.0);
-        assert!(moved.score(&constant, &verdict, GeneralTail) <= CONSTANT_SCORE_MAX);
-        moved.forget_waiting();
+        let verdict = before.measure(&constant, 0.0);
+        assert!(before.score(&constant, &verdict, GeneralTail) <= CONSTANT_SCORE_MAX);
     }
 }

@@ -15,13 +15,13 @@ const CLIPPING: Clipping = Clipping {
 /// Own samples after which the own tail counts as much as the general one: fewer know little of one in a thousand, and in a
 /// young series trouble makes up much of them.
 const OWN_AFTER: f64 = 2_000.0;
-const TRUST: Trust = Trust {
+pub(super) const TRUST: Trust = Trust {
     shrink: 1.0,
     own_after: OWN_AFTER,
     alike: 1.0,
 };
 /// Ceiling for a series that never moved before: its first step is news only if the next sample confirms it.
-const CONSTANT_SCORE_MAX: f64 = 4.9;
+pub(super) const CONSTANT_SCORE_MAX: f64 = 4.9;
 /// Counts kept in place: deviations up to 8 standard deviations.
 const COUNTS: usize = 18;
 

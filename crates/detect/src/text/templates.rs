@@ -257,14 +257,14 @@ mod tests {
         assert_eq!(all.len(), 3);
     }
 
+    /// A number as a word.
+    fn letters(n: usize) -> String {
+        let digits = n.to_string();
+        digits.bytes().map(|d| char::from(d - b'0' + b'a')).collect()
+    }
+
     #[test]
     fn a_further_template_takes_the_place_of_the_one_unseen_for_longest() {
-        let letters = |n: usize| -> String {
-            n.to_string()
-                .bytes()
-                .map(|d| char::from(d - b'0' + b'a'))
-                .collect()
-        };
         let mut all = Templates::default();
         for n in 0..TEMPLATES_MAX {
             all.observe(&format!("{} begins", letters(n)));
@@ -284,12 +284,6 @@ mod tests {
 
     #[test]
     fn templates_that_begin_alike_are_few() {
-        let letters = |n: usize| -> String {
-            n.to_string()
-                .bytes()
-                .map(|d| char::from(d - b'0' + b'a'))
-                .collect()
-        };
         let mut all = Templates::default();
         for n in 0..200 {
             let (a, b, c) = (letters(n), letters(n + 1_000), letters(n + 5_000));

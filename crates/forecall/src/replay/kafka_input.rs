@@ -180,13 +180,7 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
     bar.finish_and_clear();
 
     let mut output = Output::create(&args.out)?;
-    let mut details = output.details(args)?;
-    for sample in &scored {
-        let (timestamp, series, value) = shown(sample);
-        details.write((&timestamp, &series, &value), sample)?;
-    }
-    details.finish()?;
-    output.scores_of_samples(&scored, &shown)?;
+    output.scores_of_samples(args, &scored, &shown)?;
     let events = output.events(&house, &settings.topic_names())?;
     let series: BTreeSet<_> = scored.iter().map(|s| s.series.fingerprint()).collect();
     let dead_letters = house.count(&settings.topic_names().name(TopicId::DeadLetters))?;

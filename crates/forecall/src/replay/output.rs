@@ -114,17 +114,21 @@ impl Output {
         Ok(scored)
     }
 
-    /// A row for every sample scored, in the order of judging. `shown` names time, series and value.
+    /// A row for every sample scored, in their order, and the details that are wanted. `shown` names time, series and value.
     pub(super) fn scores_of_samples(
         &mut self,
+        args: &ReplayArgs,
         samples: &[ScoredSample],
         shown: &dyn Fn(&ScoredSample) -> (String, String, String),
     ) -> anyhow::Result<()> {
+        let mut details = self.details(args)?;
         let mut file = self.scores()?;
         for sample in samples {
             let (timestamp, series, value) = shown(sample);
+            details.write((&timestamp, &series, &value), sample)?;
             write_score(&mut file, (&timestamp, &series, &value), Some(Score::of(sample)))?;
         }
+        details.finish()?;
         file.flush().context("failed to write scores.csv")
     }
 

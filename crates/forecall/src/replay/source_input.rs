@@ -195,13 +195,7 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
     bar.finish_and_clear();
 
     let mut output = Output::create(&args.out)?;
-    let mut details = output.details(args)?;
-    for sample in &scored {
-        let (timestamp, series, value) = shown(sample);
-        details.write((&timestamp, &series, &value), sample)?;
-    }
-    details.finish()?;
-    output.scores_of_samples(&scored, &shown)?;
+    output.scores_of_samples(args, &scored, &shown)?;
     let events = output.events(&house, &settings.topic_names())?;
     let series: BTreeSet<_> = scored.iter().map(|s| s.series.fingerprint()).collect();
     let manifest = Manifest {
