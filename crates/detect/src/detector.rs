@@ -1,3 +1,4 @@
+mod count;
 mod explain;
 mod set;
 mod voices;
@@ -150,7 +151,8 @@ impl Detector {
             (false, false) => Asked::Gated,
         };
         let mut judgement = self.judge_by(&view, settings, asked);
-        let may_hit = judgement.gated >= settings.open_score - settings.slow_credit_max;
+        let most = settings.slow_credit_max + settings.alarms_a_month.most_credit();
+        let may_hit = judgement.gated >= settings.open_score - most;
         if self.is_open() || may_hit {
             let opened = self.open().map_or(judgement.channel, |open| open.channel);
             judgement.told = Some(self.told(opened, judgement.channel, &view));
@@ -168,6 +170,7 @@ impl Detector {
         };
         self.learn(&view, lesson, (warm, judgement.wild));
         self.spike.keep(at, before, view.value);
+        self.see_whether_it_counts(view.value, before.map(|before| at.seconds_from(before)));
         let mut change = None;
         if self.trouble.is_some() || may_hit {
             change = self.live(at, &judgement, origin, settings);
@@ -234,7 +237,7 @@ impl Detector {
             score: judgement.gated,
             channel: judgement.channel,
             direction: judgement.verdict.direction(),
-            credit: policy::credit(interval, settings),
+            credit: policy::credit(interval, settings) + settings.alarms_a_month.credit(judgement.channel),
             habit: 0.0,
             pause: policy::pause(interval, settings),
         };

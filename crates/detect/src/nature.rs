@@ -17,11 +17,13 @@ pub(crate) enum Floor {
     Words,
 }
 
-/// Bits 0 to 23 the part (a quantile in millionths, or one of three others), 24 to 27 the kind, 28 and 29 the floor.
+/// Bits 0 to 23 the part (a quantile in millionths, or one of three others), 24 to 27 the kind, 28 and 29 the floor; 30: it was seen not to be a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Nature(u32);
 
 const PART_MASK: u32 = (1 << 24) - 1;
+/// Bit 30.
+const NO_COUNT: u32 = 1 << 30;
 const SAME: u32 = PART_MASK;
 const RATE: u32 = PART_MASK - 1;
 const OBSERVATION_RATE: u32 = PART_MASK - 2;
@@ -64,6 +66,21 @@ impl Nature {
         Self(part | kind << 24 | floor << 28)
     }
 
+    /// Whether each of its values so far, times the seconds it is of where it is a rate, was a whole number.
+    pub(crate) const fn counts(self) -> bool {
+        self.0 & NO_COUNT == 0
+    }
+
+    /// A value was none.
+    pub(crate) const fn never_counts(&mut self) {
+        self.0 |= NO_COUNT;
+    }
+
+    /// What was seen of it stays when what is declared of it changes.
+    pub(crate) const fn as_seen(self, before: Self) -> Self {
+        Self(self.0 & !NO_COUNT | before.0 & NO_COUNT)
+    }
+
     /// The part.
     pub(crate) const fn part(self) -> Part {
         match self.0 & PART_MASK {
@@ -82,7 +99,7 @@ impl Nature {
 
     /// The least deviation.
     pub(crate) fn floor(self) -> Floor {
-        let place = usize::try_from(self.0 >> 28).unwrap_or(0);
+        let place = usize::try_from(self.0 >> 28 & 3).unwrap_or(0);
         FLOORS.get(place).copied().unwrap_or(Floor::None)
     }
 }
@@ -125,7 +142,10 @@ mod tests {
                 ),
                 ("customer.topics", "1", MetricKind::Errors, Floor::Share),
             ] {
-                let nature = Nature::of(metric, unit, part);
+                let mut nature = Nature::of(metric, unit, part);
+                assert!(nature.counts());
+                nature.never_counts();
+                assert!(!nature.counts() && !Nature::of("rtt", "ms", part).as_seen(nature).counts());
                 assert_eq!(
                     (nature.part(), nature.kind(), nature.floor()),
                     (part, kind, floor)

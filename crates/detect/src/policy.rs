@@ -24,7 +24,7 @@ pub struct Reading {
     pub channel: Channel,
     /// Which way.
     pub direction: Direction,
-    /// How much lower the series opens than a fast one; see [`credit`].
+    /// How much lower the series opens than a fast one, see [`credit`], and the channel than others.
     pub credit: f64,
     /// How much higher the next anomaly must score because of those before.
     pub habit: f64,

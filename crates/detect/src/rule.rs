@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use forecall_types::{Direction, SeriesKey, fits};
+use forecall_types::{Channel, Direction, SeriesKey, fits};
 use serde::{Deserialize, Serialize};
 
 use crate::gates::{check_pattern, check_patterns, labels_fit};
@@ -60,6 +60,78 @@ pub struct GateRule {
     pub habituation_score: Option<f64>,
     /// As in `detect`.
     pub new_normal_seconds: Option<u32>,
+    /// As in `detect`, for the channels it names.
+    pub alarms_a_month: Option<AlarmRates>,
+}
+
+/// How many anomalies a channel may open by chance, a series and month: 0.001 to 1,000; one that is left out 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlarmRates {
+    /// Of those it tells.
+    pub spike: Option<f64>,
+    /// Likewise.
+    pub shape: Option<f64>,
+    /// Likewise.
+    pub shift: Option<f64>,
+    /// Likewise.
+    pub season: Option<f64>,
+    /// Likewise.
+    pub novelty: Option<f64>,
+}
+
+impl AlarmRates {
+    const fn fields(&self) -> [(&'static str, Option<f64>); 5] {
+        [
+            ("alarms_a_month.spike", self.spike),
+            ("alarms_a_month.shape", self.shape),
+            ("alarms_a_month.shift", self.shift),
+            ("alarms_a_month.season", self.season),
+            ("alarms_a_month.novelty", self.novelty),
+        ]
+    }
+
+    /// Where this says nothing, what the other says.
+    fn or(self, other: Self) -> Self {
+        Self {
+            spike: self.spike.or(other.spike),
+            shape: self.shape.or(other.shape),
+            shift: self.shift.or(other.shift),
+            season: self.season.or(other.season),
+            novelty: self.novelty.or(other.novelty),
+        }
+    }
+
+    /// How much lower a channel opens for it: ten times as many by chance lie one score lower.
+    pub(crate) fn credit(&self, channel: Channel) -> f64 {
+        let rate = match channel {
+            Channel::Spike => self.spike,
+            Channel::Shape => self.shape,
+            Channel::Shift => self.shift,
+            Channel::Season => self.season,
+            Channel::Novelty => self.novelty,
+            Channel::Silence => None,
+        };
+        rate.map_or(0.0, libm::log10)
+    }
+
+    /// The most that any channel is let off; 0 where none is.
+    pub(crate) fn most_credit(&self) -> f64 {
+        self.fields()
+            .into_iter()
+            .filter_map(|(_, rate)| rate)
+            .fold(0.0, |most, rate| libm::log10(rate).max(most))
+    }
+
+    /// The first that is out of bounds.
+    pub(crate) fn wrong(&self) -> Option<&'static str> {
+        let is_wrong = |rate: f64| !(0.001..=1_000.0).contains(&rate);
+        let (name, _) = self
+            .fields()
+            .into_iter()
+            .find(|(_, rate)| rate.is_some_and(is_wrong))?;
+        Some(name)
+    }
 }
 
 /// Which way deviations count.
@@ -187,6 +259,10 @@ impl GateRule {
         take!(deviation_min_share deviation_min_sds spike_extra_score habituation_score new_normal_seconds);
         settings.deviation_min = self.deviation_min.or(settings.deviation_min);
         settings.direction = self.direction.or(settings.direction);
+        settings.alarms_a_month = self
+            .alarms_a_month
+            .unwrap_or_default()
+            .or(settings.alarms_a_month);
     }
 
     /// Without what says which series it is about.
@@ -255,6 +331,9 @@ impl GateRule {
     fn says(&self, field: &str) -> bool {
         macro_rules! any {
             ($($name:ident)*) => { $( (field == stringify!($name) && self.$name.is_some()) )||* };
+        }
+        if field.starts_with("alarms_a_month") {
+            return self.alarms_a_month.is_some();
         }
         any!(channels open_score open_samples open_of_samples open_at_once_score open_seconds_min slow_credit_max
             close_score close_samples close_seconds refractory_seconds refractory_samples deviation_min_share

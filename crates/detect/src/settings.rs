@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::MetricKind;
 use crate::calendar::{CalendarEntry, Holidays, Zone};
 use crate::gates::check_lists;
-use crate::rule::{Channels, GateRule, Watched};
+use crate::rule::{AlarmRates, Channels, GateRule, Watched};
 
 /// How `detect` judges. Every value has a default; a change is named by the digest beside the committed position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub struct DetectSettings {
     pub direction: Option<Watched>,
     /// The channels that are heard.
     pub channels: Channels,
+    /// How many anomalies each channel may open by chance, a series and month: ten times as few open a score higher.
+    pub alarms_a_month: AlarmRates,
     /// What a lone wild value must score more than a level that has moved, or an hour that isn't as usual, to be told where
     /// [`shape`](Self::shape) is off and can't confirm it: telemetry has many more of the former.
     pub spike_extra_score: f64,
@@ -169,6 +171,7 @@ impl Default for DetectSettings {
             deviation_min: None,
             direction: None,
             channels: Channels::ALL,
+            alarms_a_month: AlarmRates::default(),
             spike_extra_score: 0.7,
             habituation_score: 0.5,
             habituation_seconds: 259_200,
@@ -287,6 +290,11 @@ impl DetectSettings {
                 "must lie between 0 and `open_score`",
             ),
             ("close_samples", self.close_samples >= 1, "must be at least 1"),
+            (
+                self.alarms_a_month.wrong().unwrap_or("alarms_a_month"),
+                self.alarms_a_month.wrong().is_none(),
+                "must lie between 0.001 and 1000",
+            ),
             ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
             ("update_score", self.update_score > 0.0, "must lie above 0"),
         ]

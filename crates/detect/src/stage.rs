@@ -410,7 +410,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

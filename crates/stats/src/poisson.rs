@@ -222,6 +222,20 @@ impl NegativeBinomial {
         }
     }
 
+    /// Chance of at least `count`; far out it keeps its digits, which 1 less the chance of fewer doesn't.
+    pub fn upper(&self, count: u64) -> f64 {
+        if count == 0 {
+            return 1.0;
+        }
+        if self.mean <= 0.0 {
+            return 0.0;
+        }
+        match self.size {
+            None => gamma_cdf(real(count), self.mean),
+            Some(r) => beta_cdf(real(count), r, self.mean / (r + self.mean), r / (r + self.mean)),
+        }
+    }
+
     /// The smallest count whose chance of not being exceeded is at least `level` (held within 10⁻⁹ of 0 and 1).
     pub fn quantile(&self, level: f64) -> u64 {
         quantile_of(level, self.mean, self.variance(), |k| self.cdf(k))
@@ -325,6 +339,32 @@ fn bounded_surprise(log10_chance: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn at_least_so_many_is_what_is_left_of_fewer(mean in 0.01_f64..60.0, excess in 0.0_f64..3.0, count in 1_u64..80) {
+            let law = NegativeBinomial::from_moments(mean, mean * (1.0 + excess));
+            let (got, want) = (law.upper(count), 1.0 - law.cdf(count - 1));
+            prop_assert!((got - want).abs() < 1e-11, "{got} {want}");
+            // Far out the digits stay: the next term is all that is lost.
+            let step = law.upper(count) - law.upper(count + 1);
+            prop_assert!((step - law.pmf(count)).abs() <= 1e-9 * law.pmf(count) + 1e-13 * got, "{step}");
+        }
+    }
+
+    #[test]
+    fn what_is_far_out_is_rare_and_not_impossible() {
+        let law = NegativeBinomial::from_moments(0.1, 0.1);
+        // One term is nearly all of it: 0.1²⁰ e^−0.1 / 20!.
+        assert!(
+            (libm::log10(law.upper(20)) + 38.429).abs() < 0.01,
+            "{}",
+            libm::log10(law.upper(20))
+        );
+        assert!(
+            (law.upper(0) - 1.0).abs() < 1e-15 && NegativeBinomial::from_moments(0.0, 0.0).upper(1) < 1e-300
+        );
+    }
 
     /// The chances of 0, 1, 2 … by their recursion.
     fn naive_cdf(mean: f64, variance: f64, upto: u64) -> Vec<f64> {

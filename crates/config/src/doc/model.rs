@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use forecall_delivery::{BreakerSettings, SmtpSettings};
-use forecall_detect::GateRule;
 use forecall_detect::calendar::CalendarEntry;
+use forecall_detect::{AlarmRates, GateRule};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
@@ -113,6 +113,7 @@ impl Model {
             ("RuleEntry", least::<RuleEntry>(json!({}))),
             ("ObjectiveEntry", least::<ObjectiveEntry>(json!({"metric": "m"}))),
             ("GateRule", least::<GateRule>(json!({}))),
+            ("AlarmRates", least::<AlarmRates>(json!({}))),
             ("CalendarEntry", least::<CalendarEntry>(json!({}))),
             ("RegionSettings", least::<RegionSettings>(json!({}))),
             ("ServiceSettings", least::<ServiceSettings>(json!({}))),

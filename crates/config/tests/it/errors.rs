@@ -421,7 +421,7 @@ fn rules_are_read_and_their_errors_placed() {
     check(
         "detect:\n  rules:\n    - metric: x\n      open_scor: 3\n",
         expect![[r#"
-            f.yaml:4:7: unknown field `open_scor`, expected one of metric, unit, match, detect, kind, direction, channels, open_score, open_samples, open_of_samples, open_at_once_score, open_seconds_min, slow_credit_max, close_score, close_samples, close_seconds, refractory_seconds, refractory_samples, deviation_min_share, deviation_min_sds, deviation_min, spike_extra_score, habituation_score, new_normal_seconds; did you mean `open_score`?
+            f.yaml:4:7: unknown field `open_scor`, expected one of metric, unit, match, detect, kind, direction, channels, open_score, open_samples, open_of_samples, open_at_once_score, open_seconds_min, slow_credit_max, close_score, close_samples, close_seconds, refractory_seconds, refractory_samples, deviation_min_share, deviation_min_sds, deviation_min, spike_extra_score, habituation_score, new_normal_seconds, alarms_a_month; did you mean `open_score`?
                 4 |       open_scor: 3
                   |       ^"#]],
     );

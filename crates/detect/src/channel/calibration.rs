@@ -3,7 +3,7 @@
 use forecall_stats::surprise;
 use serde::{Deserialize, Serialize};
 
-use super::{GeneralTail, Lesson, arrays};
+use super::{GeneralLaw, Lesson, arrays};
 
 /// A deviation enters the record so many samples later: trouble that creeps up must not be measured by its own beginning.
 const RECORD_DELAY_SAMPLES: u8 = 21;
@@ -70,12 +70,18 @@ impl<const N: usize> Default for Calibration<N> {
 
 impl<const N: usize> Calibration<N> {
     /// Surprise of a deviation of `sds`: by the general tail at first, ever more by the series' own.
-    pub(super) fn surprise(&self, far: &[(u8, u16)], sds: f64, trust: Trust, general: GeneralTail) -> f64 {
+    pub(super) fn surprise(
+        &self,
+        far: &[(u8, u16)],
+        sds: f64,
+        trust: Trust,
+        general: &impl GeneralLaw,
+    ) -> f64 {
         // Most values lie within: nothing to say of them.
         if sds < 1.0 {
             return 0.0;
         }
-        let general = surprise(general.upper(sds / trust.shrink));
+        let general = general.surprise(sds / trust.shrink);
         let total = f64::from(self.total);
         let weight = total / (total + trust.own_after);
         if weight > 0.0 {
@@ -208,7 +214,13 @@ impl<const N: usize> Calibration<N> {
     }
 
     /// The deviation at which the [surprise](Self::surprise) reaches `wanted`, to a quarter octave.
-    pub(super) fn sds_at(&self, far: &[(u8, u16)], wanted: f64, trust: Trust, general: GeneralTail) -> f64 {
+    pub(super) fn sds_at(
+        &self,
+        far: &[(u8, u16)],
+        wanted: f64,
+        trust: Trust,
+        general: &impl GeneralLaw,
+    ) -> f64 {
         let (mut low, mut high) = (0, BUCKETS);
         // The surprise rises with the value, so the edges can be halved.
         while low < high {
@@ -302,6 +314,7 @@ fn bucket_of(sds: f64) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GeneralTail;
     use super::*;
     use forecall_stats::TailHistogram;
     use proptest::prelude::*;
@@ -344,8 +357,8 @@ mod tests {
                 calibration.record(&mut Some(&mut far), sds, Lesson::Normal);
             }
             let trust = Trust { shrink, own_after, alike: 1.0 };
-            let surprise = |sds| calibration.surprise(&far, sds, trust, GeneralTail);
-            let edge = calibration.sds_at(&far, 3.0, trust, GeneralTail);
+            let surprise = |sds| calibration.surprise(&far, sds, trust, &GeneralTail);
+            let edge = calibration.sds_at(&far, 3.0, trust, &GeneralTail);
             prop_assert!(surprise(edge) >= 3.0 && surprise(edge / libm::exp2(0.25)) < 3.0, "{edge} {}", surprise(edge));
         }
     }

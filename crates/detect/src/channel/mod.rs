@@ -2,6 +2,7 @@
 
 mod arrays;
 mod calibration;
+mod counts;
 #[cfg(test)]
 mod naive;
 mod novelty;
@@ -11,12 +12,14 @@ mod shift;
 mod spike;
 
 pub use calibration::{Calibration, Far};
+pub use counts::{CountLaw, CountTail, Counted, is_whole};
 pub use novelty::Novelty;
 pub use season::Season;
 pub use shape::{Shape, Step};
 pub use shift::Shift;
 pub use spike::{Baseline, Spike};
 
+use forecall_stats::surprise;
 use forecall_types::Direction;
 
 /// The score at the edge of a channel's band: one in a thousand.
@@ -64,6 +67,12 @@ pub enum Lesson {
     Incident,
 }
 
+/// How rare a deviation is where a series' own record doesn't tell.
+pub trait GeneralLaw {
+    /// Surprise of a deviation of so many standard deviations in the bad direction, not below 0; 0 to 20.
+    fn surprise(&self, sds: f64) -> f64;
+}
+
 /// The general tail of what is not yet known of a series: Student's t with 4 degrees of freedom. Telemetry is much wilder
 /// than normal noise (4 is the last with a finite kurtosis bordering it).
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,6 +88,12 @@ impl GeneralTail {
         let u = (1.0 - rest).max(0.0).sqrt();
         let one_less = rest / (1.0 + u);
         one_less * one_less * (2.0 + u) / 4.0
+    }
+}
+
+impl GeneralLaw for GeneralTail {
+    fn surprise(&self, sds: f64) -> f64 {
+        surprise(self.upper(sds))
     }
 }
 

@@ -124,7 +124,7 @@ impl Season {
     /// How rare a deviation is, without learning from it.
     pub fn score(&self, verdict: &Verdict, bad: Option<Direction>, general: GeneralTail) -> f64 {
         let sds = badness(verdict.sds(), bad);
-        self.calibration.surprise(&self.far, sds, TRUST, general)
+        self.calibration.surprise(&self.far, sds, TRUST, &general)
     }
 
     /// Learns from a value; `slow` is the slow mean it is measured against.
@@ -188,7 +188,7 @@ impl Season {
     /// How far from the usual the level scores 3, in standard deviations: half the width of its band.
     pub fn band_sds(&self) -> f64 {
         self.calibration
-            .sds_at(&self.far, BAND_SCORE, TRUST, GeneralTail)
+            .sds_at(&self.far, BAND_SCORE, TRUST, &GeneralTail)
             .min(WIDEST_BAND)
     }
 

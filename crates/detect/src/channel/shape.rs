@@ -70,7 +70,7 @@ impl Shape {
     pub fn score(&self, step: &Step, verdict: &Verdict, general: GeneralTail) -> f64 {
         let rare = self
             .calibration
-            .surprise(&self.far, verdict.sds().abs(), TRUST, general);
+            .surprise(&self.far, verdict.sds().abs(), TRUST, &general);
         if step.constant {
             rare.min(CONSTANT_SCORE_MAX)
         } else {
@@ -99,7 +99,7 @@ impl Shape {
     pub fn normal(&self, step: &Step, previous: f64) -> Normal {
         let ratio = self
             .calibration
-            .sds_at(&self.far, BAND_SCORE, TRUST, GeneralTail)
+            .sds_at(&self.far, BAND_SCORE, TRUST, &GeneralTail)
             .min(WIDEST_BAND);
         let wanted = ratio * step.usual();
         let memory = f64::from(self.count.saturating_add(1).min(STEPS_MEMORY));

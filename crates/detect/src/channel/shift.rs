@@ -67,6 +67,11 @@ impl Shift {
         self.slow
     }
 
+    /// The slow mean, and of how many values it is.
+    pub const fn slow_mean(&self) -> (f64, u16) {
+        (self.slow, self.slow_count)
+    }
+
     /// Mean distance of a value from the one before.
     pub const fn noise(&self) -> f64 {
         self.noise as f64
@@ -95,7 +100,7 @@ impl Shift {
         far: &[(u8, u16)],
     ) -> f64 {
         let units = badness(verdict.sds(), bad) / UNIT;
-        self.calibration.surprise(far, units, self.trust(at), general)
+        self.calibration.surprise(far, units, self.trust(at), &general)
     }
 
     /// The own tail is trusted once a whole day is in it.
@@ -151,7 +156,7 @@ impl Shift {
     pub fn band_sds(&self, at: EventTime, far: &[(u8, u16)]) -> f64 {
         let units = self
             .calibration
-            .sds_at(far, BAND_SCORE, self.trust(at), GeneralTail);
+            .sds_at(far, BAND_SCORE, self.trust(at), &GeneralTail);
         UNIT * units.min(WIDEST_BAND)
     }
 

@@ -3,7 +3,7 @@ use forecall_types::{Direction, EventTime};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Far, Trust};
-use super::{BAND_SCORE, GeneralTail, Lesson, Verdict, badness};
+use super::{BAND_SCORE, GeneralLaw, Lesson, Verdict, badness};
 use crate::recent::{Recent, kept};
 
 /// A few hours at one sample a minute: long enough for a steady deviation, short enough to follow the day.
@@ -53,6 +53,11 @@ impl Baseline {
         self.location
     }
 
+    /// One standard deviation, above 0.
+    pub const fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// The series has hardly moved so far.
     pub const fn is_constant(&self) -> bool {
         self.constant
@@ -86,7 +91,7 @@ impl Spike {
         baseline: &Baseline,
         verdict: &Verdict,
         bad: Option<Direction>,
-        general: GeneralTail,
+        general: &impl GeneralLaw,
         far: &[(u8, u16)],
     ) -> f64 {
         let rare = self
@@ -126,10 +131,10 @@ impl Spike {
     }
 
     /// How many standard deviations make a score of 3: half the width of the band.
-    pub fn band_sds(&self, far: &[(u8, u16)]) -> f64 {
+    pub fn band_sds(&self, general: &impl GeneralLaw, far: &[(u8, u16)]) -> f64 {
         // Never so narrow that plain noise leaves it, never so wide that it says nothing.
         self.calibration
-            .sds_at(far, BAND_SCORE, TRUST, GeneralTail)
+            .sds_at(far, BAND_SCORE, TRUST, general)
             .clamp(3.0, 12.0)
     }
 
@@ -147,7 +152,7 @@ impl Spike {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::naive;
+    use crate::channel::{GeneralTail, naive};
     use proptest::prelude::*;
 
     const LEAST: f64 = 0.5;
@@ -166,7 +171,7 @@ mod tests {
                 prop_assert!(naive::is_near(verdict.deviation, value - mean, 4_000.0), "{verdict:?} {mean}");
                 let sds = verdict.sds().abs();
                 if naive::is_told_apart(&deviations) {
-                    let got = spike.score(&baseline, &verdict, None, GeneralTail, &far);
+                    let got = spike.score(&baseline, &verdict, None, &GeneralTail, &far);
                     let want = naive::score(&deviations, sds, TRUST);
                     let want = if variance.sqrt() < LEAST { want.min(CONSTANT_SCORE_MAX) } else { want };
                     prop_assert!((got - want).abs() < 1e-9, "{got} {want}");
@@ -199,7 +204,7 @@ mod tests {
         let baseline = spike.baseline(LEAST);
         let score = |value, bad| {
             let verdict = Spike::measure(&baseline, value);
-            spike.score(&baseline, &verdict, bad, GeneralTail, &far)
+            spike.score(&baseline, &verdict, bad, &GeneralTail, &far)
         };
         assert!((score(1e6, None) - CONSTANT_SCORE_MAX).abs() < 1e-12);
         assert!(score(1e6, Some(Direction::Down)) < 1e-12);

@@ -71,6 +71,8 @@ impl Detector {
     /// What is normal of a single value: the spike channel's.
     pub(super) fn normal_value(&self, view: &View) -> Normal {
         let verdict = Spike::measure(&view.baseline, view.value);
-        Normal::about(&verdict, self.spike.band_sds(self.far().0))
+        let law = self.count_law(view);
+        let general = view.general(law.as_ref());
+        Normal::about(&verdict, self.spike.band_sds(&general, self.far().0))
     }
 }

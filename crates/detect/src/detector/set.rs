@@ -32,7 +32,7 @@ impl Detector {
     /// Judged by a set of settings from now on, and as of this nature.
     pub(crate) const fn put_in_set(&mut self, set: u16, nature: Nature) {
         self.spike.next = self.spike.next & NO_NEXT | (set as u32) << NEXT_BITS;
-        self.shift.nature = nature;
+        self.shift.nature = nature.as_seen(self.shift.nature);
     }
 }
 

@@ -4,7 +4,7 @@ use forecall_types::Channel;
 use serde::{Deserialize, Serialize};
 
 use super::{Detector, View};
-use crate::channel::{GeneralTail, Lesson, Season, Shape, Spike, Step, Verdict};
+use crate::channel::{CountLaw, CountTail, GeneralTail, Lesson, Season, Shape, Spike, Step, Verdict};
 use crate::judgement::{Asked, Judgement, Voices};
 use crate::recent::kept;
 use crate::{ChannelName, DetectSettings, Normal};
@@ -64,6 +64,18 @@ struct Measured {
     season: Option<Verdict>,
 }
 
+impl View {
+    /// What is rare before the series' own record tells.
+    pub(super) fn general<'l>(&'l self, law: Option<&'l CountLaw>) -> CountTail<'l> {
+        CountTail {
+            law,
+            baseline: &self.baseline,
+            bad: self.bad,
+            direction: Spike::measure(&self.baseline, self.value).direction(),
+        }
+    }
+}
+
 impl Detector {
     pub(super) fn judge_by(&self, view: &View, settings: &DetectSettings, asked: Asked) -> Judgement {
         let spike = Spike::measure(&view.baseline, view.value);
@@ -92,8 +104,9 @@ impl Detector {
         if asked == Asked::Gated && !fast_matters && !slow_matters {
             return quiet;
         }
-        let fast = self.fast_verdict(view, &measured);
-        let slow = self.slow_verdict(view, &measured);
+        let counts = self.count_law(view);
+        let fast = self.fast_verdict(view, &measured, counts.as_ref());
+        let slow = self.slow_verdict(view, &measured, counts.as_ref().map(|law| (law, fast.2.spike)));
         let extra = if measured.shape.is_some() {
             0.0
         } else {
@@ -159,12 +172,17 @@ impl Detector {
 
     /// Value and steps together: two views of one thing, so their chances aren't multiplied. A value that stays far off among
     /// others makes no steps; then the values before it are the second view. Told by the stronger.
-    fn fast_verdict(&self, view: &View, measured: &Measured) -> (Channel, Verdict, Voices) {
+    fn fast_verdict(
+        &self,
+        view: &View,
+        measured: &Measured,
+        law: Option<&CountLaw>,
+    ) -> (Channel, Verdict, Voices) {
         let far = self.far().0;
         let mut spike = measured.spike;
         spike.score = self
             .spike
-            .score(&view.baseline, &spike, view.bad, GeneralTail, far);
+            .score(&view.baseline, &spike, view.bad, &view.general(law), far);
         let is_heard = view.heard.has(ChannelName::Spike);
         if !is_heard {
             spike.score = 0.0;
@@ -199,7 +217,12 @@ impl Detector {
 
     /// Level, hour and range together: the mean of the two views of the level, and what is new on top, since independent
     /// surprises multiply their chances (Fisher 1925). Told by the strongest.
-    fn slow_verdict(&self, view: &View, measured: &Measured) -> (Channel, Verdict, Voices) {
+    fn slow_verdict(
+        &self,
+        view: &View,
+        measured: &Measured,
+        law: Option<(&CountLaw, f64)>,
+    ) -> (Channel, Verdict, Voices) {
         let novelty = if view.heard.has(ChannelName::Novelty) {
             self.novelty.score(view.value, view.least, view.bad)
         } else {
@@ -221,11 +244,18 @@ impl Detector {
             shift.score = 0.0;
         }
         let second = hour.map_or(shift.score, |verdict| verdict.score);
+        let together = f64::midpoint(if is_heard { shift.score } else { second }, second) + novelty;
+        let level = measured.shift.expected + measured.shift.deviation;
+        // What is open closes by the records: the law soon takes a new level for the usual one.
+        let law = law.filter(|_| !self.is_open());
+        let together = law.map_or(together, |(law, of_value)| {
+            law.slow(together, of_value, level, view.bad)
+        });
         let voices = Voices {
             shift: shift.score,
             season: hour.map_or(0.0, |verdict| verdict.score),
             novelty,
-            slow: (f64::midpoint(if is_heard { shift.score } else { second }, second) + novelty).min(20.0),
+            slow: together.min(20.0),
             ..Voices::default()
         };
         let told = |verdict: Verdict| Verdict {

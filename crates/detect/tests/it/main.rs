@@ -8,6 +8,7 @@
 )]
 
 mod bomb;
+mod calibration;
 mod channels;
 mod image;
 mod memory;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use forecall_detect::calendar::{CalendarEntry, Zone};
 use forecall_detect::{
-    ChannelName, Channels, DetectOutput, DetectSettings, DetectStage, GateRule, MetricKind, Watched,
+    AlarmRates, ChannelName, Channels, DetectOutput, DetectSettings, DetectStage, GateRule, MetricKind,
+    Watched,
 };
 use forecall_stage::Stage;
 use forecall_types::{Channel, Direction, Labels, Reading, SamplesRecord, SeriesKey, Temporality};
@@ -109,6 +110,7 @@ fn each_gate_holds_for_the_series_its_rule_chooses() {
     let step = |_| 40.0;
     let fall = |_| -40.0;
     let lone = |second| if second == 100 { 60.0 } else { 0.0 };
+    let small = |second| if second == 100 { 20.0 } else { 0.0 };
     let rule = of_host("b");
     let heard = |names: &[ChannelName]| Some(Channels::try_from(names.to_vec()).unwrap());
     type Trouble<'a> = &'a dyn Fn(i64) -> f64;
@@ -145,6 +147,39 @@ fn each_gate_holds_for_the_series_its_rule_chooses() {
             "abc",
         ),
         (but(&rule, |r| r.open_seconds_min = Some(60)), &lone, "ac"),
+        (
+            but(&rule, |r| {
+                r.alarms_a_month = Some(AlarmRates {
+                    spike: Some(0.001),
+                    shape: Some(0.001),
+                    ..AlarmRates::default()
+                });
+            }),
+            &lone,
+            "ac",
+        ),
+        // Another channel's rate changes nothing.
+        (
+            but(&rule, |r| {
+                r.alarms_a_month = Some(AlarmRates {
+                    shift: Some(0.001),
+                    ..AlarmRates::default()
+                });
+            }),
+            &lone,
+            "abc",
+        ),
+        (
+            but(&rule, |r| {
+                r.alarms_a_month = Some(AlarmRates {
+                    spike: Some(1_000.0),
+                    shape: Some(1_000.0),
+                    ..AlarmRates::default()
+                });
+            }),
+            &small,
+            "b",
+        ),
         // The shape confirms a wild value; only where it isn't heard more is asked.
         (but(&rule, |r| r.spike_extra_score = Some(20.0)), &lone, "abc"),
         (
