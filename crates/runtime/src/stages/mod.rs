@@ -113,10 +113,17 @@ impl Wiring {
         source.map_or(&self.domain, |source| &source.domain).clone()
     }
 
+    /// Whether a topic's records say what was announced, and measure nothing.
+    pub(crate) fn is_context(&self, topic: &str) -> bool {
+        let source = self.sources.get(topic);
+        source.is_some_and(|source| source.format.is_context())
+    }
+
     /// The domains of what `detect` reads on a topic.
     pub(crate) fn domains_on(&self, topic: &str) -> impl Iterator<Item = &DomainName> {
         let is_rekeyed = self.is_on(topic, TopicId::Samples);
-        let sources = self.sources.values().filter(|source| !source.format.is_calls());
+        let measures = |source: &&Source| !source.format.is_calls() && !source.format.is_context();
+        let sources = self.sources.values().filter(measures);
         sources
             .filter(move |source| {
                 if is_rekeyed {
