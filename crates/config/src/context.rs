@@ -8,7 +8,12 @@ use crate::check::Findings;
 pub(crate) fn heard(sources: &[Source], found: &mut Findings<'_>) {
     let measures = |s: &&Source| !s.format.is_calls() && !s.format.is_context();
     for (number, context) in sources.iter().enumerate().filter(|(_, s)| s.format.is_context()) {
-        let of_domain = || sources.iter().filter(measures).filter(|s| s.domain == context.domain);
+        let of_domain = || {
+            sources
+                .iter()
+                .filter(measures)
+                .filter(|s| s.domain == context.domain)
+        };
         let deaf: Vec<&str> = of_domain().filter(|s| s.keyed).map(|s| &*s.topic).collect();
         let who = if of_domain().all(|s| s.keyed) {
             format!("no source of domain {} hears it", context.domain)
@@ -19,7 +24,10 @@ pub(crate) fn heard(sources: &[Source], found: &mut Findings<'_>) {
         };
         found.warn(
             &format!("sources.{number}.topic"),
-            format!("sources: topic `{}` announces, but {who}; `keyed: false` lets them hear it", context.topic),
+            format!(
+                "sources: topic `{}` announces, but {who}; `keyed: false` lets them hear it",
+                context.topic
+            ),
         );
     }
 }

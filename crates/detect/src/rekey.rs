@@ -142,7 +142,11 @@ impl Stage for RekeyStage {
                     origin: record.origin.clone(),
                     appended_at: record.appended_at,
                     batch,
-                    marks: if self.is_context { Vec::new() } else { vec![self.mark(None)] },
+                    marks: if self.is_context {
+                        Vec::new()
+                    } else {
+                        vec![self.mark(None)]
+                    },
                     contexts: record.contexts.clone(),
                 },
             });

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnomalyId, Band, ContextNote, DomainName, EventTime, Lineage, Position, Score, SeriesKey, SourcePartition, Watermark,
+    AnomalyId, Band, ContextNote, DomainName, EventTime, Lineage, Position, Score, SeriesKey,
+    SourcePartition, Watermark,
 };
 
 /// Points of the window kept as evidence, down-sampled: enough for a spark line, small enough for an event.

@@ -230,7 +230,8 @@ fn check_match(matches: &BTreeMap<String, String>) -> Result<(), ContextError> {
             ));
         }
         if name.len() > CONTEXT_PATTERN_BYTES_MAX || pattern.len() > CONTEXT_PATTERN_BYTES_MAX {
-            let what = format!("`match` holds a name or a pattern longer than {CONTEXT_PATTERN_BYTES_MAX} bytes");
+            let what =
+                format!("`match` holds a name or a pattern longer than {CONTEXT_PATTERN_BYTES_MAX} bytes");
             return Err(ContextError::new(RejectReason::TooLarge, what));
         }
         if pattern.matches('*').count() > CONTEXT_STARS_MAX {
@@ -290,11 +291,31 @@ mod tests {
         let named = [("a", "x")];
         for (pairs, from, until, why) in [
             (&[][..], 0, 60, "missing_field: `match` names no label"),
-            (&[("a", "*"), ("b", "***")], 0, 60, "bad_value: `match` holds nothing but `*`"),
-            (&[("a", "x"), ("b", "")], 0, 60, "bad_value: `match` holds an empty"),
-            (&[("a", "*********x")], 0, 60, "too_large: `match` holds a pattern of more than 8"),
+            (
+                &[("a", "*"), ("b", "***")],
+                0,
+                60,
+                "bad_value: `match` holds nothing but `*`",
+            ),
+            (
+                &[("a", "x"), ("b", "")],
+                0,
+                60,
+                "bad_value: `match` holds an empty",
+            ),
+            (
+                &[("a", "*********x")],
+                0,
+                60,
+                "too_large: `match` holds a pattern of more than 8",
+            ),
             (&named, 60, 0, "bad_time: `until` lies before"),
-            (&named, 0, 7 * 86_400 + 1, "bad_time: `from` to `until` is longer than 7 days"),
+            (
+                &named,
+                0,
+                7 * 86_400 + 1,
+                "bad_time: `from` to `until` is longer than 7 days",
+            ),
         ] {
             let said = refused(parts(pairs, from, until));
             assert!(said.starts_with(why), "{said}");
@@ -319,7 +340,10 @@ mod tests {
         let record = |from, until| ContextRecord::new(parts(&[("a", "x")], from, until)).unwrap();
         let at = EventTime::from_secs;
         let one = record(10, 20);
-        assert_eq!([9, 10, 19, 20].map(|s| one.covers(at(s))), [false, true, true, false]);
+        assert_eq!(
+            [9, 10, 19, 20].map(|s| one.covers(at(s))),
+            [false, true, true, false]
+        );
         assert!(one.overlaps(at(0), at(10)) && !one.overlaps(at(0), at(9)));
         assert!(one.overlaps(at(19), at(99)) && !one.overlaps(at(20), at(99)));
         let none = record(10, 10);

@@ -1,6 +1,6 @@
 use crate::{
-    Anomaly, CallRecord, Command, ContextRecord, CustomerChange, DomainName, EventTime, Feedback, Heartbeat, IncidentEvent,
-    Position, Receipt, Reply, SampleBatch, SourceMark, Tick,
+    Anomaly, CallRecord, Command, ContextRecord, CustomerChange, DomainName, EventTime, Feedback, Heartbeat,
+    IncidentEvent, Position, Receipt, Reply, SampleBatch, SourceMark, Tick,
 };
 
 /// One record of telemetry as `rekey` and `detect` take it: the points of one source record, and where it stood.

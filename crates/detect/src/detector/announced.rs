@@ -5,10 +5,10 @@ use std::time::Duration;
 use forecall_types::EventTime;
 
 use super::{Detector, SETTLED_SAMPLES_MIN, Seen, View, within};
+use crate::DetectSettings;
 use crate::context::Frame;
 use crate::judgement::{Asked, Judgement};
 use crate::settings::seconds;
-use crate::DetectSettings;
 
 /// Whether a score may count towards an anomaly, whatever is let off the series.
 pub(super) fn may_hit(judgement: &Judgement, settings: &DetectSettings) -> bool {
@@ -45,7 +45,12 @@ impl Detector {
     }
 
     /// As it is judged by what was announced. How rare it is stays as it was.
-    pub(super) fn within_frame(&self, seen: Seen, frame: Frame, settings: &DetectSettings) -> (View, Judgement) {
+    pub(super) fn within_frame(
+        &self,
+        seen: Seen,
+        frame: Frame,
+        settings: &DetectSettings,
+    ) -> (View, Judgement) {
         let Seen {
             mut view,
             mut judgement,
@@ -64,7 +69,15 @@ impl Detector {
         judgement = Judgement {
             score,
             band: judgement.band,
-            ..self.judge_by(&view, settings, if asked == Asked::Band { Asked::Scores } else { asked })
+            ..self.judge_by(
+                &view,
+                settings,
+                if asked == Asked::Band {
+                    Asked::Scores
+                } else {
+                    asked
+                },
+            )
         };
         view.widen = 1.0;
         (view, judgement)
@@ -77,5 +90,77 @@ impl Detector {
             Some(sooner) if !self.is_open() => usual.min(sooner),
             Some(_) | None => usual,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use forecall_types::SourcePartition;
+
+    use super::*;
+    use crate::policy::{Change, Origin};
+    use crate::rate::Part;
+
+    /// The slow mean, and whether anything was told, of a level that moved from about 100 by `by` so many seconds ago.
+    fn after(by: f64, frame: Frame, seconds: i64) -> (f64, bool) {
+        let settings = DetectSettings::default();
+        let source = SourcePartition {
+            topic: Arc::from("t"),
+            partition: 0,
+        };
+        let mut detector = Detector::new("latency", "ms", Part::Same);
+        let (mut before, mut told) = (None, false);
+        for i in 0..(10_000 + seconds / 10) {
+            let at = EventTime::from_secs(10 * i);
+            let noise = f64::from(u8::try_from(i * 7_919 % 11).unwrap()) - 5.0;
+            let (value, frame) = if i < 10_000 {
+                (100.0 + noise, Frame::ORDINARY)
+            } else {
+                (100.0 + by + noise, frame)
+            };
+            let seen = detector.look(at, value, &settings);
+            let (_, change) = detector.take(seen, before, Origin::Record(&source, i), frame, &settings);
+            told |= change == Some(Change::Opened);
+            before = Some(at);
+        }
+        (detector.shift.slow(), told)
+    }
+
+    #[test]
+    fn a_level_that_stays_within_the_wide_band_settles_after_half_an_hour() {
+        let wide = Frame {
+            widen: 2.0,
+            is_quiet: false,
+            settled_after: Some(Duration::from_secs(1_800)),
+        };
+        let (slow, told) = after(18.0, wide, 1_900);
+        assert!((slow - 118.0).abs() < 2.0 && !told, "{slow}");
+        let (slow, _) = after(18.0, wide, 1_700);
+        assert!(slow < 108.0, "not before: {slow}");
+        let never = Frame {
+            settled_after: None,
+            ..wide
+        };
+        let (slow, _) = after(18.0, never, 1_900);
+        assert!(
+            slow < 108.0,
+            "nor where it didn't begin with what was announced: {slow}"
+        );
+        let (slow, told) = after(400.0, wide, 1_900);
+        assert!(slow < 400.0 && told, "nor what was told: {slow}");
+    }
+
+    #[test]
+    fn a_quiet_sample_teaches_and_opens_nothing() {
+        let quiet = Frame {
+            widen: 1.0,
+            is_quiet: true,
+            settled_after: None,
+        };
+        let (slow, told) = after(400.0, quiet, 600);
+        assert!(!told && slow > 105.0, "{slow}");
+        assert!(after(400.0, Frame::ORDINARY, 600).1);
     }
 }

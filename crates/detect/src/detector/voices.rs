@@ -67,7 +67,12 @@ struct Measured {
 impl Measured {
     /// Everything so many times less far off.
     fn narrow(&mut self, times: f64) {
-        let channels = [Some(&mut self.spike), self.shape.as_mut(), Some(&mut self.shift), self.season.as_mut()];
+        let channels = [
+            Some(&mut self.spike),
+            self.shape.as_mut(),
+            Some(&mut self.shift),
+            self.season.as_mut(),
+        ];
         for verdict in channels.into_iter().flatten() {
             verdict.deviation /= times;
         }

@@ -60,7 +60,13 @@ impl DetectStage {
     }
 
     /// What an anomaly of this series tells, that began at `from`.
-    pub(super) fn notes(&self, slot: u32, series: &SeriesKey, from: EventTime, at: EventTime) -> Vec<ContextNote> {
+    pub(super) fn notes(
+        &self,
+        slot: u32,
+        series: &SeriesKey,
+        from: EventTime,
+        at: EventTime,
+    ) -> Vec<ContextNote> {
         let contexts = &self.state.contexts;
         match self.state.registry.domain_of(slot) {
             Some(domain) if contexts.is_near(at) => contexts.notes((domain, series), (from, at)),

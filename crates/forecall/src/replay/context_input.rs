@@ -35,7 +35,12 @@ fn source_of(settings: &Settings) -> anyhow::Result<Source> {
         Some(source) => source.clone(),
         None => {
             let format = Format::Context(Announcements::default());
-            Source::new(SourceName::new("context")?, "context", settings.domain.clone(), format)
+            Source::new(
+                SourceName::new("context")?,
+                "context",
+                settings.domain.clone(),
+                format,
+            )
         }
     };
     // Whatever domain it is declared for: what is replayed is of one.
@@ -64,7 +69,9 @@ pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -
         }
         lines += 1;
         let (contexts, refused) = announced_by(&source, &shown, line, value);
-        announced.records.extend(contexts.map(|record| stamped(record, start)));
+        announced
+            .records
+            .extend(contexts.map(|record| stamped(record, start)));
         for why in refused {
             announced.bad += 1;
             if announced.told.len() < TOLD_MAX {
@@ -74,7 +81,9 @@ pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -
     }
     if announced.bad > announced.told.len() {
         let more = announced.bad - announced.told.len();
-        announced.told.push(format!("… and {more} more announcements that could not be read"));
+        announced
+            .told
+            .push(format!("… and {more} more announcements that could not be read"));
     }
     // Stable: of one id the later line counts.
     announced.records.sort_by_key(|record| record.at);
@@ -89,7 +98,12 @@ pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -
 }
 
 /// What a line announces, and what of it is refused.
-fn announced_by(source: &Source, path: &str, line: i64, value: &[u8]) -> (Option<SamplesRecord>, Vec<String>) {
+fn announced_by(
+    source: &Source,
+    path: &str,
+    line: i64,
+    value: &[u8],
+) -> (Option<SamplesRecord>, Vec<String>) {
     // A line has no other time than its own: what would take the broker's is seen by this one.
     let nowhen = EventTime::MAX;
     let raw = RawRecord {
@@ -103,11 +117,19 @@ fn announced_by(source: &Source, path: &str, line: i64, value: &[u8]) -> (Option
     };
     match decode(source, None, &raw) {
         Ok(Decoded::Samples(mut record)) => {
-            let mut refused: Vec<String> = record.batch.rejects().iter().map(|r| format!("{}: {}", r.reason, r.detail)).collect();
+            let mut refused: Vec<String> = record
+                .batch
+                .rejects()
+                .iter()
+                .map(|r| format!("{}: {}", r.reason, r.detail))
+                .collect();
             let before = record.contexts.len();
             record.contexts.retain(|context| context.parts().from < nowhen);
             if record.contexts.len() < before {
-                refused.push(format!("{}: it doesn't say when it begins", RejectReason::MissingField));
+                refused.push(format!(
+                    "{}: it doesn't say when it begins",
+                    RejectReason::MissingField
+                ));
             }
             (Some(record).filter(|r| !r.contexts.is_empty()), refused)
         }
@@ -136,10 +158,7 @@ fn stamped(mut record: SamplesRecord, start: EventTime) -> Stamped {
 impl Announced {
     /// The records with what is announced among them, each before the first record of its time; what comes after the last one
     /// matters to none.
-    pub(super) fn among(
-        &mut self,
-        records: impl Iterator<Item = Stamped>,
-    ) -> impl Iterator<Item = Stamped> {
+    pub(super) fn among(&mut self, records: impl Iterator<Item = Stamped>) -> impl Iterator<Item = Stamped> {
         let mut contexts = std::mem::take(&mut self.records).into_iter().peekable();
         let mut records = records.peekable();
         std::iter::from_fn(move || {

@@ -47,7 +47,9 @@ impl<A: Adapter> Host<A> {
         }
         let counts = self.member.partition_counts()?;
         let adapter = &self.hosting.adapter;
-        let named = counts.into_iter().filter(|(topic, _)| adapter.is_waited_for(topic));
+        let named = counts
+            .into_iter()
+            .filter(|(topic, _)| adapter.is_waited_for(topic));
         let topics = named.map(|(topic, partitions)| SourceTopic {
             topic: topic.into(),
             partitions: u32::try_from(partitions).unwrap_or(0),

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use forecall_types::{
-    ContextRecord, DomainName, EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason, SampleBatch,
-    SamplesRecord, SeriesKey, SourceMark, Span,
+    ContextRecord, DomainName, EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason,
+    SampleBatch, SamplesRecord, SeriesKey, SourceMark, Span,
 };
 
 use super::few::{Few, LabelText};

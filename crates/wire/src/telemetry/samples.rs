@@ -85,7 +85,11 @@ pub fn encode(record: &SamplesRecord) -> Vec<u8> {
         put_reading(&mut rows, &reading);
         row_count += 1;
     }
-    let mut out = vec![if record.contexts.is_empty() { VERSION } else { VERSION_CONTEXT }];
+    let mut out = vec![if record.contexts.is_empty() {
+        VERSION
+    } else {
+        VERSION_CONTEXT
+    }];
     tables.write(&mut out);
     out.append(&mut body);
     put(&mut out, len(keys.len()));

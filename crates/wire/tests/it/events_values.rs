@@ -96,12 +96,14 @@ fn channel() -> impl Strategy<Value = Channel> {
 
 fn context() -> impl Strategy<Value = ContextNote> {
     let kind = select(ContextKind::ALL.to_vec());
-    (kind, text(), option::of(text()), time(), time()).prop_map(|(kind, id, title, from, until)| ContextNote {
-        kind,
-        id,
-        title,
-        from,
-        until,
+    (kind, text(), option::of(text()), time(), time()).prop_map(|(kind, id, title, from, until)| {
+        ContextNote {
+            kind,
+            id,
+            title,
+            from,
+            until,
+        }
     })
 }
 

@@ -39,7 +39,10 @@ fn where_the_parts_stand_can_be_said() {
         "default_seconds": 60,
     }))
     .unwrap();
-    let out = decoded(&source(format), br#"{"id":"c1","app":"shop","match":{"env":"test","cell":"4*"}}"#);
+    let out = decoded(
+        &source(format),
+        br#"{"id":"c1","app":"shop","match":{"env":"test","cell":"4*"}}"#,
+    );
     assert_eq!(
         out,
         "deployment c1 1767225600s to 1767225660s of {cell=4*, env=prod*, service.name=shop}\n"
@@ -50,10 +53,22 @@ fn where_the_parts_stand_can_be_said() {
 fn a_wrong_declaration_is_told() {
     for (settings, why) in [
         (json!({"id": "id"}), "`id`: `id` is not a JSON pointer"),
-        (json!({"labels": {"a": {"pointer": "b"}}}), "`labels.a`: `b` is not a JSON pointer"),
-        (json!({"kind": "party"}), "`kind` says `party`, which is none of deployment"),
-        (json!({"kinds": {"a": "b"}}), "`kinds` says `b`, which is none of deployment"),
-        (json!({"default_seconds": 0}), "`default_seconds` must lie between 1 and 86400"),
+        (
+            json!({"labels": {"a": {"pointer": "b"}}}),
+            "`labels.a`: `b` is not a JSON pointer",
+        ),
+        (
+            json!({"kind": "party"}),
+            "`kind` says `party`, which is none of deployment",
+        ),
+        (
+            json!({"kinds": {"a": "b"}}),
+            "`kinds` says `b`, which is none of deployment",
+        ),
+        (
+            json!({"default_seconds": 0}),
+            "`default_seconds` must lie between 1 and 86400",
+        ),
         (json!({"operations": ["d"]}), "`operations`: `d` is none of"),
     ] {
         let said = by(settings).unwrap_err();
@@ -71,7 +86,9 @@ fn a_list_has_its_bound() {
         panic!("it is refused");
     };
     assert_eq!(read.contexts.len(), samples::CONTEXTS_MAX);
-    let refused = decode(&source, None, &record(&more, &[])).map(|_| ()).unwrap_err();
+    let refused = decode(&source, None, &record(&more, &[]))
+        .map(|_| ())
+        .unwrap_err();
     assert_eq!(refused.reason, RejectReason::TooLarge);
 }
 
@@ -90,9 +107,17 @@ fn only_a_record_with_contexts_is_of_the_new_version() {
     read.contexts.clear();
     let plain = samples::encode(&read);
     assert_eq!(plain[0], samples::VERSION);
-    assert!(samples::decode_reusing(&plain, Some(back)).unwrap().contexts.is_empty());
+    assert!(
+        samples::decode_reusing(&plain, Some(back))
+            .unwrap()
+            .contexts
+            .is_empty()
+    );
     // A record of before that claims contexts has bytes left over.
     let mut older = bytes;
     older[0] = samples::VERSION;
-    assert_eq!(samples::decode(&older).unwrap_err().reason, RejectReason::Malformed);
+    assert_eq!(
+        samples::decode(&older).unwrap_err().reason,
+        RejectReason::Malformed
+    );
 }

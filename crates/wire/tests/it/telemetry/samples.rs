@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use forecall_types::{
-    ContextKind, ContextParts, ContextRecord, DomainName, EventTime, Labels, Position, Reading, RejectReason, SampleBatch, SamplesRecord, SeriesKey,
-    SourceMark, SourcePartition, SourcePulse, SourceTopic, Temporality,
+    ContextKind, ContextParts, ContextRecord, DomainName, EventTime, Labels, Position, Reading, RejectReason,
+    SampleBatch, SamplesRecord, SeriesKey, SourceMark, SourcePartition, SourcePulse, SourceTopic,
+    Temporality,
 };
 use forecall_wire::telemetry::{Format, samples};
 use proptest::prelude::*;
