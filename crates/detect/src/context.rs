@@ -223,3 +223,93 @@ impl Contexts {
         found.into_iter().map(ContextRecord::note).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use forecall_types::{ContextParts, Labels};
+
+    use super::*;
+
+    fn of(kind: ContextKind, id: &str, from: i64, until: i64) -> ContextRecord {
+        ContextRecord::new(ContextParts {
+            kind,
+            id: id.to_owned(),
+            from: EventTime::from_secs(from),
+            until: EventTime::from_secs(until),
+            matches: BTreeMap::from([("service.name".to_owned(), "shop".to_owned())]),
+            title: None,
+        })
+        .unwrap()
+    }
+
+    fn series() -> SeriesKey {
+        SeriesKey {
+            metric: Arc::from("m"),
+            unit: Arc::from(""),
+            resource: Labels::from_pairs([("service.name", "shop")]),
+            labels: Labels::default(),
+        }
+    }
+
+    fn known(contexts: &[ContextRecord]) -> (Contexts, DomainName) {
+        let (mut known, domain) = (Contexts::default(), DomainName::new("isp").unwrap());
+        for context in contexts {
+            assert!(known.announce(&domain, context, (EventTime::MIN, EventTime::MIN)));
+        }
+        (known, domain)
+    }
+
+    #[test]
+    fn the_table_of_what_holds() {
+        let kinds = [ContextKind::Deployment, ContextKind::ConfigChange, ContextKind::LoadTest];
+        for kind in kinds {
+            let (known, domain) = known(&[of(kind, "a", 100, 200)]);
+            let frame = |at: i64, since: Option<i64>| {
+                let since = since.map(EventTime::from_secs);
+                let frame = known.frame((&domain, &series()), EventTime::from_secs(at), since);
+                assert!(!frame.is_quiet);
+                (frame.widen > 1.0, frame.settled_after.map(|d| d.as_secs()))
+            };
+            assert_eq!(frame(99, None), (false, None));
+            assert_eq!(frame(100, None), (true, None));
+            assert_eq!(frame(199, Some(50)), (true, None), "it began before");
+            assert_eq!(frame(199, Some(150)), (true, Some(1_800)));
+            assert_eq!(frame(200, None), (false, None));
+            assert_eq!(frame(200, Some(200)), (false, None), "it began after");
+            assert_eq!(frame(7_399, Some(199)), (true, Some(1_800)));
+            assert_eq!(frame(7_400, Some(199)).0, false);
+        }
+        let (known, domain) = known(&[
+            of(ContextKind::Maintenance, "a", 100, 200),
+            of(ContextKind::Deployment, "b", 150, 300),
+        ]);
+        let frame = |at| known.frame((&domain, &series()), EventTime::from_secs(at), None);
+        assert!(frame(100).is_quiet && frame(100).widen <= 1.0);
+        assert!(frame(199).is_quiet && frame(199).widen > 1.0);
+        assert!(!frame(200).is_quiet && frame(200).widen > 1.0);
+        assert!(frame(300).is_ordinary());
+    }
+
+    #[test]
+    fn an_anomaly_names_those_that_began_last() {
+        let many: Vec<ContextRecord> = (0..12)
+            .map(|i| of(ContextKind::Deployment, &format!("d{i}"), i, 100 + i))
+            .collect();
+        let (mut known, domain) = known(&many);
+        let at = EventTime::from_secs;
+        let notes = |known: &Contexts, from, to| {
+            let notes = known.notes((&domain, &series()), (at(from), at(to)));
+            notes.iter().map(|n| n.id.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(notes(&known, 50, 60), "d11 d10 d9 d8 d7 d6 d5 d4");
+        assert_eq!(notes(&known, 110, 120), "d11");
+        assert_eq!(notes(&known, 111, 120), "");
+        assert!(known.is_near(at(0)) && known.is_near(at(7_310)) && !known.is_near(at(7_311)));
+        known.forget(at(7_305));
+        assert_eq!(known.known.len(), 6);
+        known.forget(at(7_311));
+        assert!(known.known.is_empty() && !known.is_near(at(50)));
+    }
+}
