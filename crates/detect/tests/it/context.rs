@@ -225,7 +225,7 @@ fn silences(contexts: Vec<ContextRecord>, records: &[SamplesRecord]) -> Vec<(i64
 fn a_silence_within_maintenance_is_not_told_and_counts_from_its_end() {
     let work = |until| vec![context(ContextKind::Maintenance, "m1", (5 * HOUR, until), "shop")];
     let two_hours = 5 * HOUR + 10..7 * HOUR;
-    let records = silent(0..9 * HOUR, &[two_hours.clone()]);
+    let records = silent(0..9 * HOUR, std::slice::from_ref(&two_hours));
     let without = silences(Vec::new(), &records);
     assert_eq!(without.len(), 2, "{without:?}");
     let told_after = without[0].0 - 5 * HOUR;
@@ -261,7 +261,8 @@ fn a_silence_within_a_deployment_must_last_twice_as_long() {
             "shop",
         )]
     };
-    let records = silent(0..7 * HOUR, &[5 * HOUR + 10..6 * HOUR]);
+    let gap = 5 * HOUR + 10..6 * HOUR;
+    let records = silent(0..7 * HOUR, std::slice::from_ref(&gap));
     let (without, with) = (silences(Vec::new(), &records), silences(roll_out(), &records));
     let after = |told: &[(i64, AnomalyState, usize)]| told[0].0 - 5 * HOUR;
     let (once, twice) = (after(&without), after(&with));
@@ -382,7 +383,7 @@ fn it_survives_a_snapshot_and_a_division() {
     assert_eq!(image, stage.save().unwrap());
     let loaded = DetectStage::load(settings(), &image).unwrap();
     let into = vec![source(0), source(1), source(2)];
-    let divided = DetectStage::divide(&settings(), &[loaded.clone()], into, |_| 2);
+    let divided = DetectStage::divide(&settings(), std::slice::from_ref(&loaded), into, |_| 2);
     for mut stage in [stage, loaded, divided.stages[2].clone()] {
         let (outputs, _) = run(&mut stage, after);
         assert_eq!(lines(&anomalies(&outputs)), "");
