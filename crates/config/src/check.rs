@@ -12,6 +12,7 @@ use forecall_types::{ContactChannel, Fingerprint, RegionCode, ServiceName};
 use forecall_wire::telemetry::Source;
 
 use crate::canary;
+use crate::context;
 use crate::error::Problem;
 use crate::place::place_of;
 use crate::raw::{File, GatewaySettings, StateStore};
@@ -84,9 +85,11 @@ pub(crate) fn check(
     gateways(&file, &mut found);
     let mut sources = sources(&file, &mut found);
     people(&file, &sources, &mut found);
+    context::heard(&sources, &mut found);
     if file.canary.enabled {
         canary::goes(&file, &sources, &mut found);
-        let keyed = sources.iter().all(|s| s.keyed || s.format.is_calls());
+        let has_reader = |s: &Source| s.keyed || s.format.is_calls() || s.format.is_context();
+        let keyed = sources.iter().all(has_reader);
         sources.push(canary::source(&file.topics.prefix, keyed));
     }
     let correlate = CorrelateSettings::new(CorrelateParts {

@@ -12,6 +12,7 @@
 
 mod canary;
 mod check;
+mod context;
 mod doc;
 mod error;
 mod expand;

@@ -11,7 +11,7 @@ use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceName};
-use forecall_wire::telemetry::{Mapping, TextsSettings, TimeUnit};
+use forecall_wire::telemetry::{ContextSettings, Mapping, TextsSettings, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 /// The whole file.
@@ -134,6 +134,9 @@ pub struct SourceSettings {
     /// For `format: customer_texts`: where in the JSON the parts stand, and topics of one's own.
     #[serde(default)]
     pub texts: Option<TextsSettings>,
+    /// For `format: context`: where in the JSON the parts stand.
+    #[serde(default)]
+    pub context: Option<ContextSettings>,
     /// Records are keyed by entity, so that one entity is always on one partition. If not sure: false.
     #[serde(default)]
     pub keyed: bool,
@@ -190,6 +193,8 @@ pub enum FormatSettings {
     Mapping,
     /// What customers write (tickets, reviews, mentions, answers to surveys) as JSON: counted by topic, see `texts`.
     CustomerTexts,
+    /// What people announce (deployments, changes of settings, load tests, maintenance) as JSON: see `context`.
+    Context,
     /// Lines of Asterisk's `queue_log`: calls.
     AsteriskQueueLog,
     /// Amazon Connect contact records: calls.

@@ -10,7 +10,7 @@ use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, Fingerprint, Labels, SourceName};
 use forecall_wire::event::TopicNames;
-use forecall_wire::telemetry::{CallSettings as CallFields, Format, Source, Texts};
+use forecall_wire::telemetry::{Announcements, CallSettings as CallFields, Format, Source, Texts};
 
 use crate::canary::canary_topic;
 use crate::check::check;
@@ -133,6 +133,11 @@ fn format_of(raw: &SourceSettings) -> Result<Format, String> {
             "sources: topic `{topic}` has `texts:`; say `format: customer_texts` too"
         ));
     }
+    if raw.context.is_some() && raw.format != FormatSettings::Context {
+        return Err(format!(
+            "sources: topic `{topic}` has `context:`; say `format: context` too"
+        ));
+    }
     Ok(match (raw.format, &raw.mapping) {
         (FormatSettings::Mapping, Some(mapping)) => {
             mapping
@@ -165,6 +170,13 @@ fn format_of(raw: &SourceSettings) -> Result<Format, String> {
                 .map_or_else(|| Ok(Texts::default()), Texts::new);
             Format::CustomerTexts(texts.map_err(|e| format!("sources: topic `{topic}`: texts: {e}"))?)
         }
+        (FormatSettings::Context, None) => {
+            let context = raw
+                .context
+                .as_ref()
+                .map_or_else(|| Ok(Announcements::default()), Announcements::new);
+            Format::Context(context.map_err(|e| format!("sources: topic `{topic}`: context: {e}"))?)
+        }
         (FormatSettings::AsteriskQueueLog, None) => Format::AsteriskQueueLog,
         (FormatSettings::AmazonConnect, None) => Format::AmazonConnect,
     })
@@ -178,6 +190,11 @@ pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Sour
         None => SourceName::new(&topic).map_err(|e| format!("sources: {e}"))?,
     };
     let mut source = Source::new(name, &topic, raw.domain.unwrap_or_else(|| domain.clone()), format);
+    if raw.keyed && source.format.is_context() {
+        return Err(format!(
+            "sources: topic `{topic}` is `keyed: true`, but what is announced goes to all entities: `format: context` is always re-keyed"
+        ));
+    }
     source.keyed |= raw.keyed;
     if raw.templates && !source.format.may_be_logs() {
         return Err(format!(

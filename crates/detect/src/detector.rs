@@ -1,3 +1,4 @@
+mod announced;
 mod count;
 mod explain;
 mod set;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Place;
 use crate::channel::{Baseline, Lesson, Novelty, Shift, Spike, Step, Verdict, scale_floor};
+use crate::context::Frame;
 use crate::judgement::{Asked, Judgement};
 use crate::nature::Nature;
 use crate::policy::{self, Change, Open, Origin, Reading};
@@ -23,6 +25,7 @@ use crate::rate::Part;
 use crate::settings::seconds;
 use crate::trouble::Trouble;
 use crate::{ChannelName, Channels, DetectSettings};
+use announced::may_hit;
 use voices::Views;
 
 /// Recent anomalies, fading within `habituation_seconds`, that leave no trace in what counts as rare, so that the next one
@@ -61,6 +64,15 @@ struct View {
     step: Option<Step>,
     bad: Option<Direction>,
     heard: Channels,
+    /// Deviations are divided by this: more than 1 while something was announced of the series.
+    widen: f64,
+}
+
+/// A value that was looked at, and from which nothing was learnt yet.
+pub(crate) struct Seen {
+    view: View,
+    judgement: Judgement,
+    asked: Asked,
 }
 
 impl Detector {
@@ -128,6 +140,7 @@ impl Detector {
             }),
             bad: settings.bad(self.shift.nature.kind()),
             heard: settings.channels,
+            widen: 1.0,
         }
     }
 
@@ -144,21 +157,29 @@ impl Detector {
         origin: Origin<'_>,
         settings: &DetectSettings,
     ) -> (Judgement, Option<Change>) {
-        let view = self.view(at, within(value), settings);
-        let asked = match (settings.emit_scores, self.is_open()) {
-            (true, _) => Asked::Band,
-            (false, true) => Asked::Scores,
-            (false, false) => Asked::Gated,
-        };
-        let mut judgement = self.judge_by(&view, settings, asked);
-        let most = settings.slow_credit_max + settings.alarms_a_month.most_credit();
-        let may_hit = judgement.gated >= settings.open_score - most;
+        let seen = self.look(at, value, settings);
+        self.take(seen, before, origin, Frame::ORDINARY, settings)
+    }
+
+    /// Learns from a value that was looked at, and says what becomes of the anomaly.
+    pub(crate) fn take(
+        &mut self,
+        seen: Seen,
+        before: Option<EventTime>,
+        origin: Origin<'_>,
+        frame: Frame,
+        settings: &DetectSettings,
+    ) -> (Judgement, Option<Change>) {
+        // What is abnormal is so by the ordinary band: a wide one teaches nothing else.
+        let abnormal = seen.judgement.gated >= settings.learn_below_score;
+        let (view, mut judgement) = self.within_frame(seen, frame, settings);
+        let at = view.at;
+        let may_hit = may_hit(&judgement, settings);
         if self.is_open() || may_hit {
             let opened = self.open().map_or(judgement.channel, |open| open.channel);
             judgement.told = Some(self.told(opened, judgement.channel, &view));
         }
         let warm = self.seen() >= settings.warm_up_samples;
-        let abnormal = judgement.gated >= settings.learn_below_score;
         let told = self
             .trouble
             .as_deref()
@@ -177,7 +198,7 @@ impl Detector {
         }
         // An open anomaly that isn't calm is abnormal still, even where its like is known by now.
         let lasts = abnormal || self.is_open() && judgement.gated >= settings.close_score;
-        if self.has_settled(at, lasts, settings) {
+        if self.has_settled(at, lasts, self.settled_after(frame, settings)) {
             change = self.settle(at, settings).or(change);
         }
         if self.trouble.as_deref().is_some_and(|t| t.is_over(at, settings)) {
@@ -319,6 +340,7 @@ impl Detector {
             slope: forecall_stats::slope(since_trouble.map(|(t, v)| (t.seconds_from(origin), *v))),
             window,
             lineage: open.lineage.clone(),
+            context: Vec::new(),
         })
     }
 
@@ -368,7 +390,7 @@ impl Detector {
     }
 
     /// Whether it has been abnormal so long that this is how it is now.
-    fn has_settled(&mut self, at: EventTime, abnormal: bool, settings: &DetectSettings) -> bool {
+    fn has_settled(&mut self, at: EventTime, abnormal: bool, after: Duration) -> bool {
         if !abnormal {
             if let Some(trouble) = self.trouble.as_deref_mut() {
                 (trouble.abnormal_since, trouble.abnormal_samples) = (None, 0);
@@ -379,7 +401,7 @@ impl Detector {
         trouble.abnormal_samples = trouble.abnormal_samples.saturating_add(1);
         let since = *trouble.abnormal_since.get_or_insert(at);
         let enough = trouble.abnormal_samples >= SETTLED_SAMPLES_MIN;
-        enough && at.since(since) >= seconds(settings.new_normal_seconds)
+        enough && at.since(since) >= after
     }
 
     /// Reads from each of its cache lines, so that they are near when its sample comes.

@@ -27,6 +27,7 @@
 //!         appended_at: at,
 //!         batch,
 //!         marks: Vec::new(),
+//!         contexts: Vec::new(),
 //!     }, &mut effects);
 //! }
 //! let Some(DetectOutput::Anomaly(first)) = effects.outputs().first() else { panic!("nothing found") };
@@ -36,6 +37,7 @@
 pub mod buffer;
 pub mod calendar;
 pub mod channel;
+mod context;
 mod detector;
 pub mod disorder;
 pub mod entity;

@@ -45,6 +45,8 @@ pub struct Rekeyed {
 pub struct RekeyStage {
     settings: Arc<RekeySettings>,
     state: State,
+    /// Its source measures nothing: nobody waits for it, so it says nothing of how far it is.
+    is_context: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,7 +68,15 @@ impl RekeyStage {
                 marked: None,
                 domain,
             },
+            is_context: false,
         }
+    }
+
+    /// Whether its source says what was announced and measures nothing.
+    #[must_use]
+    pub const fn of_context(mut self, is_context: bool) -> Self {
+        self.is_context = is_context;
+        self
     }
 
     /// The partition of an entity where there are so many.
@@ -118,6 +128,8 @@ impl Stage for RekeyStage {
         };
         if due {
             self.state.marked = self.state.newest;
+        }
+        if due || !record.contexts.is_empty() {
             for partition in 0..self.settings.partitions {
                 batches.entry(partition).or_default();
             }
@@ -130,7 +142,12 @@ impl Stage for RekeyStage {
                     origin: record.origin.clone(),
                     appended_at: record.appended_at,
                     batch,
-                    marks: vec![self.mark(None)],
+                    marks: if self.is_context {
+                        Vec::new()
+                    } else {
+                        vec![self.mark(None)]
+                    },
+                    contexts: record.contexts.clone(),
                 },
             });
         }
@@ -140,6 +157,9 @@ impl Stage for RekeyStage {
     /// end; another one only after it has said nothing for the idle time-out. Made at every pulse, since a pulse changes
     /// nothing: pulse as often as a lost mark may delay the others.
     fn pulse(&self, pulse: Pulse<'_>, effects: &mut Effects<Rekeyed>) {
+        if self.is_context {
+            return;
+        }
         let is_silent = pulse.idle || pulse.caught_up && self.state.newest.is_none();
         let mark = self.mark(Some(SourcePulse {
             caught_up: pulse.caught_up,
@@ -159,6 +179,7 @@ impl Stage for RekeyStage {
                     appended_at: pulse.at,
                     batch: SampleBatch::default(),
                     marks: vec![mark.clone()],
+                    contexts: Vec::new(),
                 },
             });
         }
@@ -172,6 +193,7 @@ impl Stage for RekeyStage {
         Ok(Self {
             settings,
             state: decode_state(bytes)?,
+            is_context: false,
         })
     }
 }

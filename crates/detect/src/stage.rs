@@ -1,7 +1,9 @@
+mod context;
 mod events;
 mod health;
 mod once;
 mod receive;
+mod release;
 mod silence;
 mod split;
 mod words;
@@ -20,6 +22,7 @@ pub use split::Divided;
 pub use words::{LINE_LABEL, LINE_METRIC};
 
 use crate::buffer::{AHEAD, Buffer, Pending};
+use crate::context::Contexts;
 use crate::disorder::Sources;
 use crate::gates::Gates;
 use crate::policy::{Change, Origin};
@@ -82,6 +85,7 @@ struct State {
     sets_of: Fingerprint,
     /// Log lines by the number of their domain.
     lines: BTreeMap<u16, crate::text::Lines>,
+    contexts: Contexts,
 }
 
 impl State {
@@ -100,6 +104,7 @@ impl State {
             released_early: self.released_early,
             sets_of: self.sets_of,
             lines: self.lines.clone(),
+            contexts: self.contexts.clone(),
         }
     }
 }
@@ -122,6 +127,7 @@ impl DetectStage {
                 released_early: 0,
                 sets_of: Fingerprint::default(),
                 lines: BTreeMap::new(),
+                contexts: Contexts::default(),
             },
         )
     }
@@ -155,45 +161,6 @@ impl DetectStage {
         if self.state.sets_of != self.gates.mark() {
             self.state.registry.find_sets(&self.gates);
             self.state.sets_of = self.gates.mark();
-        }
-    }
-
-    /// The end of a finite input: nothing is waited for any more.
-    pub fn flush(&mut self, effects: &mut Out) {
-        self.release(EventTime::MAX, effects);
-        while let Some((_, raw)) = self.state.bins.pop_first() {
-            self.close_bin(raw, false, effects);
-        }
-    }
-
-    /// Takes what lies before `limit`, samples and ends of event bins in order of time.
-    fn release(&mut self, limit: EventTime, effects: &mut Out) {
-        loop {
-            let sample = self.state.buffer.first_before(limit);
-            let bin = self.state.bins.first().copied().filter(|(end, _)| *end <= limit);
-            if let Some(due) = self.state.silence.next()
-                && sample.is_none_or(|at| due <= at)
-                && bin.is_none_or(|(end, _)| due < end)
-            {
-                self.look_for_silence(effects);
-                continue;
-            }
-            match (sample, bin) {
-                (Some(at), Some((end, _))) if at < end => self.take_first(effects),
-                (Some(_), None) => self.take_first(effects),
-                (_, Some((end, raw))) if limit < EventTime::MAX || sample.is_some() => {
-                    self.state.bins.remove(&(end, raw));
-                    self.close_bin(raw, true, effects);
-                }
-                (None, _) | (Some(_), Some(_)) => return,
-            }
-        }
-    }
-
-    fn take_first(&mut self, effects: &mut Out) {
-        self.look_ahead();
-        if let Some(first) = self.state.buffer.pop() {
-            self.take(first, effects);
         }
     }
 
@@ -338,7 +305,14 @@ impl DetectStage {
             Some(_) => detector.explain(at, value, settings),
             None => Box::default(),
         };
-        let (judgement, change) = detector.step((at, before), value, origin, settings);
+        let stepped = if self.state.contexts.is_near(at) {
+            self.step_announced((slot, index, part), (at, before), value, origin)
+        } else {
+            Some(detector.step((at, before), value, origin, settings))
+        };
+        let Some((judgement, change)) = stepped else {
+            return;
+        };
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
         {
@@ -398,6 +372,7 @@ impl DetectStage {
             )
         });
         if let Some(mut anomaly) = anomaly {
+            anomaly.context = self.notes(slot, &anomaly.series, anomaly.from, at);
             anomaly.series = self.with_words(&domain, &anomaly.series);
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }
@@ -416,8 +391,11 @@ impl Stage for DetectStage {
         for reject in record.batch.rejects() {
             effects.reject(reject.reason, reject.detail.clone());
         }
+        self.announce(record, effects);
         // Without room for a further domain each row is refused for itself.
-        let _ = self.meet(record);
+        if record.contexts.is_empty() || !record.batch.rows().is_empty() {
+            let _ = self.meet(record);
+        }
         let mut newest: Option<EventTime> = None;
         let rows = record.batch.rows();
         for (chunk, from) in rows.chunks(AHEAD).zip((0_u32..).step_by(AHEAD)) {
@@ -487,6 +465,7 @@ impl Stage for DetectStage {
         let mut state: State = decode_state(bytes)?;
         state.registry.rebuild();
         state.silence.rebuild();
+        state.contexts.rebuild();
         Ok(Self::with_state(settings, state))
     }
 }

@@ -6,7 +6,7 @@ use forecall_wire::telemetry::{
 };
 
 /// In an order that never changes: the first byte of every seed chooses by it.
-const FORMATS: [&str; 12] = [
+const FORMATS: [&str; 13] = [
     "auto",
     "otlp_proto",
     "otlp_json",
@@ -19,6 +19,7 @@ const FORMATS: [&str; 12] = [
     "amazon_connect",
     "samples",
     "customer_texts",
+    "context",
 ];
 
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {

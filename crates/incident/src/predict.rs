@@ -39,6 +39,8 @@ const INTERVAL_80: f64 = 1.281_551_565_545;
 pub(crate) struct Weighed {
     pub(crate) evidence: Evidence,
     pub(crate) slope: f64,
+    /// What was announced of the series; see [`reason::announced`](crate::reason::announced).
+    pub(crate) announced: String,
 }
 
 /// Why customers count as hit.
@@ -176,6 +178,7 @@ fn shares(all: &[(f64, Member, &Tracked)]) -> Vec<Weighed> {
                     active: tracked.active,
                 },
                 slope: a.slope,
+                announced: crate::reason::announced(&a.context),
             }
         })
         .collect()

@@ -1,6 +1,6 @@
 //! Sentences for an SRE. The same facts give the same bytes.
 
-use forecall_types::{Channel, EventTime, Evidence, Scope};
+use forecall_types::{Channel, ContextNote, EventTime, Evidence, Scope};
 
 use crate::predict::Weighed;
 
@@ -73,10 +73,17 @@ fn silence(e: &Evidence) -> String {
     )
 }
 
+/// What was announced last: `, during deployment CHG-4711`; empty where nothing was.
+pub(crate) fn announced(context: &[ContextNote]) -> String {
+    context.first().map_or_else(String::new, |note| {
+        format!(", during {} {}", note.kind.as_str().replace('_', " "), note.id)
+    })
+}
+
 fn one(weighed: &Weighed) -> String {
     let e = &weighed.evidence;
     if e.channel == Channel::Silence {
-        return silence(e);
+        return silence(e) + &weighed.announced;
     }
     let unit = match e.series.unit.as_ref() {
         "" | "1" => String::new(),
@@ -93,11 +100,12 @@ fn one(weighed: &Weighed) -> String {
         ""
     };
     format!(
-        "{} at {}{unit}, expected {} ± {}{moving}",
+        "{} at {}{unit}, expected {} ± {}{moving}{}",
         e.series.metric,
         number(e.observed),
         number(e.expected),
         number(half),
+        weighed.announced,
     )
 }
 
@@ -109,7 +117,26 @@ pub(crate) fn sentence(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use forecall_types::ContextKind;
+
     use super::*;
+
+    #[test]
+    fn what_was_announced_last_is_named() {
+        let note = |kind, id: &str| ContextNote {
+            kind,
+            id: std::sync::Arc::from(id),
+            title: None,
+            from: EventTime::from_secs(0),
+            until: EventTime::from_secs(1),
+        };
+        let notes = [
+            note(ContextKind::LoadTest, "l"),
+            note(ContextKind::Deployment, "d"),
+        ];
+        assert_eq!(announced(&notes), ", during load test l");
+        assert_eq!(announced(&[]), "");
+    }
 
     #[test]
     fn numbers_have_three_digits() {

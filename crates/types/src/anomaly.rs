@@ -3,7 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnomalyId, Band, DomainName, EventTime, Lineage, Position, Score, SeriesKey, SourcePartition, Watermark,
+    AnomalyId, Band, ContextNote, DomainName, EventTime, Lineage, Position, Score, SeriesKey,
+    SourcePartition, Watermark,
 };
 
 /// Points of the window kept as evidence, down-sampled: enough for a spark line, small enough for an event.
@@ -100,6 +101,8 @@ pub struct Anomaly {
     pub window: Vec<(EventTime, f64)>,
     /// The records of the abnormal samples.
     pub lineage: Lineage,
+    /// What was announced of the series for any time since it began, at most [`CONTEXT_NOTES_MAX`](crate::CONTEXT_NOTES_MAX).
+    pub context: Vec<ContextNote>,
 }
 
 /// How far one source partition has come in `detect`, for one domain.

@@ -1,6 +1,6 @@
 use crate::{
-    Anomaly, CallRecord, Command, CustomerChange, DomainName, EventTime, Feedback, Heartbeat, IncidentEvent,
-    Position, Receipt, Reply, SampleBatch, SourceMark, Tick,
+    Anomaly, CallRecord, Command, ContextRecord, CustomerChange, DomainName, EventTime, Feedback, Heartbeat,
+    IncidentEvent, Position, Receipt, Reply, SampleBatch, SourceMark, Tick,
 };
 
 /// One record of telemetry as `rekey` and `detect` take it: the points of one source record, and where it stood.
@@ -16,6 +16,8 @@ pub struct SamplesRecord {
     pub batch: SampleBatch,
     /// How far the sources have come; empty in a record read from a keyed topic, which is its own source.
     pub marks: Vec<SourceMark>,
+    /// What people announced: carried into every partition of the re-keyed topic.
+    pub contexts: Vec<ContextRecord>,
 }
 
 /// One record of `correlate`'s log, `forecall.anomalies.v1`.

@@ -8,7 +8,7 @@ use forecall_detect::{AlarmRates, GateRule};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
-use forecall_wire::telemetry::{CustomerField, Mapping, TextsSettings};
+use forecall_wire::telemetry::{ContextSettings, CustomerField, Mapping, TextsSettings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 21] = [
+const SOURCES: [(&str, &str); 22] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
@@ -72,6 +72,10 @@ const SOURCES: [(&str, &str); 21] = [
         "wire/customer_texts",
         include_str!("../../../wire/src/telemetry/customer_texts.rs"),
     ),
+    (
+        "wire/context",
+        include_str!("../../../wire/src/telemetry/context.rs"),
+    ),
     ("types/customer", include_str!("../../../types/src/customer.rs")),
     ("types/notice", include_str!("../../../types/src/notice.rs")),
 ];
@@ -105,6 +109,7 @@ impl Model {
             ("Mapping", least::<Mapping>(json!({"metric": "m"}))),
             ("CustomerField", least::<CustomerField>(json!({"pointer": "/p"}))),
             ("TextsSettings", least::<TextsSettings>(json!({}))),
+            ("ContextSettings", least::<ContextSettings>(json!({}))),
             ("ServiceEntry", least::<ServiceEntry>(json!({"name": "n"}))),
             (
                 "RegionEntry",

@@ -51,7 +51,7 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sources:\n  - topic: t\n    format: otlp_protobuf\n",
         expect![[r#"
-            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
+            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
                 3 |     format: otlp_protobuf
                   |             ^"#]],
     );
@@ -151,7 +151,7 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "sources:\n- topic: t\n  format: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
         expect![[r#"
-            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, asterisk_queue_log, amazon_connect
+            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, asterisk_queue_log, amazon_connect
                 3 |   format: ${env:FORECALL_TEST_UNSET:-***}
                   |           ^"#]],
     );
@@ -272,6 +272,55 @@ fn a_channel_without_a_gateway_is_a_warning() {
         .map(|w| format!("{:?} {}", w.place, w.what))
         .collect();
     expect!["Some((241, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+}
+
+#[test]
+fn what_is_announced_is_always_re_keyed() {
+    check(
+        "sources:\n  - topic: changes\n    format: context\n    keyed: true\n",
+        expect![[r#"
+            f.yaml:2:3: sources: topic `changes` is `keyed: true`, but what is announced goes to all entities: `format: context` is always re-keyed
+                2 |   - topic: changes
+                  |   ^"#]],
+    );
+    check(
+        "sources:\n  - topic: changes\n    context: {id: /number}\n",
+        expect![[r#"
+            f.yaml:2:3: sources: topic `changes` has `context:`; say `format: context` too
+                2 |   - topic: changes
+                  |   ^"#]],
+    );
+    check(
+        "sources:\n  - topic: changes\n    format: context\n    context: {kinds: {rollout: party}}\n",
+        expect![[r#"
+            f.yaml:2:3: sources: topic `changes`: context: `kinds` says `party`, which is none of deployment, config_change, load_test, maintenance
+                2 |   - topic: changes
+                  |   ^"#]],
+    );
+}
+
+#[test]
+fn who_does_not_hear_what_is_announced_is_a_warning() {
+    let warnings = |others: &str| {
+        let text = format!("sources:\n  - {{topic: changes, format: context}}\n{others}");
+        let settings = Settings::from_yaml("f.yaml", &text).unwrap();
+        let told = settings.warnings.into_iter().map(|w| w.what);
+        told.collect::<Vec<_>>().join("\n")
+    };
+    let spread = "  - {topic: a, format: flat_json}\n";
+    let keyed = "  - {topic: b, format: flat_json, keyed: true}\n";
+    let foreign = "  - {topic: c, format: flat_json, domain: other}\n";
+    assert_eq!(warnings(spread), "");
+    assert_eq!(
+        warnings(&[spread, keyed].concat()),
+        "sources: topic `changes` announces, but topics that are `keyed: true` don't hear it: b; `keyed: false` lets them hear it"
+    );
+    for deaf in [keyed, foreign, ""] {
+        assert_eq!(
+            warnings(deaf),
+            "sources: topic `changes` announces, but no source of domain default hears it; `keyed: false` lets them hear it"
+        );
+    }
 }
 
 #[test]

@@ -76,6 +76,24 @@ impl View {
     }
 }
 
+impl Measured {
+    /// Everything so many times less far off.
+    fn narrow(&mut self, times: f64) {
+        let channels = [
+            Some(&mut self.spike),
+            self.shape.as_mut(),
+            Some(&mut self.shift),
+            self.season.as_mut(),
+        ];
+        for verdict in channels.into_iter().flatten() {
+            verdict.deviation /= times;
+        }
+        if let Some(step) = &mut self.step {
+            step.size /= times;
+        }
+    }
+}
+
 impl Detector {
     pub(super) fn judge_by(&self, view: &View, settings: &DetectSettings, asked: Asked) -> Judgement {
         let spike = Spike::measure(&view.baseline, view.value);
@@ -92,13 +110,16 @@ impl Detector {
         if self.seen() < settings.warm_up_samples {
             return quiet;
         }
-        let measured = Measured {
+        let mut measured = Measured {
             spike,
             shape: self.shape_verdict(view),
             step: view.step,
             shift: self.shift.measure(view.value, view.least),
             season: self.season_verdict(view),
         };
+        if view.widen > 1.0 {
+            measured.narrow(view.widen);
+        }
         let (spike_matters, shape_matters, slow_matters) = self.what_matters(&measured, settings);
         let fast_matters = spike_matters && view.heard.has(ChannelName::Spike) || shape_matters;
         if asked == Asked::Gated && !fast_matters && !slow_matters {
@@ -215,6 +236,15 @@ impl Detector {
         (channel, Verdict { score, ..verdict }, voices)
     }
 
+    /// The value as the range sees it: nearer, where it must be further off.
+    fn value_beyond(&self, view: &View) -> f64 {
+        if view.widen > 1.0 {
+            let edge = self.novelty.edge(view.value);
+            return edge + (view.value - edge) / view.widen;
+        }
+        view.value
+    }
+
     /// Level, hour and range together: the mean of the two views of the level, and what is new on top, since independent
     /// surprises multiply their chances (Fisher 1925). Told by the strongest.
     fn slow_verdict(
@@ -223,8 +253,9 @@ impl Detector {
         measured: &Measured,
         law: Option<(&CountLaw, f64)>,
     ) -> (Channel, Verdict, Voices) {
+        let value = self.value_beyond(view);
         let novelty = if view.heard.has(ChannelName::Novelty) {
-            self.novelty.score(view.value, view.least, view.bad)
+            self.novelty.score(value, view.least, view.bad)
         } else {
             0.0
         };
@@ -267,7 +298,7 @@ impl Detector {
             let beyond = Verdict {
                 score: novelty,
                 expected: edge,
-                deviation: view.value - edge,
+                deviation: value - edge,
                 scale: self.novelty.span().max(view.least),
             };
             return (Channel::Novelty, told(beyond), voices);

@@ -363,12 +363,12 @@ impl Silences {
         }
     }
 
-    /// A series speaks after a long time: the silences that this ends.
+    /// A series speaks after a long time: the silences that this ends. Excused: it was announced that it might be away.
     pub(crate) fn speak(
         &mut self,
         slot: u32,
         (before, at): (Option<EventTime>, EventTime),
-        least: Duration,
+        (least, is_excused): (Duration, bool),
     ) -> Vec<Hush> {
         let number = self.member(slot).entity;
         let mut over = Vec::new();
@@ -381,9 +381,9 @@ impl Silences {
             let told = self.entity(number).is_some_and(|entity| {
                 !entity.is_used_to_it && entity.told_from >= before && entity.told_from < at
             });
-            // What was told leaves no trace, so that the next one like it is told as well.
+            // What was told leaves no trace, so that the next one like it is told as well; nor does what was announced.
             if run >= least
-                && !told
+                && !(told || is_excused)
                 && let Some(member) = self.member_mut(slot)
             {
                 member.longest = member.longest.max(code_of(run.as_secs_f64()));

@@ -90,6 +90,7 @@ mod tests {
                 appended_at: at,
                 batch,
                 marks: Vec::new(),
+                contexts: Vec::new(),
             };
             stage.step(&record, &mut Effects::default());
         }

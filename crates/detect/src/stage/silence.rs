@@ -50,7 +50,8 @@ impl DetectStage {
             let topic = Arc::clone(&self.position(pending).topic);
             self.state.silence.join(slot, name, &topic);
         }
-        for mut hush in self.state.silence.speak(slot, (before, at), least) {
+        let is_excused = self.is_excused(slot, (before, at));
+        for mut hush in self.state.silence.speak(slot, (before, at), (least, is_excused)) {
             hush.anomaly.lineage = Lineage::of(&self.position(pending));
             self.tell_end(hush, at, effects);
         }
@@ -150,6 +151,11 @@ impl DetectStage {
             self.state.silence.look_at(slot, at.plus(least));
             return;
         }
+        let limit = Duration::try_from_secs_f64(habit.limit(&settings)).unwrap_or(Duration::MAX);
+        if let Some(later) = self.wait_for((slot, whose), &series, (since, at, silent), limit) {
+            self.state.silence.look_at(slot, later);
+            return;
+        }
         let Some(anomaly) = self.silence_anomaly((slot, whose), series, (since, at, silent), habit) else {
             return;
         };
@@ -210,6 +216,7 @@ impl DetectStage {
             slope: 0.0,
             window,
             lineage: Lineage::default(),
+            context: self.notes(slot, &series, since, at),
         })
     }
 

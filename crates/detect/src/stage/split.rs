@@ -50,6 +50,7 @@ impl DetectStage {
             state.silence_checked = checked.unwrap_or(EventTime::MIN);
             for part in parts {
                 state.silence.adopt_clocks(&part.state.silence);
+                state.contexts.adopt(&part.state.contexts);
                 state.origins.extend(part.state.origins.clone());
             }
         }

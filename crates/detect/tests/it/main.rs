@@ -10,6 +10,7 @@
 mod bomb;
 mod calibration;
 mod channels;
+mod context;
 mod image;
 mod memory;
 mod order;
@@ -69,6 +70,7 @@ fn record(offset: i64, appended_at: i64, rows: &[(SeriesKey, i64, Reading<'_>)])
         appended_at: EventTime::from_secs(appended_at),
         batch,
         marks: Vec::new(),
+        contexts: Vec::new(),
     }
 }
 

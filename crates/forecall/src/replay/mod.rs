@@ -3,6 +3,7 @@
 //! Files are read whole, merged by time and fed cell by cell of a fixed grid of event time ([`house`]): what comes out
 //! hangs on the input alone, not on the machine's clock nor on how much is fed at once.
 
+mod context_input;
 mod csv_input;
 mod details;
 mod house;
@@ -58,6 +59,9 @@ pub(crate) struct ReplayArgs {
     /// Read each line of *.jsonl as a record of this source of the configuration: customers' texts, OTLP JSON, mappings.
     #[arg(long, requires = "config")]
     pub(crate) source: Option<String>,
+    /// What was announced (deployments, maintenance), one record a line, as a source of `format: context` reads it.
+    #[arg(long)]
+    pub(crate) context: Option<PathBuf>,
     /// Time zone of timestamps that name none, such as `Asia/Tehran`.
     #[arg(long, default_value = "UTC")]
     pub(crate) zone: String,
@@ -83,6 +87,7 @@ Input:
   CSV, wide    timestamp,value                      the series is the file's path below the input, without its ending
   CSV, long    timestamp,series,value[,label…]      further columns are labels
   JSONL        {\"ts\":…,\"series\":…,\"value\":…,\"labels\":{…}}, one object a line
+  With --context FILE a line of that file is what was announced, known from its beginning on.
   With --source NAME a line of *.jsonl is a record of that source, in its own format; its points must say their time.
   Times: RFC 3339, `2026-03-01 12:00:00[.5]`, or seconds, milli-, micro- or nanoseconds since 1970.
   A series without the labels service.name and region gets its own name and ZZ (ISO's user-assigned code), so that its
@@ -102,6 +107,7 @@ Output (the same input gives the same bytes):
 Examples:
   forecall replay --input history/ --out result/
   forecall replay --input history/ --out result/ --config forecall.yaml --zone Asia/Tehran
+  forecall replay --input history/ --context changes.jsonl --out result/
   forecall replay --input tickets.jsonl --source crm.texts --config forecall.yaml --out result/
   forecall replay --input 'kafka://metrics?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z' --config forecall.yaml --out day/";
 
@@ -115,6 +121,9 @@ struct Outcome {
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     if args.chunk == 0 {
         bail!("--chunk must be at least 1");
+    }
+    if args.context.is_some() && args.input.starts_with("kafka://") {
+        bail!("--context goes with files, not with a topic");
     }
     let begun = Instant::now();
     init_logs(&LogSettings {
@@ -218,8 +227,9 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
     let times = || order.iter().filter_map(|(file, row)| input.row(*file, *row)?.at);
     let grid = grid_of(times, cap);
     let mut settings = settings(args.config.as_deref(), grid.as_secs())?;
-    read_samples(&mut settings, grid)?;
     let start = times().next().unwrap_or_default();
+    let mut announced = context_input::read(args.context.as_deref(), &settings, start)?;
+    read_samples(&mut settings, grid)?;
     let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, grid)?;
 
     let places: BTreeMap<Arc<str>, usize> = (0..)
@@ -262,7 +272,7 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
         })
     });
     let mut kept = Ok(());
-    let fed = house.feed(records, args.chunk, stop, &mut |rows, scored| {
+    let fed = house.feed(announced.among(records), args.chunk, stop, &mut |rows, scored| {
         bar.inc(u64::try_from(rows).unwrap_or(0));
         if kept.is_ok() {
             kept = keep(scored);
@@ -283,9 +293,9 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
         settings_digest: settings.digest.to_string(),
         grid_seconds: grid.as_secs(),
         zone: args.zone.clone(),
-        inputs: input.manifest(),
+        inputs: input.manifest().into_iter().chain(announced.input).collect(),
         rows,
-        rows_bad: input.bad,
+        rows_bad: input.bad + announced.bad,
         rows_scored: scored,
         series: input.series_count(),
         dead_letters: house.count(&settings.topic_names().name(TopicId::DeadLetters))?,
@@ -294,7 +304,7 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
     output.finish(&manifest)?;
     Ok(Outcome {
         manifest,
-        remarks: input.remarks(),
+        remarks: [input.remarks(), announced.told].concat(),
     })
 }
 
@@ -314,6 +324,7 @@ fn record(input: &Input, settings: &Settings, file: usize, row: usize) -> Option
         },
         appended_at: at,
         marks: Vec::new(),
+        contexts: Vec::new(),
         batch,
     };
     Some((at, samples::encode(&record)))

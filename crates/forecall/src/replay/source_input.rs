@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::house::{Fed, House, Stamped};
 use super::kafka_input::shown;
 use super::output::{Manifest, Output};
-use super::{Outcome, ReplayArgs, TOPIC, progress, read_samples, settings, walk};
+use super::{Outcome, ReplayArgs, TOPIC, context_input, progress, read_samples, settings, walk};
 
 /// Events are judged in bins of ten seconds; the clock moves as finely.
 const GRID: Duration = Duration::from_secs(10);
@@ -164,8 +164,9 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
     }
     read.records
         .sort_by_key(|(at, file, line, _)| (*at, *file, *line));
-    read_samples(&mut settings, GRID)?;
     let start = read.records.first().map(|(at, ..)| *at).unwrap_or_default();
+    let mut announced = context_input::read(args.context.as_deref(), &settings, start)?;
+    read_samples(&mut settings, GRID)?;
     let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, GRID)?;
 
     let bar = progress(read.records.len());
@@ -183,7 +184,7 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
             },
         });
     let mut scored: Vec<ScoredSample> = Vec::new();
-    let fed = house.feed(stamped, args.chunk, stop, &mut |n, more| {
+    let fed = house.feed(announced.among(stamped), args.chunk, stop, &mut |n, more| {
         bar.inc(u64::try_from(n).unwrap_or(0));
         scored.extend(more);
     })?;
@@ -205,9 +206,9 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
         settings_digest: settings.digest.to_string(),
         grid_seconds: GRID.as_secs(),
         zone: args.zone.clone(),
-        inputs: read.inputs,
+        inputs: read.inputs.into_iter().chain(announced.input).collect(),
         rows: read.lines,
-        rows_bad: read.bad,
+        rows_bad: read.bad + announced.bad,
         rows_scored: scored.len(),
         series: series.len(),
         dead_letters: house.count(&settings.topic_names().name(TopicId::DeadLetters))?,
@@ -221,6 +222,6 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
     }
     Ok(Outcome {
         manifest,
-        remarks: read.told,
+        remarks: [read.told, announced.told].concat(),
     })
 }

@@ -43,6 +43,71 @@ pub(crate) fn all(folder: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
+#[test]
+fn what_was_announced_is_heard_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, changes) = (folder.path().join("day.csv"), folder.path().join("changes.jsonl"));
+    fs::write(&input, day()).unwrap();
+    let announced = |lines: &str, more: &[&str]| {
+        fs::write(&changes, lines).unwrap();
+        let out = folder.path().join("out");
+        let args = ["--context", changes.to_str().unwrap()];
+        let run = replay(&input, &out, &[&args, more].concat());
+        let said = text(&run.stderr);
+        (run.status.success(), said, all(&out))
+    };
+    let opened = |files: &BTreeMap<String, String>| {
+        let events = files["anomalies.jsonl"].lines();
+        let events = events.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let opened = events.filter(|e| e["type"] == "forecall.anomaly.opened.v1");
+        opened.map(|e| e["data"].clone()).collect::<Vec<_>>()
+    };
+    let (ok, said, plain) = announced("", &[]);
+    assert!(ok, "{said}");
+    assert!(!opened(&plain).is_empty() && opened(&plain)[0].get("context").is_none());
+
+    let shop =
+        r#""from":"2026-03-01T16:30:00Z","until":"2026-03-01T18:00:00Z","match":{"service.name":"day"}}"#;
+    let work = format!("{{\"kind\":\"maintenance\",\"id\":\"m1\",{shop}\n");
+    let (ok, said, quiet) = announced(&work, &[]);
+    assert!(ok, "{said}");
+    assert_eq!(opened(&quiet), Vec::<Value>::new());
+    // How rare each value was is told as ever, up to what was learnt otherwise.
+    let first = |files: &BTreeMap<String, String>| {
+        files["scores.csv"]
+            .lines()
+            .take(1_001)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(first(&quiet), first(&plain));
+    let manifest: Value = serde_json::from_str(&quiet["manifest.json"]).unwrap();
+    assert_eq!(manifest["inputs"].as_array().unwrap().len(), 2, "{manifest}");
+
+    // Far beyond the wide band; of the later line of an id.
+    let roll_out = format!("{{\"kind\":\"deployment\",\"id\":\"m1\",\"title\":\"Shop 2\",{shop}\n");
+    let (ok, said, told) = announced(&(work.clone() + &roll_out), &[]);
+    assert!(ok, "{said}");
+    let told = opened(&told);
+    let context = serde_json::json!([{
+        "kind": "deployment", "id": "m1", "title": "Shop <*>",
+        "from": "2026-03-01T16:30:00Z", "until": "2026-03-01T18:00:00Z",
+    }]);
+    assert_eq!(told[0]["context"], context);
+
+    // What can't be read is told and counted.
+    let bad = "{\"kind\":\"maintenance\"}\n{\"kind\":\"deployment\",\"id\":\"d\",\"match\":{\"a\":\"b\"}}\n";
+    let (ok, said, _) = announced(bad, &["--strict"]);
+    assert!(
+        !ok && said.contains("changes.jsonl:1: missing_field: element 0: `/id` is missing"),
+        "{said}"
+    );
+    assert!(
+        said.contains("changes.jsonl:2: missing_field: it doesn't say when it begins"),
+        "{said}"
+    );
+}
+
 /// A day of a sample a minute around 20 with a small fixed pattern, 80 from minute 1,000 to 1,059.
 pub(crate) fn day() -> String {
     let mut csv = "timestamp,value\n".to_owned();

@@ -88,6 +88,12 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
+    /// Whether a topic of its group is one of those that its pulses name.
+    fn is_waited_for(&self, topic: &str) -> bool {
+        let _ = topic;
+        true
+    }
+
     /// Whether the stage wants to be [told](Self::committed) of this record once it stands.
     fn watches(&self, record: &OutRecord) -> bool {
         let _ = record;

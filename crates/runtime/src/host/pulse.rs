@@ -46,7 +46,11 @@ impl<A: Adapter> Host<A> {
             return Ok(());
         }
         let counts = self.member.partition_counts()?;
-        let topics = counts.into_iter().map(|(topic, partitions)| SourceTopic {
+        let adapter = &self.hosting.adapter;
+        let named = counts
+            .into_iter()
+            .filter(|(topic, _)| adapter.is_waited_for(topic));
+        let topics = named.map(|(topic, partitions)| SourceTopic {
             topic: topic.into(),
             partitions: u32::try_from(partitions).unwrap_or(0),
         });

@@ -113,10 +113,17 @@ impl Wiring {
         source.map_or(&self.domain, |source| &source.domain).clone()
     }
 
+    /// Whether a topic's records say what was announced, and measure nothing.
+    pub(crate) fn is_context(&self, topic: &str) -> bool {
+        let source = self.sources.get(topic);
+        source.is_some_and(|source| source.format.is_context())
+    }
+
     /// The domains of what `detect` reads on a topic.
     pub(crate) fn domains_on(&self, topic: &str) -> impl Iterator<Item = &DomainName> {
         let is_rekeyed = self.is_on(topic, TopicId::Samples);
-        let sources = self.sources.values().filter(|source| !source.format.is_calls());
+        let measures = |source: &&Source| !source.format.is_calls() && !source.format.is_context();
+        let sources = self.sources.values().filter(measures);
         sources
             .filter(move |source| {
                 if is_rekeyed {
@@ -200,6 +207,75 @@ mod tests {
 
     use super::*;
     use crate::host::Adapter as _;
+
+    #[test]
+    fn what_is_announced_goes_everywhere_and_nobody_waits_for_it() {
+        use forecall_stage::{Pulse, Stage as _};
+        use forecall_types::EventTime;
+        use forecall_wire::telemetry::samples;
+
+        let text =
+            "sources: [ { topic: t, format: flat_json }, { topic: c, format: context, domain: isp } ]\n";
+        let settings = Settings::from_yaml("test", text).unwrap_or_else(|e| panic!("{e}"));
+        let wiring = Wiring::of(&settings, &settings.topic_names()).unwrap();
+        let samples_topic = wiring.topic(TopicId::Samples);
+        let domains: Vec<&DomainName> = wiring.domains_on(&samples_topic).collect();
+        assert_eq!(domains, [&settings.domain], "that of what is measured");
+        let rekey = RekeyAdapter {
+            wiring,
+            settings: Arc::new(RekeySettings {
+                partitions: 3,
+                future_seconds: 60,
+            }),
+        };
+        assert!(rekey.is_waited_for("t") && !rekey.is_waited_for("c"));
+        let value = br#"{"kind":"deployment","id":"d","match":{"service.name":"shop"}}"#;
+        let record = RecordRef {
+            topic: "c",
+            partition: 0,
+            offset: 5,
+            appended_at: EventTime::from_secs(60),
+            key: None,
+            value: Some(value),
+            headers: forecall_log::Headers::Read(&[]),
+        };
+        let read = rekey.decode(&record).unwrap().unwrap();
+        let partition = TopicPartition::new("c", 0);
+        let mut stage = rekey.create(&partition);
+        let stage_of_before = rekey.load(&partition, &stage.save().unwrap()).unwrap();
+        let pulse = || Pulse {
+            at: EventTime::from_secs(61),
+            next_offset: 6,
+            caught_up: true,
+            idle: true,
+            looked_at: None,
+            topics: &[],
+        };
+        for stage in [&stage, &stage_of_before] {
+            let mut said = forecall_stage::Effects::default();
+            stage.pulse(pulse(), &mut said);
+            assert!(said.outputs().is_empty());
+        }
+        let mut effects = forecall_stage::Effects::default();
+        stage.step(&read, &mut effects);
+        let mut written = Vec::new();
+        for output in effects.drain().0 {
+            rekey.encode(&partition, output, &mut written).unwrap();
+        }
+        let partitions: Vec<_> = written
+            .into_iter()
+            .filter_map(crate::host::Effect::published)
+            .map(|out| {
+                let carried = samples::decode(&out.value.unwrap()).unwrap();
+                assert_eq!(
+                    (carried.contexts, carried.marks),
+                    (read.contexts.clone(), Vec::new())
+                );
+                out.partition
+            })
+            .collect();
+        assert_eq!(partitions, [Some(0), Some(1), Some(2)]);
+    }
 
     #[test]
     fn another_way_of_reading_a_source_makes_another_digest_of_the_settings() {

@@ -33,10 +33,12 @@ impl Adapter for RekeyAdapter {
             source_of(partition),
             self.wiring.domain_of(&partition.topic),
         )
+        .of_context(self.wiring.is_context(&partition.topic))
     }
 
-    fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<RekeyStage, SnapshotError> {
-        RekeyStage::load(Arc::clone(&self.settings), state)
+    fn load(&self, partition: &TopicPartition, state: &[u8]) -> Result<RekeyStage, SnapshotError> {
+        let stage = RekeyStage::load(Arc::clone(&self.settings), state)?;
+        Ok(stage.of_context(self.wiring.is_context(&partition.topic)))
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
@@ -70,6 +72,11 @@ impl Adapter for RekeyAdapter {
 
     fn names_topics(&self) -> bool {
         true
+    }
+
+    /// What is announced holds nobody up.
+    fn is_waited_for(&self, topic: &str) -> bool {
+        !self.wiring.is_context(topic)
     }
 
     fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {

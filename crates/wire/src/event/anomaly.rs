@@ -43,6 +43,37 @@ published_enum! {
     }
 }
 
+published_enum! {
+    /// What was announced.
+    ContextKind {
+        /// Another version is rolled out.
+        Deployment,
+        /// Settings change, the version doesn't.
+        ConfigChange,
+        /// More is asked of it on purpose.
+        LoadTest,
+        /// It is worked on, and may be away.
+        Maintenance,
+    }
+}
+
+published! {
+    /// Something that people announced of a series.
+    Context of ContextNote {
+        /// What was announced.
+        kind: ContextKind = kind,
+        /// Its reference, as it was announced.
+        id: String = id,
+        /// A line for people, values in it masked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String> = title,
+        /// From then on.
+        from: Time = from,
+        /// Until just before then.
+        until: Time = until,
+    }
+}
+
 published! {
     /// A window of a series judged abnormal, as one revision of its life.
     Anomaly of Anomaly {
@@ -82,5 +113,8 @@ published! {
         /// The input records of the abnormal samples.
         #[serde(default)]
         lineage: InputLineage = lineage,
+        /// What was announced of the series for any time since it began, at most 8; left out where nothing was.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        context: Vec<Context> = context,
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use forecall_types::{
     Acknowledgement, Action, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
-    CallScenario, Cause, Channel, Command, ContactChannel, Customer, CustomerChange, Direction, EventTime,
-    Evidence, Feedback, Heartbeat, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentKind,
-    IncidentState, IntentState, Labels, Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState,
-    NoticeText, Position, Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, RepairStep, Reply,
-    ReplyKind, Responsibility, Scope, Score, SeriesKey, Severity, SourcePartition, Staffing, Tick, Verdict,
-    Watermark,
+    CallScenario, Cause, Channel, Command, ContactChannel, ContextKind, ContextNote, Customer,
+    CustomerChange, Direction, EventTime, Evidence, Feedback, Heartbeat, HoldReason, Incident,
+    IncidentChange, IncidentEvent, IncidentKind, IncidentState, IntentState, Labels, Language, Lineage,
+    LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Probability, Purpose, Quantiles,
+    Receipt, Reject, RejectReason, RepairStep, Reply, ReplyKind, Responsibility, Scope, Score, SeriesKey,
+    Severity, SourcePartition, Staffing, Tick, Verdict, Watermark,
 };
 
 use crate::event::{self, DeadLetter, DirectoryRecord, EncodeError, Encoded, Payload};
@@ -109,6 +109,13 @@ fn anomaly() -> Anomaly {
         slope: 0.0021,
         window: vec![(at(3), 0.71), (at(4), 0.94)],
         lineage: lineage(),
+        context: vec![ContextNote {
+            kind: ContextKind::Deployment,
+            id: Arc::from("CHG-4711"),
+            title: Some(Arc::from("Checkout <*>")),
+            from: at(-2),
+            until: at(13),
+        }],
     }
 }
 

@@ -2,8 +2,8 @@ use forecall_types::{EventTime, Reject, RejectReason, SamplesRecord};
 
 use super::points::Points;
 use super::{
-    CallBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk, collectd, customer_texts,
-    detect_format, flat_json, influx, mapping, otlp, prometheus, samples, telegraf,
+    CallBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk, collectd, context,
+    customer_texts, detect_format, flat_json, influx, mapping, otlp, prometheus, samples, telegraf,
 };
 
 /// One record as the log hands it over.
@@ -114,6 +114,7 @@ pub fn decode_reusing(
         Format::FlatJson => flat_json::decode(&mut points, value)?,
         Format::Mapping(declared) => mapping::decode(&mut points, declared, pseudonyms, record, value)?,
         Format::CustomerTexts(texts) => customer_texts::decode(&mut points, texts, record, value)?,
+        Format::Context(settings) => context::decode(&mut points, settings, record, value)?,
         Format::AsteriskQueueLog => return asterisk::decode(source, key_of(pseudonyms)?, value),
         Format::AmazonConnect => return amazon_connect::decode(source, key_of(pseudonyms)?, value),
         Format::Samples => return samples::decode(value).map(Decoded::Samples),

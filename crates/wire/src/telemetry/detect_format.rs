@@ -22,7 +22,10 @@ pub(super) fn detect(record: &RawRecord<'_>, value: &[u8], depth_max: usize) -> 
             "a CloudEvent needs a mapping",
         ));
     }
-    if matches!(value.first(), Some(&(samples::VERSION | samples::VERSION_BEFORE))) {
+    if matches!(
+        value.first(),
+        Some(&(samples::VERSION | samples::VERSION_BEFORE | samples::VERSION_CONTEXT))
+    ) {
         return Ok(Format::Samples);
     }
     let text_begins = value.iter().position(|b| !b.is_ascii_whitespace());

@@ -363,7 +363,7 @@ pub(super) fn texts<'m>(
     Ok(pairs)
 }
 
-fn text<'m>(from: &'m TextFrom, root: &Value) -> Result<Option<Cow<'m, str>>, Reject> {
+pub(super) fn text<'m>(from: &'m TextFrom, root: &Value) -> Result<Option<Cow<'m, str>>, Reject> {
     match from {
         TextFrom::Fixed(text) => Ok(Some(Cow::Borrowed(text))),
         TextFrom::Read { pointer, default } => {

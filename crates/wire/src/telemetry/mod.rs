@@ -11,6 +11,7 @@ mod amazon_connect;
 mod asterisk;
 mod calls;
 mod collectd;
+mod context;
 mod customer_texts;
 mod decode;
 mod detect_format;
@@ -36,6 +37,7 @@ mod telegraf;
 mod wire_format;
 
 pub use calls::{CallBatch, CallSettings};
+pub use context::{Announcements, ContextError, ContextSettings};
 pub use customer_texts::{Texts, TextsError, TextsSettings};
 pub use decode::{Decoded, RawRecord, decode, decode_reusing};
 pub use mapping::{Condition, CustomerField, Envelope, IdentityKind, Mapping, MappingError, TextFrom};

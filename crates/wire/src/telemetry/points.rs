@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use forecall_types::{
-    DomainName, EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason, SampleBatch,
-    SamplesRecord, SeriesKey, SourceMark, Span,
+    ContextRecord, DomainName, EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason,
+    SampleBatch, SamplesRecord, SeriesKey, SourceMark, Span,
 };
 
 use super::few::{Few, LabelText};
@@ -37,6 +37,7 @@ pub(super) struct Points<'a> {
     source: &'a Source,
     batch: SampleBatch,
     seen: usize,
+    contexts: Vec<ContextRecord>,
     /// Domain, topic and marks of the record whose memory is used again.
     names: Option<(DomainName, Arc<str>, Vec<SourceMark>)>,
     spellings: &'a mut Spellings,
@@ -57,9 +58,15 @@ impl<'a> Points<'a> {
             source,
             batch,
             seen: 0,
+            contexts: Vec::new(),
             names,
             spellings,
         }
+    }
+
+    /// Adds what was announced.
+    pub(super) fn announce(&mut self, context: ContextRecord) {
+        self.contexts.push(context);
     }
 
     /// Forgets all points and refusals.
@@ -248,7 +255,7 @@ impl<'a> Points<'a> {
     /// as a dead letter; one whose values were merely NaN is not: sources write NaN for "no value just now".
     pub(super) fn finish(self, record: &RawRecord<'_>) -> Result<Decoded, Reject> {
         let rejects = self.batch.rejects();
-        if self.batch.rows().is_empty() {
+        if self.batch.rows().is_empty() && self.contexts.is_empty() {
             if rejects.is_empty() {
                 return Ok(Decoded::Nothing);
             }
@@ -285,6 +292,7 @@ impl<'a> Points<'a> {
             appended_at: record.appended_at,
             batch: self.batch,
             marks,
+            contexts: self.contexts,
         }))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Layout, all numbers LEB128 varints (signed ones zigzag), floats 8 bytes little-endian:
 //! version byte · strings (count, then each length and bytes) · label sets (count, then each count and name/value string
-//! indices) · domain · origin (topic, partition, offset) · appended_at · marks · keys (metric, unit, resource set,
+//! indices) · domain · origin (topic, partition, offset) · appended_at · marks · contexts, in [`VERSION_CONTEXT`] alone · keys (metric, unit, resource set,
 //! label set) · rows (key, time since the last row, kind byte, payload).
 //!
 //! A mark is topic, partition, a byte of flags, and what they say is there: newest time, time silent until, topics (count,
@@ -18,12 +18,17 @@ use forecall_types::{
     SourceTopic, Temporality,
 };
 
+pub use self::context::CONTEXTS_MAX;
 use self::input::Input;
 
+mod context;
 mod input;
 
 /// First byte of a record. It begins no ASCII text, no JSON and no OTLP request, so that `auto` can tell.
 pub const VERSION: u8 = 0xf2;
+/// First byte of a record that carries context records: all others are written as before, so that a reader from before misses
+/// nothing but those.
+pub const VERSION_CONTEXT: u8 = 0xf3;
 /// First byte of records that stand on the topic from before; nobody writes them any more.
 pub const VERSION_BEFORE: u8 = 0xf1;
 /// Rows of one record: ten times what a source record may hold by default.
@@ -58,6 +63,9 @@ pub fn encode(record: &SamplesRecord) -> Vec<u8> {
     for mark in &record.marks {
         put_mark(&mut body, &mut tables, mark);
     }
+    if !record.contexts.is_empty() {
+        context::put_all(&mut body, &mut tables, &record.contexts);
+    }
     let mut keys: BTreeMap<(Fingerprint, &str), u64> = BTreeMap::new();
     let mut key_bytes = Vec::new();
     let mut rows = Vec::with_capacity(record.batch.rows().len() * 16);
@@ -77,7 +85,11 @@ pub fn encode(record: &SamplesRecord) -> Vec<u8> {
         put_reading(&mut rows, &reading);
         row_count += 1;
     }
-    let mut out = vec![VERSION];
+    let mut out = vec![if record.contexts.is_empty() {
+        VERSION
+    } else {
+        VERSION_CONTEXT
+    }];
     tables.write(&mut out);
     out.append(&mut body);
     put(&mut out, len(keys.len()));

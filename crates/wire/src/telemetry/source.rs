@@ -4,7 +4,7 @@ use forecall_types::{DomainName, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labels, Sour
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CallSettings, Mapping, Texts};
+use super::{Announcements, CallSettings, Mapping, Texts};
 
 /// How the records of a topic are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,8 @@ pub enum Format {
     Mapping(Mapping),
     /// What customers write, counted by topic.
     CustomerTexts(Texts),
+    /// What people announce: deployments, maintenance.
+    Context(Announcements),
     /// Lines of Asterisk's `queue_log`.
     AsteriskQueueLog,
     /// Amazon Connect contact records.
@@ -56,6 +58,7 @@ impl Format {
             Self::FlatJson => "flat_json",
             Self::Mapping(_) => "mapping",
             Self::CustomerTexts(_) => "customer_texts",
+            Self::Context(_) => "context",
             Self::AsteriskQueueLog => "asterisk_queue_log",
             Self::AmazonConnect => "amazon_connect",
             Self::Samples => "samples",
@@ -74,6 +77,7 @@ impl Format {
             Self::InfluxLine,
             Self::FlatJson,
             Self::CustomerTexts(Texts::default()),
+            Self::Context(Announcements::default()),
             Self::AsteriskQueueLog,
             Self::AmazonConnect,
             Self::Samples,
@@ -84,7 +88,10 @@ impl Format {
 
     /// Whether a record's headers tell what is in it.
     pub const fn looks_at_headers(&self) -> bool {
-        matches!(self, Self::Auto | Self::Mapping(_) | Self::CustomerTexts(_))
+        matches!(
+            self,
+            Self::Auto | Self::Mapping(_) | Self::CustomerTexts(_) | Self::Context(_)
+        )
     }
 
     /// Whether its records may be log lines.
@@ -106,8 +113,14 @@ impl Format {
             | Self::FlatJson
             | Self::Mapping(_)
             | Self::CustomerTexts(_)
+            | Self::Context(_)
             | Self::Samples => false,
         }
+    }
+
+    /// Whether its records say what was announced, and measure nothing.
+    pub const fn is_context(&self) -> bool {
+        matches!(self, Self::Context(_))
     }
 }
 

@@ -94,6 +94,19 @@ fn channel() -> impl Strategy<Value = Channel> {
     select(vec![Spike, Shift, Season, Shape, Novelty, Silence])
 }
 
+fn context() -> impl Strategy<Value = ContextNote> {
+    let kind = select(ContextKind::ALL.to_vec());
+    (kind, text(), option::of(text()), time(), time()).prop_map(|(kind, id, title, from, until)| {
+        ContextNote {
+            kind,
+            id,
+            title,
+            from,
+            until,
+        }
+    })
+}
+
 fn anomaly() -> impl Strategy<Value = Anomaly> {
     let state = select(vec![
         AnomalyState::Opened,
@@ -118,6 +131,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
         numbers,
         vec((time(), number()), 0..4),
         lineage(),
+        vec(context(), 0..3),
     )
         .prop_map(
             |(
@@ -127,6 +141,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                 numbers,
                 window,
                 lineage,
+                context,
             )| {
                 let (score, observed, expected, band, samples, slope) = numbers;
                 Anomaly {
@@ -147,6 +162,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                     slope,
                     window,
                     lineage,
+                    context,
                 }
             },
         )

@@ -7,6 +7,7 @@
 )]
 
 mod calls;
+mod context;
 mod corpus;
 mod flat_formats;
 mod mapping;
@@ -135,6 +136,20 @@ pub(crate) fn samples_text(samples: &SamplesRecord) -> String {
             key.metric,
             labels_text(&key.labels),
             labels_text(&key.resource)
+        )
+        .unwrap();
+    }
+    for context in &samples.contexts {
+        let parts = context.parts();
+        let title = parts.title.as_ref().map_or(String::new(), |t| format!(" “{t}”"));
+        writeln!(
+            out,
+            "{} {}{title} {} to {} of {}",
+            parts.kind.as_str(),
+            parts.id,
+            time_text(parts.from),
+            time_text(parts.until),
+            labels_text(&Labels::from_pairs(&parts.matches))
         )
         .unwrap();
     }

@@ -7,7 +7,7 @@ use forecall_types::{
 
 use super::{
     EVENTS, GAUGE, HISTOGRAM, LABELS_OF_KEYS_MAX, MARK_CAUGHT_UP, MARK_NEWEST, MARK_PULSE, MARK_SILENT,
-    ROWS_MAX, SUM, SUMMARY, VERSION, VERSION_BEFORE, bad, too_many,
+    ROWS_MAX, SUM, SUMMARY, VERSION, VERSION_BEFORE, VERSION_CONTEXT, bad, too_many,
 };
 use crate::telemetry::points::is_finite;
 
@@ -17,7 +17,7 @@ pub(super) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    fn byte(&mut self) -> Result<u8, Reject> {
+    pub(super) fn byte(&mut self) -> Result<u8, Reject> {
         let (first, rest) = self.rest.split_first().ok_or_else(|| bad("it ends too soon"))?;
         self.rest = rest;
         Ok(*first)
@@ -32,7 +32,7 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
-    fn number(&mut self) -> Result<u64, Reject> {
+    pub(super) fn number(&mut self) -> Result<u64, Reject> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -49,7 +49,7 @@ impl<'a> Input<'a> {
         Err(bad("a number is too long"))
     }
 
-    fn signed(&mut self) -> Result<i64, Reject> {
+    pub(super) fn signed(&mut self) -> Result<i64, Reject> {
         let number = self.number()?;
         Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
@@ -66,7 +66,7 @@ impl<'a> Input<'a> {
         Ok(f64::from_le_bytes(bytes))
     }
 
-    fn flag(&mut self) -> Result<bool, Reject> {
+    pub(super) fn flag(&mut self) -> Result<bool, Reject> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -91,14 +91,14 @@ impl<'a> Input<'a> {
     }
 
     /// A count of elements of at least `bytes_each` bytes: never more than the bytes left can hold.
-    fn count(&mut self, bytes_each: usize) -> Result<usize, Reject> {
+    pub(super) fn count(&mut self, bytes_each: usize) -> Result<usize, Reject> {
         usize::try_from(self.number()?)
             .ok()
             .filter(|count| *count <= self.rest.len() / bytes_each)
             .ok_or_else(|| bad("a count is beyond the record's end"))
     }
 
-    fn one_of<'t, T>(&mut self, table: &'t [T]) -> Result<&'t T, Reject> {
+    pub(super) fn one_of<'t, T>(&mut self, table: &'t [T]) -> Result<&'t T, Reject> {
         usize::try_from(self.number()?)
             .ok()
             .and_then(|index| table.get(index))
@@ -136,17 +136,20 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn record(&mut self, spare: Option<SamplesRecord>) -> Result<SamplesRecord, Reject> {
-        let is_before = match self.byte()? {
-            VERSION => false,
-            VERSION_BEFORE => true,
-            _ => return Err(bad("its version is not known")),
-        };
-        let (mut batch, mut marks, names) = match spare {
-            Some(spare) => (spare.batch, spare.marks, Some((spare.domain, spare.origin.topic))),
-            None => (SampleBatch::default(), Vec::new(), None),
+        let version = self.byte()?;
+        if ![VERSION, VERSION_BEFORE, VERSION_CONTEXT].contains(&version) {
+            return Err(bad("its version is not known"));
+        }
+        let (mut batch, mut marks, mut contexts, names) = match spare {
+            Some(spare) => {
+                let names = (spare.domain, spare.origin.topic);
+                (spare.batch, spare.marks, spare.contexts, Some(names))
+            }
+            None => (SampleBatch::default(), Vec::new(), Vec::new(), None),
         };
         batch.clear();
         marks.clear();
+        contexts.clear();
         let strings = self.strings()?;
         let sets = self.label_sets(&strings, &mut batch)?;
         let (old_domain, old_topic) = names.unzip();
@@ -164,7 +167,10 @@ impl<'a> Input<'a> {
             offset: self.signed()?,
         };
         let appended_at = EventTime::from_nanos(self.signed()?);
-        self.marks(is_before, &strings, &mut marks)?;
+        self.marks(version == VERSION_BEFORE, &strings, &mut marks)?;
+        if version == VERSION_CONTEXT {
+            self.contexts(&strings, &mut contexts)?;
+        }
         let keys = self.keys(&strings, &sets, &mut batch)?;
         self.rows(&keys, &mut batch)?;
         Ok(SamplesRecord {
@@ -173,6 +179,7 @@ impl<'a> Input<'a> {
             appended_at,
             batch,
             marks,
+            contexts,
         })
     }
 

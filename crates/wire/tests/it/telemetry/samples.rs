@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
 use forecall_types::{
-    DomainName, EventTime, Labels, Position, Reading, RejectReason, SampleBatch, SamplesRecord, SeriesKey,
-    SourceMark, SourcePartition, SourcePulse, SourceTopic, Temporality,
+    ContextKind, ContextParts, ContextRecord, DomainName, EventTime, Labels, Position, Reading, RejectReason,
+    SampleBatch, SamplesRecord, SeriesKey, SourceMark, SourcePartition, SourcePulse, SourceTopic,
+    Temporality,
 };
 use forecall_wire::telemetry::{Format, samples};
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::{decoded, samples_text, source};
 
@@ -132,9 +134,33 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn context()(
+        kind in select(ContextKind::ALL.to_vec()),
+        (id, title) in ("[a-z0-9/-]{1,9}", prop::option::of("[ -~]{0,9}")),
+        (from, seconds) in (-1_000_000_000_000_i64..1_000_000_000_000, 0_u64..600_000),
+        (name, pattern) in ("[a-c]", "x[*y]{0,4}"),
+        more in prop::collection::btree_map("[d-f]", "[*y]{1,4}", 0..3),
+    ) -> ContextRecord {
+        let from = EventTime::from_nanos(from);
+        let mut matches = more;
+        matches.insert(name, pattern);
+        ContextRecord::new(ContextParts {
+            kind,
+            id,
+            from,
+            until: from.plus(std::time::Duration::from_secs(seconds)),
+            matches,
+            title,
+        })
+        .unwrap()
+    }
+}
+
+prop_compose! {
     fn some_record()(
         rows in prop::collection::vec((("[mn]", "[su]?"), labels(), labels(), any::<i64>(), reading()), 0..30),
         marks in prop::collection::vec(mark(), 0..4),
+        contexts in prop::collection::vec(context(), 0..3),
         (partition, offset, appended) in (any::<i32>(), any::<i64>(), any::<i64>()),
     ) -> SamplesRecord {
         let mut batch = SampleBatch::default();
@@ -148,14 +174,15 @@ prop_compose! {
             appended_at: EventTime::from_nanos(appended),
             batch,
             marks,
+            contexts,
         }
     }
 }
 
 fn same(a: &SamplesRecord, b: &SamplesRecord) {
     assert_eq!(
-        (&a.domain, &a.origin, a.appended_at, &a.marks),
-        (&b.domain, &b.origin, b.appended_at, &b.marks)
+        (&a.domain, &a.origin, a.appended_at, &a.marks, &a.contexts),
+        (&b.domain, &b.origin, b.appended_at, &b.marks, &b.contexts)
     );
     assert_eq!(samples_text(a), samples_text(b));
     let ids = |r: &SamplesRecord| {
@@ -214,6 +241,7 @@ fn refused_points_are_not_carried() {
         appended_at: EventTime::from_secs(0),
         batch,
         marks: Vec::new(),
+        contexts: Vec::new(),
     };
     assert!(
         samples::decode(&samples::encode(&record))
@@ -263,6 +291,7 @@ fn a_point_of_one_series_takes_few_bytes() {
         appended_at: EventTime::from_secs(1_767_225_600),
         batch,
         marks: Vec::new(),
+        contexts: Vec::new(),
     };
     let bytes = samples::encode(&record).len();
     assert!(bytes < 100 * 16 + 100, "{bytes} bytes for 100 points");

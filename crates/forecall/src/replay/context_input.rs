@@ -1,0 +1,171 @@
+//! `--context FILE`: what was announced while the telemetry was recorded, one record a line, in the form of the configuration's
+//! source of `format: context`, or the default one.
+//!
+//! Each is known from its beginning on, whenever it was announced: a file doesn't say. Of one id the later line counts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use forecall_config::Settings;
+use forecall_log::OutRecord;
+use forecall_types::{EventTime, Fingerprint, RejectReason, SampleBatch, SamplesRecord, SourceName};
+use forecall_wire::telemetry::{Announcements, Decoded, Format, RawRecord, Source, decode, samples};
+use serde_json::{Value, json};
+
+use super::TOPIC;
+use super::house::Stamped;
+
+/// Lines that can't be read told one by one; the rest is counted.
+const TOLD_MAX: usize = 20;
+
+/// What a file announces.
+pub(super) struct Announced {
+    records: Vec<Stamped>,
+    /// Of the manifest.
+    pub(super) input: Option<Value>,
+    pub(super) bad: usize,
+    pub(super) told: Vec<String>,
+}
+
+/// The source whose form the lines have.
+fn source_of(settings: &Settings) -> anyhow::Result<Source> {
+    let declared = settings.sources.iter().find(|s| s.format.is_context());
+    let mut source = match declared {
+        Some(source) => source.clone(),
+        None => {
+            let format = Format::Context(Announcements::default());
+            Source::new(
+                SourceName::new("context")?,
+                "context",
+                settings.domain.clone(),
+                format,
+            )
+        }
+    };
+    // Whatever domain it is declared for: what is replayed is of one.
+    source.domain = settings.domain.clone();
+    Ok(source)
+}
+
+/// Reads the file, if one is named; none of it is known before `start`.
+pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -> anyhow::Result<Announced> {
+    let mut announced = Announced {
+        records: Vec::new(),
+        input: None,
+        bad: 0,
+        told: Vec::new(),
+    };
+    let Some(path) = path else {
+        return Ok(announced);
+    };
+    let source = source_of(settings)?;
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read {shown}"))?;
+    let mut lines = 0_usize;
+    for (line, value) in (1_i64..).zip(bytes.split(|b| *b == b'\n')) {
+        if value.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        lines += 1;
+        let (contexts, refused) = announced_by(&source, &shown, line, value);
+        announced
+            .records
+            .extend(contexts.map(|record| stamped(record, start)));
+        for why in refused {
+            announced.bad += 1;
+            if announced.told.len() < TOLD_MAX {
+                announced.told.push(format!("{shown}:{line}: {why}"));
+            }
+        }
+    }
+    if announced.bad > announced.told.len() {
+        let more = announced.bad - announced.told.len();
+        announced
+            .told
+            .push(format!("… and {more} more announcements that could not be read"));
+    }
+    // Stable: of one id the later line counts.
+    announced.records.sort_by_key(|record| record.at);
+    announced.input = Some(json!({
+        "path": shown,
+        "bytes": bytes.len(),
+        "xxh3_128": Fingerprint::of(&bytes).to_string(),
+        "rows": lines,
+        "rows_bad": announced.bad,
+    }));
+    Ok(announced)
+}
+
+/// What a line announces, and what of it is refused.
+fn announced_by(
+    source: &Source,
+    path: &str,
+    line: i64,
+    value: &[u8],
+) -> (Option<SamplesRecord>, Vec<String>) {
+    // A line has no other time than its own: what would take the broker's is seen by this one.
+    let nowhen = EventTime::MAX;
+    let raw = RawRecord {
+        topic: path,
+        partition: 0,
+        offset: line,
+        appended_at: nowhen,
+        key: None,
+        value: Some(value),
+        headers: &[],
+    };
+    match decode(source, None, &raw) {
+        Ok(Decoded::Samples(mut record)) => {
+            let mut refused: Vec<String> = record
+                .batch
+                .rejects()
+                .iter()
+                .map(|r| format!("{}: {}", r.reason, r.detail))
+                .collect();
+            let before = record.contexts.len();
+            record.contexts.retain(|context| context.parts().from < nowhen);
+            if record.contexts.len() < before {
+                refused.push(format!(
+                    "{}: it doesn't say when it begins",
+                    RejectReason::MissingField
+                ));
+            }
+            (Some(record).filter(|r| !r.contexts.is_empty()), refused)
+        }
+        Ok(Decoded::Nothing | Decoded::Calls(_)) => (None, Vec::new()),
+        Err(reject) => (None, vec![format!("{}: {}", reject.reason, reject.detail)]),
+    }
+}
+
+fn stamped(mut record: SamplesRecord, start: EventTime) -> Stamped {
+    let first = record.contexts.iter().map(|context| context.parts().from).min();
+    let at = first.unwrap_or(start).max(start);
+    record.appended_at = at;
+    record.batch = SampleBatch::default();
+    Stamped {
+        at,
+        record: OutRecord {
+            topic: Arc::from(TOPIC),
+            partition: Some(0),
+            key: None,
+            value: Some(samples::encode(&record)),
+            headers: Vec::new(),
+        },
+    }
+}
+
+impl Announced {
+    /// The records with what is announced among them, each before the first record of its time; what comes after the last one
+    /// matters to none.
+    pub(super) fn among(&mut self, records: impl Iterator<Item = Stamped>) -> impl Iterator<Item = Stamped> {
+        let mut contexts = std::mem::take(&mut self.records).into_iter().peekable();
+        let mut records = records.peekable();
+        std::iter::from_fn(move || {
+            let next = records.peek()?.at;
+            contexts
+                .next_if(|context| context.at <= next)
+                .or_else(|| records.next())
+        })
+    }
+}
