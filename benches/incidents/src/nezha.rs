@@ -214,3 +214,61 @@ impl Day {
             .unwrap_or_else(|| Arc::from("front"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::method::forecall;
+
+    #[test]
+    fn faults_are_laid_on_the_wall_clock_whatever_the_counts_of_seconds_say() {
+        let root = std::env::temp_dir().join(format!("forecall-bench-nezha-{}", std::process::id()));
+        let folder = root.join("nezha/2022-08-22");
+        fs::create_dir_all(folder.join("metric")).unwrap();
+        fs::write(
+            folder.join("2022-08-22-fault_list.json"),
+            r#"{"04": [{"inject_time": "2022-08-22 04:10:20", "inject_timestamp": "7",
+                "inject_pod": "ad-service-5f65-fnm", "inject_type": "cpu_consumed"}]}"#,
+        )
+        .unwrap();
+        for (pod, burning) in [("front-1a2b-x", false), ("ad-service-5f65-fnm", true)] {
+            let mut text =
+                "Time,TimeStamp,CpuUsage(m),MemoryUsage(Mi),PodServerLatencyP90(s),PodWorkload(Ops)\n"
+                    .to_owned();
+            for minute in 0..16 {
+                let cpu = if burning && minute >= 11 {
+                    50
+                } else {
+                    2 + minute % 2
+                };
+                text.push_str(&format!(
+                    "2022-08-22 04:{minute:02}:20.5 +0000 UTC m=+1.1,9861140279,{cpu},100,0.1,5\n"
+                ));
+            }
+            fs::write(folder.join(format!("metric/{pod}_metric.csv")), text).unwrap();
+        }
+        fs::write(
+            folder.join("metric/source_50.csv"),
+            "time,timestamp,front_ad-service\n2022-08-22 04:00:20 x,1,0.01\n",
+        )
+        .unwrap();
+        let all = read(&root);
+        fs::remove_dir_all(&root).unwrap();
+        let all = all.unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].truth, BTreeSet::from(["ad-service".to_owned()]));
+        assert_eq!(&*all[0].case.alarm.node, "front");
+        assert_eq!(forecall(&all[0].case), ["ad-service", "front"]);
+    }
+
+    #[test]
+    fn a_folder_without_faults_is_named() {
+        let error = format!("{:#}", read(Path::new("/nowhere")).err().unwrap());
+        assert!(
+            error.contains("/nowhere/nezha") && error.contains("--data"),
+            "{error}"
+        );
+    }
+}

@@ -222,3 +222,150 @@ fn alarm(path: &Path, target: &serde_json::Value) -> Result<Alarm> {
         at,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::method::forecall;
+
+    /// A shop whose search got slow at 1,200 s, in rows of 300 s.
+    struct Fixture(PathBuf);
+
+    impl Fixture {
+        fn new(test: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("forecall-bench-{}-{test}", std::process::id()));
+            let fixture = Self(root);
+            fixture.write(
+                "low_traffic/graph.csv",
+                ",Shop,Search\nShop,0.0,1.0\nSearch,0.0,0.0\n",
+            );
+            fixture.write("low_traffic/noissue/metrics.csv", &Self::metrics(0..30, i64::MAX));
+            fixture
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.join("petshop").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn issue(&self, folder: &str, target: &str) {
+            self.write(&format!("{folder}/metrics.csv"), &Self::metrics(0..6, 4));
+            self.write(&format!("{folder}/target.json"), target);
+        }
+
+        fn metrics(rows: std::ops::Range<i64>, slow_from: i64) -> String {
+            let mut text = "microservice,Shop,Search,Search,Search\n\
+                            metric,latency,latency,requests,availability\n\
+                            statistic,Average,Average,Sum,Average\n\
+                            unix_timestamp,,,,\n"
+                .to_owned();
+            for row in rows {
+                let (shop, search) = if row >= slow_from {
+                    ("0.9", "0.8")
+                } else {
+                    ("0.2", "0.1")
+                };
+                // A gap, as where nobody called.
+                let shop = if row == 1 { "" } else { shop };
+                text.push_str(&format!("{}.0,{shop},{search},50.0,98.0\n", row * 300));
+            }
+            text
+        }
+    }
+
+    impl Drop for Fixture {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const TARGET: &str =
+        r#"{"target": {"node": "Shop", "metric": "latency", "agg": "p90", "timestamp": 1200}"#;
+
+    #[test]
+    fn every_issue_is_read_wherever_it_lies_and_without_its_truth() {
+        let fixture = Fixture::new("issues");
+        fixture.issue(
+            "low_traffic/train/issue_0",
+            &format!(r#"{TARGET}, "root_cause": {{"node": "Search"}}}}"#),
+        );
+        fixture.issue("low_traffic/held/back/issue_12", &format!("{TARGET}}}"));
+        fixture.issue("other_traffic/x/issue_1", &format!("{TARGET}}}"));
+        fixture.write(
+            "other_traffic/graph.csv",
+            ",Shop,Search\nShop,0.0,1.0\nSearch,0.0,0.0\n",
+        );
+        let (all, notes) = read(&fixture.0).unwrap();
+        let ids: Vec<&str> = all.iter().map(|asked| asked.id.as_str()).collect();
+        assert_eq!(
+            ids,
+            [
+                "low_traffic/held/back/issue_12",
+                "low_traffic/train/issue_0",
+                "other_traffic/x/issue_1"
+            ]
+        );
+        assert_eq!(all[1].truth, BTreeSet::from(["Search".to_owned()]));
+        assert!(all[0].truth.is_empty());
+        assert_eq!(all[0].groups, ["back", "low_traffic"]);
+        assert_eq!(all[0].case.alarm.trouble, Trouble::Latency(Statistic::P90));
+        assert_eq!(
+            notes,
+            ["other_traffic has no noissue: low_traffic's stands in for it"]
+        );
+        for asked in &all {
+            assert_eq!(forecall(&asked.case), ["Search", "Shop"], "{}", asked.id);
+        }
+    }
+
+    #[test]
+    fn values_are_shares_and_gaps_are_gaps() {
+        let fixture = Fixture::new("values");
+        let path = fixture.0.join("petshop/low_traffic/noissue/metrics.csv");
+        let all = recording(&path).unwrap();
+        let of = |node: &str, measure| all.get(&(node.to_owned(), measure)).unwrap();
+        assert_eq!(of("Shop", Measure::Latency(Statistic::Mean)).len(), 29);
+        assert_eq!(of("Search", Measure::Requests)[3].at, EventTime::from_secs(900));
+        assert!((of("Search", Measure::FailedShare)[0].value - 0.02).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_malformed_is_named_with_the_remedy() {
+        for (path, text, told) in [
+            ("low_traffic/graph.csv", ",Shop\nShop\n", "is no square of calls"),
+            ("low_traffic/train/issue_0/target.json", "{", "is no JSON"),
+            (
+                "low_traffic/train/issue_0/target.json",
+                "{}",
+                "target names no node",
+            ),
+            (
+                "low_traffic/train/issue_0/target.json",
+                r#"{"target": {"node": "Shop", "metric": "joy", "timestamp": 1}}"#,
+                "has the metric joy",
+            ),
+            (
+                "low_traffic/train/issue_0/metrics.csv",
+                "a,b\n",
+                "lacks its rows of names",
+            ),
+            (
+                "low_traffic/train/issue_0/metrics.csv",
+                "a,b\nc,d\ne,f\ng\n",
+                "doesn't begin with rows of microservice",
+            ),
+        ] {
+            let fixture = Fixture::new("malformed");
+            fixture.issue("low_traffic/train/issue_0", &format!("{TARGET}}}"));
+            fixture.write(path, text);
+            let error = format!("{:#}", read(&fixture.0).err().unwrap());
+            assert!(
+                error.contains(path) && error.contains(told) && error.contains("--data"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -409,3 +409,41 @@ fn asked(
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_cases_and_each_has_its_causes() {
+        let ten = cases(Kind::Two, 10, 3);
+        let again = cases(Kind::Two, 10, 3);
+        for (one, other) in ten.iter().zip(&again) {
+            assert_eq!(one.truth.len(), 2);
+            assert_eq!(one.truth, other.truth);
+            assert_eq!(one.case, other.case);
+        }
+        assert!(
+            ten.iter()
+                .zip(cases(Kind::Two, 10, 4))
+                .any(|(one, other)| one.case != other.case)
+        );
+        assert!(
+            cases(Kind::Front, 4, 3)
+                .iter()
+                .all(|one| one.truth.contains(&name(0)))
+        );
+    }
+
+    #[test]
+    fn poisson_counts_have_their_mean() {
+        let mut state = 5;
+        for mean in [0.5, 4.0, 90.0] {
+            let sum: f64 = (0..4_000).map(|_| poisson(mean, &mut state)).sum();
+            assert!(
+                (sum / 4_000.0 - mean).abs() < 4.0 * (mean / 4_000.0).sqrt(),
+                "{mean}"
+            );
+        }
+    }
+}

@@ -8,6 +8,9 @@ use forecall_types::EventTime;
 use super::CauseTunables;
 use super::record::{Known, Measure, Point, Rows, Statistic, Tracks, Trouble, value_at, values};
 
+/// Deviations beyond this are told as this: where nothing ever varied, any is without end.
+pub(super) const Z_MAX: f64 = 1e6;
+
 /// What can be said of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -41,6 +44,29 @@ impl Excess {
         }
     }
 
+    /// The amount as it would be had no row been missing: amounts are compared along calls, and one that lacks a row isn't
+    /// less in trouble.
+    fn of_all_rows(self, known: &Known, rows: &Rows, load: &Rows, tunables: &CauseTunables) -> Self {
+        let seen: f64 = rows
+            .since
+            .iter()
+            .map(|row| requests_at(&load.since, row.at, tunables))
+            .sum();
+        let counted: f64 = load.since.iter().map(|row| row.value.max(0.0)).sum();
+        let usual = match load.since.len() {
+            0 => tunables.requests_supposed,
+            counted_rows => counted / count(counted_rows),
+        };
+        let all = usual * count(known.rows_since);
+        if seen <= 0.0 || all <= 0.0 {
+            return self;
+        }
+        Self {
+            amount: self.amount * all / seen,
+            ..self
+        }
+    }
+
     pub(super) fn is_significant(&self, bar: f64) -> bool {
         self.standing == Standing::Judged && self.amount > 0.0 && self.z > bar
     }
@@ -50,11 +76,17 @@ impl Excess {
 pub(super) fn excess(known: &Known, node: usize, trouble: Trouble, tunables: &CauseTunables) -> Excess {
     match trouble {
         Trouble::Latency(statistic) => match latency_rows(known, node, statistic) {
-            Some((measure, rows)) => latency(measure, &rows, &load(known, node), tunables),
+            Some((measure, rows)) => {
+                let load = load(known, node);
+                latency(measure, &rows, &load, tunables).of_all_rows(known, &rows, &load, tunables)
+            }
             None => Excess::of(Standing::Unmeasured, Measure::Latency(statistic)),
         },
         Trouble::Failures => match known.track(node, Measure::FailedShare) {
-            Some(rows) => failures(rows, &load(known, node), tunables),
+            Some(rows) => {
+                let load = load(known, node);
+                failures(rows, &load, tunables).of_all_rows(known, rows, &load, tunables)
+            }
             None => Excess::of(Standing::Unmeasured, Measure::FailedShare),
         },
     }
@@ -122,6 +154,10 @@ fn seen_by_callers(seen: &[&Tracks], measure: Measure) -> Rows {
         before: mix(|rows| &rows.before),
         since: mix(|rows| &rows.since),
     }
+}
+
+pub(super) fn count(rows: usize) -> f64 {
+    u32::try_from(rows).map_or(f64::from(u32::MAX), f64::from)
 }
 
 /// How many requests a node has in a row; empty where nobody counts any.
@@ -251,7 +287,7 @@ fn latency(measure: Measure, rows: &Rows, load: &Rows, tunables: &CauseTunables)
     let scale = scale.max(f64::MIN_POSITIVE);
     Excess {
         amount,
-        z: amount / requests / scale,
+        z: (amount / requests / scale).clamp(-Z_MAX, Z_MAX),
         ..Excess::of(Standing::Judged, measure)
     }
 }

@@ -5,12 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use forecall_stats::median;
 
 use super::CauseTunables;
-use super::excess::{Excess, Standing, load};
+use super::excess::{Excess, Standing, count, load};
 use super::record::{Known, Measure, Rows, Statistic, Trouble, values};
 
 /// How much longer than its caller a call that nearly every request makes must take to be none that is waited for. Far above
 /// 1: traces are sampled, some requests make no call, and a recorded callee took twice its caller's mean.
 const WAITED_FOR_MAX: f64 = 5.0;
+
+/// A callee's part of up to so many times its caller's excess may still be in it: shares are estimates, and retries hide
+/// failures.
+const HELD_MAX: f64 = 1.5;
+/// Share of the caller's excess that the others must account for before a callee is taken for none of it.
+const ACCOUNTED_MIN: f64 = 0.5;
 
 /// Excess laid over the call graph.
 #[derive(Debug)]
@@ -82,7 +88,12 @@ impl Flow {
             via: vec![None; excess.len()],
             excess,
         };
+        let calls = &flow.carried(calls);
         for node in 0..flow.excess.len() {
+            // What is borne by a node that isn't measured is borne by who calls it.
+            if flow.is_blank(node) {
+                continue;
+            }
             let borne: f64 = flow
                 .bearing(calls, node)
                 .iter()
@@ -111,6 +122,32 @@ impl Flow {
         self.excess
             .get(node)
             .is_some_and(|one| one.standing == Standing::Unmeasured)
+    }
+
+    /// Calls without those whose callee has more excess than its caller could hold, where the others account for the caller
+    /// without them: trouble of its own that nobody waits for.
+    fn carried(&self, calls: &Calls) -> Calls {
+        let mut carried = calls.clone();
+        for caller in (0..self.excess.len()).filter(|node| self.is_significant(*node)) {
+            let whole = self.amount(caller);
+            let parts: Vec<(usize, f64)> = calls
+                .of_caller(caller)
+                .filter(|(callee, _)| self.is_significant(*callee))
+                .map(|(callee, share)| (callee, share * self.amount(callee)))
+                .collect();
+            let fits = |part: f64| part <= whole * HELD_MAX;
+            let held: f64 = parts
+                .iter()
+                .map(|(_, part)| *part)
+                .filter(|part| fits(*part))
+                .sum();
+            if held >= whole * ACCOUNTED_MIN {
+                for (callee, _) in parts.into_iter().filter(|(_, part)| !fits(*part)) {
+                    carried.shares.remove(&(caller, callee));
+                }
+            }
+        }
+        carried
     }
 
     fn bearing(&self, calls: &Calls, node: usize) -> Bearing {
@@ -179,7 +216,7 @@ impl Flow {
 }
 
 /// Calls along which this trouble can pass, with the caller's share of the callee.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Calls {
     shares: BTreeMap<(usize, usize), f64>,
 }
@@ -187,7 +224,7 @@ struct Calls {
 impl Calls {
     fn of(known: &Known, trouble: Trouble) -> Self {
         let loads: Vec<f64> = (0..known.names.len())
-            .map(|node| total(&load(known, node)))
+            .map(|node| requests(&load(known, node)))
             .collect();
         let mut shares = BTreeMap::new();
         for callee in 0..known.names.len() {
@@ -196,7 +233,7 @@ impl Calls {
                 .iter()
                 .map(|caller| {
                     let tracks = known.calls.get(&(*caller, callee))?;
-                    tracks.get(&Measure::Requests).map(total)
+                    tracks.get(&Measure::Requests).map(requests)
                 })
                 .collect();
             // Counts of all calls, else the callers' own requests.
@@ -213,7 +250,7 @@ impl Calls {
                 let share = if sum > 0.0 {
                     weight / sum
                 } else {
-                    1.0 / f64::from(u32::try_from(callers.len()).unwrap_or(u32::MAX))
+                    1.0 / count(callers.len())
                 };
                 if is_waited_for(known, trouble, (*caller, callee), &loads, share) {
                     shares.insert((*caller, callee), share);
@@ -230,8 +267,10 @@ impl Calls {
     }
 }
 
-fn total(rows: &Rows) -> f64 {
-    rows.since.iter().map(|point| point.value.max(0.0)).sum()
+/// Requests of a row, in the mean.
+fn requests(rows: &Rows) -> f64 {
+    let sum: f64 = rows.since.iter().map(|point| point.value.max(0.0)).sum();
+    sum / count(rows.since.len().max(1))
 }
 
 /// False for a call that is made by nearly every request and usually takes longer than the request: a queue, a workflow, a

@@ -41,6 +41,9 @@ mod record;
 mod suspect;
 mod witness;
 
+#[cfg(test)]
+mod tests;
+
 pub use record::{Alarm, CallRecord, Case, Measure, NodeRecord, Point, Statistic, Track, Trouble};
 pub use suspect::{Ranking, Suspect, Tier, rank};
 

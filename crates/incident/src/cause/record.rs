@@ -174,6 +174,8 @@ pub(super) struct Known {
     /// Rising, by callee.
     callers: Vec<Vec<usize>>,
     pub(super) alarmed: usize,
+    /// Rows since the alarm of the series that has most.
+    pub(super) rows_since: usize,
 }
 
 impl Known {
@@ -222,7 +224,9 @@ impl Known {
                 callers.push(*caller);
             }
         }
+        let rows = tracks.iter().chain(calls.values()).flat_map(BTreeMap::values);
         Ok(Self {
+            rows_since: rows.map(|rows| rows.since.len()).max().unwrap_or(0),
             callers,
             alarmed: place(&case.alarm.node),
             names: index.into_keys().collect(),

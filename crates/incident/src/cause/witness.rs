@@ -3,6 +3,7 @@
 use forecall_stats::{location_scale, median};
 
 use super::CauseTunables;
+use super::excess::Z_MAX;
 use super::record::{Known, Measure, Rows, Statistic, values};
 
 /// How far the upper quartile of the rows since the alarm lies above normal, in robust standard deviations: a fault that
@@ -15,7 +16,8 @@ pub(super) fn rise(rows: &Rows, tunables: &CauseTunables) -> Option<f64> {
     since.sort_by(f64::total_cmp);
     let now = *since.get((since.len() * 3).div_ceil(4).checked_sub(1)?)?;
     let floor = usual.location.abs() * tunables.scale_floor_share;
-    Some((now - usual.location) / usual.scale.max(floor).max(f64::MIN_POSITIVE))
+    let z = (now - usual.location) / usual.scale.max(floor).max(f64::MIN_POSITIVE);
+    Some(z.clamp(-Z_MAX, Z_MAX))
 }
 
 /// The resource of a node that rose most.
