@@ -19,6 +19,7 @@ mod simulated;
 mod table;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
@@ -75,8 +76,18 @@ impl Cli {
     }
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What failed, on which path, and what to do: a trace would bury it.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
     for name in &cli.only {
         ensure!(
             SETS.iter().any(|(set, _)| set == name),
