@@ -33,6 +33,9 @@ pub(crate) enum Kind {
     Front,
 }
 
+/// A service and the seconds it takes longer, or the share of its requests that fail.
+type Fault = (usize, f64);
+
 struct Service {
     /// Seconds of its own work.
     work: f64,
@@ -147,7 +150,7 @@ impl World {
     }
 
     /// What the front shows more with these faults, in seconds or as a share.
-    fn effect(&self, trouble: Trouble, faults: &[(usize, f64)]) -> f64 {
+    fn effect(&self, trouble: Trouble, faults: &[Fault]) -> f64 {
         let mut work: Vec<f64> = self.services.iter().map(|s| s.work).collect();
         let mut fails: Vec<f64> = self.services.iter().map(|s| s.fails).collect();
         for (node, size) in faults {
@@ -165,13 +168,13 @@ impl World {
     }
 
     /// Faults that the front shows, each beside the other.
-    fn faults(&self, kind: Kind, trouble: Trouble, state: &mut u64) -> Option<Vec<(usize, f64)>> {
+    fn faults(&self, kind: Kind, trouble: Trouble, state: &mut u64) -> Option<Vec<Fault>> {
         let (latency, _) = self.usual();
         let size = |state: &mut u64| match trouble {
             Trouble::Latency(_) => latency[0] * octaves(state, 0.15, 2.0),
             Trouble::Failures => octaves(state, 0.01, 0.1),
         };
-        let mut faults: Vec<(usize, f64)> = Vec::new();
+        let mut faults: Vec<Fault> = Vec::new();
         let count = if kind == Kind::Two { 2 } else { 1 };
         while faults.len() < count {
             let node = if kind == Kind::Front {
@@ -196,7 +199,7 @@ impl World {
     }
 
     /// Something that nobody who shows the alarm waits for, in trouble of its own at the same time.
-    fn decoy(&self, trouble: Trouble, state: &mut u64) -> Option<(usize, f64)> {
+    fn decoy(&self, trouble: Trouble, state: &mut u64) -> Option<Fault> {
         let size = self.services.len();
         let mut is_waited_for = vec![false; size];
         for call in self.services.iter().flat_map(|service| &service.calls) {
@@ -215,7 +218,7 @@ impl World {
         Some((node, size))
     }
 
-    fn rows(&self, faults: &[(usize, f64)], trouble: Trouble, load: f64, state: &mut u64) -> Vec<[f64; 3]> {
+    fn rows(&self, faults: &[Fault], trouble: Trouble, load: f64, state: &mut u64) -> Vec<[f64; 3]> {
         let loads: Vec<f64> = self
             .loads(load)
             .into_iter()
@@ -296,12 +299,12 @@ fn name(i: usize) -> String {
 
 fn asked(
     world: &World,
-    (causes, decoy): (&[(usize, f64)], Option<(usize, f64)>),
+    (causes, decoy): (&[Fault], Option<Fault>),
     trouble: Trouble,
     id: String,
     state: &mut u64,
 ) -> Asked {
-    let faults: Vec<(usize, f64)> = causes.iter().copied().chain(decoy).collect();
+    let faults: Vec<Fault> = causes.iter().copied().chain(decoy).collect();
     let measures = [
         Measure::Latency(Statistic::Mean),
         Measure::Requests,
@@ -331,7 +334,7 @@ fn asked(
         } else {
             (now, at + row * ROW_SECONDS)
         };
-        let faults: &[(usize, f64)] = if !is_normal && row >= 0 { &faults } else { &[] };
+        let faults: &[Fault] = if !is_normal && row >= 0 { &faults } else { &[] };
         let values = world.rows(faults, trouble, load, state);
         if !is_normal {
             counted.push(values.iter().map(|[_, requests, _]| *requests).collect());

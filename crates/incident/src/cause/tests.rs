@@ -278,16 +278,40 @@ fn means_add_up_for_an_alarm_by_a_quantile_and_a_missing_row_takes_nothing_off()
 
 #[test]
 fn the_row_that_spans_the_alarm_is_neither_and_another_weeks_normal_gives_way() {
-    // Between the second row and the third: that row holds some of the trouble already.
-    let mut moved = case(
+    let own = |rows: &str| {
+        let mut moved = case(&format!(
+            "alarm front latency
+             front latency {rows}
+             front requests 100 | 100 100 | 100 100"
+        ));
+        moved.alarm.at = EventTime::from_secs(-ROW / 2);
+        rank(&moved, &CauseTunables::default()).unwrap().suspects[0].own
+    };
+    // The alarm is within the last row before it, which holds some of the trouble already.
+    assert!((own("0.1 | - 0.5 | 0.8 0.8") - 0.7 * 200.0).abs() < 1e-9);
+    // 0.2 is what it took now before the alarm, 0.1 in another week.
+    assert!((own("0.1 | 0.2 0.5 | 0.8 0.8") - 0.6 * 200.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_call_that_outlasts_every_request_is_not_waited_for() {
+    // The front could hold the queue's excess, and half of its own is left to explain.
+    check(
         "alarm front latency
-         front latency 0.1 | 0.2 0.5 | 0.8 0.8
-         front requests 100 | 100 100 | 100 100",
+         front -> queue
+         front -> search
+         front latency 0.1 | 0.1 0.1 | 0.6 0.6
+         front requests 100 | 100 100 | 100 100
+         queue latency 5 | 5 5 | 5.6 5.6
+         queue requests 100 | 100 100 | 100 100
+         search latency 0.05 | 0.05 0.05 | 0.5 0.5
+         search requests 100 | 100 100 | 100 100",
+        &expect![[r#"
+            OwnExcess search share 0.90 own 90.0 by search>front
+            Shown front share 0.00 own 10.0 by front
+            Apart queue share 0.00 own 120.0 by queue
+        "#]],
     );
-    moved.alarm.at = EventTime::from_secs(-ROW / 2);
-    let ranking = rank(&moved, &CauseTunables::default()).unwrap();
-    // 0.2 is what it took now before the alarm, 0.1 in another week: (0.8 - 0.2) × 100 × 2 rows.
-    assert!((ranking.suspects[0].own - 120.0).abs() < 1e-9, "{ranking:?}");
 }
 
 #[test]
