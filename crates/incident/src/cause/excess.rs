@@ -77,15 +77,15 @@ pub(super) fn excess(known: &Known, node: usize, trouble: Trouble, tunables: &Ca
     match trouble {
         Trouble::Latency(statistic) => match latency_rows(known, node, statistic) {
             Some((measure, rows)) => {
-                let load = load(known, node);
-                latency(measure, &rows, &load, tunables).of_all_rows(known, &rows, &load, tunables)
+                let load = known.load(node);
+                latency(measure, &rows, load, tunables).of_all_rows(known, &rows, load, tunables)
             }
             None => Excess::of(Standing::Unmeasured, Measure::Latency(statistic)),
         },
         Trouble::Failures => match known.track(node, Measure::FailedShare) {
             Some(rows) => {
-                let load = load(known, node);
-                failures(rows, &load, tunables).of_all_rows(known, rows, &load, tunables)
+                let load = known.load(node);
+                failures(rows, load, tunables).of_all_rows(known, rows, load, tunables)
             }
             None => Excess::of(Standing::Unmeasured, Measure::FailedShare),
         },
@@ -158,68 +158,6 @@ fn seen_by_callers(seen: &[&Tracks], measure: Measure) -> Rows {
 
 pub(super) fn count(rows: usize) -> f64 {
     u32::try_from(rows).map_or(f64::from(u32::MAX), f64::from)
-}
-
-/// How many requests a node has in a row; empty where nobody counts any.
-pub(super) fn load(known: &Known, node: usize) -> Rows {
-    let mut ring = vec![node];
-    let mut seen = std::collections::BTreeSet::from([node]);
-    // A node that nobody counts has about as many requests as who calls it.
-    while !ring.is_empty() {
-        let mut best = Rows::default();
-        let mut most = -1.0;
-        for &at in &ring {
-            let Some(rows) = counted(known, at) else { continue };
-            let requests: f64 = rows.since.iter().map(|point| point.value).sum();
-            if requests > most {
-                (best, most) = (rows, requests);
-            }
-        }
-        if most >= 0.0 {
-            return best;
-        }
-        let callers: Vec<usize> = ring.iter().flat_map(|&at| known.callers(at)).collect();
-        ring = callers
-            .into_iter()
-            .filter(|caller| seen.insert(*caller))
-            .collect();
-    }
-    Rows::default()
-}
-
-/// Requests as the node counts them, else as its callers do.
-fn counted(known: &Known, node: usize) -> Option<Rows> {
-    let own = known.track(node, Measure::Requests);
-    if let Some(rows) = own.filter(|rows| !rows.since.is_empty()) {
-        return Some(rows.clone());
-    }
-    let mut sums = Rows::default();
-    for caller in known.callers(node) {
-        let Some(rows) = known
-            .calls
-            .get(&(caller, node))
-            .and_then(|t| t.get(&Measure::Requests))
-        else {
-            continue;
-        };
-        add(&mut sums.normal, &rows.normal);
-        add(&mut sums.before, &rows.before);
-        add(&mut sums.since, &rows.since);
-    }
-    (!sums.since.is_empty()).then_some(sums)
-}
-
-fn add(sums: &mut Vec<Point>, rows: &[Point]) {
-    for point in rows {
-        match sums.binary_search_by(|sum| sum.at.cmp(&point.at)) {
-            Ok(i) => {
-                if let Some(sum) = sums.get_mut(i) {
-                    sum.value += point.value;
-                }
-            }
-            Err(i) => sums.insert(i, *point),
-        }
-    }
 }
 
 /// Requests of one row: as counted then, else as is usual in these rows, else as supposed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use forecall_stats::median;
 
 use super::CauseTunables;
-use super::excess::{Excess, Standing, count, load};
+use super::excess::{Excess, Standing, count};
 use super::record::{Known, Measure, Rows, Statistic, Trouble, values};
 
 /// How much longer than its caller a call that nearly every request makes must take to be none that is waited for. Far above
@@ -224,7 +224,7 @@ struct Calls {
 impl Calls {
     fn of(known: &Known, trouble: Trouble) -> Self {
         let loads: Vec<f64> = (0..known.names.len())
-            .map(|node| requests(&load(known, node)))
+            .map(|node| requests(known.load(node)))
             .collect();
         let mut shares = BTreeMap::new();
         for callee in 0..known.names.len() {

@@ -37,6 +37,7 @@
 
 mod excess;
 mod flow;
+mod load;
 mod record;
 mod suspect;
 mod witness;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use forecall_types::EventTime;
 
+use super::load::loads;
 use super::{CALLS_MAX, CauseError, NODES_MAX};
 
 /// Which figure of a latency's distribution a series holds.
@@ -116,6 +117,12 @@ pub(super) struct Rows {
     pub(super) since: Vec<Point>,
 }
 
+static NOBODY: Rows = Rows {
+    normal: Vec::new(),
+    before: Vec::new(),
+    since: Vec::new(),
+};
+
 /// Series by what they measure.
 pub(super) type Tracks = BTreeMap<Measure, Rows>;
 
@@ -174,6 +181,8 @@ pub(super) struct Known {
     /// Rising, by callee.
     callers: Vec<Vec<usize>>,
     pub(super) alarmed: usize,
+    /// Requests of each node.
+    loads: Vec<Arc<Rows>>,
     /// Rows since the alarm of the series that has most.
     pub(super) rows_since: usize,
 }
@@ -225,14 +234,27 @@ impl Known {
             }
         }
         let rows = tracks.iter().chain(calls.values()).flat_map(BTreeMap::values);
-        Ok(Self {
+        let mut known = Self {
+            loads: Vec::new(),
             rows_since: rows.map(|rows| rows.since.len()).max().unwrap_or(0),
             callers,
             alarmed: place(&case.alarm.node),
             names: index.into_keys().collect(),
             tracks,
             calls,
-        })
+        };
+        known.loads = loads(&known);
+        Ok(known)
+    }
+
+    pub(super) fn load(&self, node: usize) -> &Rows {
+        self.loads.get(node).map_or(&NOBODY, |rows| rows)
+    }
+
+    pub(super) fn callees(&self, node: usize) -> impl Iterator<Item = usize> {
+        self.calls
+            .range((node, 0)..=(node, usize::MAX))
+            .map(|((_, callee), _)| *callee)
     }
 
     pub(super) fn track(&self, node: usize, measure: Measure) -> Option<&Rows> {

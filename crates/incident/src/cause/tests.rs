@@ -348,3 +348,26 @@ fn a_case_is_bounded_and_an_empty_one_is_ranked() {
         "16385 calls in one case, at most 16384 are allowed"
     );
 }
+
+#[test]
+fn a_case_at_its_bounds_is_ranked() {
+    let line = |i: usize| {
+        format!(
+            "n{i:04} latency 0.1 | 0.1 0.1 | {0} {0}",
+            if i < 40 { 0.6 } else { 0.1 }
+        )
+    };
+    let nodes: Vec<String> = (0..NODES_MAX).map(line).collect();
+    let mut large = case(&format!("alarm n0000 latency\n{}", nodes.join("\n")));
+    let name = |i: usize| std::sync::Arc::from(format!("n{:04}", i % NODES_MAX));
+    large.calls = (0..CALLS_MAX)
+        .map(|i| CallRecord {
+            caller: name(i),
+            callee: name(i % NODES_MAX + 1 + i / NODES_MAX),
+            tracks: vec![track("p50 0.1 | 0.1 | 0.1")],
+        })
+        .collect();
+    let ranking = rank(&large, &CauseTunables::default()).unwrap();
+    assert_eq!(ranking.suspects.len(), NODES_MAX);
+    assert_eq!(&*ranking.suspects[0].node, "n0039");
+}
