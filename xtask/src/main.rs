@@ -79,7 +79,8 @@ enum Command {
     /// Measure forecall beside what it is compared with; on a throw-away broker too.
     #[command(
         after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench decode series --pairs 3\n  cargo xtask bench instructions --check\n  \
-                            cargo xtask bench detect --data DIR --only nab,mscloud --groups"
+                            cargo xtask bench detect --data DIR --only nab,mscloud --groups\n  \
+                            cargo xtask bench incidents --data DIR --shuffle 3"
     )]
     Bench(bench::Args),
     /// Draw the pictures of docs/detection.md from replays of public recordings.

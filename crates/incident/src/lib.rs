@@ -23,6 +23,7 @@
 //! # Ok::<(), forecall_incident::SettingsError>(())
 //! ```
 
+pub mod cause;
 mod command;
 mod group;
 mod life;

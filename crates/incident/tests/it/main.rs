@@ -6,6 +6,7 @@
     reason = "a test may fail on the spot; clippy's own allowance ends at helpers outside #[test]"
 )]
 
+mod cause;
 mod fixture;
 mod golden;
 mod properties;
