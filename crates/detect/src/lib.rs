@@ -55,7 +55,7 @@ mod stage;
 pub mod text;
 mod trouble;
 
-pub use detector::Detector;
+pub use detector::{Detector, Forecast};
 pub use gates::{CALENDARS_MAX, RULES_MAX};
 pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;

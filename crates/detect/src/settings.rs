@@ -119,6 +119,8 @@ pub struct DetectSettings {
     pub series_idle_seconds: u32,
     /// Emit a score for every gauge sample (replay).
     pub emit_scores: bool,
+    /// With each score, where the series is expected so many seconds later (replay).
+    pub emit_ahead_seconds: Vec<u32>,
 }
 
 /// What is replaced at every deployment or with every process, by the names that OpenTelemetry, Kubernetes' exporters and
@@ -192,6 +194,7 @@ impl Default for DetectSettings {
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,
+            emit_ahead_seconds: Vec::new(),
         }
     }
 }

@@ -1,3 +1,4 @@
+mod ahead;
 mod events;
 mod health;
 mod once;
@@ -342,6 +343,7 @@ impl DetectStage {
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
         {
+            let ahead = self.ahead(index, at, &series.unit);
             effects.emit(DetectOutput::Scored(ScoredSample {
                 position,
                 row,
@@ -351,6 +353,7 @@ impl DetectStage {
                 score: Score::clamped(judgement.score),
                 band: judgement.band,
                 channels,
+                ahead,
             }));
         }
         if let Some(change) = change {
@@ -410,7 +413,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

@@ -53,6 +53,11 @@ impl Baseline {
         self.location
     }
 
+    /// How far they usually lie from it.
+    pub const fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// The series has hardly moved so far.
     pub const fn is_constant(&self) -> bool {
         self.constant

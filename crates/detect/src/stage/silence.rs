@@ -209,6 +209,7 @@ impl DetectStage {
             samples: 0,
             slope: 0.0,
             window,
+            ahead: Vec::new(),
             lineage: Lineage::default(),
         })
     }

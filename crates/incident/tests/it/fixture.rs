@@ -393,6 +393,7 @@ pub(crate) fn anomaly(name: &str, at: EventTime, labels: &[(&str, &str)]) -> Ano
         samples: 1,
         slope: 0.0,
         window: Vec::new(),
+        ahead: Vec::new(),
         lineage: Lineage::default(),
     }
 }

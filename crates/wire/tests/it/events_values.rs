@@ -117,6 +117,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
         time(),
         numbers,
         vec((time(), number()), 0..4),
+        vec(ahead(), 0..4),
         lineage(),
     )
         .prop_map(
@@ -126,6 +127,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                 at,
                 numbers,
                 window,
+                ahead,
                 lineage,
             )| {
                 let (score, observed, expected, band, samples, slope) = numbers;
@@ -146,10 +148,20 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                     samples,
                     slope,
                     window,
+                    ahead,
                     lineage,
                 }
             },
         )
+}
+
+fn ahead() -> impl Strategy<Value = Ahead> {
+    (time(), number(), number(), number()).prop_map(|(at, expected, lower, upper)| Ahead {
+        at,
+        expected,
+        lower,
+        upper,
+    })
 }
 
 fn heartbeat() -> impl Strategy<Value = Heartbeat> {
