@@ -61,5 +61,5 @@ pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
 pub use rule::{ChannelName, Channels, GateRule, NamedTwice, Watched};
-pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
+pub use settings::{AHEAD_SPANS_MAX, DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
 pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC};

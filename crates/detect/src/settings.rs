@@ -385,6 +385,11 @@ impl DetectSettings {
                 self.time_zone.is_none() || self.utc_offset_hours.abs() <= 0.0,
                 "contradicts `time_zone`: leave it out",
             ),
+            (
+                "emit_ahead_seconds",
+                self.emit_ahead_seconds.len() <= AHEAD_SPANS_MAX,
+                "must hold 16 spans at most",
+            ),
             ("rest_days", are_weekdays(&self.rest_days), NO_WEEKDAYS),
         ]
     }
@@ -402,6 +407,9 @@ impl DetectSettings {
         seconds(self.future_seconds)
     }
 }
+
+/// Spans in [`DetectSettings::emit_ahead_seconds`]: each costs a line a sample, and more make no smoother picture.
+pub const AHEAD_SPANS_MAX: usize = 16;
 
 /// What [`DetectSettings::series_max`] may be raised to: at under 1 KiB a series, the profile of its day in it, a million take under
 /// a GiB.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use forecall_types::{Anomaly, AnomalyId, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability};
+use forecall_types::{
+    Anomaly, AnomalyId, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability,
+};
 
 use crate::group::{ELEMENTS_MAX, Member, Standing, Tracked};
 use crate::settings::{CorrelateSettings, Objective};

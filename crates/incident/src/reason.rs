@@ -168,7 +168,13 @@ mod tests {
             limit_passed(&onset(false)).unwrap(),
             "loss expected to pass 0.95 at 14:32 UTC (not before 14:25 UTC)"
         );
-        assert_eq!(limit_passed(&Onset { passes: None, ..onset(true) }), None);
+        assert_eq!(
+            limit_passed(&Onset {
+                passes: None,
+                ..onset(true)
+            }),
+            None
+        );
     }
 
     #[test]

@@ -115,7 +115,8 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use forecall_types::{
-        Ahead, AnomalyId, AnomalyState, Band, Channel, Direction, DomainName, Labels, Lineage, Score, SeriesKey,
+        Ahead, AnomalyId, AnomalyState, Band, Channel, Direction, DomainName, Labels, Lineage, Score,
+        SeriesKey,
     };
 
     use super::*;

@@ -56,11 +56,23 @@ struct Trend {
 
 impl Trend {
     const fn line(slope: f64, bend: f64, since: f64) -> Self {
-        Self { wander: 0.0, slope, bend, lasts: f64::INFINITY, since }
+        Self {
+            wander: 0.0,
+            slope,
+            bend,
+            lasts: f64::INFINITY,
+            since,
+        }
     }
 
     const fn passing(wander: f64, slope: f64, lasts: f64) -> Self {
-        Self { wander, slope, bend: 0.0, lasts, since: 0.0 }
+        Self {
+            wander,
+            slope,
+            bend: 0.0,
+            lasts,
+            since: 0.0,
+        }
     }
 }
 
@@ -146,7 +158,8 @@ impl Filter {
                 self.level += reach * self.slope;
                 self.slope *= kept;
                 let (ll, lb, bb) = (self.level_variance, self.covariance, self.slope_variance);
-                self.level_variance = ll + 2.0 * reach * lb + reach * reach * bb + noise.0 + trend.wander * steps;
+                self.level_variance =
+                    ll + 2.0 * reach * lb + reach * reach * bb + noise.0 + trend.wander * steps;
                 self.covariance = kept * (lb + reach * bb) + noise.1;
                 self.slope_variance = kept * kept * bb + noise.2;
             }
@@ -173,7 +186,11 @@ fn slope_step(steps: f64, trend: Trend) -> (f64, f64, (f64, f64, f64)) {
     let lasts = trend.lasts;
     if lasts.is_infinite() {
         let change = trend.bend * trend.bend * steps;
-        return (1.0, steps, (change * steps * steps / 3.0, change * steps / 2.0, change));
+        return (
+            1.0,
+            steps,
+            (change * steps * steps / 3.0, change * steps / 2.0, change),
+        );
     }
     let usual = trend.slope * trend.slope;
     let kept = libm::exp(-steps / lasts);
@@ -195,7 +212,16 @@ impl Outlook {
     pub fn of(points: impl Iterator<Item = (f64, f64)> + Clone, past: &Past) -> Option<Self> {
         points.clone().next()?;
         let window: f64 = points.clone().skip(1).map(|(steps, _)| steps).sum();
-        let blank = Filter::new(Model::Level { wander: 0.0, rate: 0.0 }, 1.0, past, 1.0, 0.0);
+        let blank = Filter::new(
+            Model::Level {
+                wander: 0.0,
+                rate: 0.0,
+            },
+            1.0,
+            past,
+            1.0,
+            0.0,
+        );
         let mut models = [(0.0, blank, 1.0); MODELS];
         let mut most = f64::NEG_INFINITY;
         for (place, (chance, model, noise)) in models.iter_mut().zip(all(past)) {
@@ -251,7 +277,11 @@ fn all(past: &Past) -> impl Iterator<Item = (f64, Model, f64)> + '_ {
         ((1.0 - TREND_SHARE) / count(LEVELS.len()), model, 1.0 - share)
     });
     let trends = TRENDS.iter().map(move |&trend| {
-        (TREND_SHARE / count(TRENDS.len()), Model::Trend(trend), 1.0 - trend.wander)
+        (
+            TREND_SHARE / count(TRENDS.len()),
+            Model::Trend(trend),
+            1.0 - trend.wander,
+        )
     });
     levels.chain(trends)
 }
@@ -260,7 +290,11 @@ impl Mixture {
     /// Chance of a value above `limit`.
     pub fn above(&self, limit: f64) -> f64 {
         let of = |&(weight, mean, sd): &(f64, f64, f64)| {
-            if weight < 1e-6 { 0.0 } else { weight * normal_upper((limit - mean) / sd) }
+            if weight < 1e-6 {
+                0.0
+            } else {
+                weight * normal_upper((limit - mean) / sd)
+            }
         };
         self.parts.iter().map(of).sum()
     }
@@ -268,8 +302,12 @@ impl Mixture {
     /// The value below which lies this share, to a thousandth of the narrowest part's standard deviation.
     pub fn quantile(&self, share: f64) -> f64 {
         let heavy = || self.parts.iter().filter(|part| part.0 >= 1e-6);
-        let low = heavy().map(|(_, mean, sd)| mean - 6.0 * sd).fold(f64::INFINITY, f64::min);
-        let high = heavy().map(|(_, mean, sd)| mean + 6.0 * sd).fold(f64::NEG_INFINITY, f64::max);
+        let low = heavy()
+            .map(|(_, mean, sd)| mean - 6.0 * sd)
+            .fold(f64::INFINITY, f64::min);
+        let high = heavy()
+            .map(|(_, mean, sd)| mean + 6.0 * sd)
+            .fold(f64::NEG_INFINITY, f64::max);
         let (mut low, mut high) = (low, high);
         for _ in 0..40 {
             let middle = f64::midpoint(low, high);
@@ -310,8 +348,20 @@ mod tests {
                 ([[kept, 0.0], [0.0, 0.0]], [[added, 0.0], [0.0, 0.0]])
             }
             Model::Trend(trend) => {
-                let fade = |t: f64| if trend.lasts.is_infinite() { 1.0 } else { (-t / trend.lasts).exp() };
-                let reach = |t: f64| if trend.lasts.is_infinite() { t } else { trend.lasts * (1.0 - fade(t)) };
+                let fade = |t: f64| {
+                    if trend.lasts.is_infinite() {
+                        1.0
+                    } else {
+                        (-t / trend.lasts).exp()
+                    }
+                };
+                let reach = |t: f64| {
+                    if trend.lasts.is_infinite() {
+                        t
+                    } else {
+                        trend.lasts * (1.0 - fade(t))
+                    }
+                };
                 let kick = if trend.lasts.is_infinite() {
                     trend.bend * trend.bend
                 } else {
@@ -364,14 +414,27 @@ mod tests {
     }
 
     /// Mean and variance of the value after `ahead`, given all values at once: no filter, the covariance of every pair.
-    fn by_all_pairs(model: Model, noise: f64, start: &Filter, points: &[(f64, f64)], ahead: f64) -> (f64, f64) {
-        let mut covariance = [[start.level_variance, start.covariance], [start.covariance, start.slope_variance]];
+    fn by_all_pairs(
+        model: Model,
+        noise: f64,
+        start: &Filter,
+        points: &[(f64, f64)],
+        ahead: f64,
+    ) -> (f64, f64) {
+        let mut covariance = [
+            [start.level_variance, start.covariance],
+            [start.covariance, start.slope_variance],
+        ];
         let mut mean = start.level - start.home;
         let slopes_home = matches!(model, Model::Level { .. });
         let mut means = Vec::new();
         let mut own: Vec<[[f64; 2]; 2]> = Vec::new();
         let mut ways: Vec<[[f64; 2]; 2]> = Vec::new();
-        let spans = points.iter().enumerate().map(|(i, p)| if i == 0 { 0.0 } else { p.0 }).chain([ahead]);
+        let spans = points
+            .iter()
+            .enumerate()
+            .map(|(i, p)| if i == 0 { 0.0 } else { p.0 })
+            .chain([ahead]);
         for span in spans {
             let (way, added) = step(model, span);
             covariance = times(times(way, covariance), turned(way));
@@ -391,7 +454,13 @@ mod tests {
             times(through, own[i])[0][0]
         };
         let n = points.len();
-        let seen: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| pair(i, j) + if i == j { noise } else { 0.0 }).collect()).collect();
+        let seen: Vec<Vec<f64>> = (0..n)
+            .map(|i| {
+                (0..n)
+                    .map(|j| pair(i, j) + if i == j { noise } else { 0.0 })
+                    .collect()
+            })
+            .collect();
         let off: Vec<f64> = (0..n).map(|i| points[i].1 - means[i]).collect();
         let to: Vec<f64> = (0..n).map(|i| pair(i, n)).collect();
         let weights = solve(seen, to.clone());

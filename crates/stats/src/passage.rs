@@ -77,7 +77,11 @@ impl<'b> Passage<'b> {
     fn beyond(&self, band: &BandAt) -> f64 {
         let gap = (self.limit.value - band.expected) * self.limit.sign;
         let up = (gap > 0.0) == (self.limit.sign > 0.0);
-        let side = if up { band.upper - band.expected } else { band.expected - band.lower };
+        let side = if up {
+            band.upper - band.expected
+        } else {
+            band.expected - band.lower
+        };
         if side > 0.0 {
             normal_upper(gap / side * BAND_SDS)
         } else {
@@ -102,7 +106,11 @@ impl BandAt {
     #[must_use]
     pub fn on(&self, to: &Self, seconds: f64) -> Self {
         let span = to.seconds - self.seconds;
-        let share = if span > 0.0 { (seconds - self.seconds) / span } else { 1.0 };
+        let share = if span > 0.0 {
+            (seconds - self.seconds) / span
+        } else {
+            1.0
+        };
         let mix = |x: f64, y: f64| x + share * (y - x);
         let expected = mix(self.expected, to.expected);
         Self {
@@ -120,12 +128,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn bands() -> impl Strategy<Value = Vec<BandAt>> {
-        proptest::collection::vec((1.0_f64..900.0, -20.0_f64..20.0, 0.1_f64..9.0, 0.1_f64..9.0), 2..7).prop_map(|rows| {
+        proptest::collection::vec(
+            (1.0_f64..900.0, -20.0_f64..20.0, 0.1_f64..9.0, 0.1_f64..9.0),
+            2..7,
+        )
+        .prop_map(|rows| {
             let mut seconds = -rows[0].0;
             rows.iter()
                 .map(|(span, expected, below, above)| {
                     seconds += span;
-                    BandAt { seconds, expected: *expected, lower: expected - below, upper: expected + above }
+                    BandAt {
+                        seconds,
+                        expected: *expected,
+                        lower: expected - below,
+                        upper: expected + above,
+                    }
                 })
                 .collect()
         })
@@ -137,7 +154,12 @@ mod tests {
         let (a, b) = (bands[next - 1], bands[next]);
         let share = (seconds - a.seconds) / (b.seconds - a.seconds);
         let mix = |x: f64, y: f64| (1.0 - share) * x + share * y;
-        BandAt { seconds, expected: mix(a.expected, b.expected), lower: mix(a.lower, b.lower), upper: mix(a.upper, b.upper) }
+        BandAt {
+            seconds,
+            expected: mix(a.expected, b.expected),
+            lower: mix(a.lower, b.lower),
+            upper: mix(a.upper, b.upper),
+        }
     }
 
     proptest! {
@@ -175,20 +197,53 @@ mod tests {
 
     #[test]
     fn behind_the_limit_at_it_and_on_the_way() {
-        let band = |seconds, expected| BandAt { seconds, expected, lower: expected - 1.0, upper: expected + 1.0 };
+        let band = |seconds, expected| BandAt {
+            seconds,
+            expected,
+            lower: expected - 1.0,
+            upper: expected + 1.0,
+        };
         let rising = [band(0.0, 0.0), band(100.0, 10.0)];
-        let to = |value, sign| Passage { bands: &rising, limit: Limit { value, sign } };
+        let to = |value, sign| Passage {
+            bands: &rising,
+            limit: Limit { value, sign },
+        };
         let near = |got: Option<f64>, want: f64| (got.unwrap() - want).abs() < 1e-9;
         let up = to(5.0, 1.0);
-        assert!(near(up.after(Share::Tenth), 40.0) && near(up.after(Share::Half), 50.0) && near(up.after(Share::NineTenths), 60.0));
-        assert!((up.chance(50.0) - 0.5).abs() < 1e-9 && (up.chance(60.0) - 0.9).abs() < 1e-6 && up.chance(0.0) < 1e-9);
+        assert!(
+            near(up.after(Share::Tenth), 40.0)
+                && near(up.after(Share::Half), 50.0)
+                && near(up.after(Share::NineTenths), 60.0)
+        );
+        assert!(
+            (up.chance(50.0) - 0.5).abs() < 1e-9
+                && (up.chance(60.0) - 0.9).abs() < 1e-6
+                && up.chance(0.0) < 1e-9
+        );
         assert!(near(to(0.0, 1.0).after(Share::Half), 0.0), "there already");
         assert!(near(to(-3.0, 1.0).after(Share::NineTenths), 0.0), "long past it");
         assert_eq!(to(12.0, 1.0).after(Share::Tenth), None);
         assert_eq!(to(-3.0, -1.0).after(Share::Tenth), None, "the other way");
         assert!(to(-3.0, -1.0).chance(100.0) < 1e-3);
-        let flat = [band(0.0, 0.0), BandAt { seconds: 10.0, expected: 2.0, lower: 2.0, upper: 2.0 }];
-        let sure = Passage::new(&flat, Limit { value: 2.0, sign: 1.0 });
-        assert!((sure.chance(10.0) - 1.0).abs() < 1e-12, "without a width it is there or not");
+        let flat = [
+            band(0.0, 0.0),
+            BandAt {
+                seconds: 10.0,
+                expected: 2.0,
+                lower: 2.0,
+                upper: 2.0,
+            },
+        ];
+        let sure = Passage::new(
+            &flat,
+            Limit {
+                value: 2.0,
+                sign: 1.0,
+            },
+        );
+        assert!(
+            (sure.chance(10.0) - 1.0).abs() < 1e-12,
+            "without a width it is there or not"
+        );
     }
 }

@@ -63,14 +63,19 @@ impl Detector {
                 .unwrap_or(0.0)
         };
         let mut points = [(0.0, 0.0); crate::recent::RECENT_LEN];
-        let kept = points.iter_mut().rev().zip(recent.times(newest).zip(recent.values().rev()));
+        let kept = points
+            .iter_mut()
+            .rev()
+            .zip(recent.times(newest).zip(recent.values().rev()));
         for (point, (at, value)) in kept {
             *point = (at.seconds_from(newest) / pace, f64::from(value) - usual(at));
         }
         let points = points.get(points.len().saturating_sub(recent.len())..)?;
         let before = [points.first().map_or(0.0, |point| point.0)];
         let steps = before.into_iter().chain(points.iter().map(|point| point.0));
-        let points = steps.zip(points).map(|(before, (at, value))| (at - before, *value));
+        let points = steps
+            .zip(points)
+            .map(|(before, (at, value))| (at - before, *value));
         let outlook = Outlook::of(points, &self.past(season, &usual, (newest, pace)))?;
         Some(Forecast {
             outlook,
@@ -89,7 +94,10 @@ impl Detector {
             return Vec::new();
         };
         let after = |minutes: u64| at.plus(Duration::from_secs(60 * minutes));
-        TOLD_MINUTES.iter().map(|minutes| forecast.at(after(*minutes))).collect()
+        TOLD_MINUTES
+            .iter()
+            .map(|minutes| forecast.at(after(*minutes)))
+            .collect()
     }
 
     /// The profile of the day, where it tells more than the slow mean, and what it says of `at`.

@@ -247,7 +247,7 @@ impl DetectStage {
                 score: Score::ZERO,
                 band: None,
                 channels: Box::default(),
-            ahead: Box::default(),
+                ahead: Box::default(),
             }));
         }
     }

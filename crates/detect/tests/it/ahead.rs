@@ -26,7 +26,12 @@ fn taught(metric: &str, unit: &str, values: impl Iterator<Item = (EventTime, f64
     (detector, before.unwrap_or_default())
 }
 
-fn forecast(metric: &str, unit: &str, values: impl Iterator<Item = (EventTime, f64)>, minutes: &[i64]) -> Vec<Ahead> {
+fn forecast(
+    metric: &str,
+    unit: &str,
+    values: impl Iterator<Item = (EventTime, f64)>,
+    minutes: &[i64],
+) -> Vec<Ahead> {
     let settings = DetectSettings::default();
     let (detector, last) = taught(metric, unit, values);
     let forecast = detector.forecast(last, unit, &settings).unwrap();
@@ -51,10 +56,20 @@ fn what_never_moved_stays_within_its_least_scale() {
 fn a_leak_is_seen_hours_long_though_the_last_values_span_minutes() {
     let values = |i: u32| {
         let usual = 0.5 + 0.01 * noise(u64::from(i));
-        usual + if i >= 9_000 { f64::from(i - 9_000) * 0.4 / 1_080.0 } else { 0.0 }
+        usual
+            + if i >= 9_000 {
+                f64::from(i - 9_000) * 0.4 / 1_080.0
+            } else {
+                0.0
+            }
     };
     // Ten seconds apart: the leak takes three hours to 0.9, and two are over.
-    let ahead = forecast("memory.utilization", "1", (0..9_720).map(|i| (second(i, 10), values(i))), &[0, 30, 60]);
+    let ahead = forecast(
+        "memory.utilization",
+        "1",
+        (0..9_720).map(|i| (second(i, 10), values(i))),
+        &[0, 30, 60],
+    );
     assert!((ahead[0].expected - 0.767).abs() < 0.01, "{ahead:?}");
     assert!((ahead[1].expected - 0.833).abs() < 0.03, "{ahead:?}");
     assert!(ahead[2].lower < 0.9 && ahead[2].upper > 0.9, "{ahead:?}");
@@ -62,7 +77,9 @@ fn a_leak_is_seen_hours_long_though_the_last_values_span_minutes() {
 
 #[test]
 fn the_day_goes_on_as_on_other_days() {
-    let wave = |i: u32| 100.0 + 40.0 * (f64::from(i % 288) / 288.0 * std::f64::consts::TAU).sin() + noise(u64::from(i));
+    let wave = |i: u32| {
+        100.0 + 40.0 * (f64::from(i % 288) / 288.0 * std::f64::consts::TAU).sin() + noise(u64::from(i))
+    };
     let (mut own, mut last) = (0.0, 0.0);
     for cut in (0..24).map(|hour| 288 * 8 + hour * 12) {
         let then = wave(cut - 1 + 12);
@@ -76,12 +93,31 @@ fn the_day_goes_on_as_on_other_days() {
 #[test]
 fn a_share_stays_a_share_and_counts_stay_counts() {
     let full = |i: u32| (0.9 + f64::from(i.saturating_sub(900)) * 0.001).min(1.0);
-    let ahead = forecast("disk.utilization", "1", (0..990).map(|i| (second(i, 60), full(i))), &[5, 60]);
-    assert!(ahead.iter().all(|a| a.upper <= 1.0 && a.expected <= 1.0), "{ahead:?}");
-    let falling = |i: u32| (200.0 - f64::from(i.saturating_sub(900)) * 2.0).max(0.0) + noise(u64::from(i)).abs();
-    let ahead = forecast("requests", "", (0..985).map(|i| (second(i, 60), falling(i))), &[5, 60]);
+    let ahead = forecast(
+        "disk.utilization",
+        "1",
+        (0..990).map(|i| (second(i, 60), full(i))),
+        &[5, 60],
+    );
+    assert!(
+        ahead.iter().all(|a| a.upper <= 1.0 && a.expected <= 1.0),
+        "{ahead:?}"
+    );
+    let falling =
+        |i: u32| (200.0 - f64::from(i.saturating_sub(900)) * 2.0).max(0.0) + noise(u64::from(i)).abs();
+    let ahead = forecast(
+        "requests",
+        "",
+        (0..985).map(|i| (second(i, 60), falling(i))),
+        &[5, 60],
+    );
     assert!(ahead.iter().all(|a| a.lower >= 0.0), "{ahead:?}");
-    let cold = forecast("t", "Cel", (0..300).map(|i| (second(i, 60), 1.0 + noise(u64::from(i)))), &[60]);
+    let cold = forecast(
+        "t",
+        "Cel",
+        (0..300).map(|i| (second(i, 60), 1.0 + noise(u64::from(i)))),
+        &[60],
+    );
     assert!(cold[0].lower < 0.5, "degrees may fall below zero: {cold:?}");
 }
 
@@ -109,9 +145,28 @@ proptest! {
 
 #[test]
 fn an_anomaly_tells_it_until_it_is_closed_and_a_replay_with_each_sample() {
-    let settings = |spans: &[u32]| DetectSettings { emit_scores: true, emit_ahead_seconds: spans.to_vec(), ..DetectSettings::default() };
-    let value = |i: i64| 20.0 + noise(u64::try_from(i).unwrap()) + if (400..440).contains(&i) { 5.0 * (i - 399) as f64 } else { 0.0 };
-    let records: Vec<_> = (0..600).map(|i| record(i, i * 60, &[(key("m", "", "a"), i * 60, Reading::Gauge(value(i)))])).collect();
+    let settings = |spans: &[u32]| DetectSettings {
+        emit_scores: true,
+        emit_ahead_seconds: spans.to_vec(),
+        ..DetectSettings::default()
+    };
+    let value = |i: i64| {
+        20.0 + noise(u64::try_from(i).unwrap())
+            + if (400..440).contains(&i) {
+                5.0 * (i - 399) as f64
+            } else {
+                0.0
+            }
+    };
+    let records: Vec<_> = (0..600)
+        .map(|i| {
+            record(
+                i,
+                i * 60,
+                &[(key("m", "", "a"), i * 60, Reading::Gauge(value(i)))],
+            )
+        })
+        .collect();
     let (outputs, _) = run(&mut stage(settings(&[300, 3_600])), &records);
     let told = anomalies(&outputs);
     assert!(told.iter().any(|a| a.state == AnomalyState::Closed));
@@ -120,14 +175,21 @@ fn an_anomaly_tells_it_until_it_is_closed_and_a_replay_with_each_sample() {
             assert!(a.ahead.is_empty());
             continue;
         }
-        let minutes: Vec<f64> = a.ahead.iter().map(|ahead| ahead.at.seconds_from(a.at) / 60.0).collect();
+        let minutes: Vec<f64> = a
+            .ahead
+            .iter()
+            .map(|ahead| ahead.at.seconds_from(a.at) / 60.0)
+            .collect();
         assert_eq!(minutes, [0.0, 5.0, 15.0, 30.0, 60.0]);
     }
     let scored = |outputs: &[DetectOutput]| -> Vec<Vec<Ahead>> {
-        outputs.iter().filter_map(|o| match o {
-            DetectOutput::Scored(s) => Some(s.ahead.to_vec()),
-            DetectOutput::Anomaly(_) | DetectOutput::Heartbeat(_) => None,
-        }).collect()
+        outputs
+            .iter()
+            .filter_map(|o| match o {
+                DetectOutput::Scored(s) => Some(s.ahead.to_vec()),
+                DetectOutput::Anomaly(_) | DetectOutput::Heartbeat(_) => None,
+            })
+            .collect()
     };
     let all = scored(&outputs);
     assert_eq!(all.len(), 599, "the last one still waits");

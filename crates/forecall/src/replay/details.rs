@@ -82,7 +82,14 @@ fn ahead_lines<'s>(
     sample.ahead.iter().map(move |ahead| {
         let seconds = ahead.at.seconds_from(sample.at).to_string();
         let [expected, lower, upper] = [ahead.expected, ahead.lower, ahead.upper].map(short);
-        [timestamp.to_owned(), series.to_owned(), seconds, expected, lower, upper]
+        [
+            timestamp.to_owned(),
+            series.to_owned(),
+            seconds,
+            expected,
+            lower,
+            upper,
+        ]
     })
 }
 
@@ -133,7 +140,10 @@ impl Details {
     }
 
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        for file in [&mut self.channels, &mut self.ahead, &mut self.vmanomaly].into_iter().flatten() {
+        for file in [&mut self.channels, &mut self.ahead, &mut self.vmanomaly]
+            .into_iter()
+            .flatten()
+        {
             file.flush().context("failed to write what the channels said")?;
         }
         Ok(())

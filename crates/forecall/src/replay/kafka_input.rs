@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::house::{Fed, House, Stamped};
 use super::input::ROWS_MAX;
 use super::output::{Manifest, Output};
-use super::{Outcome, ReplayArgs, progress, ask_ahead, settings, time_text};
+use super::{Outcome, ReplayArgs, ask_ahead, progress, settings, time_text};
 
 /// The clock of a replay of a topic moves as finely as incidents are judged by default.
 const GRID: Duration = Duration::from_secs(10);

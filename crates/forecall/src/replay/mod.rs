@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use forecall_config::Settings;
+use forecall_detect::AHEAD_SPANS_MAX;
 use forecall_log::{OutRecord, TopicSpec};
 use forecall_observe::{LogSettings, init_logs};
 use forecall_types::{EventTime, Position, Reading, SampleBatch, SamplesRecord, ScoredSample, SourceName};
@@ -120,6 +121,9 @@ struct Outcome {
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     if args.chunk == 0 {
         bail!("--chunk must be at least 1");
+    }
+    if args.ahead.len() > AHEAD_SPANS_MAX {
+        bail!("--ahead takes at most {AHEAD_SPANS_MAX} spans");
     }
     let begun = Instant::now();
     init_logs(&LogSettings {

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::house::{Fed, House, Stamped};
 use super::kafka_input::shown;
 use super::output::{Manifest, Output};
-use super::{Outcome, ReplayArgs, TOPIC, progress, read_samples, ask_ahead, settings, walk};
+use super::{Outcome, ReplayArgs, TOPIC, ask_ahead, progress, read_samples, settings, walk};
 
 /// Events are judged in bins of ten seconds; the clock moves as finely.
 const GRID: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Ahead, Acknowledgement, Action, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
+    Acknowledgement, Action, Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
     CallScenario, Cause, Channel, Command, ContactChannel, Customer, CustomerChange, Direction, EventTime,
     Evidence, Feedback, Heartbeat, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentKind,
     IncidentState, IntentState, Labels, Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState,
