@@ -22,7 +22,7 @@ const TIMED: i64 = 100;
 const HOT_SERIES: usize = 16;
 
 /// CPU nanoseconds of this process.
-fn cpu_nanos() -> Result<u64> {
+pub(crate) fn cpu_nanos() -> Result<u64> {
     let text = std::fs::read_to_string("/proc/self/schedstat").context("failed to read CPU time")?;
     text.split(' ')
         .next()

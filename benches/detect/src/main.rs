@@ -4,6 +4,7 @@
 //! what `subject.rs` holds; the scorers know no detector at all.
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
+mod ahead;
 mod bootstrap;
 mod calm;
 mod cost;
@@ -11,6 +12,7 @@ mod data;
 mod events;
 mod nab;
 mod quiet;
+mod ramps;
 mod rivals;
 mod sets;
 mod subject;
@@ -28,7 +30,7 @@ use crate::table::Table;
 
 /// Versions of the detector that were scored on these sets while it was made: what a best figure must be read against.
 const VARIANTS_TRIED: u32 = 250;
-const PARTS: [&str; 6] = ["nab", "mscloud", "smd", "asd", "quiet", "cost"];
+const PARTS: [&str; 7] = ["nab", "mscloud", "smd", "asd", "quiet", "ahead", "cost"];
 
 /// How well forecall detects, beside simple rivals.
 #[derive(Parser)]
@@ -37,7 +39,7 @@ struct Cli {
     /// The folder with the recordings; without it only what needs none is measured.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// What to measure: nab, mscloud, smd, asd, quiet, cost; all for none.
+    /// What to measure: nab, mscloud, smd, asd, quiet, ahead, cost; all for none.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Judge each group by the threshold that is best for all others, too.
@@ -90,7 +92,7 @@ fn main() -> Result<()> {
         let needing = cli
             .only
             .iter()
-            .find(|name| !matches!(name.as_str(), "quiet" | "cost"));
+            .find(|name| !matches!(name.as_str(), "quiet" | "ahead" | "cost"));
         ensure!(
             needing.is_none(),
             "`{}` needs --data",
@@ -99,6 +101,10 @@ fn main() -> Result<()> {
     }
     if wanted("quiet") {
         calm::run(&Forecall::with(&cli.settings)?, cli.months, &mut table);
+    }
+    if wanted("ahead") {
+        let settings = Forecall::with(&cli.settings)?.settings;
+        ahead::run(cli.data.as_deref(), &settings, &mut table).context("ahead")?;
     }
     if cli.json {
         println!("{}", table.json(cli.variants));

@@ -1,9 +1,11 @@
+mod ahead;
 mod announced;
 mod count;
 mod explain;
 mod set;
 mod voices;
 
+pub use self::ahead::Forecast;
 pub(crate) use self::set::SETS_MAX;
 
 use std::sync::Arc;
@@ -319,6 +321,10 @@ impl Detector {
         let window = self.window(last, settings);
         let origin = window.first().map_or(EventTime::MIN, |(t, _)| *t);
         let since_trouble = window.iter().filter(|(t, _)| *t >= trouble);
+        let ahead = match state {
+            AnomalyState::Opened | AnomalyState::Updated => self.told_ahead(at, &series.unit, settings),
+            AnomalyState::Closed => Vec::new(),
+        };
         let view = || self.view(at, within(value), settings);
         let told = judgement.told;
         let told = told.unwrap_or_else(|| self.told(open.channel, judgement.channel, &view()));
@@ -339,6 +345,7 @@ impl Detector {
             samples: open.samples,
             slope: forecall_stats::slope(since_trouble.map(|(t, v)| (t.seconds_from(origin), *v))),
             window,
+            ahead,
             lineage: open.lineage.clone(),
             context: Vec::new(),
         })

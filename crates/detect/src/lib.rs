@@ -57,11 +57,11 @@ mod stage;
 pub mod text;
 mod trouble;
 
-pub use detector::Detector;
+pub use detector::{Detector, Forecast};
 pub use gates::{CALENDARS_MAX, RULES_MAX};
 pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
 pub use rule::{AlarmRates, ChannelName, Channels, GateRule, NamedTwice, Watched};
-pub use settings::{DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
+pub use settings::{AHEAD_SPANS_MAX, DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
 pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC};

@@ -121,6 +121,8 @@ pub struct DetectSettings {
     pub series_idle_seconds: u32,
     /// Emit a score for every gauge sample (replay).
     pub emit_scores: bool,
+    /// With each score, where the series is expected so many seconds later (replay).
+    pub emit_ahead_seconds: Vec<u32>,
 }
 
 /// What is replaced at every deployment or with every process, by the names that OpenTelemetry, Kubernetes' exporters and
@@ -195,6 +197,7 @@ impl Default for DetectSettings {
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,
+            emit_ahead_seconds: Vec::new(),
         }
     }
 }
@@ -390,6 +393,11 @@ impl DetectSettings {
                 self.time_zone.is_none() || self.utc_offset_hours.abs() <= 0.0,
                 "contradicts `time_zone`: leave it out",
             ),
+            (
+                "emit_ahead_seconds",
+                self.emit_ahead_seconds.len() <= AHEAD_SPANS_MAX,
+                "must hold 16 spans at most",
+            ),
             ("rest_days", are_weekdays(&self.rest_days), NO_WEEKDAYS),
         ]
     }
@@ -407,6 +415,9 @@ impl DetectSettings {
         seconds(self.future_seconds)
     }
 }
+
+/// Spans in [`DetectSettings::emit_ahead_seconds`]: each costs a line a sample, and more make no smoother picture.
+pub const AHEAD_SPANS_MAX: usize = 16;
 
 /// What [`DetectSettings::series_max`] may be raised to: at under 1 KiB a series, the profile of its day in it, a million take under
 /// a GiB.

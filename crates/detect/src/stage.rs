@@ -1,3 +1,4 @@
+mod ahead;
 mod context;
 mod events;
 mod health;
@@ -316,6 +317,7 @@ impl DetectStage {
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
         {
+            let ahead = self.ahead(index, at, &series.unit);
             effects.emit(DetectOutput::Scored(ScoredSample {
                 position,
                 row,
@@ -325,6 +327,7 @@ impl DetectStage {
                 score: Score::clamped(judgement.score),
                 band: judgement.band,
                 channels,
+                ahead,
             }));
         }
         if let Some(change) = change {

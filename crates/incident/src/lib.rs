@@ -38,6 +38,7 @@ mod settings;
 mod stage;
 mod topology;
 mod topology_file;
+mod way;
 
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
 pub use life::{Trigger, next_state};

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use forecall_types::{AnomalyId, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability};
+use forecall_types::{
+    Anomaly, AnomalyId, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability,
+};
 
 use crate::group::{ELEMENTS_MAX, Member, Standing, Tracked};
 use crate::settings::{CorrelateSettings, Objective};
+use crate::way::{Passes, Way};
 
 /// Without evidence about 5 in 100: most of the time nothing is coming.
 const BIAS: f64 = -3.0;
@@ -51,11 +54,13 @@ pub(crate) struct Hit {
 }
 
 /// When a series is expected to reach its limit.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Onset {
     pub(crate) at: EventTime,
     pub(crate) earliest: EventTime,
     pub(crate) latest: EventTime,
+    /// What passes which limit then; `None` where that isn't known from a band ahead.
+    pub(crate) passes: Option<Passes>,
 }
 
 /// What the evidence of a scope says at one moment.
@@ -217,7 +222,7 @@ fn contribution(tracked: &Tracked, member: Member, at: EventTime, settings: &Cor
     let mut value = SCORE_WEIGHT * a.score.get().min(SCORE_CAP)
         + DURATION_WEIGHT * (lasted / DURATION_FULL_SECONDS).min(1.0);
     if let Some(objective) = settings.objective(a) {
-        value += LIMIT_WEIGHT * nearness(objective, a.observed, a.slope, settings.horizon());
+        value += LIMIT_WEIGHT * nearness(objective, a, settings.horizon());
     }
     if is_felt(tracked, settings) {
         value += SYMPTOM_WEIGHT;
@@ -228,17 +233,24 @@ fn contribution(tracked: &Tracked, member: Member, at: EventTime, settings: &Cor
     value
 }
 
-/// 1 at or beyond the limit, 0.5 to 1 when it is reached within the horizon at this pace, else 0.
-fn nearness(objective: &Objective, observed: f64, slope: f64, horizon: Duration) -> f64 {
-    let gap = objective.gap(observed);
-    if gap <= 0.0 {
+/// 1 at or beyond the limit, 0.5 to 1 when it is reached within the horizon, the more the sooner, else 0; by the band ahead its mean
+/// over all that may come.
+fn nearness(objective: &Objective, a: &Anomaly, horizon: Duration) -> f64 {
+    if objective.gap(a.observed) <= 0.0 {
         return 1.0;
     }
+    match Way::of(objective, a, horizon) {
+        Some(way) => way.nearness(),
+        None => nearness_by_slope(objective, a.observed, a.slope, horizon),
+    }
+}
+
+fn nearness_by_slope(objective: &Objective, observed: f64, slope: f64, horizon: Duration) -> f64 {
     let pace = slope * objective.sign;
     if pace.is_nan() || pace <= 0.0 {
         return 0.0;
     }
-    let share = gap / pace / horizon.as_secs_f64();
+    let share = objective.gap(observed) / pace / horizon.as_secs_f64();
     if share <= 1.0 { 1.0 - 0.5 * share } else { 0.0 }
 }
 
@@ -267,19 +279,33 @@ fn hit(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option
     })
 }
 
-/// Extrapolates by the least-squares slope; the 80 % interval comes from the slope's standard error over the window.
+/// By the band ahead where it is told: when its edges and what is expected pass the limit. Else by the slope.
 fn onset(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option<Onset> {
     let a = &tracked.anomaly;
     let objective = settings.objective(a)?;
-    let gap = objective.gap(a.observed);
-    if gap <= 0.0 {
+    if objective.gap(a.observed) <= 0.0 {
         let since = tracked.beyond_since.unwrap_or(a.at);
         return Some(Onset {
             at: since,
             earliest: since,
             latest: since,
+            passes: None,
         });
     }
+    match Way::of(objective, a, settings.horizon()) {
+        Some(way) => way.onset(at),
+        None => onset_by_slope(objective, a, at, settings),
+    }
+}
+
+/// Extrapolates by the least-squares slope; the 80 % interval comes from the slope's standard error over the window.
+fn onset_by_slope(
+    objective: &Objective,
+    a: &Anomaly,
+    at: EventTime,
+    settings: &CorrelateSettings,
+) -> Option<Onset> {
+    let gap = objective.gap(a.observed);
     let pace = a.slope * objective.sign;
     if pace.is_nan() || pace <= 0.0 {
         return None;
@@ -301,6 +327,7 @@ fn onset(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Opti
         at: expected,
         earliest: after(pace + error),
         latest: after(pace - error),
+        passes: None,
     })
 }
 
@@ -365,8 +392,7 @@ mod tests {
             lasting: Duration::ZERO,
             outage: None,
         };
-        let near = |observed, slope| nearness(&objective, observed, slope, Duration::from_secs(100));
-        assert!((near(10.0, 0.0) - 1.0).abs() < 1e-12);
+        let near = |observed, slope| nearness_by_slope(&objective, observed, slope, Duration::from_secs(100));
         assert!(
             (near(5.0, 0.05) - 0.5).abs() < 1e-12,
             "reached at the horizon's end"

@@ -10,7 +10,7 @@ use forecall_types::{
 use crate::estimate_customers;
 use crate::group::Open;
 use crate::predict::Assessment;
-use crate::reason::{clock, evidence, number, place, sentence};
+use crate::reason::{clock, evidence, limit_passed, number, place, sentence};
 use crate::scope::severity;
 use crate::settings::CorrelateSettings;
 
@@ -56,7 +56,9 @@ impl Step<'_> {
         if incident.state == IncidentState::Predicted
             && let Some(onset) = incident.onset_predicted
         {
-            incident.reason = sentence(&[&incident.reason, &format!("onset expected {}", clock(onset))]);
+            let when = a.onset.as_ref().and_then(limit_passed);
+            let when = when.unwrap_or_else(|| format!("onset expected {}", clock(onset)));
+            incident.reason = sentence(&[&incident.reason, &when]);
         }
         open.top = top(a);
         IncidentEvent {
@@ -70,7 +72,7 @@ impl Step<'_> {
             return;
         }
         let horizon = self.settings.horizon();
-        if let Some(onset) = a.onset {
+        if let Some(onset) = &a.onset {
             incident.onset_predicted = Some(onset.at);
             incident.onset_interval = Some((onset.earliest, onset.latest));
         } else if incident.onset_predicted.is_none() {

@@ -2,7 +2,7 @@
 
 use forecall_types::{Channel, ContextNote, EventTime, Evidence, Scope};
 
-use crate::predict::Weighed;
+use crate::predict::{Onset, Weighed};
 
 /// Pieces of evidence named in a reason; the event lists more.
 const NAMED_MAX: usize = 3;
@@ -109,6 +109,23 @@ fn one(weighed: &Weighed) -> String {
     )
 }
 
+/// `loss expected to pass 5 at 14:32 UTC (between 14:25 and 14:50 UTC)`; `None` where it isn't known what passes what.
+pub(crate) fn limit_passed(onset: &Onset) -> Option<String> {
+    let passes = onset.passes.as_ref()?;
+    let (metric, limit) = (&passes.metric, number(passes.limit));
+    let earliest = clock(onset.earliest);
+    let within = if passes.until {
+        let from = earliest.trim_end_matches(" UTC");
+        format!("between {from} and {}", clock(onset.latest))
+    } else {
+        format!("not before {earliest}")
+    };
+    Some(format!(
+        "{metric} expected to pass {limit} at {} ({within})",
+        clock(onset.at)
+    ))
+}
+
 /// Parts joined to one sentence, empty ones left out.
 pub(crate) fn sentence(parts: &[&str]) -> String {
     let parts: Vec<&str> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
@@ -120,6 +137,7 @@ mod tests {
     use forecall_types::ContextKind;
 
     use super::*;
+    use crate::way::Passes;
 
     #[test]
     fn what_was_announced_last_is_named() {
@@ -154,6 +172,36 @@ mod tests {
         ] {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn a_limit_is_told_with_its_interval() {
+        let at = |minute: i64| EventTime::from_secs(60 * (14 * 60 + minute));
+        let onset = |until| Onset {
+            at: at(32),
+            earliest: at(25),
+            latest: at(50),
+            passes: Some(Passes {
+                metric: "loss".into(),
+                limit: 0.95,
+                until,
+            }),
+        };
+        assert_eq!(
+            limit_passed(&onset(true)).unwrap(),
+            "loss expected to pass 0.95 at 14:32 UTC (between 14:25 and 14:50 UTC)"
+        );
+        assert_eq!(
+            limit_passed(&onset(false)).unwrap(),
+            "loss expected to pass 0.95 at 14:32 UTC (not before 14:25 UTC)"
+        );
+        assert_eq!(
+            limit_passed(&Onset {
+                passes: None,
+                ..onset(true)
+            }),
+            None
+        );
     }
 
     #[test]

@@ -14,12 +14,16 @@
 mod clipped;
 pub mod erlang;
 pub mod kalman;
+mod outlook;
+mod passage;
 pub mod poisson;
 mod robust;
 mod sketch;
 mod tail;
 
 pub use clipped::*;
+pub use outlook::*;
+pub use passage::*;
 pub use robust::*;
 pub use sketch::*;
 pub use tail::*;

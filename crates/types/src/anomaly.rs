@@ -64,6 +64,19 @@ pub enum AnomalyState {
     Closed,
 }
 
+/// Where a series is expected to be at a time to come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// When.
+    pub at: EventTime,
+    /// As likely to be above as below.
+    pub expected: f64,
+    /// One of ten values lies below …
+    pub lower: f64,
+    /// … and one of ten above.
+    pub upper: f64,
+}
+
 /// A window of a series judged abnormal, as one revision of its life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
@@ -95,10 +108,13 @@ pub struct Anomaly {
     pub band: Band,
     /// Abnormal samples so far; 0 where it is the samples that are missing.
     pub samples: u32,
-    /// Least-squares slope of the window in units per second; predictions start from it.
+    /// Least-squares slope of the window in units per second; predictions start from it where nothing is told ahead.
     pub slope: f64,
     /// The last window, down-sampled to at most [`EVIDENCE_POINTS_MAX`] points.
     pub window: Vec<(EventTime, f64)>,
+    /// Where the series goes from here, in order of time; empty when closed, of silences, and of revisions older than the field.
+    #[serde(default)]
+    pub ahead: Vec<Ahead>,
     /// The records of the abnormal samples.
     pub lineage: Lineage,
     /// What was announced of the series for any time since it began, at most [`CONTEXT_NOTES_MAX`](crate::CONTEXT_NOTES_MAX).
@@ -150,6 +166,8 @@ pub struct ScoredSample {
     pub band: Option<Band>,
     /// What each channel said by itself; empty while the detector still warms up.
     pub channels: Box<[ChannelScore]>,
+    /// Where the series goes from here, for each time asked for.
+    pub ahead: Box<[Ahead]>,
 }
 
 /// What one channel says of one sample.

@@ -108,6 +108,11 @@ impl Season {
         self.since != NEVER && at.secs() - self.since >= DAY_SECONDS && self.left < PAYS_BELOW * self.plain
     }
 
+    /// The standard deviation of what is left.
+    pub fn left(&self) -> f64 {
+        self.left.max(0.0).sqrt()
+    }
+
     /// How far the level would lie from the usual with this value; `None` where nothing is usual yet.
     pub fn measure(&self, place: Place, value: f64, least: f64) -> Option<Verdict> {
         let expected = self.expected(place)?;

@@ -194,6 +194,7 @@ impl DetectStage {
             score: Score::ZERO,
             band,
             channels: Box::default(),
+            ahead: Box::default(),
         }));
     }
 
@@ -223,6 +224,7 @@ impl DetectStage {
                 score: Score::clamped(judged.map_or(0.0, |j| j.score)),
                 band: judged.and_then(|j| j.band),
                 channels: channels.unwrap_or_default(),
+                ahead: Box::default(),
             }));
         }
     }
@@ -245,6 +247,7 @@ impl DetectStage {
                 score: Score::ZERO,
                 band: None,
                 channels: Box::default(),
+                ahead: Box::default(),
             }));
         }
     }

@@ -215,6 +215,7 @@ impl DetectStage {
             samples: 0,
             slope: 0.0,
             window,
+            ahead: Vec::new(),
             lineage: Lineage::default(),
             context: self.notes(slot, &series, since, at),
         })

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod ahead;
 mod bomb;
 mod calibration;
 mod channels;

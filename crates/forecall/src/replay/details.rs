@@ -64,6 +64,35 @@ fn short(value: f64) -> String {
     (value as f32).to_string()
 }
 
+/// Header of `ahead.csv`.
+pub(super) const AHEAD_HEADER: [&str; 6] = [
+    "timestamp",
+    "series",
+    "ahead_seconds",
+    "expected",
+    "lower",
+    "upper",
+];
+
+/// Lines of `ahead.csv`: one for each time that was asked for.
+fn ahead_lines<'s>(
+    (timestamp, series): (&'s str, &'s str),
+    sample: &'s ScoredSample,
+) -> impl Iterator<Item = [String; 6]> + 's {
+    sample.ahead.iter().map(move |ahead| {
+        let seconds = ahead.at.seconds_from(sample.at).to_string();
+        let [expected, lower, upper] = [ahead.expected, ahead.lower, ahead.upper].map(short);
+        [
+            timestamp.to_owned(),
+            series.to_owned(),
+            seconds,
+            expected,
+            lower,
+            upper,
+        ]
+    })
+}
+
 /// A line of `vmanomaly.csv`. Its score is 1 where ours is that of the edge of a band; before the warm-up is over only `y` is known.
 pub(super) fn vmanomaly_line(
     (timestamp, series, value): (&str, &str, &str),
@@ -83,6 +112,7 @@ pub(super) fn vmanomaly_line(
 /// The files that tell more than the scores.
 pub(super) struct Details {
     pub(super) channels: Option<Csv>,
+    pub(super) ahead: Option<Csv>,
     pub(super) vmanomaly: Option<Csv>,
 }
 
@@ -97,6 +127,11 @@ impl Details {
             file.write_record(line((timestamp, series), sample))
                 .context("failed to write channels.csv")?;
         }
+        if let Some(file) = &mut self.ahead {
+            for line in ahead_lines((timestamp, series), sample) {
+                file.write_record(line).context("failed to write ahead.csv")?;
+            }
+        }
         if let Some(file) = &mut self.vmanomaly {
             file.write_record(vmanomaly_line((timestamp, series, value), sample))
                 .context("failed to write vmanomaly.csv")?;
@@ -105,7 +140,10 @@ impl Details {
     }
 
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        for file in [&mut self.channels, &mut self.vmanomaly].into_iter().flatten() {
+        for file in [&mut self.channels, &mut self.ahead, &mut self.vmanomaly]
+            .into_iter()
+            .flatten()
+        {
             file.flush().context("failed to write what the channels said")?;
         }
         Ok(())
@@ -139,6 +177,7 @@ mod tests {
             score: Score::clamped(score),
             band,
             channels: channels.into(),
+            ahead: Box::default(),
         }
     }
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::house::{Fed, House, Stamped};
 use super::input::ROWS_MAX;
 use super::output::{Manifest, Output};
-use super::{Outcome, ReplayArgs, progress, settings, time_text};
+use super::{Outcome, ReplayArgs, ask_ahead, progress, settings, time_text};
 
 /// The clock of a replay of a topic moves as finely as incidents are judged by default.
 const GRID: Duration = Duration::from_secs(10);
@@ -137,6 +137,7 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
         .as_deref()
         .context("a topic needs --config with `kafka:` and the topic among `sources:`")?;
     let mut settings = settings(Some(config), GRID.as_secs())?;
+    ask_ahead(&mut settings, args);
     settings.sources.retain(|source| *source.topic == *range.topic);
     if settings.sources.is_empty() {
         bail!("{} has no source for the topic {}", config.display(), range.topic);

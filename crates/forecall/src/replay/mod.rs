@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use forecall_config::Settings;
+use forecall_detect::AHEAD_SPANS_MAX;
 use forecall_log::{OutRecord, TopicSpec};
 use forecall_observe::{LogSettings, init_logs};
 use forecall_types::{EventTime, Position, Reading, SampleBatch, SamplesRecord, ScoredSample, SourceName};
@@ -71,6 +72,9 @@ pub(crate) struct ReplayArgs {
     /// Write vmanomaly.csv too: the columns that vmanomaly's users know.
     #[arg(long)]
     pub(crate) vmanomaly: bool,
+    /// Write ahead.csv too: where each series is expected so many minutes after each sample, such as `15` or `5,60`.
+    #[arg(long, value_name = "MINUTES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) ahead: Vec<u32>,
     /// Fail if any row could not be read.
     #[arg(long)]
     pub(crate) strict: bool,
@@ -98,6 +102,8 @@ Output (the same input gives the same bytes):
                        score empty: the row could not be read or was not judged; bounds empty: still warming up
   channels.csv         timestamp,series and, for each channel that judges samples, its score, expected value and bounds:
                        `spike,spike_expected,spike_lower,spike_upper,shift,…`; a row for every sample judged, in that order
+  ahead.csv            with --ahead: timestamp,series,ahead_seconds,expected,lower,upper: of ten later values one is expected
+                       below and one above the bounds; a row for every sample judged and every span asked for
   vmanomaly.csv        with --vmanomaly: timestamp,series,y,yhat,yhat_lower,yhat_upper,anomaly_score (score / 3: 1 is one
                        in a thousand), a row for every sample judged
   anomalies.jsonl      events, one a line: {\"type\":…,\"id\":…,\"data\":{…}}
@@ -124,6 +130,9 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     }
     if args.context.is_some() && args.input.starts_with("kafka://") {
         bail!("--context goes with files, not with a topic");
+    }
+    if args.ahead.len() > AHEAD_SPANS_MAX {
+        bail!("--ahead takes at most {AHEAD_SPANS_MAX} spans");
     }
     let begun = Instant::now();
     init_logs(&LogSettings {
@@ -214,6 +223,11 @@ fn simulated(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Has each score tell what is expected later, too, as far as that is wanted.
+fn ask_ahead(settings: &mut Settings, args: &ReplayArgs) {
+    Arc::make_mut(&mut settings.detect).emit_ahead_seconds = args.ahead.iter().map(|m| 60 * m).collect();
+}
+
 fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyhow::Result<Outcome> {
     let zone = jiff::tz::TimeZone::get(&args.zone)
         .with_context(|| format!("no time zone is called {}", args.zone))?;
@@ -227,6 +241,7 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
     let times = || order.iter().filter_map(|(file, row)| input.row(*file, *row)?.at);
     let grid = grid_of(times, cap);
     let mut settings = settings(args.config.as_deref(), grid.as_secs())?;
+    ask_ahead(&mut settings, args);
     let start = times().next().unwrap_or_default();
     let mut announced = context_input::read(args.context.as_deref(), &settings, start)?;
     read_samples(&mut settings, grid)?;

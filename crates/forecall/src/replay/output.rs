@@ -81,6 +81,11 @@ impl Output {
             };
         Ok(Details {
             channels: begin(!args.no_channels, "channels.csv", &details::header())?,
+            ahead: begin(
+                !args.ahead.is_empty(),
+                "ahead.csv",
+                &details::AHEAD_HEADER.map(str::to_owned),
+            )?,
             vmanomaly: begin(
                 args.vmanomaly,
                 "vmanomaly.csv",

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::house::{Fed, House, Stamped};
 use super::kafka_input::shown;
 use super::output::{Manifest, Output};
-use super::{Outcome, ReplayArgs, TOPIC, context_input, progress, read_samples, settings, walk};
+use super::{Outcome, ReplayArgs, TOPIC, ask_ahead, context_input, progress, read_samples, settings, walk};
 
 /// Events are judged in bins of ten seconds; the clock moves as finely.
 const GRID: Duration = Duration::from_secs(10);
@@ -140,6 +140,7 @@ fn declared(args: &ReplayArgs, name: &str) -> anyhow::Result<(Settings, Source)>
         .as_deref()
         .context("--source needs --config with the source among `sources:`")?;
     let mut settings = settings(Some(config), GRID.as_secs())?;
+    ask_ahead(&mut settings, args);
     let source = settings
         .sources
         .iter()

@@ -372,3 +372,30 @@ fn what_can_not_be_read_at_all_is_an_error() {
         .unwrap();
     assert!(text(&result.stderr).contains("a topic needs --config"));
 }
+
+#[test]
+fn what_is_expected_later_is_written_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (folder.path().join("load.csv"), folder.path().join("out"));
+    fs::write(&input, day()).unwrap();
+    let result = replay(&input, &out, &["--no-channels", "--ahead", "5,60"]);
+    assert!(result.status.success(), "{}", text(&result.stderr));
+    let rows = scores(&all(&out)["ahead.csv"]);
+    // All but the first seven samples, for both spans.
+    assert_eq!(rows.len(), 2 * (1_440 - 7));
+    assert_eq!(rows[1][..3], ["2026-03-01 00:07:00", "load", "3600"]);
+    let numbers = |row: &[String]| -> Vec<f64> { row[3..].iter().map(|n| n.parse().unwrap()).collect() };
+    for row in &rows {
+        let [expected, lower, upper] = numbers(row)[..] else {
+            panic!("{row:?}")
+        };
+        assert!(lower <= expected && expected <= upper, "{row:?}");
+    }
+    let calm = numbers(&rows[2 * 900]);
+    assert!(
+        (calm[0] - 20.2).abs() < 0.3 && calm[2] - calm[1] < 3.0,
+        "{calm:?}"
+    );
+    let far = replay(&input, &out, &["--ahead", &["1"; 17].join(",")]);
+    assert!(!far.status.success());
+}

@@ -394,6 +394,7 @@ pub(crate) fn anomaly(name: &str, at: EventTime, labels: &[(&str, &str)]) -> Ano
         slope: 0.0,
         window: Vec::new(),
         context: Vec::new(),
+        ahead: Vec::new(),
         lineage: Lineage::default(),
     }
 }

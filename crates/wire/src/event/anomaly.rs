@@ -75,6 +75,20 @@ published! {
 }
 
 published! {
+    /// Where a series is expected to be at a time to come.
+    Ahead of Ahead {
+        /// When.
+        at: Time = at,
+        /// As likely to be above as below.
+        expected: Number = expected,
+        /// One of ten values lies below.
+        lower: Number = lower,
+        /// One of ten values lies above.
+        upper: Number = upper,
+    }
+}
+
+published! {
     /// A window of a series judged abnormal, as one revision of its life.
     Anomaly of Anomaly {
         /// Id: the same for all revisions, and in every run.
@@ -110,6 +124,9 @@ published! {
         /// The last window, down-sampled to at most 32 points.
         #[serde(default)]
         window: Vec<Point> = window,
+        /// Where the series goes from here: now, and in 5, 15, 30 and 60 minutes. Empty when closed, and of silences.
+        #[serde(default)]
+        ahead: Vec<Ahead> = ahead,
         /// The input records of the abnormal samples.
         #[serde(default)]
         lineage: InputLineage = lineage,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Acknowledgement, Action, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
+    Acknowledgement, Action, Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
     CallScenario, Cause, Channel, Command, ContactChannel, ContextKind, ContextNote, Customer,
     CustomerChange, Direction, EventTime, Evidence, Feedback, Heartbeat, HoldReason, Incident,
     IncidentChange, IncidentEvent, IncidentKind, IncidentState, IntentState, Labels, Language, Lineage,
@@ -90,6 +90,15 @@ fn band() -> Band {
     }
 }
 
+fn ahead(minute: i64, [expected, lower, upper]: [f64; 3]) -> Ahead {
+    Ahead {
+        at: at(minute),
+        expected,
+        lower,
+        upper,
+    }
+}
+
 fn anomaly() -> Anomaly {
     Anomaly {
         id: named("ano_5h2k9c0q7m3xw8dz"),
@@ -108,6 +117,7 @@ fn anomaly() -> Anomaly {
         samples: 9,
         slope: 0.0021,
         window: vec![(at(3), 0.71), (at(4), 0.94)],
+        ahead: vec![ahead(4, [0.93, 0.88, 0.98]), ahead(9, [1.21, 1.02, 1.44])],
         lineage: lineage(),
         context: vec![ContextNote {
             kind: ContextKind::Deployment,

@@ -130,6 +130,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
         time(),
         numbers,
         vec((time(), number()), 0..4),
+        vec(ahead(), 0..4),
         lineage(),
         vec(context(), 0..3),
     )
@@ -140,6 +141,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                 at,
                 numbers,
                 window,
+                ahead,
                 lineage,
                 context,
             )| {
@@ -161,11 +163,21 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                     samples,
                     slope,
                     window,
+                    ahead,
                     lineage,
                     context,
                 }
             },
         )
+}
+
+fn ahead() -> impl Strategy<Value = Ahead> {
+    (time(), number(), number(), number()).prop_map(|(at, expected, lower, upper)| Ahead {
+        at,
+        expected,
+        lower,
+        upper,
+    })
 }
 
 fn heartbeat() -> impl Strategy<Value = Heartbeat> {
