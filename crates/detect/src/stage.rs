@@ -1,7 +1,9 @@
 mod events;
 mod health;
 mod once;
+mod peers;
 mod receive;
+mod release;
 mod silence;
 mod split;
 mod words;
@@ -13,7 +15,7 @@ use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, 
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
     Anomaly, DomainName, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score,
-    ScoredSample, SeriesKey, SourcePartition, check_invariant,
+    ScoredSample, SeriesKey, SourcePartition, Summary, check_invariant,
 };
 use serde::{Deserialize, Serialize};
 pub use split::Divided;
@@ -22,6 +24,7 @@ pub use words::{LINE_LABEL, LINE_METRIC};
 use crate::buffer::{AHEAD, Buffer, Pending};
 use crate::disorder::Sources;
 use crate::gates::Gates;
+use crate::peers::{Peers, Value};
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
 use crate::registry::Registry;
@@ -33,6 +36,8 @@ use crate::{DetectSettings, Judgement};
 pub enum DetectOutput {
     /// An anomaly was opened, updated or closed.
     Anomaly(Box<Anomaly>),
+    /// An entity of a peer group, over one step.
+    Summary(Box<Summary>),
     /// Score of one gauge sample; only with [`DetectSettings::emit_scores`].
     Scored(ScoredSample),
     /// How far the partition has come; only from a pulse.
@@ -82,6 +87,7 @@ struct State {
     sets_of: Fingerprint,
     /// Log lines by the number of their domain.
     lines: BTreeMap<u16, crate::text::Lines>,
+    peers: Peers,
 }
 
 impl State {
@@ -100,6 +106,7 @@ impl State {
             released_early: self.released_early,
             sets_of: self.sets_of,
             lines: self.lines.clone(),
+            peers: self.peers.share(),
         }
     }
 }
@@ -122,6 +129,7 @@ impl DetectStage {
                 released_early: 0,
                 sets_of: Fingerprint::default(),
                 lines: BTreeMap::new(),
+                peers: Peers::default(),
             },
         )
     }
@@ -164,36 +172,8 @@ impl DetectStage {
         while let Some((_, raw)) = self.state.bins.pop_first() {
             self.close_bin(raw, false, effects);
         }
-    }
-
-    /// Takes what lies before `limit`, samples and ends of event bins in order of time.
-    fn release(&mut self, limit: EventTime, effects: &mut Out) {
-        loop {
-            let sample = self.state.buffer.first_before(limit);
-            let bin = self.state.bins.first().copied().filter(|(end, _)| *end <= limit);
-            if let Some(due) = self.state.silence.next()
-                && sample.is_none_or(|at| due <= at)
-                && bin.is_none_or(|(end, _)| due < end)
-            {
-                self.look_for_silence(effects);
-                continue;
-            }
-            match (sample, bin) {
-                (Some(at), Some((end, _))) if at < end => self.take_first(effects),
-                (Some(_), None) => self.take_first(effects),
-                (_, Some((end, raw))) if limit < EventTime::MAX || sample.is_some() => {
-                    self.state.bins.remove(&(end, raw));
-                    self.close_bin(raw, true, effects);
-                }
-                (None, _) | (Some(_), Some(_)) => return,
-            }
-        }
-    }
-
-    fn take_first(&mut self, effects: &mut Out) {
-        self.look_ahead();
-        if let Some(first) = self.state.buffer.pop() {
-            self.take(first, effects);
+        while !self.state.peers.is_empty() {
+            self.tell_summaries(effects);
         }
     }
 
@@ -223,6 +203,7 @@ impl DetectStage {
             // Most samples; nothing is remembered of them but when they were.
             Owned::Gauge(value) => {
                 if self.keep_once(&pending, before, value) {
+                    self.note_once(&pending, value, effects);
                     return;
                 }
                 let scored = self.settings.emit_scores;
@@ -339,6 +320,9 @@ impl DetectStage {
             None => Box::default(),
         };
         let (judgement, change) = detector.step((at, before), value, origin, settings);
+        let strength = Self::strength_of(&judgement);
+        let noted = Value { slot, part, at, value, strength, origin };
+        self.note(noted, effects);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
         {
@@ -410,7 +394,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

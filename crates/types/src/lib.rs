@@ -31,6 +31,7 @@ mod pattern;
 mod region;
 mod reject;
 mod sample;
+mod summary;
 mod time;
 
 pub use anomaly::*;
@@ -51,4 +52,5 @@ pub use pattern::*;
 pub use region::*;
 pub use reject::*;
 pub use sample::*;
+pub use summary::*;
 pub use time::*;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forecall_delivery::{BreakerSettings, SmtpSettings};
-use forecall_detect::GateRule;
+use forecall_detect::{GateRule, PeerGroup};
 use forecall_detect::calendar::CalendarEntry;
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
@@ -19,7 +19,7 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 21] = [
+const SOURCES: [(&str, &str); 22] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
@@ -30,6 +30,10 @@ const SOURCES: [(&str, &str); 21] = [
     (
         "detect/holidays",
         include_str!("../../../detect/src/calendar/holidays.rs"),
+    ),
+    (
+        "detect/peers",
+        include_str!("../../../detect/src/peers/settings.rs"),
     ),
     ("detect/rule", include_str!("../../../detect/src/rule.rs")),
     ("detect/kind", include_str!("../../../detect/src/kind.rs")),
@@ -113,6 +117,7 @@ impl Model {
             ("RuleEntry", least::<RuleEntry>(json!({}))),
             ("ObjectiveEntry", least::<ObjectiveEntry>(json!({"metric": "m"}))),
             ("GateRule", least::<GateRule>(json!({}))),
+            ("PeerGroup", least::<PeerGroup>(json!({}))),
             ("CalendarEntry", least::<CalendarEntry>(json!({}))),
             ("RegionSettings", least::<RegionSettings>(json!({}))),
             ("ServiceSettings", least::<ServiceSettings>(json!({}))),

@@ -12,6 +12,7 @@ mod channels;
 mod image;
 mod memory;
 mod order;
+mod peers;
 mod places;
 mod ramp;
 mod readers;
@@ -90,7 +91,7 @@ fn anomalies(outputs: &[DetectOutput]) -> Vec<&Anomaly> {
         .iter()
         .filter_map(|o| match o {
             DetectOutput::Anomaly(a) => Some(&**a),
-            DetectOutput::Scored(_) | DetectOutput::Heartbeat(_) => None,
+            DetectOutput::Scored(_) | DetectOutput::Summary(_) | DetectOutput::Heartbeat(_) => None,
         })
         .collect()
 }
