@@ -321,7 +321,14 @@ impl DetectStage {
         };
         let (judgement, change) = detector.step((at, before), value, origin, settings);
         let strength = Self::strength_of(&judgement);
-        let noted = Value { slot, part, at, value, strength, origin };
+        let noted = Value {
+            slot,
+            part,
+            at,
+            value,
+            strength,
+            origin,
+        };
         self.note(noted, effects);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)

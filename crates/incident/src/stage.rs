@@ -190,7 +190,10 @@ impl CorrelateStage {
             ),
             Taken::GaveUp(at) => effects.reject(
                 RejectReason::SeriesLimit,
-                format!("too many summaries wait: the step to {} isn't compared", at.secs()),
+                format!(
+                    "too many summaries wait: the step to {} isn't compared",
+                    at.secs()
+                ),
             ),
         }
         advance(domain, tick, &settings, effects);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use forecall_delivery::{BreakerSettings, SmtpSettings};
-use forecall_detect::{GateRule, PeerGroup};
 use forecall_detect::calendar::CalendarEntry;
+use forecall_detect::{GateRule, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};

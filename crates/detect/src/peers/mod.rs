@@ -15,8 +15,8 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::settings::{PEER_GROUPS_MAX, PEER_METRICS_MAX, PeerGroup};
 pub(crate) use self::settings::check_peers;
+pub use self::settings::{PEER_GROUPS_MAX, PEER_METRICS_MAX, PeerGroup};
 use crate::entity;
 use crate::policy::Origin;
 use crate::rate::Part;
@@ -221,7 +221,12 @@ impl Peers {
     /// Entities and what waits of them, to be moved elsewhere.
     pub(crate) fn each(&self) -> impl Iterator<Item = (Fingerprint, Waiting)> {
         let steps = self.steps.iter();
-        steps.map(|(key, gathered)| (gathered.resource.fingerprint(), Waiting(key.clone(), gathered.clone())))
+        steps.map(|(key, gathered)| {
+            (
+                gathered.resource.fingerprint(),
+                Waiting(key.clone(), gathered.clone()),
+            )
+        })
     }
 
     /// Takes one over.
@@ -232,7 +237,9 @@ impl Peers {
 
 fn find(slot: u32, groups: &[PeerGroup], registry: &Registry) -> Option<Place> {
     let resource = registry.key(slot, Part::Same)?.resource;
-    let number = groups.iter().position(|group| group.within(&resource).is_some())?;
+    let number = groups
+        .iter()
+        .position(|group| group.within(&resource).is_some())?;
     let domain = registry.domain_of(slot)?;
     let entity = resource.fingerprint().as_u128().to_le_bytes();
     let entity = Fingerprint::of_parts(&[domain.as_str().as_bytes(), &entity]);

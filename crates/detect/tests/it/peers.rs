@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forecall_detect::{
-    DetectOutput, DetectSettings, DetectStage, GateRule, PEER_ENTITIES_MAX, PeerGroup, RekeySettings, RekeyStage, Rekeyed,
+    DetectOutput, DetectSettings, DetectStage, GateRule, PEER_ENTITIES_MAX, PeerGroup, RekeySettings,
+    RekeyStage, Rekeyed,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
@@ -37,7 +38,11 @@ fn settings() -> DetectSettings {
 }
 
 fn key(metric: &str, label: &str, entity: u64) -> SeriesKey {
-    let region = if entity.is_multiple_of(2) { "IR-10" } else { "IR-23" };
+    let region = if entity.is_multiple_of(2) {
+        "IR-10"
+    } else {
+        "IR-23"
+    };
     SeriesKey {
         metric: Arc::from(metric),
         unit: Arc::from("ms"),
@@ -106,13 +111,23 @@ fn each_entity_of_a_group_is_summed_up_at_the_end_of_each_step() {
         .iter()
         .map(|v| (&*v.metric, &*v.unit, v.count))
         .collect();
-    assert_eq!(named, [("bytes.rate", "ms/s", 60), ("latency", "ms", 60), ("sales.rate", "ms/s", 6)]);
+    assert_eq!(
+        named,
+        [
+            ("bytes.rate", "ms/s", 60),
+            ("latency", "ms", 60),
+            ("sales.rate", "ms/s", 6)
+        ]
+    );
     assert!((quiet.values[0].mean - 3.0).abs() < 1e-9);
     assert!((quiet.values[1].mean - 100.0).abs() < 3.0);
     let [range] = quiet.lineage.ranges() else {
         panic!("one partition, one range: {:?}", quiet.lineage)
     };
-    assert_eq!((range.from, range.to, quiet.lineage.is_coarse()), (480, 539, true));
+    assert_eq!(
+        (range.from, range.to, quiet.lineage.is_coarse()),
+        (480, 539, true)
+    );
     assert!(quiet.score < 4.0, "{quiet:?}");
     // The entity that is in trouble, and which of its series make it so.
     let loud = of(3, 420);
@@ -141,7 +156,11 @@ fn where_no_group_is_declared_the_same_is_said_without_them() {
     };
     let (mut with, without) = (told(settings()), told(none));
     assert!(summaries(&without).is_empty() && !without.is_empty());
-    assert_eq!(summaries(&with).len(), 10 * 6 + 5, "the end of the input ends every step");
+    assert_eq!(
+        summaries(&with).len(),
+        10 * 6 + 5,
+        "the end of the input ends every step"
+    );
     with.retain(|output| !matches!(output, DetectOutput::Summary(_)));
     assert_eq!(with, without);
 }
@@ -157,7 +176,11 @@ fn a_series_that_is_left_out_is_left_out_here() {
     let (outputs, _) = run(&mut stage(settings), &(0..200).map(second).collect::<Vec<_>>());
     let all = summaries(&outputs);
     assert!(!all.is_empty());
-    assert!(all.iter().flat_map(|s| &s.values).all(|v| &*v.metric != "latency"));
+    assert!(
+        all.iter()
+            .flat_map(|s| &s.values)
+            .all(|v| &*v.metric != "latency")
+    );
 }
 
 #[test]
@@ -179,7 +202,11 @@ fn told(all: &[&Summary]) -> Told {
     let mut told = Told::new();
     for summary in all {
         for value in &summary.values {
-            let key = (summary.entity.clone(), value.metric.to_string(), summary.at.secs());
+            let key = (
+                summary.entity.clone(),
+                value.metric.to_string(),
+                summary.at.secs(),
+            );
             assert_eq!(told.insert(key, (value.mean, value.count)), None, "told twice");
         }
     }
@@ -232,7 +259,9 @@ fn place(entity: Fingerprint, partitions: usize) -> usize {
 
 fn stages(partitions: usize) -> Vec<DetectStage> {
     let source_of = |p| source(i32::try_from(p).unwrap());
-    (0..partitions).map(|p| DetectStage::new(Arc::new(settings()), source_of(p))).collect()
+    (0..partitions)
+        .map(|p| DetectStage::new(Arc::new(settings()), source_of(p)))
+        .collect()
 }
 
 /// Through `rekey` into the partitions' stages; each summary whole, but for where it was read.

@@ -130,7 +130,11 @@ impl Frame {
             let weigh = |member: &(f64, f64)| {
                 let off = rest(member) / (BIWEIGHT * scale);
                 // Without a scale only who is not off at all counts.
-                if off < 1.0 { (1.0 - off * off).powi(2) } else { f64::from(u8::from(rest(member) <= 0.0)) }
+                if off < 1.0 {
+                    (1.0 - off * off).powi(2)
+                } else {
+                    f64::from(u8::from(rest(member) <= 0.0))
+                }
             };
             unit = slope(members, weigh, spread).clamp(spread / UNIT_WITHIN, spread * UNIT_WITHIN);
         }
@@ -154,7 +158,10 @@ impl Frame {
 }
 
 fn level(members: &[(f64, f64)], unit: f64) -> Option<f64> {
-    let mut levels: Vec<f64> = members.iter().map(|(value, place)| value - unit * place).collect();
+    let mut levels: Vec<f64> = members
+        .iter()
+        .map(|(value, place)| value - unit * place)
+        .collect();
     median(&mut levels)
 }
 
@@ -166,7 +173,12 @@ fn slope(members: &[(f64, f64)], weigh: impl Fn(&(f64, f64)) -> f64, spread: f64
         return spread;
     }
     let mean = |of: &dyn Fn(&(f64, f64)) -> f64| {
-        members.iter().zip(&weights).map(|(member, w)| w * of(member)).sum::<f64>() / sum
+        members
+            .iter()
+            .zip(&weights)
+            .map(|(member, w)| w * of(member))
+            .sum::<f64>()
+            / sum
     };
     let (value, place) = (mean(&|m| m.0), mean(&|m| m.1));
     let both = mean(&|m| (m.0 - value) * (m.1 - place)) * sum;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use forecall_stats::{ClippedMoments, Clipping, StudentTail, TailHistogram, surprise};
 use forecall_types::{
-    Anomaly, AnomalyId, AnomalyState, Band, Channel, Direction, DomainName, EventTime, Fingerprint, Lineage,
-    Score, SeriesKey,
+    Anomaly, AnomalyId, AnomalyState, Band, Channel, Direction, DomainName, EventTime, Fingerprint, Labels,
+    Lineage, Score, SeriesKey,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,10 +62,13 @@ pub(super) struct Stepped<'s> {
 }
 
 /// Whose it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Whose<'d> {
     pub(super) domain: &'d DomainName,
-    pub(super) series: SeriesKey,
+    pub(super) metric: &'d Arc<str>,
+    pub(super) unit: &'d Arc<str>,
+    pub(super) resource: &'d Labels,
+    pub(super) labels: &'d Labels,
     /// Steps in a day: what is remembered of the usual place.
     pub(super) memory: u16,
 }
@@ -207,10 +210,22 @@ impl Member {
         self.calm = 0;
         let first = usize::try_from(flags.ilog2()).unwrap_or(0);
         let long = step.at.since(step.from);
-        let from = self.window.iter().rev().nth(first).map_or(step.at, |(at, _)| *at).minus(long);
+        let from = self
+            .window
+            .iter()
+            .rev()
+            .nth(first)
+            .map_or(step.at, |(at, _)| *at)
+            .minus(long);
+        let series = SeriesKey {
+            metric: Arc::clone(whose.metric),
+            unit: Arc::clone(whose.unit),
+            resource: whose.resource.clone(),
+            labels: whose.labels.clone(),
+        };
         let id = AnomalyId::derived(Fingerprint::of_parts(&[
             whose.domain.as_str().as_bytes(),
-            &whose.series.fingerprint().as_u128().to_le_bytes(),
+            &series.fingerprint().as_u128().to_le_bytes(),
             Channel::Peer.as_str().as_bytes(),
             &from.nanos().to_le_bytes(),
         ]));
@@ -219,7 +234,7 @@ impl Member {
             revision: 0,
             state: AnomalyState::Opened,
             domain: whose.domain.clone(),
-            series: Arc::new(whose.series.clone()),
+            series: Arc::new(series),
             channel: Channel::Peer,
             direction: if up { Direction::Up } else { Direction::Down },
             from,
@@ -243,7 +258,11 @@ impl Member {
 
     fn go_on(&mut self, step: &Stepped<'_>) -> Option<Anomaly> {
         let before = self.open.take()?;
-        self.calm = if step.score < CLOSE_SCORE { self.calm + 1 } else { 0 };
+        self.calm = if step.score < CLOSE_SCORE {
+            self.calm + 1
+        } else {
+            0
+        };
         let settled = step.at.since(before.from) >= NEW_NORMAL;
         let mut told = self.revise(*before, step);
         told.state = AnomalyState::Updated;

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_stats::FadingMoments;
-use forecall_types::{Anomaly, DomainName, EventTime, Labels, Lineage, SeriesKey, Summary, SummaryValue};
+use forecall_types::{Anomaly, DomainName, EventTime, Labels, Lineage, Summary, SummaryValue};
 use serde::{Deserialize, Serialize};
 
-use self::compare::{PEERS_MIN, Usual, compare};
-use crate::metric::MetricKind;
 pub use self::compare::PEERS_MIN as PEER_MEMBERS_MIN;
+use self::compare::{Off, PEERS_MIN, Usual, compare};
 use self::member::{CLOSE_SCORE, Member, Stepped, Whose};
 pub use self::member::{PEER_OPEN_SCORE, PEER_WARM_UP_STEPS};
+use crate::metric::MetricKind;
 
 /// Values of one domain that wait for their step to be over: at about 300 B each 20 MiB, for as long as a source that gets no further
 /// is waited for a quarter of an hour of 4,000. Then the earliest step is given up, and nothing is said of it.
@@ -27,7 +27,7 @@ pub const PEER_VALUES_WAITING_MAX: usize = 65_536;
 pub const PEER_MEMBERS_MAX: usize = 16_384;
 /// A member that says nothing for so long is forgotten.
 pub const PEER_FORGOTTEN_AFTER: Duration = Duration::from_secs(86_400);
-/// One in so many may be off at a step. Where more are, nobody can say which of two camps is the normal one, and nothing is said.
+/// One in so many may be off at a step; where more are, nothing is said.
 const PEERS_OFF_ONE_IN: usize = 3;
 /// How often it is looked for those.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
@@ -164,44 +164,17 @@ impl Peers {
         let known = self.groups.entry(group.clone()).or_default();
         let compared = known.entry(metric.clone()).or_default();
         compared.step = at.since(from);
-        let mut refused = 0;
-        let mut present: Vec<(Arc<Labels>, Row)> = Vec::with_capacity(rows.members.len());
-        for (entity, row) in rows.members {
-            if !compared.members.contains_key(&entity) {
-                if self.members >= PEER_MEMBERS_MAX {
-                    refused += 1;
-                    continue;
-                }
-                self.members += 1;
-                compared.members.insert(Arc::clone(&entity), Member::default());
-            }
-            present.push((entity, row));
-        }
-        let usual = |entity| compared.members.get(entity).and_then(|m: &Member| m.usual(memory));
-        let values: Vec<(f64, Option<Usual>)> =
-            present.iter().map(|(entity, row)| (row.mean, usual(entity))).collect();
-        let Some(all) = compare(&values, &mut compared.noise, u32::from(memory)) else {
+        let all = rows.members.len();
+        let (present, new) = compared.remember(rows.members, PEER_MEMBERS_MAX.saturating_sub(self.members));
+        self.members += new;
+        let refused = all - present.len();
+        let Some((offs, scores)) = compared.judge(&present, MetricKind::of(&metric.0), memory) else {
             return refused;
         };
-        let kind = MetricKind::of(&metric.0);
-        let score = |(entity, off)| compared.members.get(entity).map_or(0.0, |m: &Member| m.score(off, kind));
-        let scores: Vec<f64> = present.iter().map(|(entity, _)| entity).zip(&all).map(score).collect();
-        let judged = values.iter().filter(|(_, usual)| usual.is_some()).count();
-        let off = scores.iter().filter(|score| **score >= CLOSE_SCORE).count();
-        let is_split = off * PEERS_OFF_ONE_IN > judged;
-        for (((entity, row), off), score) in present.into_iter().zip(all).zip(scores) {
+        let is_split = compared.is_split(&present, &scores, memory);
+        for (((entity, row), off), score) in present.into_iter().zip(offs).zip(scores) {
             let Some(member) = compared.members.get_mut(&entity) else {
                 continue;
-            };
-            let whose = Whose {
-                domain,
-                series: SeriesKey {
-                    metric: Arc::clone(&metric.0),
-                    unit: Arc::clone(&rows.unit),
-                    resource: Labels::clone(&entity),
-                    labels: metric.1.clone(),
-                },
-                memory,
             };
             let stepped = Stepped {
                 from,
@@ -215,6 +188,14 @@ impl Peers {
                 member.pass(&stepped, memory);
                 continue;
             }
+            let whose = Whose {
+                domain,
+                metric: &metric.0,
+                unit: &rows.unit,
+                resource: &entity,
+                labels: &metric.1,
+                memory,
+            };
             if let Some(anomaly) = member.step(&stepped, &whose) {
                 let key = (group.clone(), metric.clone(), entity);
                 if member.is_open() {
@@ -269,6 +250,54 @@ impl Peers {
     }
 }
 
+type Present = Vec<(Arc<Labels>, Row)>;
+
+impl Compared {
+    /// Those that have a place, new ones as long as there is room; and how many are new.
+    fn remember(&mut self, rows: BTreeMap<Arc<Labels>, Row>, room: usize) -> (Present, usize) {
+        let (mut present, mut new) = (Vec::with_capacity(rows.len()), 0);
+        for (entity, row) in rows {
+            if !self.members.contains_key(&entity) {
+                if new >= room {
+                    continue;
+                }
+                new += 1;
+                self.members.insert(Arc::clone(&entity), Member::default());
+            }
+            present.push((entity, row));
+        }
+        (present, new)
+    }
+
+    /// How far each is off, and how rare that is. `None`: there are too few.
+    fn judge(&mut self, present: &Present, kind: MetricKind, memory: u16) -> Option<(Vec<Off>, Vec<f64>)> {
+        let usual = |entity| self.members.get(entity).and_then(|m: &Member| m.usual(memory));
+        let values: Vec<(f64, Option<Usual>)> = present
+            .iter()
+            .map(|(entity, row)| (row.mean, usual(entity)))
+            .collect();
+        let offs = compare(&values, &mut self.noise, u32::from(memory))?;
+        let of = |((entity, _), off): (&(Arc<Labels>, Row), &Off)| {
+            self.members
+                .get(entity)
+                .map_or(0.0, |member| member.score(off, kind))
+        };
+        let scores = present.iter().zip(&offs).map(of).collect();
+        Some((offs, scores))
+    }
+
+    /// Whether so many are off that nobody can say which of two camps is the normal one.
+    fn is_split(&self, present: &Present, scores: &[f64], memory: u16) -> bool {
+        let known = |(entity, _): &&(Arc<Labels>, Row)| {
+            self.members
+                .get(entity)
+                .is_some_and(|m| m.usual(memory).is_some())
+        };
+        let off = scores.iter().filter(|score| **score >= CLOSE_SCORE).count();
+        off * PEERS_OFF_ONE_IN > present.iter().filter(known).count()
+    }
+}
+
 impl Rows {
     /// Takes a member's value; `true`: it is new. Of two of one series the same one stays, whichever came first.
     fn take(&mut self, entity: &Arc<Labels>, value: &SummaryValue, lineage: &Lineage) -> bool {
@@ -301,7 +330,9 @@ fn count(groups: &BTreeMap<GroupKey, Step>) -> usize {
 
 /// Steps of this length in a day.
 fn steps_a_day(step: Duration) -> u16 {
-    u16::try_from(86_400 / step.as_secs().max(1)).unwrap_or(u16::MAX).max(24)
+    u16::try_from(86_400 / step.as_secs().max(1))
+        .unwrap_or(u16::MAX)
+        .max(24)
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use forecall_stats::FadingMoments;
 use forecall_types::{AnomalyState, Channel, Direction, Position, SourcePartition};
 use proptest::prelude::*;
 
-use super::compare::{Off, Usual, compare};
 use super::*;
 
 const STEP: i64 = 60;
@@ -71,7 +76,10 @@ fn run_on(
     for step in steps {
         for member in 0..members {
             if let Some(mean) = value(member, step) {
-                assert_eq!(peers.take(&summary(member, step, metric, mean), None), Taken::Waits);
+                assert_eq!(
+                    peers.take(&summary(member, step, metric, mean), None),
+                    Taken::Waits
+                );
             }
         }
         let (more, refused) = peers.compare_before(EventTime::from_secs((step + 1) * STEP + 10), &domain());
@@ -152,7 +160,11 @@ fn one_of_forty_is_told_and_closed() {
     // At six the swing is at 0.6 of its height.
     let (begin, end) = (2 * DAY + 360, 2 * DAY + 480);
     let value = |m, s| {
-        let factor = if m == 3 && (begin..end).contains(&s) { 1.5 } else { 1.0 };
+        let factor = if m == 3 && (begin..end).contains(&s) {
+            1.5
+        } else {
+            1.0
+        };
         Some(load(m, s) * factor)
     };
     let told = run(40, 0..end + 60, "load", value);
@@ -165,8 +177,15 @@ fn one_of_forty_is_told_and_closed() {
     assert_eq!(first.from, EventTime::from_secs(begin * STEP));
     assert!((first.observed / first.expected - 1.5).abs() < 0.2, "{first:?}");
     assert!(first.band.high < first.observed && first.band.low < first.expected);
-    assert_eq!(first.lineage.ranges().len(), 3, "the records of the abnormal steps");
-    assert!(told.windows(2).all(|pair| pair[1].revision == pair[0].revision + 1));
+    assert_eq!(
+        first.lineage.ranges().len(),
+        3,
+        "the records of the abnormal steps"
+    );
+    assert!(
+        told.windows(2)
+            .all(|pair| pair[1].revision == pair[0].revision + 1)
+    );
     let last = told.last().unwrap();
     assert_eq!(last.state, AnomalyState::Closed);
     assert_eq!(last.at.secs() / STEP, end + 5);
@@ -226,7 +245,10 @@ fn who_says_nothing_has_no_part_in_it() {
     });
     assert_eq!(opened(&told).len(), 1);
     let last = told.last().unwrap();
-    assert_eq!((last.state, last.at.secs() / STEP), (AnomalyState::Closed, begin + 5 + 30));
+    assert_eq!(
+        (last.state, last.at.secs() / STEP),
+        (AnomalyState::Closed, begin + 5 + 30)
+    );
 }
 
 #[test]
@@ -238,7 +260,10 @@ fn a_place_that_is_kept_is_the_usual_one() {
     });
     assert_eq!(opened(&told).len(), 1);
     let last = told.last().unwrap();
-    assert_eq!((last.state, last.at.seconds_from(last.from)), (AnomalyState::Closed, 28_800.0));
+    assert_eq!(
+        (last.state, last.at.seconds_from(last.from)),
+        (AnomalyState::Closed, 28_800.0)
+    );
 }
 
 #[test]
@@ -270,11 +295,13 @@ fn future_steps_and_the_order_of_arrival_change_nothing() {
     let mut told = Vec::new();
     let all: Vec<i64> = steps.collect();
     for many in all.chunks(7) {
-        let mut waiting: Vec<(i64, i64)> =
-            many.iter().flat_map(|s| (0..10).map(move |m| (m, *s))).collect();
+        let mut waiting: Vec<(i64, i64)> = many.iter().flat_map(|s| (0..10).map(move |m| (m, *s))).collect();
         waiting.sort_by_key(|(m, s)| noise(m * 1_009 + s * 31).to_bits());
         for (m, s) in waiting {
-            assert_eq!(peers.take(&summary(m, s, "load", value(m, s)), None), Taken::Waits);
+            assert_eq!(
+                peers.take(&summary(m, s, "load", value(m, s)), None),
+                Taken::Waits
+            );
             // One that is told twice is heard once.
             peers.take(&summary(m, s, "load", value(m, s)), None);
         }
@@ -299,8 +326,15 @@ fn late_ones_and_those_without_room_are_refused() {
         assert_eq!(peers.take(&summary(member, 5, "x", 1.0), judged), Taken::Waits);
     }
     let end = EventTime::from_secs(3 * STEP);
-    assert_eq!(peers.take(&summary(room, 5, "x", 1.0), judged), Taken::GaveUp(end));
-    assert_eq!(peers.take(&summary(1, 2, "x", 1.0), judged), Taken::Late, "given up for all");
+    assert_eq!(
+        peers.take(&summary(room, 5, "x", 1.0), judged),
+        Taken::GaveUp(end)
+    );
+    assert_eq!(
+        peers.take(&summary(1, 2, "x", 1.0), judged),
+        Taken::Late,
+        "given up for all"
+    );
     // Only so many are remembered.
     let (_, refused) = peers.compare_before(EventTime::from_secs(600), &domain());
     assert_eq!(refused, PEER_VALUES_WAITING_MAX - PEER_MEMBERS_MAX);
@@ -316,7 +350,11 @@ mod oracle {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let half = sorted.len() / 2;
-        if sorted.len() % 2 == 1 { sorted[half] } else { (sorted[half - 1] + sorted[half]) / 2.0 }
+        if sorted.len() % 2 == 1 {
+            sorted[half]
+        } else {
+            (sorted[half - 1] + sorted[half]) / 2.0
+        }
     }
 
     fn mad(values: &[f64]) -> f64 {
@@ -325,17 +363,15 @@ mod oracle {
     }
 
     /// (expected, scale) of members (value, place, sd, young), the long-run noise known before and steps of it.
-    pub(super) fn compare(
-        members: &[(f64, f64, f64, f64)],
-        noise: (f64, u32),
-    ) -> (Vec<(f64, f64)>, f64) {
+    pub(super) fn compare(members: &[(f64, f64, f64, f64)], noise: (f64, u32)) -> (Vec<(f64, f64)>, f64) {
         let n = f64::from(u32::try_from(members.len()).unwrap());
         let values: Vec<f64> = members.iter().map(|m| m.0).collect();
         let places: Vec<f64> = members.iter().map(|m| m.1).collect();
         let at = middle(&values);
         let mut spread = mad(&values);
         if spread <= 0.0 {
-            spread = (std::f64::consts::PI / 2.0).sqrt() * values.iter().map(|v| (v - at).abs()).sum::<f64>() / n;
+            spread =
+                (std::f64::consts::PI / 2.0).sqrt() * values.iter().map(|v| (v - at).abs()).sum::<f64>() / n;
         }
         spread = spread.max(0.02 * at.abs());
         let mut unit = spread / mad(&places).max(0.5);
@@ -347,9 +383,15 @@ mod oracle {
             let weights: Vec<f64> = rests
                 .iter()
                 .map(|rest| {
-                    if *rest <= 0.0 { return 1.0; }
+                    if *rest <= 0.0 {
+                        return 1.0;
+                    }
                     let off = rest / (4.685 * scale);
-                    if off < 1.0 { (1.0 - off * off) * (1.0 - off * off) } else { 0.0 }
+                    if off < 1.0 {
+                        (1.0 - off * off) * (1.0 - off * off)
+                    } else {
+                        0.0
+                    }
                 })
                 .collect();
             // Normal equations of a weighted line, by sums.

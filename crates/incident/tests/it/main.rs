@@ -8,4 +8,5 @@
 
 mod fixture;
 mod golden;
+mod peers;
 mod properties;

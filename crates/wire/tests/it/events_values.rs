@@ -181,30 +181,33 @@ fn summary() -> impl Strategy<Value = Summary> {
         labels,
         share,
     });
-    let value = (text(), text(), labels(), number(), any::<u32>()).prop_map(
-        |(metric, unit, labels, mean, count)| SummaryValue {
-            metric,
-            unit,
-            labels,
-            mean,
-            count,
-        },
-    );
+    let value =
+        (text(), text(), labels(), number(), any::<u32>()).prop_map(|(metric, unit, labels, mean, count)| {
+            SummaryValue {
+                metric,
+                unit,
+                labels,
+                mean,
+                count,
+            }
+        });
     let whose = (name(), text(), labels(), labels(), text(), any::<i32>());
     let what = (number(), vec(part, 0..4), vec(value, 0..4), lineage());
     (whose, time(), time(), what).prop_map(
-        |((domain, group, within, entity, topic, partition), from, at, (score, parts, values, lineage))| Summary {
-            domain,
-            group,
-            within,
-            entity,
-            source: SourcePartition { topic, partition },
-            from,
-            at,
-            score,
-            parts,
-            values,
-            lineage,
+        |((domain, group, within, entity, topic, partition), from, at, (score, parts, values, lineage))| {
+            Summary {
+                domain,
+                group,
+                within,
+                entity,
+                source: SourcePartition { topic, partition },
+                from,
+                at,
+                score,
+                parts,
+                values,
+                lineage,
+            }
         },
     )
 }
