@@ -220,7 +220,7 @@ proptest! {
     fn they_are_the_means_of_all_values_in_their_step(samples in proptest::collection::vec((0_i64..900, 0_u64..4, -50_i32..50), 1..200), cut in 0_usize..200) {
         let mut samples: Vec<(i64, u64, f64)> = samples.into_iter().map(|(at, e, v)| (at, e, f64::from(v))).collect();
         // Shuffled by less than the lateness.
-        samples.sort_by_key(|(at, e, v)| at + (at * 7 + v.to_bits().count_ones() as i64 + *e as i64) % 9);
+        samples.sort_by_key(|(at, e, v)| at + (at * 7 + i64::from(v.to_bits().count_ones()) + e.cast_signed()) % 9);
         let mut seen = std::collections::BTreeSet::new();
         samples.retain(|(at, e, _)| seen.insert((*at, *e)));
         let mut first = stage(settings());

@@ -129,9 +129,10 @@ impl Frame {
             let scale = (median(&mut rests)? * MAD_TO_SD).max(SCALE_SHARE * middle.abs());
             let weigh = |member: &(f64, f64)| {
                 let off = rest(member) / (BIWEIGHT * scale);
+                let near = 1.0 - off * off;
                 // Without a scale only who is not off at all counts.
                 if off < 1.0 {
-                    (1.0 - off * off).powi(2)
+                    near * near
                 } else {
                     f64::from(u8::from(rest(member) <= 0.0))
                 }

@@ -111,7 +111,7 @@ fn opened(told: &[Anomaly]) -> Vec<(String, i64)> {
 /// A day's swing between 0.2 and 1.
 fn swing(step: i64) -> f64 {
     let share = f64::from(i32::try_from(step % DAY).unwrap()) / 1_440.0;
-    0.6 - 0.4 * (std::f64::consts::TAU * share).cos()
+    0.6 - 0.4 * libm::cos(std::f64::consts::TAU * share)
 }
 
 /// Load of forty cells, from one to nine times the least, by the hour, with 5 % of noise.
@@ -140,7 +140,7 @@ fn what_is_usual_opens_nothing() {
             Some(20.0 + normal(m * 7_919_993 + s) / scale)
         });
         quiet("noise that lasts", &|m, s| {
-            let last = |i: i32| normal(m * 7_919_993 + s - i64::from(i)) * 0.9_f64.powi(i);
+            let last = |i: i32| normal(m * 7_919_993 + s - i64::from(i)) * libm::pow(0.9, f64::from(i));
             Some(100.0 + (0..30).map(last).sum::<f64>())
         });
         quiet("each at its own hour", &|m, s| {
