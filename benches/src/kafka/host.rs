@@ -88,6 +88,7 @@ impl Adapter for Detecting {
     fn encode(&self, _: &TopicPartition, output: DetectOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {
         let entry = match output {
             DetectOutput::Anomaly(anomaly) => CorrelateEntry::Anomaly(anomaly),
+            DetectOutput::Summary(summary) => CorrelateEntry::Summary(summary),
             DetectOutput::Heartbeat(heartbeat) => CorrelateEntry::Heartbeat(heartbeat),
             DetectOutput::Scored(_) => return Ok(()),
         };

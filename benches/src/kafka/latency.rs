@@ -168,6 +168,7 @@ fn judge(seen: &[Seen], anomalies: &str, incidents: &str) -> Result<Ways> {
                 .or_default()
                 .push((millis(beat.watermark.time()), record.at)),
             CorrelateEntry::Anomaly(_)
+            | CorrelateEntry::Summary(_)
             | CorrelateEntry::Tick(_)
             | CorrelateEntry::Feedback(_)
             | CorrelateEntry::Command(_) => {}

@@ -7,6 +7,7 @@ use forecall_types::{Fingerprint, LABEL_VALUE_BYTES_MAX, LABELS_MAX, SeriesKey, 
 
 use crate::calendar::CalendarEntry;
 use crate::detector::SETS_MAX;
+use crate::peers::check_peers;
 use crate::settings::{NO_WEEKDAYS, are_weekdays};
 use crate::{DetectSettings, DetectSettingsError, MetricKind};
 
@@ -41,6 +42,7 @@ impl Gates {
         let bare = DetectSettings {
             calendars: Vec::new(),
             rules: Vec::new(),
+            peers: Vec::new(),
             ..DetectSettings::clone(general)
         };
         let mut sets = Vec::new();
@@ -131,6 +133,7 @@ pub(crate) fn labels_fit(patterns: &BTreeMap<String, String>, series: &SeriesKey
 /// Whether each entry of the lists says something, of some series, and goes with the rest.
 pub(crate) fn check_lists(settings: &DetectSettings) -> Result<(), DetectSettingsError> {
     check_calendars(settings)?;
+    check_peers(&settings.peers)?;
     let rules = &settings.rules;
     if rules.len() > RULES_MAX {
         let why = format!("holds {}, at most {RULES_MAX}", rules.len());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::MetricKind;
 use crate::calendar::{CalendarEntry, Holidays, Zone};
 use crate::gates::check_lists;
+use crate::peers::PeerGroup;
 use crate::rule::{AlarmRates, Channels, GateRule, Watched};
 
 /// How `detect` judges. Every value has a default; a change is named by the digest beside the committed position.
@@ -113,6 +114,9 @@ pub struct DetectSettings {
     pub calendars: Vec<CalendarEntry>,
     /// Other gates, for some series: chosen by name, unit and labels. The first that matches a series counts, and only it.
     pub rules: Vec<GateRule>,
+    /// Entities that should be alike, in groups: a summary of each is published at every step, and one that leaves its usual place
+    /// among its peers is an anomaly. Nothing is published where no group is declared.
+    pub peers: Vec<PeerGroup>,
     /// Series a partition may hold; a further one is refused unless one has been silent for
     /// [`series_idle_seconds`](Self::series_idle_seconds).
     pub series_max: u32,
@@ -194,6 +198,7 @@ impl Default for DetectSettings {
             holidays: Holidays::default(),
             calendars: Vec::new(),
             rules: Vec::new(),
+            peers: Vec::new(),
             series_max: 100_000,
             series_idle_seconds: 21_600,
             emit_scores: false,

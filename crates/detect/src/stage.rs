@@ -3,6 +3,7 @@ mod context;
 mod events;
 mod health;
 mod once;
+mod peers;
 mod receive;
 mod release;
 mod silence;
@@ -16,7 +17,7 @@ use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, 
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
     Anomaly, DomainName, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score,
-    ScoredSample, SeriesKey, SourcePartition, check_invariant,
+    ScoredSample, SeriesKey, SourcePartition, Summary, check_invariant,
 };
 use serde::{Deserialize, Serialize};
 pub use split::Divided;
@@ -26,6 +27,7 @@ use crate::buffer::{AHEAD, Buffer, Pending};
 use crate::context::Contexts;
 use crate::disorder::Sources;
 use crate::gates::Gates;
+use crate::peers::{Peers, Value};
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
 use crate::registry::Registry;
@@ -37,6 +39,8 @@ use crate::{DetectSettings, Judgement};
 pub enum DetectOutput {
     /// An anomaly was opened, updated or closed.
     Anomaly(Box<Anomaly>),
+    /// An entity of a peer group, over one step.
+    Summary(Box<Summary>),
     /// Score of one gauge sample; only with [`DetectSettings::emit_scores`].
     Scored(ScoredSample),
     /// How far the partition has come; only from a pulse.
@@ -87,6 +91,7 @@ struct State {
     /// Log lines by the number of their domain.
     lines: BTreeMap<u16, crate::text::Lines>,
     contexts: Contexts,
+    peers: Peers,
 }
 
 impl State {
@@ -106,6 +111,7 @@ impl State {
             sets_of: self.sets_of,
             lines: self.lines.clone(),
             contexts: self.contexts.clone(),
+            peers: self.peers.share(),
         }
     }
 }
@@ -129,6 +135,7 @@ impl DetectStage {
                 sets_of: Fingerprint::default(),
                 lines: BTreeMap::new(),
                 contexts: Contexts::default(),
+                peers: Peers::default(),
             },
         )
     }
@@ -191,6 +198,7 @@ impl DetectStage {
             // Most samples; nothing is remembered of them but when they were.
             Owned::Gauge(value) => {
                 if self.keep_once(&pending, before, value) {
+                    self.note_once(&pending, value, effects);
                     return;
                 }
                 let scored = self.settings.emit_scores;
@@ -314,6 +322,16 @@ impl DetectStage {
         let Some((judgement, change)) = stepped else {
             return;
         };
+        let strength = Self::strength_of(&judgement);
+        let noted = Value {
+            slot,
+            part,
+            at,
+            value,
+            strength,
+            origin,
+        };
+        self.note(noted, effects);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
         {

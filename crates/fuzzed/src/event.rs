@@ -4,7 +4,7 @@ use forecall_types::Reject;
 use forecall_wire::event::{self, DeadLetterRead, EncodeError, Encoded};
 
 /// In an order that never changes: the first byte of every seed chooses by it.
-const TYPES: [&str; 15] = [
+const TYPES: [&str; 16] = [
     "forecall.anomaly.opened.v1",
     "forecall.heartbeat.v1",
     "forecall.tick.v1",
@@ -20,6 +20,7 @@ const TYPES: [&str; 15] = [
     "forecall.reply.v1",
     "forecall.call.v1",
     "forecall.incident.updated.v1",
+    "forecall.summary.v1",
 ];
 
 /// What was read can be written, unless it is too large; and is read again as the same.

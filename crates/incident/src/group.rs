@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::MetricKind;
 use crate::order::{Order, SeenIds};
+use crate::peer::Peers;
 use crate::scope::Pair;
 use crate::settings::CorrelateSettings;
 
@@ -153,6 +154,8 @@ pub(crate) struct Domain {
     pub(crate) seen: SeenIds,
     /// Anomalies that have been closed and forgotten.
     pub(crate) over: SeenIds,
+    /// Entities and their peers.
+    pub(crate) peers: Peers,
 }
 
 impl Domain {
@@ -166,6 +169,7 @@ impl Domain {
             closed: VecDeque::new(),
             seen: SeenIds::default(),
             over: SeenIds::default(),
+            peers: Peers::default(),
         }
     }
 

@@ -29,6 +29,7 @@ mod group;
 mod life;
 mod metric;
 mod order;
+mod peer;
 mod predict;
 mod publish;
 mod reason;
@@ -43,6 +44,10 @@ mod way;
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
 pub use life::{Trigger, next_state};
 pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
+pub use peer::{
+    PEER_FORGOTTEN_AFTER, PEER_MEMBERS_MAX, PEER_MEMBERS_MIN, PEER_OPEN_SCORE, PEER_VALUES_WAITING_MAX,
+    PEER_WARM_UP_STEPS,
+};
 pub use scope::estimate_customers;
 pub use settings::{
     CorrelateParts, CorrelateSettings, CustomerTable, IncidentTunables, OBJECTIVES_MAX, ObjectiveEntry,

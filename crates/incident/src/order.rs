@@ -195,14 +195,17 @@ impl Order {
     }
 
     /// The next step to judge at or before `frontier`. While something is going on (`busy`) every step is one, else only
-    /// those that have entries. `forced`: the buffer is over its bound, the first entries go before their time.
+    /// those that have entries, or peers to compare, the first at `waiting`. `forced`: the buffer is over its bound, the first entries go before their time.
     pub(crate) fn next_step(
         &mut self,
         frontier: Option<EventTime>,
         step: Duration,
         busy: bool,
+        waiting: Option<EventTime>,
     ) -> Option<(EventTime, bool)> {
-        let first = self.held.keys().next().map(|k| k.0.floor(step).plus(step));
+        let first = self.held.keys().next().map(|k| k.0);
+        let first = waiting.iter().copied().chain(first).min();
+        let first = first.map(|at| at.floor(step).plus(step));
         let forced = self.held.len() > BUFFERED_MAX;
         let next = match self.judged {
             Some(judged) if busy => Some(judged.plus(step)),
@@ -228,6 +231,11 @@ impl Order {
     pub(crate) fn take_before(&mut self, step: EventTime) -> Option<(Position, Held)> {
         let entry = self.held.first_entry()?;
         (entry.key().0 < step).then(|| entry.remove())
+    }
+
+    /// All before this has been judged.
+    pub(crate) const fn judged(&self) -> Option<EventTime> {
+        self.judged
     }
 
     pub(crate) fn missing(&self) -> impl Iterator<Item = &SourcePartition> {

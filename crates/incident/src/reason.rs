@@ -99,8 +99,13 @@ fn one(weighed: &Weighed) -> String {
     } else {
         ""
     };
+    let by = if e.channel == Channel::Peer {
+        " by its peers"
+    } else {
+        ""
+    };
     format!(
-        "{} at {}{unit}, expected {} ± {}{moving}{}",
+        "{} at {}{unit}, expected {} ± {}{by}{moving}{}",
         e.series.metric,
         number(e.observed),
         number(e.expected),

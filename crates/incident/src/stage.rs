@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{
-    CorrelateEntry, DomainName, EventTime, IncidentEvent, Position, RejectReason, SourcePartition, Tick,
+    AnomalyState, CorrelateEntry, DomainName, EventTime, IncidentEvent, Position, RejectReason,
+    SourcePartition, Summary, Tick,
 };
 
 use crate::group::Domain;
 use crate::order::{Held, Offered};
+use crate::peer::{PEER_MEMBERS_MAX, Taken};
 use crate::publish::Step;
 use crate::settings::CorrelateSettings;
 
@@ -113,7 +115,9 @@ impl CorrelateStage {
     /// nothing goes on.
     pub fn is_at_rest(&self) -> bool {
         let mut domains = self.state.domains.values();
-        domains.all(|domain| !domain.is_busy() && domain.order.held_len() == 0)
+        domains.all(|domain| {
+            !domain.is_busy() && domain.order.held_len() == 0 && domain.peers.first_waiting().is_none()
+        })
     }
 
     fn tick(&mut self, tick: Tick, effects: &mut Effects<IncidentEvent>) {
@@ -172,6 +176,29 @@ impl CorrelateStage {
         advance(domain, tick, &settings, effects);
     }
 
+    fn take_summary(&mut self, summary: &Summary, effects: &mut Effects<IncidentEvent>) {
+        let settings = Arc::clone(&self.settings);
+        let tick = self.state.tick;
+        let Some(domain) = self.domain(&summary.domain, effects) else {
+            return;
+        };
+        match domain.peers.take(summary, domain.order.judged()) {
+            Taken::Waits => {}
+            Taken::Late => effects.reject(
+                RejectReason::Late,
+                format!("a summary of {}: its step has been compared", summary.group),
+            ),
+            Taken::GaveUp(at) => effects.reject(
+                RejectReason::SeriesLimit,
+                format!(
+                    "too many summaries wait: the step to {} isn't compared",
+                    at.secs()
+                ),
+            ),
+        }
+        advance(domain, tick, &settings, effects);
+    }
+
     /// Whether a person's word is dated too far ahead: it would wait, unheard, until then.
     fn is_ahead(&self, at: EventTime) -> bool {
         self.state.tick.is_some_and(|tick| at.since(tick) > TICK_BACK_MAX)
@@ -188,7 +215,9 @@ fn advance(
     loop {
         let busy = domain.is_busy();
         let frontier = domain.order.frontier(tick);
-        let Some((at, forced)) = domain.order.next_step(frontier, settings.step(), busy) else {
+        let waiting = domain.peers.first_waiting();
+        let next = domain.order.next_step(frontier, settings.step(), busy, waiting);
+        let Some((at, forced)) = next else {
             return;
         };
         if forced {
@@ -208,7 +237,30 @@ fn advance(
                 Held::Command(command) => domain.take_command(&position, &command, &step, effects),
             }
         }
+        compare_peers(domain, &step, effects);
         domain.evaluate(&step, effects);
+    }
+}
+
+/// Compares the peers whose steps are over; one that has left its place is evidence like any other.
+fn compare_peers(domain: &mut Domain, step: &Step<'_>, effects: &mut Effects<IncidentEvent>) {
+    let (told, refused) = domain.peers.compare_before(step.at, &domain.name);
+    if refused > 0 {
+        effects.reject(
+            RejectReason::SeriesLimit,
+            format!("{refused} metrics of peers: {PEER_MEMBERS_MAX} are remembered already"),
+        );
+    }
+    for anomaly in told {
+        if anomaly.state != AnomalyState::Opened {
+            if domain.tracked.contains_key(&anomaly.id) {
+                domain.take_anomaly(&anomaly, step.settings, effects);
+            }
+        } else if let Err(why) = customers_touched(step.settings, &anomaly) {
+            effects.reject(RejectReason::UnknownScope, why);
+        } else {
+            domain.take_anomaly(&anomaly, step.settings, effects);
+        }
     }
 }
 
@@ -241,6 +293,7 @@ impl Stage for CorrelateStage {
                     advance(domain, tick, &settings, effects);
                 }
             }
+            CorrelateEntry::Summary(summary) => self.take_summary(summary, effects),
             CorrelateEntry::Tick(tick) => self.tick(*tick, effects),
             CorrelateEntry::Feedback(feedback) => {
                 if self.is_ahead(feedback.at) {

@@ -26,6 +26,8 @@ pub enum Channel {
     Novelty,
     /// Nothing comes any more; the anomaly's values are seconds.
     Silence,
+    /// Unlike its peers: far from its usual place among the entities of its group.
+    Peer,
 }
 
 impl Channel {
@@ -38,6 +40,7 @@ impl Channel {
             Self::Shape => "shape",
             Self::Novelty => "novelty",
             Self::Silence => "silence",
+            Self::Peer => "peer",
         }
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     Anomaly, CallRecord, Command, ContextRecord, CustomerChange, DomainName, EventTime, Feedback, Heartbeat,
-    IncidentEvent, Position, Receipt, Reply, SampleBatch, SourceMark, Tick,
+    IncidentEvent, Position, Receipt, Reply, SampleBatch, SourceMark, Summary, Tick,
 };
 
 /// One record of telemetry as `rekey` and `detect` take it: the points of one source record, and where it stood.
@@ -27,6 +27,8 @@ pub enum CorrelateEntry {
     Anomaly(Box<Anomaly>),
     /// How far a source partition has come.
     Heartbeat(Heartbeat),
+    /// An entity of a peer group over one step.
+    Summary(Box<Summary>),
     /// Time, written by the owner of the partition.
     Tick(Tick),
     /// A verdict from a person.

@@ -32,6 +32,7 @@ mod pattern;
 mod region;
 mod reject;
 mod sample;
+mod summary;
 mod time;
 
 pub use anomaly::*;
@@ -53,4 +54,5 @@ pub use pattern::*;
 pub use region::*;
 pub use reject::*;
 pub use sample::*;
+pub use summary::*;
 pub use time::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forecall_delivery::{BreakerSettings, SmtpSettings};
 use forecall_detect::calendar::CalendarEntry;
-use forecall_detect::{AlarmRates, GateRule};
+use forecall_detect::{AlarmRates, GateRule, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
@@ -30,6 +30,10 @@ const SOURCES: [(&str, &str); 22] = [
     (
         "detect/holidays",
         include_str!("../../../detect/src/calendar/holidays.rs"),
+    ),
+    (
+        "detect/peers",
+        include_str!("../../../detect/src/peers/settings.rs"),
     ),
     ("detect/rule", include_str!("../../../detect/src/rule.rs")),
     ("detect/kind", include_str!("../../../detect/src/kind.rs")),
@@ -119,6 +123,7 @@ impl Model {
             ("ObjectiveEntry", least::<ObjectiveEntry>(json!({"metric": "m"}))),
             ("GateRule", least::<GateRule>(json!({}))),
             ("AlarmRates", least::<AlarmRates>(json!({}))),
+            ("PeerGroup", least::<PeerGroup>(json!({}))),
             ("CalendarEntry", least::<CalendarEntry>(json!({}))),
             ("RegionSettings", least::<RegionSettings>(json!({}))),
             ("ServiceSettings", least::<ServiceSettings>(json!({}))),

@@ -64,7 +64,7 @@ impl Detector {
                 })
             }
             Channel::Shape => self.normal_shape(view),
-            Channel::Silence => None,
+            Channel::Silence | Channel::Peer => None,
         }
     }
 

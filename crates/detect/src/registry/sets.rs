@@ -16,6 +16,12 @@ impl Registry {
         Some((set, Nature::of_kind(kind, (&key.metric, &key.unit), part)))
     }
 
+    /// Whether a part of a series is judged at all.
+    pub(crate) fn is_judged(&self, slot: u32, part: Part, gates: &Gates) -> bool {
+        let set = || self.set_of(slot, part, gates);
+        gates.is_one() || set().is_none_or(|(set, _)| gates.detects(set))
+    }
+
     /// Finds the set of each detector anew: they were found under other settings.
     pub(crate) fn find_sets(&mut self, gates: &Gates) {
         for slot in 0..u32::try_from(self.heads.len()).unwrap_or(0) {

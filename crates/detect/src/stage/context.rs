@@ -51,6 +51,11 @@ impl DetectStage {
         Some(detector.take(seen, before, origin, frame, settings))
     }
 
+    /// Whether nothing is to be told of a series at a time.
+    pub(super) fn is_kept_quiet(&self, series: (u32, Part), at: EventTime) -> bool {
+        self.state.contexts.is_near(at) && self.frame(series, at, None).is_quiet
+    }
+
     fn frame(&self, (slot, part): (u32, Part), at: EventTime, since: Option<EventTime>) -> Frame {
         let registry = &self.state.registry;
         match (registry.domain_of(slot), registry.key(slot, part)) {

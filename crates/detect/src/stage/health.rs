@@ -29,6 +29,7 @@ impl DetectStage {
         let holds_nothing = state.buffer.is_empty()
             && state.bins.is_empty()
             && state.open.is_empty()
+            && state.peers.is_empty()
             && !state.silence.waits_for_watermark(self.settings.lateness());
         holds_nothing || !state.sources.is_rekeyed()
     }

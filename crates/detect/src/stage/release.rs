@@ -1,4 +1,4 @@
-//! What waited for the watermark, in order of time.
+//! What comes next, in order of time: samples, ends of event bins, of steps, and of patience.
 
 use forecall_types::EventTime;
 
@@ -11,9 +11,13 @@ impl DetectStage {
         while let Some((_, raw)) = self.state.bins.pop_first() {
             self.close_bin(raw, false, effects);
         }
+        while !self.state.peers.is_empty() {
+            self.tell_summaries(effects);
+        }
     }
 
-    /// Takes what lies before `limit`, samples and ends of event bins in order of time.
+    /// Takes what lies before `limit`, samples and ends of event bins in order of time; at one time silences come first, then ends
+    /// of bins, then ends of steps, then samples.
     pub(super) fn release(&mut self, limit: EventTime, effects: &mut Out) {
         loop {
             let sample = self.state.buffer.first_before(limit);
@@ -23,6 +27,14 @@ impl DetectStage {
                 && bin.is_none_or(|(end, _)| due < end)
             {
                 self.look_for_silence(effects);
+                continue;
+            }
+            if let Some(due) = self.state.peers.next_end()
+                && due <= limit
+                && sample.is_none_or(|at| due <= at)
+                && bin.is_none_or(|(end, _)| due < end)
+            {
+                self.tell_summaries(effects);
                 continue;
             }
             match (sample, bin) {

@@ -70,6 +70,7 @@ impl DetectStage {
     /// The places of series that went are nobody's now.
     pub(super) fn let_go(&mut self, effects: &mut Out) {
         while let Some(slot) = self.state.registry.next_left() {
+            self.state.peers.leave(slot);
             if let Some(hush) = self.state.silence.leave(slot) {
                 let now = self.state.sources.watermark().time();
                 self.tell_end(hush, now, effects);

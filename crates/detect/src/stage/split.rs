@@ -48,6 +48,7 @@ impl DetectStage {
                 state.sources = part.state.sources.clone();
             }
             state.silence_checked = checked.unwrap_or(EventTime::MIN);
+            state.peers.begin_at(begun().map(|part| &part.state.peers));
             for part in parts {
                 state.silence.adopt_clocks(&part.state.silence);
                 state.contexts.adopt(&part.state.contexts);
@@ -100,6 +101,11 @@ impl DetectStage {
                     detectors.extend(adopted.detectors);
                 }
                 None => lost += 1,
+            }
+        }
+        for (entity, waiting) in state.peers.each() {
+            if let Some(stage) = stages.get_mut(place(entity)) {
+                stage.state.peers.adopt(waiting);
             }
         }
         let mut with = |slot: u32, what: &mut dyn FnMut(&mut Self, u32)| {

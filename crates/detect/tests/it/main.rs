@@ -15,6 +15,7 @@ mod context;
 mod image;
 mod memory;
 mod order;
+mod peers;
 mod places;
 mod ramp;
 mod readers;
@@ -94,7 +95,7 @@ fn anomalies(outputs: &[DetectOutput]) -> Vec<&Anomaly> {
         .iter()
         .filter_map(|o| match o {
             DetectOutput::Anomaly(a) => Some(&**a),
-            DetectOutput::Scored(_) | DetectOutput::Heartbeat(_) => None,
+            DetectOutput::Scored(_) | DetectOutput::Summary(_) | DetectOutput::Heartbeat(_) => None,
         })
         .collect()
 }

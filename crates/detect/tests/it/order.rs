@@ -63,7 +63,7 @@ fn anomalies_of(stage: &mut DetectStage, records: &[SamplesRecord]) -> (Vec<Anom
             a.lineage = Lineage::default();
             Some(*a)
         }
-        DetectOutput::Scored(_) | DetectOutput::Heartbeat(_) => None,
+        DetectOutput::Scored(_) | DetectOutput::Summary(_) | DetectOutput::Heartbeat(_) => None,
     });
     (anomalies.collect(), rejects.iter().map(|r| r.reason).collect())
 }

@@ -176,7 +176,7 @@ fn scored(stage: &mut DetectStage, records: &[SamplesRecord]) -> Vec<ScoredSampl
     outputs
         .filter_map(|output| match output {
             DetectOutput::Scored(scored) => Some(scored),
-            DetectOutput::Anomaly(_) | DetectOutput::Heartbeat(_) => None,
+            DetectOutput::Anomaly(_) | DetectOutput::Summary(_) | DetectOutput::Heartbeat(_) => None,
         })
         .collect()
 }

@@ -21,7 +21,7 @@ fn scored(outputs: &[DetectOutput]) -> Vec<&ScoredSample> {
         .iter()
         .filter_map(|o| match o {
             DetectOutput::Scored(s) => Some(s),
-            DetectOutput::Anomaly(_) | DetectOutput::Heartbeat(_) => None,
+            DetectOutput::Anomaly(_) | DetectOutput::Summary(_) | DetectOutput::Heartbeat(_) => None,
         })
         .collect()
 }

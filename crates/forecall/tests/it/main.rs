@@ -7,5 +7,6 @@
 )]
 
 mod machine;
+mod peers;
 mod replay;
 mod texts;

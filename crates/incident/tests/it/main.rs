@@ -9,4 +9,5 @@
 mod cause;
 mod fixture;
 mod golden;
+mod peers;
 mod properties;

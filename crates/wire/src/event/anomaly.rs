@@ -18,6 +18,8 @@ published_enum! {
         Novelty,
         /// Nothing comes any more, of an entity (metric `telemetry.silence`) or of a series (its metric with `.silence` behind it); all values are seconds.
         Silence,
+        /// Unlike its peers: far from its usual place among the entities of its group. Only in the evidence of incidents.
+        Peer,
     }
 }
 

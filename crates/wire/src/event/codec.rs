@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::customer::DirectoryRecord;
 use super::{
     CloudEvent, EVENT_BYTES_MAX, EncodeError, Encoded, Payload, Shape, anomaly, call, call_forecast, command,
-    customer, feedback, heartbeat_tick, incident, notice, receipt_reply,
+    customer, feedback, heartbeat_tick, incident, notice, receipt_reply, summary,
 };
 
 fn write<T, S: Shape<T> + Serialize>(event: CloudEvent, inner: &T) -> Result<Encoded, EncodeError> {
@@ -145,6 +145,23 @@ pub fn encode_heartbeat(inner: &types::Heartbeat) -> Result<Encoded, EncodeError
         Some(domain),
     );
     write::<_, heartbeat_tick::Heartbeat>(event.at(inner.watermark.time()).keyed(domain), inner)
+}
+
+/// Writes the summary of an entity: key is the domain.
+///
+/// # Errors
+/// A number is NaN or infinite, or the event is too large.
+pub fn encode_summary(inner: &types::Summary) -> Result<Encoded, EncodeError> {
+    let domain = inner.domain.as_str();
+    let types::SourcePartition { topic, partition } = &inner.source;
+    let entity = inner.entity.fingerprint().base32(16);
+    let event = CloudEvent::new(
+        "forecall.summary.v1".to_owned(),
+        &format!("{domain}/{}/{entity}/{topic}/{partition}", inner.group),
+        &inner.at.nanos().to_string(),
+        Some(domain),
+    );
+    write::<_, summary::Summary>(event.at(inner.at).keyed(domain), inner)
 }
 
 /// Writes a tick. It belongs to a partition, not to a domain, so it has no key: its writer names the partition.

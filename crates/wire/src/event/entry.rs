@@ -8,8 +8,8 @@ use super::codec::read;
 use super::{
     CloudEvent, DirectoryRecord, EncodeError, Encoded, Payload, anomaly, call, command, customer,
     encode_anomaly, encode_call, encode_command, encode_directory_record, encode_feedback, encode_heartbeat,
-    encode_incident_event, encode_receipt, encode_reply, encode_tick, feedback, heartbeat_tick, incident,
-    receipt_reply,
+    encode_incident_event, encode_receipt, encode_reply, encode_summary, encode_tick, feedback,
+    heartbeat_tick, incident, receipt_reply, summary,
 };
 
 fn foreign(payload: Payload, log: &str) -> Reject {
@@ -31,6 +31,7 @@ pub fn decode_correlate_entry<N: AsRef<str>, V: AsRef<[u8]>>(
     Ok(match payload {
         Payload::Anomaly => CorrelateEntry::Anomaly(Box::new(read::<_, anomaly::Anomaly>(value)?)),
         Payload::Heartbeat => CorrelateEntry::Heartbeat(read::<_, heartbeat_tick::Heartbeat>(value)?),
+        Payload::Summary => CorrelateEntry::Summary(Box::new(read::<_, summary::Summary>(value)?)),
         Payload::Tick => CorrelateEntry::Tick(read::<_, heartbeat_tick::Tick>(value)?),
         Payload::Feedback => CorrelateEntry::Feedback(read::<_, feedback::Feedback>(value)?),
         Payload::Command => CorrelateEntry::Command(read::<_, command::Command>(value)?),
@@ -54,6 +55,7 @@ pub fn encode_correlate_entry(entry: &CorrelateEntry) -> Result<Encoded, EncodeE
     match entry {
         CorrelateEntry::Anomaly(inner) => encode_anomaly(inner),
         CorrelateEntry::Heartbeat(inner) => encode_heartbeat(inner),
+        CorrelateEntry::Summary(inner) => encode_summary(inner),
         CorrelateEntry::Tick(inner) => encode_tick(inner),
         CorrelateEntry::Feedback(inner) => encode_feedback(inner).map(|e| e.with_key(inner.domain.as_str())),
         CorrelateEntry::Command(inner) => encode_command(inner).map(|e| e.with_key(inner.domain.as_str())),
@@ -83,6 +85,7 @@ pub fn decode_outreach_entry<N: AsRef<str>, V: AsRef<[u8]>>(
         Payload::Tick => OutreachEntry::Tick(read::<_, heartbeat_tick::Tick>(value)?),
         Payload::Anomaly
         | Payload::Heartbeat
+        | Payload::Summary
         | Payload::Feedback
         | Payload::IncidentState
         | Payload::Notice

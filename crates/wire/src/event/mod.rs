@@ -31,6 +31,7 @@ mod payload;
 pub mod receipt_reply;
 pub mod scalar;
 mod shape;
+pub mod summary;
 mod topics;
 
 pub use cloud_event::{CloudEvent, EVENT_BYTES_MAX, EncodeError, Encoded};

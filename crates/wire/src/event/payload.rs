@@ -7,6 +7,8 @@ pub enum Payload {
     Anomaly,
     /// How far a source partition has come.
     Heartbeat,
+    /// An entity of a peer group over one step.
+    Summary,
     /// Time, written by the owner of a partition.
     Tick,
     /// A verdict on an incident.
@@ -35,9 +37,10 @@ pub enum Payload {
 
 impl Payload {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Anomaly,
         Self::Heartbeat,
+        Self::Summary,
         Self::Tick,
         Self::Feedback,
         Self::Command,
@@ -57,6 +60,7 @@ impl Payload {
         match self {
             Self::Anomaly => "anomaly",
             Self::Heartbeat => "heartbeat",
+            Self::Summary => "summary",
             Self::Tick => "tick",
             Self::Feedback => "feedback",
             Self::Command => "command",
@@ -77,6 +81,7 @@ impl Payload {
         match self {
             Self::Anomaly => "Anomaly",
             Self::Heartbeat => "Heartbeat",
+            Self::Summary => "Summary",
             Self::Tick => "Tick",
             Self::Feedback => "Feedback",
             Self::Command => "Command",
@@ -101,6 +106,7 @@ impl Payload {
                 "forecall.anomaly.closed.v1",
             ],
             Self::Heartbeat => &["forecall.heartbeat.v1"],
+            Self::Summary => &["forecall.summary.v1"],
             Self::Tick => &["forecall.tick.v1"],
             Self::Feedback => &["forecall.feedback.v1"],
             Self::Command => &["forecall.command.v1"],

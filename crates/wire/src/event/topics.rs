@@ -102,11 +102,12 @@ pub const TOPICS: [Topic; 12] = [
         ..topic(TopicId::Samples, "forecall.samples.v1", "entity")
     },
     Topic {
-        carries: "anomaly opened, updated, closed; heartbeats; ticks, feedback and commands sequenced in: the log of correlate",
+        carries: "anomaly opened, updated, closed; heartbeats; summaries of entities in peer groups; ticks, feedback and commands sequenced in: the log of correlate",
         writer: "detect; correlate (ticks); console and runtime (feedback, commands)",
         payloads: &[
             Payload::Anomaly,
             Payload::Heartbeat,
+            Payload::Summary,
             Payload::Tick,
             Payload::Feedback,
             Payload::Command,

@@ -12,7 +12,7 @@ use forecall_types::{
     IncidentChange, IncidentEvent, IncidentKind, IncidentState, IntentState, Labels, Language, Lineage,
     LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Probability, Purpose, Quantiles,
     Receipt, Reject, RejectReason, RepairStep, Reply, ReplyKind, Responsibility, Scope, Score, SeriesKey,
-    Severity, SourcePartition, Staffing, Tick, Verdict, Watermark,
+    Severity, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
 };
 
 use crate::event::{self, DeadLetter, DirectoryRecord, EncodeError, Encoded, Payload};
@@ -22,6 +22,7 @@ pub fn examples(payload: Payload) -> Vec<Encoded> {
     let made: Result<Vec<Encoded>, EncodeError> = match payload {
         Payload::Anomaly => [event::encode_anomaly(&anomaly())].into_iter().collect(),
         Payload::Heartbeat => [event::encode_heartbeat(&heartbeat())].into_iter().collect(),
+        Payload::Summary => [event::encode_summary(&summary())].into_iter().collect(),
         Payload::Tick => [event::encode_tick(&Tick { at: at(0) })].into_iter().collect(),
         Payload::Feedback => [event::encode_feedback(&feedback())].into_iter().collect(),
         Payload::Command => actions()
@@ -141,6 +142,33 @@ fn heartbeat() -> Heartbeat {
         idle: false,
         silent_until: None,
         caught_up: true,
+    }
+}
+
+fn summary() -> Summary {
+    let series = series();
+    Summary {
+        domain: named("isp"),
+        group: Arc::from("cells"),
+        within: Labels::from_pairs([("region", "IR-23")]),
+        entity: series.resource.clone(),
+        source: heartbeat().source,
+        from: at(3),
+        at: at(4),
+        score: 4.6,
+        parts: vec![SummaryPart {
+            metric: Arc::clone(&series.metric),
+            labels: series.labels.clone(),
+            share: 1.0,
+        }],
+        values: vec![SummaryValue {
+            metric: Arc::clone(&series.metric),
+            unit: Arc::clone(&series.unit),
+            labels: series.labels.clone(),
+            mean: 0.82,
+            count: 6,
+        }],
+        lineage: lineage(),
     }
 }
 

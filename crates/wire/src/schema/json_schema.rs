@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{examples, sorted};
 use crate::event::{
     Payload, anomaly, call, call_forecast, command, customer, feedback, heartbeat_tick, incident, notice,
-    receipt_reply,
+    receipt_reply, summary,
 };
 
 /// The schema, complete: `$id`, title, description, examples.
@@ -15,6 +15,7 @@ pub(super) fn of(payload: Payload) -> Value {
     let mut schema = match payload {
         Payload::Anomaly => generated::<anomaly::Anomaly>(),
         Payload::Heartbeat => generated::<heartbeat_tick::Heartbeat>(),
+        Payload::Summary => generated::<summary::Summary>(),
         Payload::Tick => generated::<heartbeat_tick::Tick>(),
         Payload::Feedback => generated::<feedback::Feedback>(),
         Payload::Command => generated::<command::Command>(),
@@ -54,6 +55,7 @@ fn sample(payload: Payload, encoded: &crate::event::Encoded) -> Value {
             .into(),
         Payload::Anomaly
         | Payload::Heartbeat
+        | Payload::Summary
         | Payload::Tick
         | Payload::Feedback
         | Payload::Command

@@ -91,7 +91,7 @@ fn score() -> impl Strategy<Value = Score> {
 
 fn channel() -> impl Strategy<Value = Channel> {
     use Channel::*;
-    select(vec![Spike, Shift, Season, Shape, Novelty, Silence])
+    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer])
 }
 
 fn context() -> impl Strategy<Value = ContextNote> {
@@ -203,6 +203,43 @@ fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         )
 }
 
+fn summary() -> impl Strategy<Value = Summary> {
+    let part = (text(), labels(), number()).prop_map(|(metric, labels, share)| SummaryPart {
+        metric,
+        labels,
+        share,
+    });
+    let value =
+        (text(), text(), labels(), number(), any::<u32>()).prop_map(|(metric, unit, labels, mean, count)| {
+            SummaryValue {
+                metric,
+                unit,
+                labels,
+                mean,
+                count,
+            }
+        });
+    let whose = (name(), text(), labels(), labels(), text(), any::<i32>());
+    let what = (number(), vec(part, 0..4), vec(value, 0..4), lineage());
+    (whose, time(), time(), what).prop_map(
+        |((domain, group, within, entity, topic, partition), from, at, (score, parts, values, lineage))| {
+            Summary {
+                domain,
+                group,
+                within,
+                entity,
+                source: SourcePartition { topic, partition },
+                from,
+                at,
+                score,
+                parts,
+                values,
+                lineage,
+            }
+        },
+    )
+}
+
 fn feedback() -> impl Strategy<Value = Feedback> {
     let verdict = select(vec![
         Verdict::Right,
@@ -286,6 +323,7 @@ pub(crate) fn correlate_entry() -> impl Strategy<Value = CorrelateEntry> {
     prop_oneof![
         anomaly().prop_map(|a| CorrelateEntry::Anomaly(Box::new(a))),
         heartbeat().prop_map(CorrelateEntry::Heartbeat),
+        summary().prop_map(|s| CorrelateEntry::Summary(Box::new(s))),
         tick().prop_map(CorrelateEntry::Tick),
         feedback().prop_map(CorrelateEntry::Feedback),
         command().prop_map(CorrelateEntry::Command),

@@ -81,7 +81,7 @@ fn detect_again(settings: &Settings, log: &InProcess, partition: i32) -> Vec<Str
                 let encoded = encode_correlate_entry(&CorrelateEntry::Anomaly(a)).unwrap();
                 Some(text(&encoded.value))
             }
-            DetectOutput::Scored(_) | DetectOutput::Heartbeat(_) => None,
+            DetectOutput::Scored(_) | DetectOutput::Summary(_) | DetectOutput::Heartbeat(_) => None,
         })
         .collect()
 }
