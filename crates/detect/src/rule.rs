@@ -110,7 +110,7 @@ impl AlarmRates {
             Channel::Shift => self.shift,
             Channel::Season => self.season,
             Channel::Novelty => self.novelty,
-            Channel::Silence => None,
+            Channel::Silence | Channel::Peer => None,
         };
         rate.map_or(0.0, libm::log10)
     }

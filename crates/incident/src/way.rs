@@ -167,6 +167,7 @@ mod tests {
                     upper: expected + half,
                 })
                 .collect(),
+            context: Vec::new(),
             lineage: Lineage::default(),
         }
     }

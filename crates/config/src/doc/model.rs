@@ -19,7 +19,7 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 22] = [
+const SOURCES: [(&str, &str); 23] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),

@@ -187,7 +187,7 @@ fn an_anomaly_tells_it_until_it_is_closed_and_a_replay_with_each_sample() {
             .iter()
             .filter_map(|o| match o {
                 DetectOutput::Scored(s) => Some(s.ahead.to_vec()),
-                DetectOutput::Anomaly(_) | DetectOutput::Heartbeat(_) => None,
+                DetectOutput::Anomaly(_) | DetectOutput::Heartbeat(_) | DetectOutput::Summary(_) => None,
             })
             .collect()
     };

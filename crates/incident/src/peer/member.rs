@@ -249,6 +249,8 @@ impl Member {
             samples: flags.count_ones() - 1,
             slope: 0.0,
             window: Vec::new(),
+            ahead: Vec::new(),
+            context: Vec::new(),
             lineage: Lineage::default(),
         };
         let told = self.revise(anomaly, step);
