@@ -263,7 +263,11 @@ mod tests {
 
     #[test]
     fn the_table_of_what_holds() {
-        let kinds = [ContextKind::Deployment, ContextKind::ConfigChange, ContextKind::LoadTest];
+        let kinds = [
+            ContextKind::Deployment,
+            ContextKind::ConfigChange,
+            ContextKind::LoadTest,
+        ];
         for kind in kinds {
             let (known, domain) = known(&[of(kind, "a", 100, 200)]);
             let frame = |at: i64, since: Option<i64>| {
@@ -301,7 +305,11 @@ mod tests {
         let at = EventTime::from_secs;
         let notes = |known: &Contexts, from, to| {
             let notes = known.notes((&domain, &series()), (at(from), at(to)));
-            notes.iter().map(|n| n.id.to_string()).collect::<Vec<_>>().join(" ")
+            notes
+                .iter()
+                .map(|n| n.id.to_string())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         assert_eq!(notes(&known, 50, 60), "d11 d10 d9 d8 d7 d6 d5 d4");
         assert_eq!(notes(&known, 110, 120), "d11");
