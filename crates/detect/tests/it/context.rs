@@ -134,7 +134,7 @@ fn what_comes_after_a_deployment_is_judged_as_ever() {
 
 #[test]
 fn a_deployment_that_is_ended_or_replaced_widens_no_more() {
-    let records = stepped(16.0, T0 + 1 * HOUR);
+    let records = stepped(16.0, T0 + HOUR);
     let again = |from: i64, until: i64| {
         announced(
             1,
@@ -149,7 +149,7 @@ fn a_deployment_that_is_ended_or_replaced_widens_no_more() {
             "{from} {until}"
         );
     }
-    assert_ne!(told(&[deployment(), again(T0, T0 + 1 * HOUR)], &records), without);
+    assert_ne!(told(&[deployment(), again(T0, T0 + HOUR)], &records), without);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn within_maintenance_nothing_opens_and_what_is_open_goes_on_and_closes() {
     let records = latency(0..T0 + 3 * HOUR, fault);
     let without = told(&[], &records);
     assert!(without.contains("opened"), "{without}");
-    assert_eq!(told(&[work(T0, T0 + 1 * HOUR)], &records), "");
+    assert_eq!(told(&[work(T0, T0 + HOUR)], &records), "");
 
     // It is opened before, and closes within.
     let said = told(&[work(T0 + 10 * MINUTE, T0 + 2 * HOUR)], &records);
