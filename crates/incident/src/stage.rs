@@ -191,7 +191,7 @@ impl CorrelateStage {
             Taken::GaveUp(at) => effects.reject(
                 RejectReason::SeriesLimit,
                 format!(
-                    "too many summaries wait: the step to {} isn't compared",
+                    "too many summaries wait: those due at {} aren't compared",
                     at.secs()
                 ),
             ),

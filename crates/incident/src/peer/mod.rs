@@ -1,6 +1,7 @@
 //! Entities compared with their peers: `detect` tells what each was, step by step; here those of one group meet.
 //!
-//! Summaries wait, apart from what else waits for its time, until all sources have passed their step. Then the members of a group are
+//! Summaries wait, apart from what else waits for its time, until all sources have passed their step and the length of one more: where
+//! samples come once a minute, a partition that is silent between them tells of a step only with the next. Then the members of a group are
 //! compared, each metric by itself ([`compare`]), and each by how far it has left its own usual place among them ([`member`]).
 
 pub(crate) mod compare;
@@ -56,6 +57,7 @@ struct Rows {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Step {
     from: EventTime,
+    at: EventTime,
     metrics: BTreeMap<MetricKey, Rows>,
 }
 
@@ -74,16 +76,17 @@ pub(crate) enum Taken {
     Waits,
     /// Its step has been compared, or given up.
     Late,
-    /// It waits, but there was no room: the step that ends here was given up.
+    /// It waits, but there was no room: what was to be compared then was given up.
     GaveUp(EventTime),
 }
 
 /// The peer groups of one domain.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Peers {
-    waiting: BTreeMap<EventTime, BTreeMap<GroupKey, Step>>,
+    /// By when they are compared, then by the end of the step.
+    waiting: BTreeMap<EventTime, BTreeMap<(EventTime, GroupKey), Step>>,
     values_waiting: usize,
-    /// The last step that was given up.
+    /// When what was given up last would have been compared.
     given_up: Option<EventTime>,
     groups: BTreeMap<GroupKey, BTreeMap<MetricKey, Compared>>,
     members: usize,
@@ -93,26 +96,27 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// When the earliest step that waits ends.
+    /// When the earliest step that waits is compared.
     pub(crate) fn first_waiting(&self) -> Option<EventTime> {
         Some(*self.waiting.first_key_value()?.0)
     }
 
     /// Takes a summary; `judged`: all before has been compared.
     pub(crate) fn take(&mut self, summary: &Summary, judged: Option<EventTime>) -> Taken {
-        let at = summary.at;
-        if judged.is_some_and(|judged| at < judged) || self.given_up.is_some_and(|last| at <= last) {
+        let due = summary.at.plus(summary.at.since(summary.from));
+        if judged.is_some_and(|judged| due < judged) || self.given_up.is_some_and(|last| due <= last) {
             return Taken::Late;
         }
-        if summary.values.is_empty() || summary.from >= at {
+        if summary.values.is_empty() || summary.from >= summary.at {
             return Taken::Waits;
         }
         let group = (Arc::clone(&summary.group), summary.within.clone());
-        let step = self.waiting.entry(at).or_default().entry(group).or_insert(Step {
+        let steps = self.waiting.entry(due).or_default();
+        let step = steps.entry((summary.at, group)).or_insert(Step {
             from: summary.from,
+            at: summary.at,
             metrics: BTreeMap::new(),
         });
-        step.from = step.from.min(summary.from);
         let entity = Arc::new(summary.entity.clone());
         for value in summary.values.iter().filter(|value| !value.mean.is_nan()) {
             let metric = (Arc::clone(&value.metric), value.labels.clone());
@@ -129,18 +133,18 @@ impl Peers {
         Taken::Waits
     }
 
-    /// Compares what ends before `at`, in order of time. What is told of it, in an order that hangs on no order of arrival, and how
+    /// Compares what is due before `at`, in order of time. What is told of it, in an order that hangs on no order of arrival, and how
     /// many members found no place.
     pub(crate) fn compare_before(&mut self, at: EventTime, domain: &DomainName) -> (Vec<Anomaly>, usize) {
         let (mut told, mut refused) = (Vec::new(), 0);
         while let Some(entry) = self.waiting.first_entry()
             && *entry.key() < at
         {
-            let (end, groups) = entry.remove_entry();
-            self.values_waiting -= count(&groups);
-            for (group, step) in groups {
+            let steps = entry.remove();
+            self.values_waiting -= count(&steps);
+            for ((_, group), step) in steps {
                 for (metric, rows) in step.metrics {
-                    refused += self.compare(&group, metric, (step.from, end), (rows, domain), &mut told);
+                    refused += self.compare(&group, metric, (step.from, step.at), (rows, domain), &mut told);
                 }
             }
         }
@@ -323,8 +327,8 @@ impl Rows {
     }
 }
 
-fn count(groups: &BTreeMap<GroupKey, Step>) -> usize {
-    let rows = groups.values().flat_map(|step| step.metrics.values());
+fn count(steps: &BTreeMap<(EventTime, GroupKey), Step>) -> usize {
+    let rows = steps.values().flat_map(|step| step.metrics.values());
     rows.map(|rows| rows.members.len()).sum()
 }
 

@@ -82,7 +82,7 @@ fn run_on(
                 );
             }
         }
-        let (more, refused) = peers.compare_before(EventTime::from_secs((step + 1) * STEP + 10), &domain());
+        let (more, refused) = peers.compare_before(EventTime::from_secs((step + 2) * STEP + 10), &domain());
         assert_eq!(refused, 0);
         told.extend(more);
     }
@@ -307,7 +307,7 @@ fn future_steps_and_the_order_of_arrival_change_nothing() {
         }
         let bytes = forecall_stage::encode_state(&peers).unwrap();
         peers = forecall_stage::decode_state(&bytes).unwrap();
-        let last = many.last().unwrap() + 1;
+        let last = many.last().unwrap() + 2;
         let (more, _) = peers.compare_before(EventTime::from_secs(last * STEP + 10), &domain());
         told.extend(more);
     }
@@ -318,14 +318,14 @@ fn future_steps_and_the_order_of_arrival_change_nothing() {
 #[test]
 fn late_ones_and_those_without_room_are_refused() {
     let mut peers = Peers::default();
-    let judged = Some(EventTime::from_secs(3 * STEP));
+    let judged = Some(EventTime::from_secs(4 * STEP));
     assert_eq!(peers.take(&summary(0, 1, "x", 1.0), judged), Taken::Late);
     assert_eq!(peers.take(&summary(0, 2, "x", 1.0), judged), Taken::Waits);
     let room = i64::try_from(PEER_VALUES_WAITING_MAX).unwrap();
     for member in 1..room {
         assert_eq!(peers.take(&summary(member, 5, "x", 1.0), judged), Taken::Waits);
     }
-    let end = EventTime::from_secs(3 * STEP);
+    let end = EventTime::from_secs(4 * STEP);
     assert_eq!(
         peers.take(&summary(room, 5, "x", 1.0), judged),
         Taken::GaveUp(end)
