@@ -327,7 +327,10 @@ fn what_is_expected_later_is_written_where_it_is_asked_for() {
         assert!(lower <= expected && expected <= upper, "{row:?}");
     }
     let calm = numbers(&rows[2 * 900]);
-    assert!((calm[0] - 20.2).abs() < 0.3 && calm[2] - calm[1] < 3.0, "{calm:?}");
+    assert!(
+        (calm[0] - 20.2).abs() < 0.3 && calm[2] - calm[1] < 3.0,
+        "{calm:?}"
+    );
     let far = replay(&input, &out, &["--ahead", &["1"; 17].join(",")]);
     assert!(!far.status.success());
 }
