@@ -172,8 +172,8 @@ mod tests {
         }
     }
 
-    fn minutes(onset: &Onset) -> [f64; 3] {
-        [onset.earliest, onset.at, onset.latest].map(|t| t.seconds_from(EventTime::from_secs(1_000)) / 60.0)
+    fn minutes(onset: &Onset) -> [i64; 3] {
+        [onset.earliest, onset.at, onset.latest].map(|t| (t.secs() - 1_000) / 60)
     }
 
     #[test]
@@ -181,13 +181,13 @@ mod tests {
         let rising = anomaly(&[(0, 0.0, 1.0), (60, 6.0, 1.0)]);
         let way = Way::of(&objective(1.0, 3.0), &rising, HORIZON).unwrap();
         let onset = way.onset(rising.at).unwrap();
-        assert_eq!(minutes(&onset), [20.0, 30.0, 40.0]);
+        assert_eq!(minutes(&onset), [20, 30, 40]);
         assert!(onset.passes.unwrap().until);
         // At the middle of the horizon for sure, near enough: 0.75.
         assert!((way.nearness() - 0.75).abs() < 0.02, "{}", way.nearness());
         let falls = anomaly(&[(0, 6.0, 1.0), (60, 0.0, 1.0)]);
         let way = Way::of(&objective(-1.0, 3.0), &falls, HORIZON).unwrap();
-        assert_eq!(minutes(&way.onset(falls.at).unwrap()), [20.0, 30.0, 40.0]);
+        assert_eq!(minutes(&way.onset(falls.at).unwrap()), [20, 30, 40]);
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         let slow = anomaly(&[(0, 0.0, 0.5), (30, 3.0, 3.0)]);
         let way = Way::of(&objective(1.0, 5.0), &slow, HORIZON).unwrap();
         let onset = way.onset(slow.at).unwrap();
-        assert_eq!(minutes(&onset)[1..], [50.0, 120.0]);
+        assert_eq!(minutes(&onset)[1..], [50, 120]);
         assert!(!onset.passes.unwrap().until, "its lower edge hardly rises");
         let week = Way::of(&objective(1.0, 500.0), &slow, HORIZON).unwrap();
         assert_eq!(week.onset(slow.at), None);

@@ -338,12 +338,12 @@ mod tests {
     fn step(model: Model, steps: f64) -> ([[f64; 2]; 2], [[f64; 2]; 2]) {
         match model {
             Model::Level { wander, rate } => {
-                let kept = (-rate * steps).exp();
+                let kept = libm::exp(-rate * steps);
                 // The integral of a fading variance, by its sum.
                 let parts = 20_000;
                 let width = steps / f64::from(parts);
                 let added: f64 = (0..parts)
-                    .map(|i| (-2.0 * rate * width * (f64::from(i) + 0.5)).exp() * wander * width)
+                    .map(|i| libm::exp(-2.0 * rate * width * (f64::from(i) + 0.5)) * wander * width)
                     .sum();
                 ([[kept, 0.0], [0.0, 0.0]], [[added, 0.0], [0.0, 0.0]])
             }
@@ -352,7 +352,7 @@ mod tests {
                     if trend.lasts.is_infinite() {
                         1.0
                     } else {
-                        (-t / trend.lasts).exp()
+                        libm::exp(-t / trend.lasts)
                     }
                 };
                 let reach = |t: f64| {
@@ -393,6 +393,7 @@ mod tests {
     }
 
     /// Solves `a x = b` by elimination.
+    #[allow(clippy::needless_range_loop, reason = "as in the books")]
     fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         let n = b.len();
         for i in 0..n {

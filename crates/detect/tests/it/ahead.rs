@@ -78,7 +78,7 @@ fn a_leak_is_seen_hours_long_though_the_last_values_span_minutes() {
 #[test]
 fn the_day_goes_on_as_on_other_days() {
     let wave = |i: u32| {
-        100.0 + 40.0 * (f64::from(i % 288) / 288.0 * std::f64::consts::TAU).sin() + noise(u64::from(i))
+        100.0 + 40.0 * libm::sin(f64::from(i % 288) / 288.0 * std::f64::consts::TAU) + noise(u64::from(i))
     };
     let (mut own, mut last) = (0.0, 0.0);
     for cut in (0..24).map(|hour| 288 * 8 + hour * 12) {
@@ -153,7 +153,7 @@ fn an_anomaly_tells_it_until_it_is_closed_and_a_replay_with_each_sample() {
     let value = |i: i64| {
         20.0 + noise(u64::try_from(i).unwrap())
             + if (400..440).contains(&i) {
-                5.0 * (i - 399) as f64
+                5.0 * f64::from(u32::try_from(i - 399).unwrap())
             } else {
                 0.0
             }

@@ -22,10 +22,10 @@ use forecall_incident::{
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
-    Action, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction, DomainName,
-    EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Position, RegionCode,
-    Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition, Tick, Verdict,
-    Watermark,
+    Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
+    DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Position,
+    RegionCode, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition, Tick,
+    Verdict, Watermark,
 };
 
 pub(crate) fn domain() -> DomainName {
@@ -273,6 +273,21 @@ impl Run {
                 ("score", Ok(v)) => anomaly.score = Score::clamped(v),
                 ("slope", Ok(v)) => anomaly.slope = v,
                 ("cell", _) => {}
+                // What is expected now and in 5, 15, 30 and 60 minutes, half a unit to both sides.
+                ("ahead", _) => {
+                    let told = [0, 5, 15, 30, 60].into_iter().zip(value.split('/'));
+                    anomaly.ahead = told
+                        .map(|(minutes, expected): (i64, &str)| {
+                            let expected: f64 = expected.parse().unwrap();
+                            Ahead {
+                                at: EventTime::from_secs(at.secs() + 60 * minutes),
+                                expected,
+                                lower: expected - 0.5,
+                                upper: expected + 0.5,
+                            }
+                        })
+                        .collect();
+                }
                 (metric, Ok(v)) => {
                     anomaly.observed = v;
                     anomaly.window.push((at, v));

@@ -45,6 +45,26 @@ fn a_ramp_is_predicted_then_confirmed_then_over() {
 }
 
 #[test]
+fn a_band_ahead_tells_when_the_limit_is_passed() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 loss=1.0 expected=0.2 score=5 slope=0 ahead=1/1.5/2.5/4/7
+        00:03 move a1 loss=1.5 score=7 ahead=1.5/2.5/4.5/7.5/13.5
+        00:09 move a1 loss=1.5 ahead=1.5/1.5/1.5/1.5/1.5
+        00:16",
+        expect![[r#"
+            00:04:10 predicted $1/1 p=0.74 moderate degradation onset=00:20:30 customers=4000
+                  internet in IR-10: loss at 1.5 %, expected 0.2 ± 0.1; loss expected to pass 5 at 00:20 UTC (between 00:18 and 00:23 UTC)
+            00:09:10 updated $1/2 p=0.59 moderate degradation onset=00:20:30 customers=4000
+                  internet in IR-10: probability 0.743 -> 0.594; loss at 1.5 %, expected 0.2 ± 0.1; onset expected 00:20 UTC
+            00:14:10 updated $1/3 p=0.65 moderate degradation onset=00:20:30 customers=4000
+                  internet in IR-10: loss at 1.5 %, expected 0.2 ± 0.1; onset expected 00:20 UTC
+        "#]],
+    );
+}
+
+#[test]
 fn a_decoy_is_withdrawn_when_its_evidence_goes() {
     check(
         "ticks
