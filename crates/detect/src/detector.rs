@@ -164,6 +164,7 @@ impl Detector {
     }
 
     /// Learns from a value that was looked at, and says what becomes of the anomaly.
+    #[inline]
     pub(crate) fn take(
         &mut self,
         seen: Seen,

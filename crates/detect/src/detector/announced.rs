@@ -18,6 +18,7 @@ pub(super) fn may_hit(judgement: &Judgement, settings: &DetectSettings) -> bool 
 
 impl Detector {
     /// Looks at a value, without learning from it.
+    #[inline]
     pub(crate) fn look(&self, at: EventTime, value: f64, settings: &DetectSettings) -> Seen {
         let view = self.view(at, within(value), settings);
         let asked = match (settings.emit_scores, self.is_open()) {
@@ -46,20 +47,25 @@ impl Detector {
     }
 
     /// As it is judged by what was announced. How rare it is stays as it was.
+    #[inline]
     pub(super) fn within_frame(
         &self,
         seen: Seen,
         frame: Frame,
         settings: &DetectSettings,
     ) -> (View, Judgement) {
+        if self.is_open() || frame.is_ordinary() {
+            return (seen.view, seen.judgement);
+        }
+        self.within_announced(seen, frame, settings)
+    }
+
+    fn within_announced(&self, seen: Seen, frame: Frame, settings: &DetectSettings) -> (View, Judgement) {
         let Seen {
             mut view,
             mut judgement,
             asked,
         } = seen;
-        if self.is_open() || frame.is_ordinary() {
-            return (view, judgement);
-        }
         if frame.is_quiet {
             judgement.gated = 0.0;
             return (view, judgement);
