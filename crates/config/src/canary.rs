@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use forecall_detect::{Channels, DetectSettings, GateRule, MetricKind, Watched};
+use forecall_detect::{AlarmRates, Channels, DetectSettings, GateRule, MetricKind, Watched};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_types::{DomainName, SourceName};
 use forecall_wire::telemetry::{Format, Source, TimeUnit};
@@ -111,6 +111,13 @@ fn gates() -> GateRule {
         deviation_min_sds: Some(shipped.deviation_min_sds),
         deviation_min: Some(0.0),
         habituation_score: Some(shipped.habituation_score),
+        alarms_a_month: Some(AlarmRates {
+            spike: Some(1.0),
+            shape: Some(1.0),
+            shift: Some(1.0),
+            season: Some(1.0),
+            novelty: Some(1.0),
+        }),
         ..GateRule::default()
     }
 }

@@ -27,6 +27,9 @@ const SETTLED_AFTER: Duration = Duration::from_secs(30 * 60);
 /// A context is remembered for so long after its end: a series with a sample every five minutes has settled by then.
 const KEPT_AFTER: Duration = Duration::from_secs(2 * 3_600);
 
+/// Maintenance for so long: its silences are judged only when slow series would have spoken twenty times.
+const MAINTENANCE_KEPT_AFTER: Duration = Duration::from_secs(24 * 3_600);
+
 /// How a sample is judged by what was announced of its series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Frame {
@@ -74,7 +77,11 @@ pub(crate) struct Contexts {
 }
 
 fn forgotten_at(context: &ContextRecord) -> EventTime {
-    context.parts().until.plus(KEPT_AFTER)
+    let kept = match context.parts().kind {
+        ContextKind::Maintenance => MAINTENANCE_KEPT_AFTER,
+        ContextKind::Deployment | ContextKind::ConfigChange | ContextKind::LoadTest => KEPT_AFTER,
+    };
+    context.parts().until.plus(kept)
 }
 
 impl Contexts {

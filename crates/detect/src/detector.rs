@@ -18,7 +18,7 @@ use forecall_types::{
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Place;
-use crate::channel::{Baseline, Lesson, Novelty, Shift, Spike, Step, Verdict, scale_floor};
+use crate::channel::{Baseline, Lesson, Novelty, Shift, Spike, Step, Verdict, is_whole, scale_floor};
 use crate::context::Frame;
 use crate::judgement::{Asked, Judgement};
 use crate::nature::Nature;
@@ -36,6 +36,8 @@ const TOLD_ALERTS: f64 = 1.3;
 /// Samples in a row that stay abnormal before they can be the new normal, however much time has passed: fewer are no
 /// level worth the name.
 const SETTLED_SAMPLES_MIN: u32 = 20;
+/// The least score that opens anything.
+const OPEN_SCORE_LEAST: f64 = 0.5;
 /// The least scale, as a share of all that was seen.
 const SPAN_SHARE: f64 = 0.01;
 /// Evidence shows at least so many samples, even if they span more than the window.
@@ -194,7 +196,9 @@ impl Detector {
         };
         self.learn(&view, lesson, (warm, judgement.wild));
         self.spike.keep(at, before, view.value);
-        self.see_whether_it_counts(view.value, before.map(|before| at.seconds_from(before)));
+        if self.part() == Part::Same {
+            self.counts_so_far(is_whole(view.value));
+        }
         let mut change = None;
         if self.trouble.is_some() || may_hit {
             change = self.live(at, &judgement, origin, settings);
@@ -261,7 +265,9 @@ impl Detector {
             score: judgement.gated,
             channel: judgement.channel,
             direction: judgement.verdict.direction(),
-            credit: policy::credit(interval, settings) + settings.alarms_a_month.credit(judgement.channel),
+            // Half a decade is asked of any, however many may open.
+            credit: (policy::credit(interval, settings) + settings.alarms_a_month.credit(judgement.channel))
+                .min(settings.open_score - OPEN_SCORE_LEAST),
             habit: 0.0,
             pause: policy::pause(interval, settings),
         };

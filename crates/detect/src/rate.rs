@@ -15,6 +15,8 @@ use forecall_stats::bucket_quantile;
 use forecall_types::{EventTime, Lineage, Reading, Temporality};
 use serde::{Deserialize, Serialize};
 
+use crate::channel::is_whole;
+
 /// Events are counted in bins of this length.
 pub const EVENT_BIN: Duration = Duration::from_secs(10);
 /// Counts of words (topics of texts, templates of log lines) are rarer and told by people's trouble, not by seconds: in bins of this
@@ -74,6 +76,8 @@ pub struct Derived {
     pub part: Part,
     /// The value.
     pub value: f64,
+    /// Whether it is a whole number of events, by the seconds it is of where it is a rate.
+    pub counts: bool,
 }
 
 /// Buckets or quantiles of a point, kept from record to record to save allocations.
@@ -279,9 +283,9 @@ pub fn derive(
     spare: &mut Spare,
     out: &mut Vec<Derived>,
 ) {
-    let mut push = |part, value: f64| {
+    let mut push = |part, value: f64, counts: bool| {
         if value.is_finite() {
-            out.push(Derived { part, value });
+            out.push(Derived { part, value, counts });
         }
     };
     match reading {
@@ -290,15 +294,15 @@ pub fn derive(
             value,
             monotonic: false,
             ..
-        } => push(Part::Same, value),
+        } => push(Part::Same, value, is_whole(value)),
         Owned::Sum {
             value,
             temporality,
             monotonic: true,
             start,
         } => {
-            if let Some(rate) = sum_rate(prior, (at, before), value, temporality, start) {
-                push(Part::Rate, rate);
+            if let Some((rate, counts)) = sum_rate(prior, (at, before), value, temporality, start) {
+                push(Part::Rate, rate, counts);
             }
             let delta = matches!(temporality, Temporality::Delta);
             remember_sum(prior, value, start, delta);
@@ -336,12 +340,13 @@ pub fn derive(
         }
         Owned::Summary { shape, count, start } => {
             for (quantile, value) in &shape.quantiles {
-                push(Part::Quantile(millionths(*quantile)), *value);
+                push(Part::Quantile(millionths(*quantile)), *value, false);
             }
             give_back(spare, shape);
             let value = number(count);
-            if let Some(rate) = sum_rate(prior, (at, before), value, Temporality::Cumulative, start) {
-                push(Part::ObservationRate, rate);
+            if let Some((rate, counts)) = sum_rate(prior, (at, before), value, Temporality::Cumulative, start)
+            {
+                push(Part::ObservationRate, rate, counts);
             }
             remember_sum(prior, value, start, false);
         }
@@ -378,7 +383,7 @@ fn sum_rate(
     value: f64,
     temporality: Temporality,
     start: Option<EventTime>,
-) -> Option<f64> {
+) -> Option<(f64, bool)> {
     let (before, before_value, before_start) = match prior {
         Prior::Sum { value, start, .. } => (before, *value, known(*start)),
         Prior::None | Prior::Histogram(_) | Prior::Bin(_) | Prior::Once(_) => (None, 0.0, None),
@@ -386,18 +391,23 @@ fn sum_rate(
     match temporality {
         Temporality::Delta => {
             let from = start.filter(|s| *s < at).or(before)?;
-            Some(value / positive(at.seconds_from(from))?)
+            Some(rate(value, positive(at.seconds_from(from))?))
         }
         Temporality::Cumulative => {
             let before = before?;
             if restarted(before_start, start) || value < before_value {
                 // Counted from its start if that lies after the last point; else one point is skipped.
                 let start = start.filter(|s| *s >= before)?;
-                return Some(value / positive(at.seconds_from(start))?);
+                return Some(rate(value, positive(at.seconds_from(start))?));
             }
-            Some((value - before_value) / positive(at.seconds_from(before))?)
+            Some(rate(value - before_value, positive(at.seconds_from(before))?))
         }
     }
+}
+
+/// So many events in so many seconds, and whether they are whole ones.
+fn rate(events: f64, seconds: f64) -> (f64, bool) {
+    (events / seconds, is_whole(events))
 }
 
 /// Seconds the new observations of a histogram fell into; `None` where they can't be told from older ones.
@@ -432,7 +442,7 @@ fn histogram(
     temporality: Temporality,
     start: Option<EventTime>,
     seconds: f64,
-    push: &mut impl FnMut(Part, f64),
+    push: &mut impl FnMut(Part, f64, bool),
     spare: &mut Spare,
 ) {
     let mut fresh = spare.pop().unwrap_or_default();
@@ -448,11 +458,11 @@ fn histogram(
     }
     for (name, quantile) in QUANTILES {
         if let Some(value) = bucket_quantile(&shape.bounds, &fresh.counts, quantile) {
-            push(Part::Quantile(name), value);
+            push(Part::Quantile(name), value, false);
         }
     }
     let total = fresh.counts.iter().fold(0_u64, |sum, c| sum.saturating_add(*c));
-    push(Part::ObservationRate, number(total) / seconds);
+    push(Part::ObservationRate, number(total) / seconds, true);
     give_back(spare, fresh);
 }
 
@@ -508,6 +518,24 @@ mod tests {
             monotonic: true,
             start: start.map(at),
         }
+    }
+
+    #[test]
+    fn whole_events_are_known_by_their_own_seconds() {
+        let (mut prior, mut spare, mut out) = (Prior::None, Spare::new(), Vec::new());
+        let mut before = None;
+        let mut of = |secs: i64, value: f64, start: i64| {
+            let reading = sum(value, Temporality::Cumulative, Some(start));
+            let owned = Owned::of(reading, &mut spare);
+            derive(&mut prior, (at(secs), before), owned, &mut spare, &mut out);
+            before = Some(at(secs));
+            out.drain(..).map(|d| (d.value, d.counts)).next()
+        };
+        assert_eq!(of(60, 5.0, 10), None);
+        assert_eq!(of(120, 8.0, 10), Some((0.05, true)));
+        // It began anew forty seconds ago: its events are whole by those, not by the sixty between the points.
+        assert_eq!(of(180, 7.0, 140), Some((0.175, true)));
+        assert_eq!(of(240, 9.5, 140).map(|(_, counts)| counts), Some(false));
     }
 
     #[test]

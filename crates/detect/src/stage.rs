@@ -202,7 +202,7 @@ impl DetectStage {
                     return;
                 }
                 let scored = self.settings.emit_scores;
-                self.judge_one(&pending, before, (Part::Same, value), scored, effects);
+                self.judge_one(&pending, before, (Part::Same, value, true), scored, effects);
             }
             other => self.take_derived(&pending, before, other, effects),
         }
@@ -229,7 +229,13 @@ impl DetectStage {
             effects.reject(RejectReason::SeriesLimit, "a counter's memory");
         }
         for value in derived.drain(..) {
-            self.judge_one(pending, before, (value.part, value.value), false, effects);
+            self.judge_one(
+                pending,
+                before,
+                (value.part, value.value, value.counts),
+                false,
+                effects,
+            );
         }
         self.derived = derived;
     }
@@ -238,7 +244,7 @@ impl DetectStage {
         &mut self,
         pending: &Pending,
         before: Option<EventTime>,
-        (part, value): (Part, f64),
+        (part, value, counts): (Part, f64, bool),
         scored: bool,
         effects: &mut Out,
     ) {
@@ -250,7 +256,7 @@ impl DetectStage {
             self.judge(
                 pending.slot,
                 (pending.at, before),
-                (part, value),
+                (part, value, counts),
                 origin,
                 scored,
                 effects,
@@ -289,7 +295,7 @@ impl DetectStage {
         &mut self,
         slot: u32,
         (at, before): (EventTime, Option<EventTime>),
-        (part, value): (Part, f64),
+        (part, value, counts): (Part, f64, bool),
         origin: Origin<'_>,
         scored: Option<(Position, u32)>,
         effects: &mut Out,
@@ -309,6 +315,7 @@ impl DetectStage {
             }
             return;
         }
+        detector.counts_so_far(counts);
         let settings = self.gates.settings(set);
         let channels = match scored {
             Some(_) => detector.explain(at, value, settings),

@@ -252,11 +252,14 @@ fn compare_peers(domain: &mut Domain, step: &Step<'_>, effects: &mut Effects<Inc
         );
     }
     for anomaly in told {
-        if anomaly.state != AnomalyState::Opened {
-            if domain.tracked.contains_key(&anomaly.id) {
-                domain.take_anomaly(&anomaly, step.settings, effects);
-            }
-        } else if let Err(why) = customers_touched(step.settings, &anomaly) {
+        if anomaly.state == AnomalyState::Closed && !domain.tracked.contains_key(&anomaly.id) {
+            continue;
+        }
+        // One that found no room when it opened may find it later.
+        if anomaly.state == AnomalyState::Updated && customers_touched(step.settings, &anomaly).is_err() {
+            continue;
+        }
+        if let Err(why) = customers_touched(step.settings, &anomaly) {
             effects.reject(RejectReason::UnknownScope, why);
         } else {
             domain.take_anomaly(&anomaly, step.settings, effects);

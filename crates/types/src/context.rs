@@ -200,6 +200,12 @@ fn check_words(parts: &ContextParts) -> Result<(), ContextError> {
             "`id` holds something else than visible ASCII, or an at sign",
         ));
     }
+    if parts.id.len() >= 10 && parts.id.bytes().all(|b| b.is_ascii_digit() || b == b'+') {
+        return Err(ContextError::new(
+            RejectReason::BadValue,
+            "`id` may be a telephone number: ten digits and more, and nothing else",
+        ));
+    }
     if parts
         .title
         .as_ref()

@@ -1,7 +1,7 @@
 //! Whether a series counts, and by which law.
 
 use super::{Detector, View};
-use crate::channel::{CountLaw, Counted, is_whole};
+use crate::channel::{CountLaw, Counted};
 use crate::rate::Part;
 
 impl Detector {
@@ -13,7 +13,7 @@ impl Detector {
         }
         let exposure = match nature.part() {
             Part::Same => 1.0,
-            Part::Rate | Part::ObservationRate => self.spike.recent.interval_seconds(),
+            Part::Rate | Part::ObservationRate => usual_interval(self.spike.recent.gaps()),
             Part::Quantile(_) => return None,
         };
         CountLaw::of(&Counted {
@@ -23,19 +23,16 @@ impl Detector {
         })
     }
 
-    /// Looks whether a value is a count; `seconds` since the value before. One that is none makes the series none, for ever.
-    pub(super) fn see_whether_it_counts(&mut self, value: f64, seconds: Option<f64>) {
-        let nature = &mut self.shift.nature;
-        if !nature.counts() {
-            return;
-        }
-        let exposure = match nature.part() {
-            Part::Same => Some(1.0),
-            Part::Rate | Part::ObservationRate => seconds,
-            Part::Quantile(_) => None,
-        };
-        if exposure.is_some_and(|exposure| !is_whole(value, exposure)) {
-            nature.never_counts();
+    /// One value that is no whole number of events makes the series none of counts, for ever.
+    pub(crate) const fn counts_so_far(&mut self, counts: bool) {
+        if !counts {
+            self.shift.nature.never_counts();
         }
     }
+}
+
+/// The middle one of the seconds between the last samples: a pause is no interval.
+fn usual_interval(gaps: impl Iterator<Item = f64>) -> f64 {
+    let mut gaps: Vec<f64> = gaps.collect();
+    forecall_stats::median(&mut gaps).unwrap_or(0.0)
 }

@@ -1,9 +1,9 @@
 //! What each channel holds for normal, and what it says by itself: for anomalies, replays and pictures, not for the hot path.
 
-use forecall_types::{Band, Channel, ChannelScore, EventTime, Score};
+use forecall_types::{Band, Channel, ChannelScore, Direction, EventTime, Score};
 
 use super::{Detector, View, within};
-use crate::channel::Spike;
+use crate::channel::{CountTail, Spike};
 use crate::{Asked, DetectSettings, Normal};
 
 impl Detector {
@@ -72,7 +72,11 @@ impl Detector {
     pub(super) fn normal_value(&self, view: &View) -> Normal {
         let verdict = Spike::measure(&view.baseline, view.value);
         let law = self.count_law(view);
-        let general = view.general(law.as_ref());
+        // One width for both sides, whichever the value lies on.
+        let general = CountTail {
+            direction: Direction::Up,
+            ..view.general(law.as_ref())
+        };
         Normal::about(&verdict, self.spike.band_sds(&general, self.far().0))
     }
 }

@@ -278,7 +278,8 @@ impl Detector {
         let together = f64::midpoint(if is_heard { shift.score } else { second }, second) + novelty;
         let level = measured.shift.expected + measured.shift.deviation;
         // What is open closes by the records: the law soon takes a new level for the usual one.
-        let law = law.filter(|_| !self.is_open());
+        let levels_are_heard = is_heard || view.heard.has(ChannelName::Season);
+        let law = law.filter(|_| !self.is_open() && levels_are_heard);
         let together = law.map_or(together, |(law, of_value)| {
             law.slow(together, of_value, level, view.bad)
         });

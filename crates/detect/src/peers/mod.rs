@@ -27,8 +27,9 @@ use crate::registry::Registry;
 pub const PEER_ENTITIES_MAX: usize = 4_096;
 /// Series of one entity in one step: a host with all its disks and interfaces has fewer. One more doesn't count for it.
 pub const ENTITY_SERIES_MAX: usize = 256;
-/// Ranges of records of one entity in one step, one a source partition: an entity is read from one topic, or a few.
-const SPANS_MAX: usize = 16;
+/// Ranges of records of one entity in one step, one a source partition: where a topic isn't keyed, an entity is on all of its partitions.
+/// What is in none of them makes the lineage coarse.
+const SPANS_MAX: usize = 64;
 
 /// Where a series stands, kept so that it is looked up once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +69,8 @@ struct Gathered {
     /// By the series' identity, which no other series takes over.
     cells: BTreeMap<(u128, Part), Cell>,
     spans: Vec<LineageRange>,
+    /// There were more.
+    cut: bool,
 }
 
 /// An entity in a step that isn't over.
@@ -144,6 +147,11 @@ impl Peers {
             *place = find(slot, groups, registry).unwrap_or(Place::None);
         }
         *place
+    }
+
+    /// Whether a series is of a group.
+    pub(crate) fn is_member(&mut self, slot: u32, groups: &[PeerGroup], registry: &Registry) -> bool {
+        matches!(self.place(slot, groups, registry), Place::Member(..))
     }
 
     /// Takes in a value of a series.
@@ -255,6 +263,7 @@ fn begin(slot: u32, group: &PeerGroup, from: EventTime, registry: &Registry) -> 
         from,
         cells: BTreeMap::new(),
         spans: Vec::new(),
+        cut: false,
     })
 }
 
@@ -311,6 +320,8 @@ impl Gathered {
                 from,
                 to,
             });
+        } else {
+            self.cut = true;
         }
     }
 
@@ -328,7 +339,7 @@ impl Gathered {
             })
         });
         // A range names the records between as well.
-        let coarse = self.spans.iter().any(|span| span.from < span.to);
+        let coarse = self.cut || self.spans.iter().any(|span| span.from < span.to);
         Summary {
             domain: self.domain,
             group,

@@ -71,6 +71,13 @@ impl DetectStage {
         self.state.registry.set_last_at(slot, at);
         let rate = number(count) / span.length().as_secs_f64();
         let origin = Origin::Records(&lineage);
-        self.judge(slot, (at, before), (Part::Rate, rate), origin, None, effects);
+        self.judge(
+            slot,
+            (at, before),
+            (Part::Rate, rate, true),
+            origin,
+            None,
+            effects,
+        );
     }
 }

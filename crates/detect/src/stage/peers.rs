@@ -2,7 +2,7 @@
 
 use forecall_types::RejectReason;
 
-use super::{DetectOutput, DetectStage, Out};
+use super::{DetectOutput, DetectStage, Out, State};
 use crate::Judgement;
 use crate::buffer::Pending;
 use crate::entity::strength;
@@ -23,7 +23,13 @@ impl DetectStage {
     /// Notes a judged value for the summary of its entity. One under maintenance isn't compared; one that something is deployed to is:
     /// its peers are what such a change is watched by.
     pub(super) fn note(&mut self, value: Value<'_>, effects: &mut Out) {
-        if self.settings.peers.is_empty() || self.is_kept_quiet((value.slot, value.part), value.at) {
+        if self.settings.peers.is_empty() {
+            return;
+        }
+        let State { peers, registry, .. } = &mut self.state;
+        if !peers.is_member(value.slot, &self.settings.peers, registry)
+            || self.is_kept_quiet((value.slot, value.part), value.at)
+        {
             return;
         }
         let state = &mut self.state;

@@ -198,6 +198,71 @@ fn each_gate_holds_for_the_series_its_rule_chooses() {
 }
 
 #[test]
+fn however_many_may_open_by_chance_what_is_usual_opens_nothing() {
+    let rates = AlarmRates {
+        spike: Some(1_000.0),
+        shape: Some(1_000.0),
+        shift: Some(1_000.0),
+        season: Some(1_000.0),
+        novelty: Some(1_000.0),
+    };
+    let settings = DetectSettings {
+        alarms_a_month: rates,
+        ..DetectSettings::default()
+    };
+    let mut stage = stage(settings);
+    let constant: Vec<_> = (0..500_i64)
+        .map(|i| {
+            record(
+                i,
+                i * 600,
+                &[(series("page.weight", "a"), i * 600, Reading::Gauge(7.5))],
+            )
+        })
+        .collect();
+    let (outputs, _) = run(&mut stage, &constant);
+    assert_eq!(told(&outputs), []);
+}
+
+#[test]
+fn a_level_that_is_not_heard_opens_nothing_in_counts_either() {
+    let wave = |channels: Option<Channels>| {
+        let rule = GateRule {
+            channels,
+            ..of_host("a")
+        };
+        let mut stage = stage(with(vec![rule]));
+        let counts: Vec<_> = (0..460_i64)
+            .map(|i| {
+                // One in five minutes; then three every minute, none of which is rare by itself.
+                let count = if i < 400 {
+                    f64::from(u8::from(i % 5 == 0))
+                } else {
+                    3.0
+                };
+                let mut key = series("errors", "a");
+                key.unit = Arc::from("{error}");
+                record(i, i * 60, &[(key, i * 60, Reading::Gauge(count))])
+            })
+            .collect();
+        let (outputs, _) = run(&mut stage, &counts);
+        told(&outputs).into_iter().map(|told| told.2).collect::<Vec<_>>()
+    };
+    let by = |channel: ChannelName| wave(Some(Channels::try_from(vec![channel]).unwrap()));
+    let slow = |opened: &[Channel]| {
+        opened
+            .iter()
+            .any(|c| matches!(c, Channel::Shift | Channel::Season))
+    };
+    assert!(
+        slow(&wave(Some(Channels::ALL))),
+        "{:?}",
+        wave(Some(Channels::ALL))
+    );
+    assert!(!slow(&by(ChannelName::Shape)) && !slow(&by(ChannelName::Novelty)));
+}
+
+#[test]
 fn of_the_rules_that_match_only_the_first_counts() {
     let step = |_| 40.0;
     let all = GateRule {

@@ -137,12 +137,16 @@ impl Member {
     }
 
     /// Takes in a step that nothing is said of: too many are off to say who is.
-    pub(super) fn pass(&mut self, step: &Stepped<'_>, memory: u16) {
+    pub(super) fn pass(&mut self, step: &Stepped<'_>, memory: u16) -> Option<Anomaly> {
         self.see(step);
-        if self.open.is_none() {
+        let Some(open) = self.open.as_deref() else {
             // Where two camps last, both are usual in the end.
             self.settle(step.off, memory);
-        }
+            return None;
+        };
+        // What was told of before is how it is now, in a group of two camps as well.
+        let has_settled = step.at.since(open.from) >= NEW_NORMAL;
+        has_settled.then(|| self.go_on(step)).flatten()
     }
 
     fn see(&mut self, step: &Stepped<'_>) {

@@ -188,10 +188,6 @@ impl Peers {
                 score,
                 lineage: &row.lineage,
             };
-            if is_split {
-                member.pass(&stepped, memory);
-                continue;
-            }
             let whose = Whose {
                 domain,
                 metric: &metric.0,
@@ -200,7 +196,12 @@ impl Peers {
                 labels: &metric.1,
                 memory,
             };
-            if let Some(anomaly) = member.step(&stepped, &whose) {
+            let said = if is_split {
+                member.pass(&stepped, memory)
+            } else {
+                member.step(&stepped, &whose)
+            };
+            if let Some(anomaly) = said {
                 let key = (group.clone(), metric.clone(), entity);
                 if member.is_open() {
                     self.open.insert(key);

@@ -247,12 +247,27 @@ fn announced(
         None => from.plus(Duration::from_secs(u64::from(settings.default_seconds))),
         time => json::time(time, &settings.until, settings.time_unit)?,
     };
+    if until < from && given(&settings.from).is_none() && event.time.is_none() {
+        // It says when something ends that began earlier.
+        return Err(missing(&settings.from));
+    }
     if from.since(record.appended_at) > AHEAD_MAX {
         let days = AHEAD_MAX.as_secs() / 86_400;
         return Err(Reject::new(
             RejectReason::BadTime,
             format!("`{}` lies more than {days} days ahead", settings.from),
         ));
+    }
+    // An empty label would widen the announcement without a word.
+    if let Some(Value::Object(labels)) = given(&settings.r#match)
+        && labels
+            .values()
+            .any(|v| v.is_null() || v.is_array() || v.is_object())
+    {
+        return Err(malformed(&format!(
+            "`{}` holds a value that is no text",
+            settings.r#match
+        )));
     }
     let mut matches: BTreeMap<String, String> = json::labels(given(&settings.r#match), &settings.r#match)?
         .into_iter()
