@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::NEVER;
 
-/// What counts at most of one leap of a topic's time. Shorter than half the least silence that is told
+/// What counts of one leap of a topic's time, and twice its usual leap where that is longer: a topic polled every five minutes goes
+/// on by five minutes. Shorter than half the least silence that is told
 /// ([`SILENCE_SECONDS_LEAST`](crate::settings::SILENCE_SECONDS_LEAST)), so that no leap alone makes anyone silent.
 pub(crate) const LEAP_COUNTED: Duration = Duration::from_secs(60);
 /// Pauses of a topic remembered; further ones grow together with the oldest, which makes silences shorter, never longer.
 const PAUSES_MAX: usize = 16;
+/// Leaps in the mean that is the usual one. None enters it with more than counts of it.
+const USUAL_OF_LEAPS: i64 = 16;
 /// When silences are looked for: at whole steps of event time.
 pub(crate) const STEP: Duration = Duration::from_secs(10);
 
@@ -34,6 +37,8 @@ pub(crate) struct Clock {
     pub(crate) topic: Arc<str>,
     newest: EventTime,
     now: EventTime,
+    /// The usual leap, in nanoseconds.
+    usual_leap: i64,
     /// Spans that don't count, oldest first: nothing of the topic was measured in them.
     pauses: VecDeque<(EventTime, EventTime)>,
     /// Series to look at, by step. Made anew from the series after loading.
@@ -47,6 +52,7 @@ impl Clock {
             topic,
             newest: EventTime::MIN,
             now: EventTime::MIN,
+            usual_leap: 0,
             pauses: VecDeque::new(),
             due: BTreeMap::new(),
         }
@@ -73,7 +79,15 @@ impl Clock {
         if to <= self.now {
             return false;
         }
-        let counted = self.now.plus(LEAP_COUNTED);
+        // In whole seconds: nobody counts finer.
+        let usual = Duration::from_nanos(self.usual_leap.unsigned_abs()).saturating_mul(2);
+        let most = Duration::from_secs(usual.as_secs()).max(LEAP_COUNTED);
+        let counted = self.now.plus(most);
+        if self.now > EventTime::MIN {
+            let leap = to.min(counted).since(self.now);
+            let leap = i64::try_from(leap.as_nanos()).unwrap_or(i64::MAX);
+            self.usual_leap += (leap - self.usual_leap) / USUAL_OF_LEAPS;
+        }
         if self.now > EventTime::MIN && to > counted {
             self.pauses.push_back((counted, to));
             if self.pauses.len() > PAUSES_MAX
@@ -138,15 +152,19 @@ mod tests {
     }
 
     proptest! {
-        /// Of each leap a minute counts; once the oldest pauses have grown together, never more than that.
+        /// Of each leap a minute counts, or twice the usual one; once the oldest pauses have grown together, never more than that.
         #[test]
         fn time_runs_without_the_leaps(leaps in proptest::collection::vec(1_i64..400, 1..60), from in 0_i64..3_000, long in 0_i64..3_000) {
             let mut clock = Clock::new(Arc::from("t"));
             let (mut at, mut counts) = (0, Vec::new());
+            let (mut usual, mut pauses) = (0_i64, 0);
             clock.read(EventTime::from_secs(0));
             clock.advance(EventTime::MAX, Duration::ZERO);
             for leap in &leaps {
-                counts.extend((0..*leap).map(|second| second < 60));
+                let most = (2 * usual / 1_000_000_000).max(60);
+                counts.extend((0..*leap).map(|second| second < most));
+                pauses += usize::from(*leap > most);
+                usual += ((*leap).min(most) * 1_000_000_000 - usual) / 16;
                 at += leap;
                 clock.read(EventTime::from_secs(at));
                 prop_assert!(clock.advance(EventTime::MAX, Duration::ZERO));
@@ -156,8 +174,23 @@ mod tests {
             let range = usize::try_from(from).unwrap()..usize::try_from(to).unwrap();
             let want = counts[range].iter().filter(|c| **c).count() as u64;
             let got = clock.run(EventTime::from_secs(from), EventTime::from_secs(to)).as_secs();
-            let pauses = leaps.iter().filter(|leap| **leap > 60).count();
             prop_assert!(if pauses <= PAUSES_MAX { got == want } else { got <= want }, "{got} {want}");
         }
+    }
+
+    #[test]
+    fn a_topic_polled_every_five_minutes_goes_on_by_five_minutes() {
+        let mut clock = Clock::new(Arc::from("t"));
+        let mut go = |second| {
+            clock.read(EventTime::from_secs(second));
+            clock.advance(EventTime::MAX, Duration::ZERO);
+            clock
+                .run(EventTime::from_secs(second - 3_000), EventTime::from_secs(second))
+                .as_secs()
+        };
+        let last = (0..200).map(|poll| go(poll * 300)).last();
+        assert_eq!(last, Some(3_000));
+        // A day without a poll is a leap like few: twice the usual one counts.
+        assert!(go(199 * 300 + 86_400) <= 600);
     }
 }

@@ -126,13 +126,28 @@ struct Oracle<'a> {
 
 impl<'a> Oracle<'a> {
     fn new(entities: &'a [usize], keys: &'a [SeriesKey], measured: &[(i64, usize)]) -> Self {
-        // The topic's time goes as far as the newest sample, less the lateness; of a leap a minute counts.
+        // The topic's time goes as far as the newest sample, less the lateness; of a leap a minute counts, or twice the usual one.
         let mut newest: Vec<i64> = measured.iter().map(|(at, _)| *at - 10).collect();
         newest.dedup();
         let end = newest.last().copied().unwrap_or(0);
+        let mut usual = 0_i64;
+        // Nanoseconds of each leap that count.
+        let mosts: Vec<i64> = newest
+            .windows(2)
+            .map(|pair| {
+                let leap = (pair[1] - pair[0]) * 1_000_000_000;
+                let most = (2 * usual / 1_000_000_000).max(60) * 1_000_000_000;
+                usual += (leap.min(most) - usual) / 16;
+                most
+            })
+            .collect();
         let counts = |second: i64| {
-            let began = newest[..newest.partition_point(|at| *at <= second)].last();
-            began.is_none_or(|began| second - began < 60)
+            let leap = newest.partition_point(|at| *at <= second);
+            let Some(leap) = leap.checked_sub(1) else {
+                return true;
+            };
+            let most = mosts.get(leap).copied().unwrap_or(60_000_000_000);
+            (second - newest[leap]) * 1_000_000_000 < most
         };
         let mut counted = vec![0];
         for second in 0..end.max(0) {
