@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use forecall_bench_input::next;
 
 /// CPU time of a process with all its threads, of this process for `None`.
 pub(crate) fn cpu_of(process: Option<u32>) -> Result<Duration> {
@@ -140,13 +141,4 @@ impl std::fmt::Display for Median {
             self.median, self.low, self.high
         )
     }
-}
-
-/// splitmix64: the same numbers in every run.
-pub(crate) fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

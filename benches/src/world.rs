@@ -1,5 +1,6 @@
 //! Made-up telemetry, the same in every run.
 
+use forecall_bench_input::next;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
@@ -8,8 +9,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
-
-use crate::measure::next;
 
 /// Metrics of one entity.
 pub(crate) const METRICS: [&str; 10] = [

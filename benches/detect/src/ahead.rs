@@ -214,7 +214,7 @@ mod tests {
             .map(|i| {
                 (
                     EventTime::from_secs(i * 60),
-                    10.0 + crate::bootstrap::uniform(&mut state),
+                    10.0 + forecall_bench_input::uniform(&mut state),
                 )
             })
             .collect();

@@ -1,5 +1,7 @@
 //! Intervals by resampling files, with a fixed seed.
 
+use forecall_bench_input::below;
+
 const RESAMPLES: usize = 1_000;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -45,24 +47,6 @@ impl Figure {
             drawn.iter().map(|i| values[*i]).sum::<f64>() / drawn.len().max(1) as f64
         })
     }
-}
-
-/// splitmix64: the same numbers in every run.
-pub(crate) const fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
-/// Within 0 to 1, never 0.
-pub(crate) fn uniform(state: &mut u64) -> f64 {
-    ((next(state) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-}
-
-fn below(state: &mut u64, n: usize) -> usize {
-    (uniform(state) * n as f64) as usize
 }
 
 #[cfg(test)]

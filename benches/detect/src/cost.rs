@@ -4,12 +4,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use forecall_bench_input::next;
 use forecall_detect::policy::Origin;
 use forecall_detect::rate::Part;
 use forecall_detect::{DetectSettings, Detector};
 use forecall_types::{EventTime, SourcePartition};
 
-use crate::bootstrap::{Figure, next};
+use crate::bootstrap::Figure;
 use crate::subject::Forecall;
 use crate::table::Table;
 

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use forecall_bench_input::time;
 use forecall_types::EventTime;
 
 /// Where machines' minutes begin: a Monday, midnight, UTC.
@@ -42,25 +43,6 @@ pub(crate) struct Machine {
     pub(crate) past: usize,
     /// Labels of the present.
     pub(crate) labels: Vec<bool>,
-}
-
-/// `2014-04-01 00:05:00`, with `T`, `Z` or a fraction or without.
-pub(crate) fn time(text: &str) -> Result<EventTime> {
-    let number = |from: usize, to: usize| -> Result<i64> {
-        let part = text
-            .get(from..to)
-            .with_context(|| format!("`{text}` is no time"))?;
-        part.parse().with_context(|| format!("`{text}` is no time"))
-    };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let seconds = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
-    // Howard Hinnant, "chrono-compatible low-level date algorithms".
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let of_era = shifted.rem_euclid(400);
-    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Ok(EventTime::from_secs(days * 86_400 + seconds))
 }
 
 fn read(path: &Path) -> Result<String> {

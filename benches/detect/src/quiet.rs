@@ -1,8 +1,7 @@
 //! Quiet data: seeded series of many natures in which nothing ever happens. Whatever is told of them is false.
 
+use forecall_bench_input::{next, normal, uniform};
 use forecall_types::EventTime;
-
-use crate::bootstrap::{next, uniform};
 
 /// Seconds between samples.
 pub(crate) const PACE: i64 = 60;
@@ -26,9 +25,7 @@ pub(crate) struct Source {
 
 impl Source {
     fn normal(&mut self) -> f64 {
-        // Box and Muller 1958.
-        let radius = (-2.0 * uniform(&mut self.state).ln()).sqrt();
-        radius * (std::f64::consts::TAU * uniform(&mut self.state)).cos()
+        normal(&mut self.state)
     }
 
     fn poisson(&mut self, mean: f64) -> f64 {

@@ -1,11 +1,12 @@
 //! Simulated ways to a limit, and ways that end before it: when will it be passed?
 
+use forecall_bench_input::{next, uniform};
 use forecall_detect::DetectSettings;
 use forecall_stats::{BandAt, Limit, Passage, Share};
 use forecall_types::EventTime;
 
 use crate::ahead::Walk;
-use crate::bootstrap::{Figure, next, uniform};
+use crate::bootstrap::Figure;
 use crate::table::Table;
 
 /// A Monday, midnight, UTC.
@@ -219,7 +220,7 @@ impl Kind {
         let minutes = self.minutes.0 + (self.minutes.1 - self.minutes.0) * uniform(&mut state);
         let begin = self.days * 86_400.0 + 43_200.0 * uniform(&mut state);
         // A way that ends early stays where it is.
-        let ends = if seed % ENDS_EARLY == 0 {
+        let ends = if seed.is_multiple_of(ENDS_EARLY) {
             0.4 + 0.4 * uniform(&mut state)
         } else {
             2.0

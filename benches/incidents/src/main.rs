@@ -6,7 +6,6 @@
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
 mod asked;
-mod chance;
 mod files;
 mod method;
 mod nezha;

@@ -6,8 +6,8 @@ use forecall_incident::cause::{
 use forecall_types::EventTime;
 
 use crate::asked::Answer;
-use crate::chance::below;
 use crate::rivals;
+use forecall_bench_input::below;
 
 /// A method and its name in the tables.
 pub(crate) struct Method {

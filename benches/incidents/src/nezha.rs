@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use forecall_bench_input::time;
 use forecall_incident::cause::{
     Alarm, CallRecord, Case, Measure, NodeRecord, Point, Statistic, Track, Trouble,
 };
@@ -83,24 +84,6 @@ fn service(pod: &str) -> &str {
     let without = |text: &str| text.rfind('-').unwrap_or(text.len());
     let set = pod.get(..without(pod)).unwrap_or(pod);
     set.get(..without(set)).unwrap_or(set)
-}
-
-/// `2022-08-22 03:51:20`, whatever follows.
-fn time(text: &str) -> Result<EventTime> {
-    let number = |from: usize, to: usize| -> Result<i64> {
-        text.get(from..to)
-            .and_then(|part| part.parse().ok())
-            .with_context(|| format!("`{text}` is no time"))
-    };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let seconds = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
-    // Howard Hinnant, "chrono-compatible low-level date algorithms".
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let of_era = shifted.rem_euclid(400);
-    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Ok(EventTime::from_secs(days * 86_400 + seconds))
 }
 
 fn rows(table: &Table, column: usize) -> Result<Vec<Point>> {

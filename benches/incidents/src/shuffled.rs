@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use forecall_incident::cause::{Case, CauseTunables, rank};
 
 use crate::asked::Asked;
-use crate::chance::shuffle;
+use forecall_bench_input::shuffle;
 
 fn reordered(case: &Case, seed: u64) -> Case {
     let mut state = seed;

@@ -12,7 +12,7 @@ use forecall_incident::cause::{
 use forecall_types::EventTime;
 
 use crate::asked::Asked;
-use crate::chance::{below, normal, uniform};
+use forecall_bench_input::{below, normal, uniform};
 
 /// A row's span.
 const ROW_SECONDS: i64 = 300;

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Result;
+use forecall_bench_input::next;
 
 use super::host::{PROBE, at_end_of_input, now_millis};
 use super::topic::{Filler, PARTITIONS};
-use crate::measure::next;
 use crate::world::flat_json;
 
 /// What is sent.

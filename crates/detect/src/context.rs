@@ -22,12 +22,14 @@ use serde::{Deserialize, Serialize};
 pub(crate) const CONTEXTS_MAX: usize = 256;
 /// So many times as far off a deviation must be while a deployment, a change of settings or a load test holds.
 const WIDEN: f64 = 2.0;
+/// So many times as long a silence must last meanwhile.
+const SILENCE_TIMES: u32 = 2;
 /// What began with a deployment and hasn't been normal since is the new normal after so long, if nothing was told of it.
 const SETTLED_AFTER: Duration = Duration::from_secs(30 * 60);
 /// A context is remembered for so long after its end: a series with a sample every five minutes has settled by then.
 const KEPT_AFTER: Duration = Duration::from_secs(2 * 3_600);
 
-/// Maintenance for so long: its silences are judged only when slow series would have spoken twenty times.
+/// Maintenance for so long: a silence from within it is judged after twenty intervals, that is of a series with a sample an hour and more.
 const MAINTENANCE_KEPT_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 /// How a sample is judged by what was announced of its series.
@@ -198,7 +200,7 @@ impl Contexts {
                 ContextKind::Maintenance => ease.excused_until = ease.excused_until.max(Some(until)),
                 ContextKind::Deployment | ContextKind::ConfigChange | ContextKind::LoadTest => {
                     if context.covers(at) {
-                        ease.widened = ease.widened.max(Some((until, 2)));
+                        ease.widened = ease.widened.max(Some((until, SILENCE_TIMES)));
                     }
                 }
             }
@@ -301,6 +303,20 @@ mod tests {
         assert!(frame(199).is_quiet && frame(199).widen > 1.0);
         assert!(!frame(200).is_quiet && frame(200).widen > 1.0);
         assert!(frame(300).is_ordinary());
+    }
+
+    #[test]
+    fn maintenance_excuses_the_silence_of_a_slow_series_hours_after_its_end() {
+        let (known, domain) = known(&[of(ContextKind::Maintenance, "m", 0, 3_600)]);
+        let at = EventTime::from_secs;
+        let excused = |until| {
+            known
+                .ease((&domain, &series()), (at(1_800), at(until)))
+                .excused_until
+        };
+        assert_eq!(excused(3_600 + 23 * 3_600), Some(at(3_600)));
+        assert_eq!(excused(3_600 + 25 * 3_600), None);
+        assert!(known.touches((&domain, &series()), (at(1_800), at(50_000))));
     }
 
     #[test]

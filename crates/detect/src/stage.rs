@@ -27,7 +27,7 @@ use crate::buffer::{AHEAD, Buffer, Pending};
 use crate::context::Contexts;
 use crate::disorder::Sources;
 use crate::gates::Gates;
-use crate::peers::{Peers, Value};
+use crate::peers::Peers;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
 use crate::registry::Registry;
@@ -329,16 +329,7 @@ impl DetectStage {
         let Some((judgement, change)) = stepped else {
             return;
         };
-        let strength = Self::strength_of(&judgement);
-        let noted = Value {
-            slot,
-            part,
-            at,
-            value,
-            strength,
-            origin,
-        };
-        self.note(noted, effects);
+        self.note_judged((slot, part), (at, value), &judgement, origin, effects);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
         {

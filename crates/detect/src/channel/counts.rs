@@ -4,7 +4,7 @@ use forecall_stats::poisson::NegativeBinomial;
 use forecall_stats::surprise;
 use forecall_types::Direction;
 
-use super::{Baseline, GeneralLaw, GeneralTail};
+use super::{Baseline, GeneralLaw, GeneralTail, SPIKE_MEMORY};
 
 /// Chance moves a mean count of 100 by a tenth, which is the least share of what was expected that opens anything, as shipped; larger ones
 /// are measurements like others.
@@ -12,8 +12,8 @@ const MEAN_MAX: f64 = 100.0;
 /// Fewer events than this are few. A mean of the last values with fewer in it gives way to the slow one, and of a level with fewer
 /// nothing is rarer than their number.
 const EVENTS_FEW: f64 = 20.0;
-/// Values in the local mean and in the slow one.
-const LOCAL_VALUES: f64 = 200.0;
+/// Values in the mean of the last ones: the spike's.
+const LOCAL_VALUES: f64 = SPIKE_MEMORY as f64;
 /// Half an event before the first: Jeffreys' prior of a rate.
 const PRIOR_EVENTS: f64 = 0.5;
 /// Before much is known counts are taken for more restless than Poisson's: the squared spread of the rate itself, …

@@ -16,7 +16,9 @@ pub use counts::{CountLaw, CountTail, Counted, is_whole};
 pub use novelty::Novelty;
 pub use season::Season;
 pub use shape::{Shape, Step};
+pub(crate) use shift::STEP_TO_SD;
 pub use shift::Shift;
+pub(crate) use spike::MEMORY as SPIKE_MEMORY;
 pub use spike::{Baseline, Spike};
 
 use forecall_stats::surprise;

@@ -22,7 +22,7 @@ const UNIT: f64 = 2.0;
 /// the series' own tail knows it, a deviation counts as this much smaller again.
 const GENERAL_SHRINK: f64 = 4.0;
 /// The mean distance of two independent normal values times this is their standard deviation: √π/2.
-const STEP_TO_SD: f64 = 0.886_226_925_452_758;
+pub(crate) const STEP_TO_SD: f64 = 0.886_226_925_452_758;
 /// Counts kept in place: deviations up to 8 units.
 const COUNTS: usize = 18;
 

@@ -7,8 +7,9 @@ use super::{BAND_SCORE, GeneralLaw, Lesson, Verdict, badness};
 use crate::recent::{Recent, kept};
 
 /// A few hours at one sample a minute: long enough for a steady deviation, short enough to follow the day.
+pub(crate) const MEMORY: u16 = 200;
 const CLIPPING: Clipping = Clipping {
-    memory: 200,
+    memory: MEMORY,
     free: 20,
     clip: 4.0,
 };

@@ -6,13 +6,11 @@ use forecall_stats::{Outlook, Past};
 use forecall_types::{Ahead, EventTime};
 
 use super::{Detector, as_written};
-use crate::channel::{Season, scale_floor};
+use crate::channel::{SPIKE_MEMORY, STEP_TO_SD, Season, scale_floor};
 use crate::nature::Floor;
 use crate::recent::kept;
 use crate::{ChannelName, DetectSettings};
 
-/// The mean distance of two independent normal values times this is their standard deviation: √π/2.
-const STEP_TO_SD: f64 = 0.886_226_925_452_758;
 /// Of values that lie anywhere in a range alike the standard deviation is this share of it.
 const SPAN_TO_SD: f64 = 0.288_675_134_594_812;
 /// Shares of the values that lie below the lower and the upper end of the band: 80 of 100 lie within.
@@ -121,7 +119,7 @@ impl Detector {
             Some((season, now)) => (now, season.left()),
             None => (slow, baseline.scale().max(SPAN_TO_SD * self.novelty.span())),
         };
-        let memory = f64::from(self.seen().min(200));
+        let memory = f64::from(self.seen().min(u32::from(SPIKE_MEMORY)));
         // What the profile says of the same values, faded alike.
         let faded: f64 = (0..NODES)
             .map(|i| -libm::log((f64::from(i) + 0.5) / f64::from(NODES)) * memory * pace)

@@ -149,21 +149,27 @@ impl Peers {
         *place
     }
 
-    /// Whether a series is of a group.
-    pub(crate) fn is_member(&mut self, slot: u32, groups: &[PeerGroup], registry: &Registry) -> bool {
-        matches!(self.place(slot, groups, registry), Place::Member(..))
+    /// The number of a series' group, and its entity; `None` of one that is of none.
+    pub(crate) fn member(
+        &mut self,
+        slot: u32,
+        groups: &[PeerGroup],
+        registry: &Registry,
+    ) -> Option<(u16, Fingerprint)> {
+        match self.place(slot, groups, registry) {
+            Place::Member(number, entity) => Some((number, entity)),
+            Place::None | Place::Unknown => None,
+        }
     }
 
-    /// Takes in a value of a series.
+    /// Takes in a value of a series that is a [`member`](Self::member).
     pub(crate) fn note(
         &mut self,
+        (number, entity): (u16, Fingerprint),
         groups: &[PeerGroup],
         registry: &Registry,
         value: Value<'_>,
     ) -> Result<(), TooMany> {
-        let Place::Member(number, entity) = self.place(value.slot, groups, registry) else {
-            return Ok(());
-        };
         let Some(group) = groups.get(usize::from(number)) else {
             return Ok(());
         };

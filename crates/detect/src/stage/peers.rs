@@ -1,6 +1,6 @@
 //! Entities of peer groups: their values noted, and a summary of each told when a step is over. See [`crate::peers`].
 
-use forecall_types::RejectReason;
+use forecall_types::{EventTime, RejectReason};
 
 use super::{DetectOutput, DetectStage, Out, State};
 use crate::Judgement;
@@ -11,29 +11,48 @@ use crate::policy::Origin;
 use crate::rate::Part;
 
 impl DetectStage {
-    /// How unusual a judged value was, by the channels whose deviation is large enough to matter.
-    pub(super) fn strength_of(judgement: &Judgement) -> f64 {
-        if judgement.gated > 0.0 {
+    /// Notes a judged value: as unusual as the channels say whose deviation is large enough to matter.
+    pub(super) fn note_judged(
+        &mut self,
+        (slot, part): (u32, Part),
+        (at, value): (EventTime, f64),
+        judgement: &Judgement,
+        origin: Origin<'_>,
+        effects: &mut Out,
+    ) {
+        if self.settings.peers.is_empty() {
+            return;
+        }
+        let strength = if judgement.gated > 0.0 {
             strength(&judgement.voices)
         } else {
             0.0
-        }
+        };
+        let value = Value {
+            slot,
+            part,
+            at,
+            value,
+            strength,
+            origin,
+        };
+        self.note(value, effects);
     }
 
     /// Notes a judged value for the summary of its entity. One under maintenance isn't compared; one that something is deployed to is:
     /// its peers are what such a change is watched by.
-    pub(super) fn note(&mut self, value: Value<'_>, effects: &mut Out) {
-        if self.settings.peers.is_empty() {
-            return;
-        }
+    fn note(&mut self, value: Value<'_>, effects: &mut Out) {
         let State { peers, registry, .. } = &mut self.state;
-        if !peers.is_member(value.slot, &self.settings.peers, registry)
-            || self.is_kept_quiet((value.slot, value.part), value.at)
-        {
+        let Some(member) = peers.member(value.slot, &self.settings.peers, registry) else {
+            return;
+        };
+        if self.is_kept_quiet((value.slot, value.part), value.at) {
             return;
         }
         let state = &mut self.state;
-        let noted = state.peers.note(&self.settings.peers, &state.registry, value);
+        let noted = state
+            .peers
+            .note(member, &self.settings.peers, &state.registry, value);
         if let Err(too_many) = noted {
             effects.reject(RejectReason::SeriesLimit, too_many.0);
         }

@@ -10,11 +10,11 @@ use anyhow::Context as _;
 use forecall_config::Settings;
 use forecall_log::OutRecord;
 use forecall_types::{EventTime, Fingerprint, RejectReason, SampleBatch, SamplesRecord, SourceName};
-use forecall_wire::telemetry::{Announcements, Decoded, Format, RawRecord, Source, decode, samples};
+use forecall_wire::telemetry::{Announcements, Decoded, Format, Source, decode, samples};
 use serde_json::{Value, json};
 
-use super::TOPIC;
 use super::house::Stamped;
+use super::{TOPIC, line_of};
 
 /// Lines that can't be read told one by one; the rest is counted.
 const TOLD_MAX: usize = 20;
@@ -106,15 +106,7 @@ fn announced_by(
 ) -> (Option<SamplesRecord>, Vec<String>) {
     // A line has no other time than its own: what would take the broker's is seen by this one.
     let nowhen = EventTime::MAX;
-    let raw = RawRecord {
-        topic: path,
-        partition: 0,
-        offset: line,
-        appended_at: nowhen,
-        key: None,
-        value: Some(value),
-        headers: &[],
-    };
+    let raw = line_of(path, line, value, nowhen);
     match decode(source, None, &raw) {
         Ok(Decoded::Samples(mut record)) => {
             let mut refused: Vec<String> = record

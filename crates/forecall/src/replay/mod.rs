@@ -30,7 +30,7 @@ use forecall_log::{OutRecord, TopicSpec};
 use forecall_observe::{LogSettings, init_logs};
 use forecall_types::{EventTime, Position, Reading, SampleBatch, SamplesRecord, ScoredSample, SourceName};
 use forecall_wire::event::TopicId;
-use forecall_wire::telemetry::{Format, Source, samples};
+use forecall_wire::telemetry::{Format, RawRecord, Source, samples};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::house::{Fed, House, Stamped, grid_of};
@@ -221,6 +221,19 @@ fn simulated(text: &str) -> String {
         lines.push("simulated: true");
     }
     lines.join("\n") + "\n"
+}
+
+/// A line of a file as the record of a topic that it was.
+fn line_of<'l>(path: &'l str, line: i64, value: &'l [u8], appended_at: EventTime) -> RawRecord<'l> {
+    RawRecord {
+        topic: path,
+        partition: 0,
+        offset: line,
+        appended_at,
+        key: None,
+        value: Some(value),
+        headers: &[],
+    }
 }
 
 /// Has each score tell what is expected later, too, as far as that is wanted.

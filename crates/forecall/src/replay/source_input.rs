@@ -15,13 +15,15 @@ use forecall_log::{OutRecord, TopicSpec};
 use forecall_runtime::pseudonym_key;
 use forecall_types::{EventTime, Fingerprint, Reject, RejectReason, SamplesRecord, ScoredSample};
 use forecall_wire::event::TopicId;
-use forecall_wire::telemetry::{Decoded, PseudonymKey, RawRecord, Source, decode, samples};
+use forecall_wire::telemetry::{Decoded, PseudonymKey, Source, decode, samples};
 use serde_json::{Value, json};
 
 use super::house::{Fed, House, Stamped};
 use super::kafka_input::shown;
 use super::output::{Manifest, Output};
-use super::{Outcome, ReplayArgs, TOPIC, ask_ahead, context_input, progress, read_samples, settings, walk};
+use super::{
+    Outcome, ReplayArgs, TOPIC, ask_ahead, context_input, line_of, progress, read_samples, settings, walk,
+};
 
 /// Events are judged in bins of ten seconds; the clock moves as finely.
 const GRID: Duration = Duration::from_secs(10);
@@ -103,15 +105,7 @@ fn record(
 ) -> Result<Option<(EventTime, SamplesRecord)>, Reject> {
     // A line has no other time than its own: what would take the broker's is seen by this one.
     let nowhen = EventTime::from_secs(0);
-    let raw = RawRecord {
-        topic: path,
-        partition: 0,
-        offset: line,
-        appended_at: nowhen,
-        key: None,
-        value: Some(value),
-        headers: &[],
-    };
+    let raw = line_of(path, line, value, nowhen);
     let mut read = match decode(source, key, &raw)? {
         Decoded::Samples(read) => read,
         Decoded::Nothing => return Ok(None),

@@ -217,6 +217,30 @@ fn where_more_than_a_third_are_off_nothing_is_said() {
 }
 
 #[test]
+fn what_was_told_closes_in_a_group_that_has_become_two_camps() {
+    // Two of six move for good and are told; then one of the others goes away, and two of five are more than a third.
+    let told = run(6, 0..DAY + 900, "x", |m, s| {
+        if m == 5 && s >= DAY + 60 {
+            return None;
+        }
+        let moved = if m < 2 && s >= DAY { 900.0 } else { 0.0 };
+        Some(100.0 + moved + normal(m * 7_919_993 + s))
+    });
+    let moved: Vec<&Anomaly> = told.iter().filter(|a| a.state != AnomalyState::Updated).collect();
+    let ends: Vec<(AnomalyState, i64)> = moved.iter().map(|a| (a.state, a.at.secs() / STEP)).collect();
+    assert_eq!(opened(&told).len(), 2, "{ends:?}");
+    let closed: Vec<i64> = ends
+        .iter()
+        .filter(|(state, _)| *state == AnomalyState::Closed)
+        .map(|(_, at)| *at)
+        .collect();
+    assert!(
+        closed.len() == 2 && closed.iter().all(|at| *at <= DAY + 500),
+        "eight hours are enough: {ends:?}"
+    );
+}
+
+#[test]
 fn five_are_a_group_and_four_are_not() {
     let begin = DAY + 600;
     for (members, expected) in [(4, 0), (5, 1)] {

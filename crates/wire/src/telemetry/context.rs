@@ -180,12 +180,7 @@ pub(super) fn decode(
     record: &RawRecord<'_>,
     value: &[u8],
 ) -> Result<(), Reject> {
-    let parsed: Value = json::parse(value, points.source().limits.depth_max)?;
-    let list = match parsed {
-        Value::Null => return Ok(()),
-        Value::Array(list) => list,
-        one => vec![one],
-    };
+    let list = json::elements(value, points.source().limits.depth_max)?;
     if list.len() > CONTEXTS_MAX {
         let what = format!("{} announcements, {CONTEXTS_MAX} are allowed", list.len());
         return Err(Reject::new(RejectReason::TooLarge, what));

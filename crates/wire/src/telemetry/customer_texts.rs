@@ -195,12 +195,7 @@ pub(super) fn decode(
     record: &RawRecord<'_>,
     value: &[u8],
 ) -> Result<(), Reject> {
-    let parsed: Value = json::parse(value, points.source().limits.depth_max)?;
-    let list = match parsed {
-        Value::Null => return Ok(()),
-        Value::Array(list) => list,
-        one => vec![one],
-    };
+    let list = json::elements(value, points.source().limits.depth_max)?;
     points.expect(list.len())?;
     let mut counts: BTreeMap<(Labels, EventTime), Counts> = BTreeMap::new();
     for (index, one) in list.into_iter().enumerate() {

@@ -19,6 +19,15 @@ pub(super) fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8], depth_max: u
     })
 }
 
+/// What a record holds: the elements of a list, one value, or none (`null`).
+pub(super) fn elements(bytes: &[u8], depth_max: usize) -> Result<Vec<Value>, Reject> {
+    Ok(match parse(bytes, depth_max)? {
+        Value::Null => Vec::new(),
+        Value::Array(list) => list,
+        one => vec![one],
+    })
+}
+
 /// One pass over the bytes that counts brackets outside strings.
 pub(super) fn check_depth(bytes: &[u8], depth_max: usize) -> Result<(), Reject> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

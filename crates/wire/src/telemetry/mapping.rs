@@ -255,12 +255,7 @@ pub(super) fn decode(
         Some(_) => Some(key_of(pseudonyms)?),
         None => None,
     };
-    let parsed: Value = json::parse(value, points.source().limits.depth_max)?;
-    let list = match parsed {
-        Value::Null => return Ok(()),
-        Value::Array(list) => list,
-        one => vec![one],
-    };
+    let list = json::elements(value, points.source().limits.depth_max)?;
     points.expect(list.len())?;
     for (index, one) in list.into_iter().enumerate() {
         let read = open(mapping, record, one).and_then(|event| match event {
