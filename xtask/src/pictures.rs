@@ -12,13 +12,15 @@ use anyhow::{Context, Result, ensure};
 use crate::metadata::cargo;
 use crate::{process, repo, test};
 
+mod made;
 mod svg;
 
+use serde_json::Value;
 use svg::{Point, Said};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The folder with the recordings; `nab/` of it is read.
+    /// The folder with the recordings; `nab/` and `nezha/` of it are read.
     #[arg(long)]
     data: PathBuf,
     /// The binary that replays; built if none is named.
@@ -84,28 +86,55 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
             test::binary(root)
         }
     };
-    for picture in &PICTURES {
-        let text = draw(root, &binary, &args.data, picture)?;
-        let path = root.join(FOLDER).join(format!("{}.svg", picture.channel));
-        fs::create_dir_all(root.join(FOLDER)).context("failed to make the folder of pictures")?;
+    fs::create_dir_all(root.join(FOLDER)).context("failed to make the folder of pictures")?;
+    let keep = |channel: &str, text: String| {
+        let path = root.join(FOLDER).join(format!("{channel}.svg"));
         fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))?;
-        println!("{FOLDER}/{}.svg", picture.channel);
+        println!("{FOLDER}/{channel}.svg");
+        anyhow::Ok(())
+    };
+    for picture in &PICTURES {
+        keep(picture.channel, draw(root, &binary, &args.data, picture)?)?;
     }
+    let work = |channel: &str| repo::dev_dir(root).join("pictures").join(channel);
+    keep("silence", made::silence(&work("silence"), &binary, &args.data)?)?;
+    keep("peer", made::peers(&work("peer"), &binary, &args.data)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Replays into `work`, and gives that folder.
+fn replay(binary: &Path, input: &Path, config: Option<&Path>, work: &Path) -> Result<PathBuf> {
+    let mut command = Command::new(binary);
+    command.arg("replay").arg("--input").arg(input);
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    command.arg("--out").arg(work).arg("--json");
+    process::run_ok(&mut command)?;
+    Ok(work.to_owned())
+}
+
+/// The events of a file of a replay.
+fn events(path: &Path) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(path).with_context(|| format!("the replay wrote no {}", path.display()))?;
+    let read = |line| {
+        serde_json::from_str(line).with_context(|| format!("{} holds what is no JSON", path.display()))
+    };
+    text.lines().map(read).collect()
+}
+
+fn text_of<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
+/// RFC 3339 as the recordings write times.
+fn shown_time(at: &str) -> String {
+    at.replace('T', " ").chars().take(19).collect()
 }
 
 fn draw(root: &Path, binary: &Path, data: &Path, picture: &Picture) -> Result<String> {
     let work = repo::dev_dir(root).join("pictures").join(picture.channel);
-    let input = data.join(picture.recording);
-    let mut command = Command::new(binary);
-    command
-        .arg("replay")
-        .arg("--input")
-        .arg(&input)
-        .arg("--out")
-        .arg(&work)
-        .arg("--json");
-    process::run_ok(&mut command)?;
+    replay(binary, &data.join(picture.recording), None, &work)?;
     let read = |name: &str| {
         fs::read_to_string(work.join(name)).with_context(|| format!("the replay wrote no {name}"))
     };
@@ -115,7 +144,7 @@ fn draw(root: &Path, binary: &Path, data: &Path, picture: &Picture) -> Result<St
         "{} has no sample in that time",
         picture.recording
     );
-    let told = told(&read("anomalies.jsonl")?, picture)?;
+    let told = told(&events(&work.join("anomalies.jsonl"))?, picture);
     let source = format!(
         "Data: Numenta Anomaly Benchmark, {}, MIT licence",
         picture.recording
@@ -171,26 +200,22 @@ fn points(scores: &str, channels: &str, picture: &Picture) -> Result<Vec<Point>>
 }
 
 /// When anomalies were opened: the channel that opened each, and the time as `scores.csv` writes it.
-fn told(anomalies: &str, picture: &Picture) -> Result<Vec<(String, String)>> {
+fn told(anomalies: &[Value], picture: &Picture) -> Vec<(String, String)> {
     let mut told = Vec::new();
-    for line in anomalies.lines() {
-        let event: serde_json::Value = serde_json::from_str(line).context("anomalies.jsonl holds no JSON")?;
-        let of = |name: &str| {
-            event
-                .pointer(&format!("/data/{name}"))
-                .and_then(serde_json::Value::as_str)
-        };
-        let is_opened =
-            event.get("type").and_then(serde_json::Value::as_str) == Some("forecall.anomaly.opened.v1");
-        if let (true, Some(at), Some(channel)) = (is_opened, of("at"), of("channel")) {
-            // RFC 3339 as the recordings write times.
-            let at: String = at.replace('T', " ").chars().take(19).collect();
+    for event in anomalies {
+        let is_opened = text_of(event, "/type") == Some("forecall.anomaly.opened.v1");
+        if let (true, Some(at), Some(channel)) = (
+            is_opened,
+            text_of(event, "/data/at"),
+            text_of(event, "/data/channel"),
+        ) {
+            let at = shown_time(at);
             if at.as_str() >= picture.from && at.as_str() < picture.to {
                 told.push((channel.to_owned(), at));
             }
         }
     }
-    Ok(told)
+    told
 }
 
 #[cfg(test)]
@@ -208,13 +233,13 @@ mod tests {
             points[0].said.map(|said| (said.score, said.high)),
             Some((4.0, 1.0))
         );
-        let event =
-            r#"{"type":"forecall.anomaly.opened.v1","data":{"at":"2014-02-16T00:00:00Z","channel":"shift"}}"#;
-        assert_eq!(
-            told(event, picture).unwrap(),
-            [("shift".to_owned(), "2014-02-16 00:00:00".to_owned())]
-        );
-        let text = svg::document("a < b", "me", "spike", &points, &told(event, picture).unwrap());
+        let event = serde_json::json!({
+            "type": "forecall.anomaly.opened.v1",
+            "data": {"at": "2014-02-16T00:00:00Z", "channel": "shift"},
+        });
+        let told = told(&[event], picture);
+        assert_eq!(told, [("shift".to_owned(), "2014-02-16 00:00:00".to_owned())]);
+        let text = svg::document("a < b", "me", "spike", &points, &told);
         assert!(text.contains("a &lt; b") && text.ends_with("</svg>\n"), "{text}");
     }
 }

@@ -126,6 +126,7 @@ impl Job<'_> {
             health: Health::default(),
             slot: 0,
             scores: None,
+            peers: None,
         };
         let snapshots = store(self.settings)?;
         let migration = Migration {

@@ -115,6 +115,7 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
         health: health.clone(),
         slot: args.slot,
         scores: None,
+        peers: None,
     };
     let mut pipeline = Pipeline::build(&settings, surroundings, roles, &Storage::Settings)?;
     if roles.outreach {

@@ -162,6 +162,7 @@ pub struct CorrelateSettings {
     pub(crate) version: Arc<str>,
     pub(crate) settings_digest: Arc<str>,
     pub(crate) simulated: bool,
+    pub(crate) emit_peers: bool,
 }
 
 /// The parts of [`CorrelateSettings`].
@@ -213,7 +214,16 @@ impl CorrelateSettings {
             version: parts.version,
             settings_digest: parts.settings_digest,
             simulated: parts.simulated,
+            emit_peers: false,
         })
+    }
+
+    /// Keeps what each member of a peer group was at each step, until
+    /// [it is asked for](crate::CorrelateStage::take_peer_scores): for a replay.
+    #[must_use]
+    pub fn with_peer_scores(mut self) -> Self {
+        self.emit_peers = true;
+        self
     }
 
     /// The topology.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{
-    AnomalyState, CorrelateEntry, DomainName, EventTime, IncidentEvent, Position, RejectReason,
+    AnomalyState, CorrelateEntry, DomainName, EventTime, IncidentEvent, PeerScore, Position, RejectReason,
     SourcePartition, Summary, Tick,
 };
 
@@ -91,6 +91,13 @@ impl CorrelateStage {
             }
         }
         Ok(stages)
+    }
+
+    /// What each member of a peer group was at each step compared since this was asked last; only with
+    /// [`CorrelateSettings::with_peer_scores`].
+    pub fn take_peer_scores(&mut self) -> Vec<PeerScore> {
+        let domains = self.state.domains.values_mut();
+        domains.flat_map(|domain| domain.peers.take_scores()).collect()
     }
 
     /// Domains it knows.
@@ -244,6 +251,7 @@ fn advance(
 
 /// Compares the peers whose steps are over; one that has left its place is evidence like any other.
 fn compare_peers(domain: &mut Domain, step: &Step<'_>, effects: &mut Effects<IncidentEvent>) {
+    domain.peers.keep_scores(step.settings.emit_peers);
     let (told, refused) = domain.peers.compare_before(step.at, &domain.name);
     if refused > 0 {
         effects.reject(

@@ -200,6 +200,7 @@ impl<'a> Assembly<'a> {
             settings: Arc::clone(&self.settings.correlate),
             metrics: self.around.metrics.clone(),
             clock: Arc::clone(&self.around.clock),
+            peers: self.around.peers.clone(),
         }
     }
 

@@ -409,6 +409,7 @@ ledger:
             health: Health::default(),
             slot: 0,
             scores: None,
+            peers: None,
         };
         let mut pipeline = Pipeline::build(&settings, surroundings, Roles::ALL, &Storage::Memory).unwrap();
         smuggle(&log);

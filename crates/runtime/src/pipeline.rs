@@ -7,7 +7,7 @@ use forecall_config::Settings;
 use forecall_ledger::{DirectoryRow, Ledger};
 use forecall_log::{Log, TopicSpec};
 use forecall_observe::{Health, Metrics};
-use forecall_types::ScoredSample;
+use forecall_types::{PeerScore, ScoredSample};
 use forecall_wire::event::{TOPICS, TopicId, TopicNames};
 use tracing::{error, info};
 
@@ -83,6 +83,8 @@ pub struct Surroundings {
     pub slot: u32,
     /// Takes the score of each input row, where wanted.
     pub scores: Option<Arc<Mutex<Vec<ScoredSample>>>>,
+    /// Takes what each member of a peer group was at each step, where wanted and settings say that it is kept.
+    pub peers: Option<Arc<Mutex<Vec<PeerScore>>>>,
 }
 
 impl std::fmt::Debug for Surroundings {

@@ -173,6 +173,25 @@ pub struct ScoredSample {
     pub ahead: Box<[Ahead]>,
 }
 
+/// What one member of a peer group was at one step, as its peers see it; a replay writes them out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerScore {
+    /// The group.
+    pub group: Arc<str>,
+    /// End of the step.
+    pub at: EventTime,
+    /// The member's series.
+    pub series: Arc<SeriesKey>,
+    /// Its mean within the step.
+    pub value: f64,
+    /// What it would be by its peers.
+    pub expected: f64,
+    /// Where it would be abnormal begins at its edges; `None` while its usual place isn't known.
+    pub band: Option<Band>,
+    /// Surprise; 0 where it goes the way that hurts nobody.
+    pub score: Score,
+}
+
 /// What one channel says of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ChannelScore {

@@ -185,6 +185,7 @@ impl Theatre {
             health: watched.1,
             slot: 0,
             scores: None,
+            peers: None,
         };
         let mut pipeline = Pipeline::build(&settings, surroundings, Roles::ALL, &Storage::Memory)?;
         pipeline.import_directory(world.directory_rows()?, "demo")?;

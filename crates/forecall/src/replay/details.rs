@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::BufWriter;
 
 use anyhow::Context as _;
-use forecall_types::{Band, Channel, ChannelScore, ScoredSample};
+use forecall_types::{Band, Channel, ChannelScore, PeerScore, ScoredSample};
+
+use super::kafka_input::name_of;
+use super::time_text;
 
 /// Channels that judge samples, in the order of their columns; a new one comes last. Silence is about samples that don't come.
 const SHOWN: [Channel; 5] = [
@@ -91,6 +94,35 @@ fn ahead_lines<'s>(
             upper,
         ]
     })
+}
+
+/// Header of `peers.csv`.
+pub(super) const PEERS_HEADER: [&str; 8] = [
+    "timestamp",
+    "group",
+    "series",
+    "value",
+    "score",
+    "expected",
+    "lower",
+    "upper",
+];
+
+/// A line of `peers.csv`.
+pub(super) fn peer_line(score: &PeerScore) -> [String; 8] {
+    let [lower, upper] = score
+        .band
+        .map_or_else(Default::default, |band| [short(band.low), short(band.high)]);
+    [
+        time_text::write(score.at),
+        score.group.to_string(),
+        name_of(&score.series),
+        score.value.to_string(),
+        short(score.score.get()),
+        short(score.expected),
+        lower,
+        upper,
+    ]
 }
 
 /// A line of `vmanomaly.csv`. Its score is 1 where ours is that of the edge of a band; before the warm-up is over only `y` is known.
@@ -196,6 +228,26 @@ mod tests {
         assert_eq!(line.len(), header().len());
         assert_eq!(line[..10], ["t", "s", "", "", "", "", "4.5", "0.1", "-1", "1.25"]);
         assert_eq!(header()[6..8], ["shift", "shift_expected"]);
+    }
+
+    #[test]
+    fn a_member_is_told_with_its_group_and_without_bounds_while_it_is_new() {
+        let of = sample(0.0, Vec::new(), None);
+        let mut score = PeerScore {
+            group: "cells".into(),
+            at: EventTime::from_secs(60),
+            series: of.series,
+            value: 2.5,
+            expected: 1.25,
+            band: None,
+            score: Score::clamped(4.5),
+        };
+        let line = peer_line(&score);
+        assert_eq!(line.len(), PEERS_HEADER.len());
+        let new = ["1970-01-01T00:01:00Z", "cells", "a", "2.5", "4.5", "1.25", "", ""];
+        assert_eq!(line, new);
+        score.band = Some(Band { low: 1.0, high: 1.5 });
+        assert_eq!(peer_line(&score)[6..], ["1", "1.5"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use forecall_log::{
 };
 use forecall_observe::{Health, Metrics};
 use forecall_runtime::{ManualClock, Pipeline, Roles, Storage, Surroundings, topic_specs};
-use forecall_types::{EventTime, ScoredSample};
+use forecall_types::{EventTime, PeerScore, ScoredSample};
 
 use crate::directory;
 
@@ -69,6 +69,7 @@ pub(super) struct House {
     pipeline: Pipeline,
     writer: Box<dyn Writer>,
     scores: Arc<Mutex<Vec<ScoredSample>>>,
+    peers: Arc<Mutex<Vec<PeerScore>>>,
     grid: Duration,
     idle: Duration,
     lateness: Duration,
@@ -96,7 +97,7 @@ impl House {
             log.create_topics(&[TopicSpec::new(topic, 1)])?;
         }
         let clock = Arc::new(ManualClock::at(now));
-        let scores = Arc::default();
+        let (scores, peers) = (Arc::default(), Arc::default());
         let around = Surroundings {
             log: Arc::new(log.clone()),
             clock: Arc::clone(&clock) as Arc<_>,
@@ -104,6 +105,7 @@ impl House {
             health: Health::default(),
             slot: 0,
             scores: Some(Arc::clone(&scores)),
+            peers: Some(Arc::clone(&peers)),
         };
         let roles = Roles {
             deliver: false,
@@ -118,6 +120,7 @@ impl House {
             clock,
             pipeline,
             scores,
+            peers,
             grid,
             idle: Duration::from_secs(settings.state.idle_seconds),
             lateness: Duration::from_secs(u64::from(settings.detect.lateness_seconds)),
@@ -222,6 +225,11 @@ impl House {
 
     fn take_scores(&self) -> Vec<ScoredSample> {
         std::mem::take(&mut *self.scores.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What members of peer groups were, step by step.
+    pub(super) fn take_peers(&self) -> Vec<PeerScore> {
+        std::mem::take(&mut *self.peers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shows every record of a topic.

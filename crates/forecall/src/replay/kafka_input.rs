@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use forecall_kafka::KafkaLog;
 use forecall_log::{Log as _, OutRecord, TopicPartition, TopicSpec};
-use forecall_types::{EventTime, ScoredSample};
+use forecall_types::{EventTime, ScoredSample, SeriesKey};
 use forecall_wire::event::TopicId;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -209,15 +209,22 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
 
 /// Time, series with its labels, and value of a sample.
 pub(super) fn shown(sample: &ScoredSample) -> (String, String, String) {
-    let key = &sample.series;
+    (
+        time_text::write(sample.at),
+        name_of(&sample.series),
+        sample.value.to_string(),
+    )
+}
+
+/// A series with its labels.
+pub(super) fn name_of(key: &SeriesKey) -> String {
     let labels: BTreeMap<&str, &str> = key.resource.iter().chain(key.labels.iter()).collect();
     let pairs: Vec<String> = labels.iter().map(|(n, v)| format!("{n}={v:?}")).collect();
-    let series = if pairs.is_empty() {
+    if pairs.is_empty() {
         key.metric.to_string()
     } else {
         format!("{}{{{}}}", key.metric, pairs.join(","))
-    };
-    (time_text::write(sample.at), series, sample.value.to_string())
+    }
 }
 
 #[cfg(test)]

@@ -104,6 +104,8 @@ Output (the same input gives the same bytes):
                        `spike,spike_expected,spike_lower,spike_upper,shift,…`; a row for every sample judged, in that order
   ahead.csv            with --ahead: timestamp,series,ahead_seconds,expected,lower,upper: of ten later values one is expected
                        below and one above the bounds; a row for every sample judged and every span asked for
+  peers.csv            with `detect.peers` in the configuration: timestamp,group,series,value,score,expected,lower,upper: a row for
+                       every member at every step compared; bounds empty: its usual place isn't known yet
   vmanomaly.csv        with --vmanomaly: timestamp,series,y,yhat,yhat_lower,yhat_upper,anomaly_score (score / 3: 1 is one
                        in a thousand), a row for every sample judged
   anomalies.jsonl      events, one a line: {\"type\":…,\"id\":…,\"data\":{…}}
@@ -200,6 +202,7 @@ fn settings(config: Option<&Path>, grid_seconds: u64) -> anyhow::Result<Settings
     settings.topics.partitions = 1;
     settings.topics.dev = true;
     Arc::make_mut(&mut settings.detect).emit_scores = true;
+    settings.correlate = Arc::new(settings.correlate.as_ref().clone().with_peer_scores());
     Ok(settings)
 }
 

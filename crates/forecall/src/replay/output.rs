@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use forecall_log::RecordRef;
-use forecall_types::ScoredSample;
+use forecall_types::{PeerScore, ScoredSample};
 use forecall_wire::event::{TopicId, TopicNames};
 use serde_json::{Value, json};
 
@@ -155,7 +155,22 @@ impl Output {
             file.flush().with_context(|| format!("failed to write {name}"))?;
             counts.push((kind, count));
         }
+        self.peers(&house.take_peers())?;
         Ok(counts)
+    }
+
+    /// What each member of a peer group was at each step, where any was compared.
+    fn peers(&mut self, scores: &[PeerScore]) -> anyhow::Result<()> {
+        if scores.is_empty() {
+            return Ok(());
+        }
+        let mut file = csv::Writer::from_writer(self.begin("peers.csv")?);
+        file.write_record(details::PEERS_HEADER)?;
+        for score in scores {
+            file.write_record(details::peer_line(score))
+                .context("failed to write peers.csv")?;
+        }
+        file.flush().context("failed to write peers.csv")
     }
 
     /// Writes the manifest and gives every file its name; the manifest last.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forecall_stats::{ClippedMoments, Clipping, StudentTail, TailHistogram, surprise};
 use forecall_types::{
     Anomaly, AnomalyId, AnomalyState, Band, Channel, Direction, DomainName, EventTime, Fingerprint, Labels,
-    Lineage, Score, SeriesKey,
+    Lineage, PeerScore, Score, SeriesKey,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,17 @@ pub(super) struct Whose<'d> {
     pub(super) memory: u16,
 }
 
+impl Whose<'_> {
+    fn series(&self) -> SeriesKey {
+        SeriesKey {
+            metric: Arc::clone(self.metric),
+            unit: Arc::clone(self.unit),
+            resource: self.resource.clone(),
+            labels: self.labels.clone(),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Member {
@@ -134,6 +145,27 @@ impl Member {
             sds *= 1.189_207_115_002_721;
         }
         sds
+    }
+
+    /// The step as a replay shows it, before it teaches anything.
+    pub(super) fn shown(&self, group: &Arc<str>, step: &Stepped<'_>, whose: &Whose<'_>) -> PeerScore {
+        PeerScore {
+            group: Arc::clone(group),
+            at: step.at,
+            series: Arc::new(whose.series()),
+            value: step.value,
+            expected: step.off.expected,
+            band: self.usual(whose.memory).map(|_| self.band(&step.off)),
+            score: Score::clamped(step.score),
+        }
+    }
+
+    fn band(&self, off: &Off) -> Band {
+        let half = self.edge() * off.scale;
+        Band {
+            low: off.expected - half,
+            high: off.expected + half,
+        }
     }
 
     /// Takes in a step that nothing is said of: too many are off to say who is.
@@ -221,12 +253,7 @@ impl Member {
             .nth(first)
             .map_or(step.at, |(at, _)| *at)
             .minus(long);
-        let series = SeriesKey {
-            metric: Arc::clone(whose.metric),
-            unit: Arc::clone(whose.unit),
-            resource: whose.resource.clone(),
-            labels: whose.labels.clone(),
-        };
+        let series = whose.series();
         let id = AnomalyId::derived(Fingerprint::of_parts(&[
             whose.domain.as_str().as_bytes(),
             &series.fingerprint().as_u128().to_le_bytes(),
@@ -297,17 +324,12 @@ impl Member {
     }
 
     fn revise(&self, mut anomaly: Anomaly, step: &Stepped<'_>) -> Anomaly {
-        let off = &step.off;
-        let half = self.edge() * off.scale;
         anomaly.revision += 1;
         anomaly.at = step.at;
         anomaly.score = Score::clamped(anomaly.score.get().max(step.score));
         anomaly.observed = step.value;
-        anomaly.expected = off.expected;
-        anomaly.band = Band {
-            low: off.expected - half,
-            high: off.expected + half,
-        };
+        anomaly.expected = step.off.expected;
+        anomaly.band = self.band(&step.off);
         anomaly.samples += u32::from(step.score >= PEER_OPEN_SCORE);
         let since = self.window.iter().filter(|(at, _)| *at > anomaly.from);
         anomaly.slope = forecall_stats::slope(since.map(|(at, v)| (at.seconds_from(anomaly.from), *v)));

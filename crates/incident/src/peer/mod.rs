@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_stats::FadingMoments;
-use forecall_types::{Anomaly, DomainName, EventTime, Labels, Lineage, Summary, SummaryValue};
+use forecall_types::{Anomaly, DomainName, EventTime, Labels, Lineage, PeerScore, Summary, SummaryValue};
 use serde::{Deserialize, Serialize};
 
 pub use self::compare::PEERS_MIN as PEER_MEMBERS_MIN;
@@ -93,6 +93,11 @@ pub(crate) struct Peers {
     swept: Option<EventTime>,
     /// Whose anomalies are open.
     open: BTreeSet<(GroupKey, MetricKey, Arc<Labels>)>,
+    /// Of every member compared, until it is [taken](Peers::take_scores); nothing hangs on it.
+    #[serde(skip)]
+    scores: Vec<PeerScore>,
+    #[serde(skip)]
+    keeps_scores: bool,
 }
 
 impl Peers {
@@ -131,6 +136,16 @@ impl Peers {
             return Taken::GaveUp(earliest);
         }
         Taken::Waits
+    }
+
+    /// Whether what each member is at each step is kept to be shown.
+    pub(crate) fn keep_scores(&mut self, keep: bool) {
+        self.keeps_scores = keep;
+    }
+
+    /// What was kept since it was taken last.
+    pub(crate) fn take_scores(&mut self) -> Vec<PeerScore> {
+        std::mem::take(&mut self.scores)
     }
 
     /// Compares what is due before `at`, in order of time. What is told of it, in an order that hangs on no order of arrival, and how
@@ -196,6 +211,9 @@ impl Peers {
                 labels: &metric.1,
                 memory,
             };
+            if self.keeps_scores {
+                self.scores.push(member.shown(&group.0, &stepped, &whose));
+            }
             let said = if is_split {
                 member.pass(&stepped, memory)
             } else {

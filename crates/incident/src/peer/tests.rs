@@ -120,6 +120,39 @@ fn load(member: i64, step: i64) -> f64 {
     usual * swing(step) * (1.0 + 0.05 * normal(member * 1_000_003 + step))
 }
 
+#[test]
+fn what_is_kept_to_be_shown_changes_nothing_and_has_every_step_of_every_member() {
+    let steps = i64::from(PEER_WARM_UP_STEPS) + 40;
+    let value = |member: i64, step: i64| {
+        let wrong = member == 3 && step >= steps - 10;
+        Some(load(member, step) * if wrong { 3.0 } else { 1.0 })
+    };
+    let mut peers = Peers::default();
+    peers.keep_scores(true);
+    let told = run_on(&mut peers, 20, 0..steps, "latency", value);
+    assert!(!told.is_empty());
+    assert_eq!(told, run(20, 0..steps, "latency", value));
+    let scores = peers.take_scores();
+    assert_eq!(scores.len(), usize::try_from(20 * steps).unwrap());
+    assert!(peers.take_scores().is_empty(), "they are taken once");
+    // As its anomaly tells it.
+    let last = told.last().unwrap();
+    let shown = scores
+        .iter()
+        .find(|score| score.at == last.at && *score.series == *last.series)
+        .unwrap();
+    assert_eq!((shown.value, shown.expected), (last.observed, last.expected));
+    let (shown, told) = (shown.band.unwrap(), last.band);
+    assert!(
+        (shown.high - told.high).abs() < 0.2 * (told.high - told.low),
+        "{shown:?} {told:?}"
+    );
+    assert!(
+        scores.first().unwrap().band.is_none(),
+        "its place isn't known yet"
+    );
+}
+
 /// Forty cells of which no two are alike: four days of them open nothing, and neither do the other kinds of noise that are usual.
 #[test]
 fn what_is_usual_opens_nothing() {
@@ -494,13 +527,13 @@ proptest! {
 
     #[test]
     fn one_that_goes_further_moves_no_other(mut all in members(), which in 0_usize..24, more in 1.0_f64..1e6) {
-        // All in place but one, far off; how far is no matter.
+        // All in place but one, further off than the widest group of five could take for its own noise; how far is no matter.
         let unit = 7.0;
         for (value, place, ..) in &mut all {
             *value = 30.0 + unit * *place;
         }
         let which = which % all.len();
-        all[which].0 += unit * 1_000.0;
+        all[which].0 += unit * 100_000.0;
         let before = compared(&all, &mut FadingMoments::default());
         all[which].0 += more;
         let after = compared(&all, &mut FadingMoments::default());

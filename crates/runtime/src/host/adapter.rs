@@ -94,6 +94,11 @@ pub trait Adapter: Send + Sync + 'static {
         true
     }
 
+    /// Told after each step, muted ones too: what the stage keeps only to be looked at can be taken from it.
+    fn stepped(&self, stage: &mut Self::Stage) {
+        let _ = stage;
+    }
+
     /// Whether the stage wants to be [told](Self::committed) of this record once it stands.
     fn watches(&self, record: &OutRecord) -> bool {
         let _ = record;

@@ -80,6 +80,7 @@ impl<A: Adapter> Stepper<'_, A> {
                 let mut effects = Effects::default();
                 catch_unwind(AssertUnwindSafe(|| {
                     hosted.stage.step(&input, &mut effects);
+                    self.adapter.stepped(&mut hosted.stage);
                     hosted.digest.record(record.offset, record.payload);
                     self.perform(hosted, effects, muted);
                 }))

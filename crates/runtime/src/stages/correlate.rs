@@ -1,10 +1,10 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use forecall_incident::{CorrelateInput, CorrelateSettings, CorrelateStage};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_stage::{SnapshotError, Stage};
-use forecall_types::{CorrelateEntry, EventTime, Fingerprint, IncidentEvent, Reject, Tick};
+use forecall_types::{CorrelateEntry, EventTime, Fingerprint, IncidentEvent, PeerScore, Reject, Tick};
 use forecall_wire::event::{
     TopicId, decode_correlate_entry, decode_incident_event, encode_correlate_entry, encode_incident_event,
     encode_incident_state,
@@ -24,6 +24,8 @@ pub(crate) struct CorrelateAdapter {
     pub(crate) metrics: Metrics,
     /// What "now" is for the delay from record to incident.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Takes what each member of a peer group was, where wanted.
+    pub(crate) peers: Option<Arc<Mutex<Vec<PeerScore>>>>,
 }
 
 impl Adapter for CorrelateAdapter {
@@ -99,6 +101,16 @@ impl Adapter for CorrelateAdapter {
             partition,
             encode_correlate_entry(&CorrelateEntry::Tick(Tick { at })).ok()?,
         )
+    }
+
+    fn stepped(&self, stage: &mut CorrelateStage) {
+        if let Some(peers) = &self.peers {
+            let scores = stage.take_peer_scores();
+            peers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(scores);
+        }
     }
 
     fn is_at_rest(&self, stage: &CorrelateStage) -> bool {

@@ -107,6 +107,7 @@ impl Bed {
             health: Health::default(),
             slot: 0,
             scores: None,
+            peers: None,
         };
         let mut pipeline = Pipeline::build(&settings, surroundings, roles, storage).unwrap();
         let rows: Vec<_> = (0..CUSTOMERS).map(|i| row(&settings, i)).collect();

@@ -145,6 +145,7 @@ impl Site {
             health: Health::default(),
             slot: u32::try_from(slot).unwrap(),
             scores: None,
+            peers: None,
         };
         let storage = Storage::Shared {
             snapshots: self.snapshots.clone(),

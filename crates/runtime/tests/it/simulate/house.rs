@@ -119,6 +119,7 @@ impl World {
                 health: Health::default(),
                 slot: u32::try_from(slot).unwrap(),
                 scores: None,
+                peers: None,
             };
             let storage = Storage::Shared {
                 snapshots: snapshots.clone(),
