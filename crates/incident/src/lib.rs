@@ -37,7 +37,6 @@ mod review;
 mod scope;
 mod settings;
 mod stage;
-mod suspects;
 mod topology;
 mod topology_file;
 mod way;
