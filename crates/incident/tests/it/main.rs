@@ -7,6 +7,7 @@
 )]
 
 mod cause;
+mod causes;
 mod fixture;
 mod golden;
 mod peers;
