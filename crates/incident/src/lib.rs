@@ -43,7 +43,7 @@ mod topology_file;
 mod way;
 
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
-pub use life::{Trigger, next_state};
+pub use life::{Life, Trigger};
 pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
 pub use peer::{
     PEER_FORGOTTEN_AFTER, PEER_MEMBERS_MAX, PEER_MEMBERS_MIN, PEER_OPEN_SCORE, PEER_VALUES_WAITING_MAX,

@@ -9,5 +9,6 @@
 mod cause;
 mod fixture;
 mod golden;
+mod lives;
 mod peers;
 mod properties;
