@@ -38,7 +38,7 @@ pub struct IncidentTunables {
     pub confirm_on_symptoms_only: bool,
     /// How long all evidence must be gone before a confirmed incident is over.
     pub resolve_after_seconds: u64,
-    /// An incident opened this soon after another of its scope cites it.
+    /// An incident whose signs come back this soon after its end is re-opened.
     pub reopen_within_seconds: u64,
     /// News of an open incident at least this often, as long as there is evidence.
     pub update_every_seconds: u64,

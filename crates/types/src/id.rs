@@ -122,6 +122,10 @@ name!(
     IncidentId, "incident id"
 );
 name!(
+    /// Id of a problem record, as the system that keeps it writes it (`PRB-1042`).
+    ProblemId, "problem id"
+);
+name!(
     /// Id of a notice: `ntc_` and 16 base-32 characters.
     NoticeId, "notice id"
 );

@@ -8,6 +8,7 @@
 //! 00:09 tick
 //! 00:09 beat 0 00:08 [idle]                   partition 0 has come to 00:08
 //! 00:10 ack | retract | close! | eta 00:40 | step team_on_site | attribute own   on incident $1, $2, … (default $1)
+//! 00:10 review PRB-1 $1
 //! 00:10 declare internet/IR-10 severe
 //! 00:10 verdict false_alarm
 //! ```
@@ -24,8 +25,8 @@ use forecall_stage::{Effects, Stage};
 use forecall_types::{
     Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
     DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Position,
-    RegionCode, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition, Tick,
-    Verdict, Watermark,
+    ProblemId, RegionCode, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition,
+    Tick, Verdict, Watermark,
 };
 
 pub(crate) fn domain() -> DomainName {
@@ -200,6 +201,10 @@ impl Run {
                 incident: incident(),
                 code: rest[0].into(),
             },
+            "review" => Action::Review {
+                incident: incident(),
+                problem: ProblemId::new(rest[0]).unwrap(),
+            },
             "attribute" => Action::Attribute {
                 incident: incident(),
                 responsibility: Responsibility::Own,
@@ -368,6 +373,15 @@ impl Run {
             if let Some(time) = time {
                 write!(self.text, " {name}={}", secs(time)).unwrap();
             }
+        }
+        if i.reopened > 0 {
+            write!(self.text, " reopened={}", i.reopened).unwrap();
+        }
+        if let Some(phase) = i.phase {
+            write!(self.text, " phase={}", phase.as_str()).unwrap();
+        }
+        if let Some(problem) = &i.problem {
+            write!(self.text, " problem={problem}").unwrap();
         }
         if !i.scope.elements.is_empty() {
             let names: Vec<&str> = i.scope.elements.iter().map(|e| e.as_str()).collect();

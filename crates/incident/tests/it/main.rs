@@ -10,5 +10,6 @@ mod cause;
 mod causes;
 mod fixture;
 mod golden;
+mod lives;
 mod peers;
 mod properties;

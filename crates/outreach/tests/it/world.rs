@@ -98,6 +98,8 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
         revision,
         domain: domain(),
         state,
+        reopened: 0,
+        phase: None,
         severity: Severity::Severe,
         kind: IncidentKind::Degradation,
         scope: Scope {
@@ -123,6 +125,7 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
         acknowledged: None,
         eta: None,
         steps: Vec::new(),
+        problem: None,
         reason: String::new(),
         version: Arc::from("1"),
         settings: Arc::from(""),

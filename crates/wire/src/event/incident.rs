@@ -31,6 +31,16 @@ published_enum! {
 }
 
 published_enum! {
+    /// How far people have come with an open incident.
+    IncidentPhase {
+        /// A person has taken it on.
+        Acknowledged,
+        /// Something was done about it.
+        Mitigating,
+    }
+}
+
+published_enum! {
     /// How bad it is for customers.
     Severity {
         /// Hardly felt.
@@ -93,6 +103,8 @@ published_enum! {
         Resolved,
         /// Looked at afterwards.
         Reviewed,
+        /// Come back after its end, under the same id: predicted or confirmed again.
+        Reopened,
     }
 }
 
@@ -208,7 +220,8 @@ published! {
 }
 
 published! {
-    /// Predicted trouble for customers: the whole state at one revision.
+    /// Predicted trouble for customers: the whole state at one revision. One that is re-opened goes on under its id; its onset,
+    /// end, acknowledgement, steps and ETA are those since then.
     Incident of Incident {
         /// Id: the same for all revisions, and in every run.
         id: Name = id,
@@ -218,6 +231,12 @@ published! {
         domain: Name = domain,
         /// Where it stands.
         state: IncidentState = state,
+        /// How often it has come back after its end.
+        #[serde(default)]
+        reopened: u32 = reopened,
+        /// How far people have come with it; absent: nobody has taken it on, or it is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<IncidentPhase> = phase,
         /// How bad.
         severity: Severity = severity,
         /// By effect.
@@ -262,6 +281,9 @@ published! {
         /// What has been done, at most 32.
         #[serde(default)]
         steps: Vec<RepairStep> = steps,
+        /// The problem record it was reviewed with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<Name> = problem,
         /// Why this revision, in one sentence for an engineer.
         #[serde(default)]
         reason: String = reason,

@@ -9,11 +9,11 @@ use forecall_types::{
     Acknowledgement, Action, Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
     CallScenario, Cause, Channel, Command, ContactChannel, ContextKind, ContextNote, Customer,
     CustomerChange, Direction, EventTime, Evidence, Feedback, Heartbeat, HoldReason, Incident,
-    IncidentChange, IncidentEvent, IncidentKind, IncidentState, IntentState, Labels, Language, Lineage,
-    LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Page, PageDecision, Position, Probability,
-    Purpose, Quantiles, Receipt, Reject, RejectReason, RepairStep, Reply, ReplyKind, Responsibility, Scope,
-    Score, SeriesKey, Severity, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue, Tick, Verdict,
-    Watermark,
+    IncidentChange, IncidentEvent, IncidentKind, IncidentPhase, IncidentState, IntentState, Labels, Language,
+    Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Page, PageDecision, Position,
+    Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, RepairStep, Reply, ReplyKind,
+    Responsibility, Scope, Score, SeriesKey, Severity, SourcePartition, Staffing, Summary, SummaryPart,
+    SummaryValue, Tick, Verdict, Watermark,
 };
 
 use crate::event::{self, DeadLetter, DirectoryRecord, EncodeError, Encoded, Payload};
@@ -205,6 +205,10 @@ fn actions() -> Vec<Action> {
         },
         Action::Retract { incident: incident() },
         Action::Close { incident: incident() },
+        Action::Review {
+            incident: incident(),
+            problem: named("PRB-1042"),
+        },
         Action::Approve {
             notice: named("ntc_2d6f8h1j3k5m7p9r"),
             text: Arc::from("99aa06d3014798d86001c324468d497f"),
@@ -239,6 +243,8 @@ fn incident() -> Incident {
         revision: 3,
         domain: named("isp"),
         state: IncidentState::Confirmed,
+        reopened: 1,
+        phase: Some(IncidentPhase::Mitigating),
         severity: Severity::Moderate,
         kind: IncidentKind::Degradation,
         scope: scope(),
@@ -283,6 +289,7 @@ fn incident() -> Incident {
             at: at(20),
             code: Arc::from("team_on_site"),
         }],
+        problem: None,
         reason: "p99 of internet in IR-23 passed the customers' threshold".to_owned(),
         version: Arc::from("correlate-1"),
         settings: Arc::from("3f9c2a71"),
