@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use expect_test::expect;
 use forecall_journey::{JourneyRuleEntry, JourneySettings, JourneyTunables};
 
-use crate::fixture::rule;
+use crate::fixture::{Run, rule};
 
 fn error(rules: &[JourneyRuleEntry], tunables: JourneyTunables) -> String {
     JourneySettings::new(rules, tunables).map_or_else(|e| e.to_string(), |_| "fine".to_owned())
@@ -82,4 +84,45 @@ fn numbers_out_of_range_are_named() {
         journeys: waves.close_score is 0.1 to waves.open_score
         journeys: waves.memory_days is 0.01 to 3,650"#]]
     .assert_eq(&told.join("\n"));
+}
+
+#[derive(serde::Deserialize)]
+struct Examples {
+    rules: Vec<JourneyRuleEntry>,
+}
+
+/// The rules that the documentation shows.
+fn examples() -> Vec<JourneyRuleEntry> {
+    let text = include_str!("../../../../docs/journeys.md");
+    let yaml = text.split("```yaml").nth(1).unwrap().split("```").next().unwrap();
+    serde_saphyr::from_str::<Examples>(yaml).unwrap().rules
+}
+
+#[test]
+fn the_rules_shown_tell_what_they_say() {
+    let settings = JourneySettings::new(&examples(), crate::fixture::quiet()).unwrap();
+    let mut run = Run::new(Arc::new(settings));
+    run.lines(
+        "00:00:00 ali payment.accepted #1
+         00:00:00 reza payment.accepted #2
+         00:00:00 sara help.viewed
+         00:00:00 mina ticket.opened #3
+         00:00:00 omid repair.received #4
+         00:00:00 nima order.shipped #5
+         00:00:00 lale package.used_80_percent
+         00:05:00 reza package.activated #2
+         00:10:00 sara call.started
+         10:00:00 omid repair.part_ordered #4
+         20:00:00 lale package.exhausted
+         200:00:00 tick",
+    );
+    run.told.retain(|line| !line.contains("MAP"));
+    expect![[r#"
+        00:10:00 sara help_then_call step 0 struck since 00:00:00 support
+        00:10:00 ali paid_not_active #1 step 0 absent since 00:00:00 packages
+        04:00:00 mina ticket_unanswered #3 step 0 absent since 00:00:00 support
+        20:00:00 lale package_ends step 0 struck since 00:00:00 packages
+        48:00:00 nima courier_late #5 step 0 absent since 00:00:00 delivery
+        130:00:00 omid repair_waits #4 step 1 absent since 00:00:00 repairs"#]]
+    .assert_eq(&run.told.join("\n"));
 }
