@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
 mod plain;
+mod waves;
 mod world;
 
 use std::process::{Command, ExitCode};
@@ -141,11 +142,15 @@ fn print(cli: &Cli, figures: &serde_json::Map<String, Value>) {
         cli.journeys,
         get("rate-full", "per_s")
     );
+    if let Some(waves) = figures.get("waves") {
+        println!("\n{}", waves::table(waves));
+    }
 }
 
 fn figure(cli: &Cli, row: &str) -> Result<Value> {
     let mut world = World::new(cli.seed);
     match row {
+        "waves" => Ok(waves::figure(cli.seed)),
         "held" => held(&mut world, cli.journeys),
         "held-beside" => held(&mut world, cli.beside),
         "restored" => restored(&mut world, cli.journeys),

@@ -53,7 +53,9 @@ impl Names {
         let rule = |old: u16| rules.get(usize::from(old)).copied().flatten();
         let mut dropped = 0;
         let table = Table::restored(loaded, |journey: &mut Journey| {
-            let now = rule(journey.rule).filter(|now| settings.step(*now, journey.step).is_some());
+            let now = rule(journey.rule).filter(|now| {
+                settings.step(*now, journey.step).is_some() && state.scopes.get(journey.scope).is_some()
+            });
             journey.rule = now.unwrap_or(journey.rule);
             dropped += u64::from(now.is_none());
             now.is_some()

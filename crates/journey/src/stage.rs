@@ -118,6 +118,11 @@ impl JourneyStage {
             effects.reject(RejectReason::BadValue, "`customer` is no pseudonym of this house");
             return;
         };
+        // Nothing is ever before the end of time: it would wait for ever.
+        if event.at == EventTime::MAX {
+            effects.reject(RejectReason::BadTime, format!("an event `{}`", event.kind));
+            return;
+        }
         let future = Duration::from_secs(self.settings.tunables.future_seconds);
         if self
             .state
@@ -562,6 +567,9 @@ impl Stage for JourneyStage {
 
     fn load(settings: Arc<JourneySettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
         let (names, mut state, loaded): (Names, State, Loaded) = decode_state(bytes)?;
+        if !loaded.fits() {
+            return Err(SnapshotError::Damaged("it has more journeys than can be open"));
+        }
         let table = names.adopt(&settings, &mut state, loaded);
         Ok(Self {
             settings,

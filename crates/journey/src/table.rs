@@ -407,6 +407,13 @@ impl Serialize for Table {
 #[serde(transparent)]
 pub(crate) struct Loaded(Chunks<Journey, CHUNK>);
 
+impl Loaded {
+    /// Whether each of them can have a place.
+    pub(crate) fn fits(&self) -> bool {
+        self.0.len() <= OPEN_MAX
+    }
+}
+
 #[cfg(test)]
 #[path = "table_tests.rs"]
 mod tests;

@@ -220,3 +220,53 @@ proptest! {
         prop_assert_eq!((got, rejects, bytes), again);
     }
 }
+
+/// Times at which sums overflow, and some between.
+fn any_time() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        Just(i64::MIN),
+        Just(i64::MAX),
+        Just(-1),
+        Just(0),
+        any::<i64>(),
+        0_i64..2_000_000_000_000
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_taken_or_refused(
+        all in proptest::collection::vec((0_u128..3, 0_usize..7, 0_u64..3, any_time(), 0_u128..9), 0..80),
+    ) {
+        let mut stage = JourneyStage::new(settings(&RULES, JourneyTunables { waiting_max: 8, ..JourneyTunables::default() }));
+        let mut effects = Effects::default();
+        for (customer, kind, key, at, id) in all {
+            let at = EventTime::from_nanos(at);
+            let entry = match event(&[(customer, kind.min(5), key, 0)], 0) {
+                JourneyEntry::Event(event) if kind < 6 => JourneyEntry::Event(CustomerEvent { at, id, ..event }),
+                JourneyEntry::Event(_) | JourneyEntry::Tick(_) => JourneyEntry::Tick(Tick { at }),
+            };
+            stage.step(&entry, &mut effects);
+            prop_assert!(stage.health().waiting <= 8);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_memory_or_none(
+        all in picks(), at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<proptest::sample::Index>(),
+    ) {
+        let picks: Vec<Picked> = all.iter().map(|(pick, ..)| *pick).collect();
+        let mut stage = JourneyStage::new(rules());
+        for id in 0..picks.len() {
+            stage.step(&event(&picks, id), &mut Effects::default());
+        }
+        let mut bytes = stage.save().unwrap();
+        let place = at.index(bytes.len());
+        bytes[place] = byte;
+        bytes.truncate(bytes.len() - if byte % 4 == 0 { cut.index(bytes.len()) } else { 0 });
+        if let Ok(loaded) = JourneyStage::load(rules(), &bytes) {
+            let saved = loaded.save().unwrap();
+            prop_assert_eq!(JourneyStage::load(rules(), &saved).unwrap().save().unwrap(), saved);
+        }
+    }
+}
