@@ -145,6 +145,9 @@ impl Domain {
         };
         if let Some(closed) = self.closed.iter_mut().find(|i| i.id == feedback.incident) {
             // Most verdicts come afterwards: the state stays, the word is published.
+            if feedback.verdict == Verdict::FalseAlarm {
+                self.learner.false_alarm(&feedback.incident);
+            }
             closed.revision += 1;
             closed.at = step.at;
             closed.reason = format!("{}: {word}", place(&closed.scope));

@@ -10,6 +10,7 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::learn::Learner;
 use crate::metric::MetricKind;
 use crate::order::{Order, SeenIds};
 use crate::peer::Peers;
@@ -156,6 +157,8 @@ pub(crate) struct Domain {
     pub(crate) over: SeenIds,
     /// Entities and their peers.
     pub(crate) peers: Peers,
+    /// What came of predictions.
+    pub(crate) learner: Learner,
 }
 
 impl Domain {
@@ -170,6 +173,7 @@ impl Domain {
             seen: SeenIds::default(),
             over: SeenIds::default(),
             peers: Peers::default(),
+            learner: Learner::default(),
         }
     }
 

@@ -26,6 +26,7 @@
 pub mod cause;
 mod command;
 mod group;
+mod learn;
 mod life;
 mod metric;
 mod order;
@@ -42,6 +43,7 @@ mod topology_file;
 mod way;
 
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
+pub use learn::{BIN_COUNT, LearntHealth, PredictionBin, TOLD_MAX, WATCHES_MAX};
 pub use life::{Trigger, next_state};
 pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
 pub use peer::{

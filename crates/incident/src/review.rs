@@ -21,7 +21,8 @@ use crate::scope::{Pair, pairs_of};
 
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
-        assess(&self.members_of(pairs), &self.tracked, step.at, step.settings)
+        let model = self.learner.model(step.settings);
+        assess(&self.members_of(pairs), &self.tracked, step.at, step.settings, &model)
     }
 
     /// Judges the whole domain at a step, after all entries before it were taken.
@@ -114,6 +115,7 @@ impl Domain {
             open.incident.probability = Probability::ONE;
             open.incident.onset_observed = Some(hit.since);
             open.faded_since = None;
+            self.learner.hit(&open.pairs);
             let reason = format!("customers hit since {} ({})", clock(hit.since), hit.why);
             effects.emit(step.publish(&mut open, change_into(state), a, &reason));
         }
@@ -154,6 +156,16 @@ impl Domain {
             };
             open.incident.resolved_at = Some(over.max(open.incident.onset_observed.unwrap_or(over)));
         }
+        match state {
+            IncidentState::Averted => self.learner.acted(&open.pairs),
+            IncidentState::Retracted => self.learner.false_alarm(&open.incident.id),
+            // Counted when it comes, or when its time is over.
+            IncidentState::Predicted
+            | IncidentState::Confirmed
+            | IncidentState::Expired
+            | IncidentState::Resolved
+            | IncidentState::Reviewed => {}
+        }
         effects.emit(step.publish(&mut open, change_into(state), a, why));
         self.release(
             &open.pairs,
@@ -178,6 +190,7 @@ impl Domain {
         let mut troubles: BTreeMap<(RegionCode, Vec<AnomalyId>, Trigger), BTreeSet<Pair>> = BTreeMap::new();
         for pair in free {
             let a = self.assess(&BTreeSet::from([pair.clone()]), step);
+            self.learner.watch(&pair, &a, step.at, step.settings);
             let Some(group) = self.groups.get_mut(&pair) else {
                 continue;
             };
@@ -213,12 +226,17 @@ impl Domain {
         let Some(id) = host.map(|o| o.incident.id.clone()) else {
             return false;
         };
+        let mut is_hit = false;
         if let Some(open) = self.open.get_mut(&id) {
+            is_hit = open.incident.state == IncidentState::Confirmed;
             for pair in pairs {
                 open.incident.scope.services.insert(pair.service.clone());
                 open.notes.push(format!("{} is touched as well", pair.service));
                 open.pairs.insert(pair.clone());
             }
+        }
+        if is_hit {
+            self.learner.hit(pairs);
         }
         self.own(pairs, &id);
         true
@@ -254,6 +272,12 @@ impl Domain {
             open.incident.probability = step.probability(open.incident.state, &a);
             let again = self.former(&open.pairs, step);
             let change = change_into(open.incident.state);
+            if trigger == Trigger::Foresee {
+                let id = &open.incident.id;
+                self.learner.tell(id, pairs, &a, step.at, step.settings);
+            } else {
+                self.learner.hit(pairs);
+            }
             let event = step.publish(&mut open, change, &a, &sentence(&[&again, &reason]));
             effects.emit(event);
             self.open.insert(open.incident.id.clone(), open);
@@ -297,6 +321,7 @@ impl Domain {
                 kind: IncidentKind::Degradation,
                 scope,
                 probability: Probability::ONE,
+                contributions: Vec::new(),
                 opened_at: step.at,
                 at: step.at,
                 onset_predicted: None,
@@ -332,6 +357,7 @@ impl Domain {
         effects: &mut Effects<IncidentEvent>,
     ) {
         let a = self.assess(&open.pairs, step);
+        self.learner.hit(&open.pairs);
         let again = self.former(&open.pairs, step);
         let change = change_into(open.incident.state);
         effects.emit(step.publish(&mut open, change, &a, &again));

@@ -9,5 +9,6 @@
 mod cause;
 mod fixture;
 mod golden;
+mod learn;
 mod peers;
 mod properties;

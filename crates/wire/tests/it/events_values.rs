@@ -360,6 +360,14 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         )
 }
 
+fn contribution() -> impl Strategy<Value = Contribution> {
+    use Term::*;
+    let term = select(vec![
+        Bias, Score, Duration, Limit, Beyond, Symptom, Breadth, Silence, Upstream, Announced, Calibration,
+    ]);
+    (term, number()).prop_map(|(term, value)| Contribution { term, value })
+}
+
 pub(crate) fn incident() -> impl Strategy<Value = Incident> {
     use IncidentState::*;
     let state = select(vec![
@@ -399,12 +407,13 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         responsibility(),
         option::of(acknowledged),
         vec(step, 0..3),
+        vec(contribution(), 0..3),
     );
     let tail = (string(), text(), text(), lineage(), any::<bool>());
     (head, times, parts, tail).prop_map(|(head, times, parts, tail)| {
         let (id, revision, domain, state, severity, kind, scope, probability) = head;
         let (opened_at, at, onset_predicted, onset_interval, onset_observed, resolved_at, eta) = times;
-        let (evidence, causes, responsibility, acknowledged, steps) = parts;
+        let (evidence, causes, responsibility, acknowledged, steps, contributions) = parts;
         let (reason, version, settings, lineage, simulated) = tail;
         Incident {
             id,
@@ -415,6 +424,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             kind,
             scope,
             probability: Probability::clamped(probability),
+            contributions,
             opened_at,
             at,
             onset_predicted,
