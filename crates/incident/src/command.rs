@@ -151,6 +151,9 @@ impl Domain {
         {
             let closed = &mut ended.incident;
             // Most verdicts come afterwards: the state stays, the word is published.
+            if feedback.verdict == Verdict::FalseAlarm {
+                self.learner.false_alarm(&feedback.incident);
+            }
             closed.revision += 1;
             closed.at = step.at;
             closed.reason = format!("{}: {word}", place(&closed.scope));

@@ -10,6 +10,7 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::learn::Learner;
 use crate::life::{Life, Trigger};
 use crate::metric::MetricKind;
 use crate::order::{Order, SeenIds};
@@ -182,6 +183,8 @@ pub(crate) struct Domain {
     pub(crate) peers: Peers,
     /// Pages of the last day.
     pub(crate) pages: Pages,
+    /// What came of predictions.
+    pub(crate) learner: Learner,
 }
 
 impl Domain {
@@ -197,6 +200,7 @@ impl Domain {
             over: SeenIds::default(),
             peers: Peers::default(),
             pages: Pages::default(),
+            learner: Learner::default(),
         }
     }
 

@@ -52,6 +52,16 @@ impl Step<'_> {
             .take(EVIDENCE_MAX)
             .map(|w| w.evidence.clone())
             .collect();
+        incident.contributions = match incident.state {
+            IncidentState::Predicted | IncidentState::Averted | IncidentState::Expired => {
+                a.contributions.clone()
+            }
+            // Known, or a person's word: no estimate.
+            IncidentState::Confirmed
+            | IncidentState::Retracted
+            | IncidentState::Resolved
+            | IncidentState::Reviewed => Vec::new(),
+        };
         self.expect_onset(incident, open.since, a);
         let notes = std::mem::take(&mut open.notes).join("; ");
         let begin = format!("{}: ", place(&incident.scope));

@@ -22,7 +22,14 @@ use crate::suspects::suspects;
 
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
-        assess(&self.members_of(pairs), &self.tracked, step.at, step.settings)
+        let model = self.learner.model(step.settings);
+        assess(
+            &self.members_of(pairs),
+            &self.tracked,
+            step.at,
+            step.settings,
+            &model,
+        )
     }
 
     /// The next event of an incident, with the suspects of now; where nothing tells of any more, those of before stand.
@@ -142,6 +149,7 @@ impl Domain {
             open.incident.probability = Probability::ONE;
             open.incident.onset_observed = Some(hit.since);
             open.faded_since = None;
+            self.learner.hit(&open.pairs);
             let reason = format!("customers hit since {} ({})", clock(hit.since), hit.why);
             effects.emit(self.publish(&mut open, change, a, &reason, step));
         }
@@ -182,6 +190,16 @@ impl Domain {
             };
             open.incident.resolved_at = Some(over.max(open.incident.onset_observed.unwrap_or(over)));
         }
+        match state {
+            IncidentState::Averted => self.learner.acted(&open.pairs),
+            IncidentState::Retracted => self.learner.false_alarm(&open.incident.id),
+            // Counted when it comes, or when its time is over.
+            IncidentState::Predicted
+            | IncidentState::Confirmed
+            | IncidentState::Expired
+            | IncidentState::Resolved
+            | IncidentState::Reviewed => {}
+        }
         effects.emit(self.publish(&mut open, change, a, why, step));
         self.release(
             &open.pairs,
@@ -210,6 +228,7 @@ impl Domain {
         let mut troubles: BTreeMap<(RegionCode, Vec<AnomalyId>, Trigger), BTreeSet<Pair>> = BTreeMap::new();
         for pair in free {
             let a = self.assess(&BTreeSet::from([pair.clone()]), step);
+            self.learner.watch(&pair, &a, step.at, step.settings);
             let Some(group) = self.groups.get_mut(&pair) else {
                 continue;
             };
@@ -245,12 +264,17 @@ impl Domain {
         let Some(id) = host.map(|o| o.incident.id.clone()) else {
             return false;
         };
+        let mut is_hit = false;
         if let Some(open) = self.open.get_mut(&id) {
+            is_hit = open.incident.state == IncidentState::Confirmed;
             for pair in pairs {
                 open.incident.scope.services.insert(pair.service.clone());
                 open.notes.push(format!("{} is touched as well", pair.service));
                 open.pairs.insert(pair.clone());
             }
+        }
+        if is_hit {
+            self.learner.hit(pairs);
         }
         self.own(pairs, &id);
         true
@@ -284,6 +308,12 @@ impl Domain {
         let since = a.hit.as_ref().map(|h| h.since);
         if let Some((mut open, change)) = self.new_incident(scope, trigger, since, step, effects) {
             open.incident.probability = step.probability(open.life.state(), &a);
+            if trigger == Trigger::Foresee {
+                self.learner
+                    .tell(&open.incident.id, pairs, &a, step.at, step.settings);
+            } else {
+                self.learner.hit(pairs);
+            }
             effects.emit(self.publish(&mut open, change, &a, &reason, step));
             self.open.insert(open.incident.id.clone(), open);
         }
@@ -347,6 +377,7 @@ impl Domain {
                 kind: IncidentKind::Degradation,
                 scope,
                 probability: Probability::ONE,
+                contributions: Vec::new(),
                 opened_at: former.as_ref().map_or(step.at, |f| f.opened_at),
                 at: step.at,
                 onset_predicted: None,
@@ -390,6 +421,7 @@ impl Domain {
         effects: &mut Effects<IncidentEvent>,
     ) {
         let a = self.assess(&open.pairs, step);
+        self.learner.hit(&open.pairs);
         effects.emit(self.publish(&mut open, change, &a, "", step));
         self.open.insert(open.incident.id.clone(), open);
     }

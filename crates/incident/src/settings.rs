@@ -52,6 +52,9 @@ pub struct IncidentTunables {
     pub extreme_customers: u64,
     /// From this many regions on, an outage is extreme.
     pub extreme_regions: u64,
+    /// Probabilities are told by what came of earlier predictions. Outcomes are counted and learnt from either way; without it
+    /// only nothing is done with what they taught.
+    pub learn: bool,
 }
 
 impl Default for IncidentTunables {
@@ -74,6 +77,7 @@ impl Default for IncidentTunables {
             severe_customers: 100_000,
             extreme_customers: 1_000_000,
             extreme_regions: 5,
+            learn: false,
         }
     }
 }

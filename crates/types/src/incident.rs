@@ -186,6 +186,62 @@ pub struct Evidence {
     pub active: bool,
 }
 
+/// What a contribution to the probability stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    /// What is so without any evidence.
+    Bias,
+    /// How rare the values are.
+    Score,
+    /// How long they have been abnormal.
+    Duration,
+    /// On the way to a limit within the horizon.
+    Limit,
+    /// Beyond a limit already.
+    Beyond,
+    /// Metrics that customers feel.
+    Symptom,
+    /// Further distinct metrics.
+    Breadth,
+    /// Series and entities that fell silent.
+    Silence,
+    /// Anomalies of services that the scope only depends on.
+    Upstream,
+    /// Anomalies beside which something was announced.
+    Announced,
+    /// The line that was learnt between log-odds said and what came of them.
+    Calibration,
+}
+
+impl Term {
+    /// The name used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bias => "bias",
+            Self::Score => "score",
+            Self::Duration => "duration",
+            Self::Limit => "limit",
+            Self::Beyond => "beyond",
+            Self::Symptom => "symptom",
+            Self::Breadth => "breadth",
+            Self::Silence => "silence",
+            Self::Upstream => "upstream",
+            Self::Announced => "announced",
+            Self::Calibration => "calibration",
+        }
+    }
+}
+
+/// One term of the sum behind a probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// What it stands for.
+    pub term: Term,
+    /// Log-odds it adds; all of an incident add up to the log-odds of its probability.
+    pub value: f64,
+}
+
 /// A suspect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
@@ -239,6 +295,10 @@ pub struct Incident {
     pub scope: Scope,
     /// Chance that customers are hit within the horizon (1 when confirmed).
     pub probability: Probability,
+    /// What the probability is the sum of, in log-odds, without terms that add nothing; empty where it isn't an estimate: of
+    /// what is confirmed or was withdrawn by a person.
+    #[serde(default)]
+    pub contributions: Vec<Contribution>,
     /// When it was first published.
     pub opened_at: EventTime,
     /// Event time of this revision.

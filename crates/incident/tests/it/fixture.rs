@@ -18,8 +18,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use forecall_incident::{
-    CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, ObjectiveEntry, RegionEntry,
-    RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
+    CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry,
+    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
@@ -39,6 +39,10 @@ pub(crate) fn minute(text: &str) -> EventTime {
 }
 
 pub(crate) fn settings() -> Arc<CorrelateSettings> {
+    settings_with(IncidentTunables::default())
+}
+
+pub(crate) fn settings_with(tunables: IncidentTunables) -> Arc<CorrelateSettings> {
     let service = |name: &str, customer_facing, needs: &[&str]| ServiceEntry {
         name: name.into(),
         customer_facing,
@@ -83,6 +87,7 @@ pub(crate) fn settings() -> Arc<CorrelateSettings> {
             objective("*.duration", 200.0, None),
         ],
         customers,
+        tunables,
         version: "0".into(),
         settings_digest: "s".into(),
         ..CorrelateParts::default()

@@ -10,6 +10,7 @@ mod cause;
 mod causes;
 mod fixture;
 mod golden;
+mod learn;
 mod lives;
 mod peers;
 mod properties;

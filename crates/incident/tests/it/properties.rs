@@ -94,6 +94,11 @@ proptest! {
             goes_on(before.as_ref(), &event).map_err(TestCaseError::fail)?;
             let i = event.incident;
             prop_assert!(!i.scope.services.is_empty() && !i.scope.regions.is_empty());
+            if !i.contributions.is_empty() {
+                let (p, sum) = (i.probability.get(), i.contributions.iter().map(|c| c.value).sum::<f64>());
+                prop_assert!((p.ln() - (1.0 - p).ln() - sum).abs() < 1e-9, "{p}: {:?}", i.contributions);
+            }
+            prop_assert!(i.state != IncidentState::Predicted || !i.contributions.is_empty());
             let weights: f64 = i.evidence.iter().map(|e| e.weight).sum();
             prop_assert!(weights < 1.0 + 1e-9 && i.evidence.iter().all(|e| e.weight >= 0.0));
             for region in &i.scope.regions {

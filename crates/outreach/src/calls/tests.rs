@@ -85,6 +85,7 @@ fn incident(state: IncidentState, revision: u32, at: i64) -> IncidentEvent {
             onset_observed: None,
             resolved_at: None,
             evidence: Vec::new(),
+            contributions: Vec::new(),
             causes: Vec::new(),
             paging: Vec::new(),
             responsibility: Responsibility::Unknown,

@@ -119,6 +119,7 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
         onset_observed: (state != IncidentState::Predicted).then(|| minute(30)),
         resolved_at: (state == IncidentState::Resolved).then_some(at),
         evidence: Vec::new(),
+        contributions: Vec::new(),
         causes: Vec::new(),
         paging: Vec::new(),
         responsibility: Responsibility::Own,

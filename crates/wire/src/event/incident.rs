@@ -158,6 +158,44 @@ published! {
     }
 }
 
+published_enum! {
+    /// What a contribution to the probability stands for.
+    Term {
+        /// What is so without any evidence.
+        Bias,
+        /// How rare the values are.
+        Score,
+        /// How long they have been abnormal.
+        Duration,
+        /// On the way to a limit within the horizon.
+        Limit,
+        /// Beyond a limit already.
+        Beyond,
+        /// Metrics that customers feel.
+        Symptom,
+        /// Further distinct metrics.
+        Breadth,
+        /// Series and entities that fell silent.
+        Silence,
+        /// Anomalies of services that the scope only depends on.
+        Upstream,
+        /// Anomalies beside which something was announced.
+        Announced,
+        /// The line that was learnt between log-odds said and what came of them.
+        Calibration,
+    }
+}
+
+published! {
+    /// One term of the sum behind a probability.
+    Contribution of Contribution {
+        /// What it stands for.
+        term: Term = term,
+        /// Log-odds (natural logarithm) it adds.
+        value: Number = value,
+    }
+}
+
 published! {
     /// A suspect.
     Cause of Cause {
@@ -245,6 +283,9 @@ published! {
         scope: Scope = scope,
         /// Chance that customers are hit within the horizon (1 when confirmed).
         probability: Share = probability,
+        /// What the probability is the sum of, in log-odds; empty where it isn't an estimate.
+        #[serde(default)]
+        contributions: Vec<Contribution> = contributions,
         /// When it was first published.
         opened_at: Time = opened_at,
         /// Event time of this revision.

@@ -249,6 +249,7 @@ fn incident() -> Incident {
         kind: IncidentKind::Degradation,
         scope: scope(),
         probability: Probability::ONE,
+        contributions: Vec::new(),
         opened_at: at(2),
         at: at(6),
         onset_predicted: Some(at(7)),

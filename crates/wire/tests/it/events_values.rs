@@ -91,7 +91,7 @@ fn score() -> impl Strategy<Value = Score> {
 
 fn channel() -> impl Strategy<Value = Channel> {
     use Channel::*;
-    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer])
+    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer, Limit])
 }
 
 fn context() -> impl Strategy<Value = ContextNote> {
@@ -361,6 +361,34 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         )
 }
 
+fn contribution() -> impl Strategy<Value = Contribution> {
+    use Term::*;
+    let term = select(vec![
+        Bias,
+        Score,
+        Duration,
+        Limit,
+        Beyond,
+        Symptom,
+        Breadth,
+        Silence,
+        Upstream,
+        Announced,
+        Calibration,
+    ]);
+    (term, number()).prop_map(|(term, value)| Contribution { term, value })
+}
+
+fn page() -> impl Strategy<Value = Page> {
+    let decision = select(vec![PageDecision::Paged, PageDecision::HeldBack]);
+    (text(), decision, time(), string()).prop_map(|(team, decision, at, why)| Page {
+        team,
+        decision,
+        at,
+        why,
+    })
+}
+
 pub(crate) fn incident() -> impl Strategy<Value = Incident> {
     use IncidentState::*;
     let state = select(vec![
@@ -405,13 +433,13 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         responsibility(),
         option::of(acknowledged),
         vec(step, 0..3),
-        option::of(name()),
+        (option::of(name()), vec(contribution(), 0..3), vec(page(), 0..3)),
     );
     let tail = (string(), text(), text(), lineage(), any::<bool>());
     (head, times, parts, tail).prop_map(|(head, times, parts, tail)| {
         let (id, revision, domain, (state, reopened, phase), severity, kind, scope, probability) = head;
         let (opened_at, at, onset_predicted, onset_interval, onset_observed, resolved_at, eta) = times;
-        let (evidence, causes, responsibility, acknowledged, steps, problem) = parts;
+        let (evidence, causes, responsibility, acknowledged, steps, (problem, contributions, paging)) = parts;
         let (reason, version, settings, lineage, simulated) = tail;
         Incident {
             id,
@@ -424,6 +452,8 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             kind,
             scope,
             probability: Probability::clamped(probability),
+            contributions,
+            paging,
             opened_at,
             at,
             onset_predicted,
