@@ -29,6 +29,7 @@ fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) 
             ..Scope::default()
         },
         probability: Probability::clamped(probability),
+        contributions: Vec::new(),
         opened_at: at,
         at,
         onset_predicted: None,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use forecall_incident::CorrelateStage;
 use forecall_stage::Stage;
 use forecall_types::invariant::{InvariantId, violations};
-use forecall_types::{Incident, IncidentEvent, IncidentId};
+use forecall_types::{Incident, IncidentEvent, IncidentId, IncidentState};
 use proptest::prelude::*;
 
 use crate::fixture::{Run, settings};
