@@ -7,6 +7,7 @@
 )]
 
 mod cause;
+mod explain;
 mod fixture;
 mod golden;
 mod peers;
