@@ -7,28 +7,23 @@
 //!
 //! ```
 //! use std::collections::BTreeSet;
+//! use forecall_incident::CorrelateSettings;
 //! use forecall_incident::explain::{Without, explain};
-//! use forecall_incident::{CorrelateParts, CorrelateSettings};
-//! # use forecall_types::*;
-//! # let incident = Incident { id: IncidentId::derived(Fingerprint::of(b"x")), revision: 1, domain: DomainName::new("d")?,
-//! #   state: IncidentState::Predicted, severity: Severity::Minor, kind: IncidentKind::Degradation, scope: Scope::default(),
-//! #   probability: Probability::clamped(1.0 / (1.0 + 20.085_536_923_187_668)), opened_at: EventTime::default(),
-//! #   at: EventTime::default(), onset_predicted: None,
-//! #   onset_interval: None, onset_observed: None, resolved_at: None, evidence: Vec::new(), causes: Vec::new(),
-//! #   responsibility: Responsibility::Unknown, acknowledged: None, eta: None, steps: Vec::new(), reason: String::new(),
-//! #   version: "".into(), settings: "".into(), lineage: Lineage::default(), simulated: false };
-//! let settings = CorrelateSettings::new(CorrelateParts::default())?;
-//! let told = explain(&incident, &BTreeSet::new(), &settings);
-//! assert_eq!(told.weighing.ok_or("certain")?.without, Without::Under);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! use forecall_types::{AnomalyId, Incident};
+//!
+//! /// The evidence without which it would not have been predicted.
+//! fn needed(incident: &Incident, settings: &CorrelateSettings) -> Vec<AnomalyId> {
+//!     let told = explain(incident, &BTreeSet::new(), settings);
+//!     match told.weighing.map(|w| w.without) {
+//!         Some(Without::These { anomalies, .. }) => anomalies,
+//!         Some(Without::Under | Without::Nothing) | None => Vec::new(),
+//!     }
+//! }
 //! ```
 
 mod opened;
 mod pieces;
 mod without;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use forecall_incident::explain::{Counts, Heard, Without, explain};
-use forecall_types::{IncidentChange, IncidentEvent};
+use forecall_types::{
+    AnomalyId, Channel, Evidence, Incident, IncidentChange, IncidentEvent, IncidentState, Probability,
+    ServiceName,
+};
+use proptest::prelude::*;
 
 use crate::fixture::{Run, settings};
 
@@ -237,4 +242,162 @@ fn a_declared_one_stands_by_a_word_and_a_measured_one_by_a_limit() {
             no sum
         "#]],
     );
+}
+
+/// What the sum is made of, before it is published.
+#[derive(Debug, Clone)]
+struct Fact {
+    alone: f64,
+    metric: u8,
+    silent: bool,
+    active: bool,
+    heard: bool,
+}
+
+/// A published prediction with other evidence and probability.
+fn incident(evidence: Vec<Evidence>, probability: f64) -> Incident {
+    Incident {
+        evidence,
+        probability: Probability::clamped(probability),
+        ..run(TWO).events[0].incident.clone()
+    }
+}
+
+/// Publishes facts as the stage does: strongest first, shares damped by the place among all, the sum by that among those
+/// that count.
+fn published(mut facts: Vec<Fact>) -> (Vec<Fact>, Incident) {
+    facts.sort_by(|a, b| b.alone.total_cmp(&a.alone));
+    let damped = |i: usize, f: &Fact| f.alone / f64::from(1_u32 << i);
+    let all: f64 = facts.iter().enumerate().map(|(i, f)| damped(i, f)).sum();
+    let sample = run(TWO).events[0].incident.evidence[0].clone();
+    let evidence = facts.iter().enumerate().map(|(i, f)| Evidence {
+        anomaly: AnomalyId::new(&format!("a{i}")).unwrap(),
+        series: Arc::new(sample.series.with_metric(&format!("m{}", f.metric), "")),
+        channel: if f.silent {
+            Channel::Silence
+        } else {
+            Channel::Spike
+        },
+        weight: damped(i, f) / all,
+        active: f.active,
+        ..sample.clone()
+    });
+    let evidence = evidence.collect();
+    let z = oracle(&facts.iter().collect::<Vec<_>>());
+    let incident = incident(evidence, 1.0 / (1.0 + libm::exp(-z)));
+    (facts, incident)
+}
+
+/// The sum, as `predict` says it.
+fn oracle(facts: &[&Fact]) -> f64 {
+    let counting: Vec<&&Fact> = facts.iter().filter(|f| f.active && !f.heard).collect();
+    let metrics: BTreeSet<u8> = counting.iter().filter(|f| !f.silent).map(|f| f.metric).collect();
+    let further = u8::try_from(metrics.len().saturating_sub(1)).unwrap().min(3);
+    let damped = counting
+        .iter()
+        .enumerate()
+        .map(|(i, f)| f.alone / f64::from(1_u32 << i));
+    -3.0 + damped.sum::<f64>() + 0.5 * f64::from(further)
+}
+
+fn heard(facts: &[Fact]) -> BTreeSet<AnomalyId> {
+    let numbered = facts.iter().enumerate().filter(|(_, f)| f.heard);
+    numbered
+        .map(|(i, _)| AnomalyId::new(&format!("a{i}")).unwrap())
+        .collect()
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    (
+        0.1_f64..6.0,
+        0_u8..6,
+        proptest::bool::weighted(0.2),
+        proptest::bool::weighted(0.8),
+        proptest::bool::weighted(0.2),
+    )
+        .prop_map(|(alone, metric, silent, active, heard)| Fact {
+            alone,
+            metric,
+            silent,
+            active,
+            heard,
+        })
+}
+
+proptest! {
+    #[test]
+    fn the_parts_come_back_out_of_what_is_published(facts in proptest::collection::vec(fact(), 1..12)) {
+        let (facts, incident) = published(facts);
+        let told = explain(&incident, &heard(&facts), &settings());
+        let weighing = told.weighing.unwrap();
+        let all: Vec<&Fact> = facts.iter().collect();
+        prop_assert!((weighing.log_odds - oracle(&all)).abs() < 1e-6);
+        let added: f64 = weighing.evidence.iter().map(|w| w.log_odds).sum();
+        prop_assert!((weighing.bias + weighing.breadth + added - weighing.log_odds).abs() < 1e-9);
+        for (i, weight) in weighing.evidence.iter().enumerate() {
+            let rest: Vec<&Fact> = facts.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, f)| f).collect();
+            let p = 1.0 / (1.0 + libm::exp(-oracle(&rest)));
+            prop_assert!((weight.probability_without.get() - p).abs() < 1e-6, "{i}: {weight:?} {p}");
+            prop_assert_eq!(weight.decides, incident.probability.get() >= 0.6 && p < 0.6);
+        }
+    }
+
+    /// Against every subset there is.
+    #[test]
+    fn no_smaller_set_would_do(facts in proptest::collection::vec(fact(), 1..9)) {
+        let (facts, incident) = published(facts);
+        let weighing = explain(&incident, &heard(&facts), &settings()).weighing.unwrap();
+        let under = |gone: u32| {
+            let rest: Vec<&Fact> = facts.iter().enumerate().filter(|(i, _)| gone & (1 << i) == 0).map(|(_, f)| f).collect();
+            1.0 / (1.0 + libm::exp(-oracle(&rest))) < 0.6
+        };
+        let smallest = (0..1_u32 << facts.len()).filter(|gone| under(*gone)).map(u32::count_ones).min().unwrap();
+        match weighing.without {
+            Without::Under => prop_assert_eq!(smallest, 0),
+            Without::Nothing => prop_assert!(false, "no evidence is always enough at 0.6"),
+            Without::These { anomalies, probability, fewest } => {
+                let gone = anomalies.iter().fold(0, |set, id| set | 1 << id.as_str().trim_start_matches('a').parse::<u32>().unwrap());
+                prop_assert!(under(gone) && probability.get() < 0.6);
+                prop_assert!(!fewest || anomalies.len() == usize::try_from(smallest).unwrap(), "{anomalies:?} {smallest}");
+                prop_assert!(fewest || smallest > 3);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_probability_by_word_or_fact_has_no_sum() {
+    for p in [0.0, 1.0] {
+        assert_eq!(
+            explain(&incident(Vec::new(), p), &BTreeSet::new(), &settings()).weighing,
+            None
+        );
+    }
+    // Without evidence nothing but the bias is possible.
+    assert_eq!(
+        explain(&incident(Vec::new(), 0.5), &BTreeSet::new(), &settings()).weighing,
+        None
+    );
+}
+
+#[test]
+fn what_was_heard_counts_again_in_a_scope_that_has_not_heard_it() {
+    let (_, mut ended) = published(vec![Fact {
+        alone: 5.0,
+        metric: 0,
+        silent: false,
+        active: true,
+        heard: false,
+    }]);
+    ended.state = IncidentState::Expired;
+    let mut heard = Heard::default();
+    heard.end(&ended);
+    let mut later = ended.clone();
+    assert_eq!(heard.of(&later).len(), 1);
+    later.scope.services.insert(ServiceName::new("tv").unwrap());
+    assert_eq!(heard.of(&later).len(), 0);
+    let mut by_word = Heard::default();
+    ended.state = IncidentState::Retracted;
+    by_word.end(&ended);
+    assert_eq!(by_word.of(&ended).len(), 0);
 }
