@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
-use forecall_types::EventTime;
+use forecall_types::{EventTime, IncidentEvent};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -31,6 +31,8 @@ use topic::{Strange, Topics, passes};
 
 /// Between two looks for news; a look costs a question for each partition.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Lines put in order at once; events as JSON, some 10 KiB each, take 40 MiB.
+const LINES_MAX: usize = 4_096;
 
 /// The log and what is read on it under a configuration.
 struct Desk {
@@ -147,20 +149,51 @@ fn tail(args: &TailArgs, since: Option<EventTime>) -> anyhow::Result<()> {
     reading(&args.read, |_, topics, out| {
         let mut follow = topics.follow(since.is_none())?;
         loop {
+            let mut lines = Lines::default();
             let mut failed = Ok(());
             topics.news(&mut follow, since.unwrap_or(EventTime::MIN), &mut |event, raw| {
                 if failed.is_ok() && passes(&args.filter, &event.incident) {
-                    failed = show::event(&event, raw, args.read.json, out);
+                    failed = lines.add(&event, raw, args.read.json, out);
                 }
             })?;
             failed?;
-            out.flush()?;
+            lines.write(out)?;
             if args.once || stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
             std::thread::sleep(LOOK_EVERY);
         }
     })
+}
+
+/// Lines of one look, so that they come in the order of time: a topic is read partition by partition.
+#[derive(Default)]
+struct Lines(Vec<(EventTime, Vec<u8>)>);
+
+impl Lines {
+    fn add(
+        &mut self,
+        event: &IncidentEvent,
+        raw: &[u8],
+        json: bool,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<()> {
+        let mut line = Vec::new();
+        show::event(event, raw, json, &mut line)?;
+        self.0.push((event.incident.at, line));
+        if self.0.len() < LINES_MAX {
+            return Ok(());
+        }
+        self.write(out)
+    }
+
+    fn write(&mut self, out: &mut dyn Write) -> anyhow::Result<()> {
+        self.0.sort_by_key(|(at, _)| *at);
+        for (_, line) in self.0.drain(..) {
+            out.write_all(&line)?;
+        }
+        Ok(out.flush()?)
+    }
 }
 
 fn list(args: &ListArgs, since: Option<EventTime>) -> anyhow::Result<()> {

@@ -166,17 +166,11 @@ impl Topics<'_> {
         for partition in self.partitions(TopicId::IncidentsState)? {
             self.log.read(&partition, 0, &mut |record| {
                 let Some(key) = record.key else { return };
-                let state = record
-                    .value
-                    .and_then(|value| decode_incident_state(record.headers.get(), value).ok());
-                match state {
-                    // Room for one more than may be listed, so that too many are told.
-                    Some(state) if newest.len() <= ROWS_MAX && passes(filter, &state) => {
-                        newest.insert(key.to_vec(), light(state));
-                    }
-                    Some(_) | None => {
-                        newest.remove(key);
-                    }
+                let state = self.strange.state_of(record);
+                // Room for one more than may be listed, so that too many are told.
+                match state.filter(|state| newest.len() <= ROWS_MAX && passes(filter, state)) {
+                    Some(state) => drop(newest.insert(key.to_vec(), light(state))),
+                    None => drop(newest.remove(key)),
                 }
             })?;
         }
@@ -283,5 +277,14 @@ impl Strange {
             self.0.set(self.0.get() + 1);
         }
         Some((event.ok()?, value))
+    }
+
+    /// `None` for a tombstone, too.
+    fn state_of(&self, record: &RecordRef<'_>) -> Option<Incident> {
+        let state = decode_incident_state(record.headers.get(), record.value?);
+        if state.is_err() {
+            self.0.set(self.0.get() + 1);
+        }
+        state.ok()
     }
 }
