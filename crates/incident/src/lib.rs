@@ -38,6 +38,7 @@ mod review;
 mod scope;
 mod settings;
 mod stage;
+mod suspects;
 mod topology;
 mod topology_file;
 mod way;

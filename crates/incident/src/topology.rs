@@ -320,6 +320,14 @@ impl Topology {
         })
     }
 
+    /// The services that name this one in `depends_on`.
+    pub(crate) fn needed_by(&self, service: &ServiceName) -> impl Iterator<Item = &ServiceName> {
+        self.services
+            .get(service)
+            .into_iter()
+            .flat_map(|node| &node.needed_by)
+    }
+
     /// The customer-facing services that need `service`, itself included, with the number of steps between.
     pub fn touched(&self, service: &ServiceName) -> BTreeMap<ServiceName, u32> {
         let mut touched = BTreeMap::new();
