@@ -32,6 +32,7 @@ use forecall_types::{AnomalyId, Evidence, Incident, IncidentState, Probability};
 
 use crate::scope::{Pair, pairs_of};
 use crate::settings::CorrelateSettings;
+use pieces::Base;
 
 pub use opened::Ground;
 
@@ -128,12 +129,13 @@ pub fn explain(
 }
 
 fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Option<Weighing> {
-    let parts = pieces::split(incident, heard)?;
-    let whole = pieces::sum(parts.iter());
+    let base = Base::of(incident);
+    let parts = pieces::split(&base, incident, heard)?;
+    let whole = pieces::sum(&base, parts.iter());
     // A threshold of 1 is never reached by a sum.
     let limit = pieces::log_odds(Probability::clamped(threshold)).unwrap_or(f64::INFINITY);
     let fires = incident.probability.get() >= threshold;
-    let lifted = whole.log_odds - pieces::BIAS;
+    let lifted = whole.log_odds - base.bias;
     let weight = |(place, evidence): (usize, &Evidence)| {
         let number = parts.iter().position(|p| p.place == place);
         let counts = match number {
@@ -142,7 +144,7 @@ fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Op
             None => Counts::Over,
         };
         let log_odds = number.and_then(|n| whole.added.get(n).copied()).unwrap_or(0.0);
-        let rest = number.map_or(whole.log_odds, |n| without::without(&parts, &[n]));
+        let rest = number.map_or(whole.log_odds, |n| without::without(&base, &parts, &[n]));
         Weight {
             anomaly: evidence.anomaly.clone(),
             counts,
@@ -153,7 +155,7 @@ fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Op
         }
     };
     let id = |n: &usize| Some(incident.evidence.get(parts.get(*n)?.place)?.anomaly.clone());
-    let without = match without::enough(&parts, limit) {
+    let without = match without::enough(&base, &parts, limit) {
         _ if !fires => Without::Under,
         Some(enough) => Without::These {
             anomalies: enough.pieces.iter().filter_map(id).collect(),
@@ -163,7 +165,7 @@ fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Op
         None => Without::Nothing,
     };
     Some(Weighing {
-        bias: pieces::BIAS,
+        bias: base.bias,
         metrics: whole.metrics,
         breadth: whole.breadth,
         log_odds: whole.log_odds,

@@ -9,12 +9,36 @@ use forecall_types::{AnomalyId, Channel, Incident, Probability};
 
 // These four are those of the sum in `predict`; a test holds both against each other.
 /// Without evidence.
-pub(super) const BIAS: f64 = -3.0;
+const BIAS: f64 = -3.0;
 /// Each weaker piece counts this much of the one before.
 const REPEAT_FACTOR: f64 = 0.5;
 /// For each further distinct metric, up to [`BREADTH_CAP`].
 const BREADTH_WEIGHT: f64 = 0.5;
 const BREADTH_CAP: f64 = 3.0;
+
+/// What the sum behind an incident has besides its evidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Base {
+    /// Without evidence.
+    pub(super) bias: f64,
+    /// For each further distinct metric, up to [`BREADTH_CAP`].
+    per_metric: f64,
+}
+
+impl Base {
+    /// That of an incident.
+    pub(super) const fn of(_: &Incident) -> Self {
+        Self {
+            bias: BIAS,
+            per_metric: BREADTH_WEIGHT,
+        }
+    }
+
+    fn breadth(&self, metrics: usize) -> f64 {
+        let further = u32::try_from(metrics.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.per_metric * f64::from(further).min(BREADTH_CAP)
+    }
+}
 
 /// A piece of evidence that counts towards the probability.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +65,7 @@ pub(super) struct Sum {
 }
 
 /// Sums pieces that are in falling order of weight.
-pub(super) fn sum<'a>(pieces: impl Iterator<Item = &'a Piece<'a>>) -> Sum {
+pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) -> Sum {
     let mut factor = 1.0;
     let mut metrics: BTreeSet<&str> = BTreeSet::new();
     let mut added = Vec::new();
@@ -50,24 +74,23 @@ pub(super) fn sum<'a>(pieces: impl Iterator<Item = &'a Piece<'a>>) -> Sum {
         factor *= REPEAT_FACTOR;
         metrics.extend(piece.metric);
     }
-    let breadth = breadth(metrics.len());
+    let breadth = base.breadth(metrics.len());
     Sum {
-        log_odds: added.iter().fold(BIAS, |z, value| z + value) + breadth,
+        log_odds: added.iter().fold(base.bias, |z, value| z + value) + breadth,
         metrics: metrics.len(),
         breadth,
         added,
     }
 }
 
-fn breadth(metrics: usize) -> f64 {
-    let further = u32::try_from(metrics.saturating_sub(1)).unwrap_or(u32::MAX);
-    BREADTH_WEIGHT * f64::from(further).min(BREADTH_CAP)
-}
-
 /// The pieces that make the incident's probability, strongest first. `heard` are those that don't count any more, because a
 /// prediction that stood on them has ended. `None`: the probability was set by a fact or a word (0 or 1), or isn't what
 /// such pieces can come to.
-pub(super) fn split<'a>(incident: &'a Incident, heard: &BTreeSet<AnomalyId>) -> Option<Vec<Piece<'a>>> {
+pub(super) fn split<'a>(
+    base: &Base,
+    incident: &'a Incident,
+    heard: &BTreeSet<AnomalyId>,
+) -> Option<Vec<Piece<'a>>> {
     let log_odds = log_odds(incident.probability)?;
     // The share of a piece is damped by its place among all; that of the sum by its place among those that count.
     let mut undamped = 1.0;
@@ -82,10 +105,10 @@ pub(super) fn split<'a>(incident: &'a Incident, heard: &BTreeSet<AnomalyId>) -> 
         }
         undamped /= REPEAT_FACTOR;
     }
-    let relative = sum(pieces.iter());
+    let relative = sum(base, pieces.iter());
     let (have, want) = (
-        relative.log_odds - BIAS - relative.breadth,
-        log_odds - BIAS - relative.breadth,
+        relative.added.iter().sum::<f64>(),
+        log_odds - base.bias - relative.breadth,
     );
     if pieces.is_empty() {
         return (want.abs() < 1e-6).then_some(pieces);

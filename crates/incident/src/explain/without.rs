@@ -1,6 +1,6 @@
 //! What the probability would have been without some of the evidence.
 
-use super::pieces::{Piece, sum};
+use super::pieces::{Base, Piece, sum};
 
 /// Sets up to this size are tried, each: 32 pieces have 4,960 sets of three. Beyond it the strongest are taken.
 const TRIED_MAX: usize = 3;
@@ -15,15 +15,15 @@ pub(super) struct Enough {
 }
 
 /// The log-odds without these pieces.
-pub(super) fn without(pieces: &[Piece<'_>], gone: &[usize]) -> f64 {
+pub(super) fn without(base: &Base, pieces: &[Piece<'_>], gone: &[usize]) -> f64 {
     let left = pieces.iter().enumerate().filter(|(i, _)| !gone.contains(i));
-    sum(left.map(|(_, piece)| piece)).log_odds
+    sum(base, left.map(|(_, piece)| piece)).log_odds
 }
 
 /// The fewest pieces whose absence brings the log-odds below `threshold`, of several such sets the one that lowers it most;
 /// `None`: it is below already, or would not be without all of them.
-pub(super) fn enough(pieces: &[Piece<'_>], threshold: f64) -> Option<Enough> {
-    if without(pieces, &[]) < threshold {
+pub(super) fn enough(base: &Base, pieces: &[Piece<'_>], threshold: f64) -> Option<Enough> {
+    if without(base, pieces, &[]) < threshold {
         return None;
     }
     let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
@@ -31,7 +31,7 @@ pub(super) fn enough(pieces: &[Piece<'_>], threshold: f64) -> Option<Enough> {
         sets = grown(&sets, pieces.len());
         let lowest = sets
             .iter()
-            .map(|set| (without(pieces, set), set))
+            .map(|set| (without(base, pieces, set), set))
             .min_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((log_odds, set)) = lowest.filter(|(z, _)| *z < threshold) {
             return Some(Enough {
@@ -43,7 +43,7 @@ pub(super) fn enough(pieces: &[Piece<'_>], threshold: f64) -> Option<Enough> {
     }
     (TRIED_MAX + 1..=pieces.len())
         .map(|n| (0..n).collect::<Vec<_>>())
-        .map(|set| (without(pieces, &set), set))
+        .map(|set| (without(base, pieces, &set), set))
         .find(|(log_odds, _)| *log_odds < threshold)
         .map(|(log_odds, set)| Enough {
             fewest: set.len() == TRIED_MAX + 1,
