@@ -96,6 +96,7 @@ pub(crate) fn check(
         topology: topology.unwrap_or_default(),
         tunables: file.correlate,
         objectives: file.objectives,
+        teams: file.teams,
         customers: BTreeMap::new(),
         version: Arc::from(env!("CARGO_PKG_VERSION")),
         settings_digest: Arc::from(digest.to_string()),
@@ -137,6 +138,8 @@ fn incident_path(error: &SettingsError) -> String {
         SettingsError::Range { field, .. } => format!("correlate.{field}"),
         SettingsError::Objective { number, .. } => format!("objectives.{}", number.saturating_sub(1)),
         SettingsError::TooMany(_) => "objectives".to_owned(),
+        SettingsError::Team { number, .. } => format!("teams.{}", number.saturating_sub(1)),
+        SettingsError::TooManyTeams(_) => "teams".to_owned(),
     }
 }
 
@@ -144,6 +147,7 @@ fn incident_words(error: &SettingsError) -> String {
     match error {
         SettingsError::Range { .. } => format!("correlate: {error}"),
         SettingsError::Objective { .. } | SettingsError::TooMany(_) => format!("objectives: {error}"),
+        SettingsError::Team { .. } | SettingsError::TooManyTeams(_) => format!("teams: {error}"),
     }
 }
 

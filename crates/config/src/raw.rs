@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use forecall_delivery::{DeliverSettings, SmtpSettings};
 use forecall_detect::DetectSettings;
-use forecall_incident::{IncidentTunables, ObjectiveEntry, TopologyFile};
+use forecall_incident::{IncidentTunables, ObjectiveEntry, TeamEntry, TopologyFile};
 use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
@@ -41,6 +41,8 @@ pub(crate) struct File {
     pub(crate) correlate: IncidentTunables,
     /// What customers feel: limits on metrics beyond which they are hit.
     pub(crate) objectives: Vec<ObjectiveEntry>,
+    /// Teams with an alert budget: at most so many pages a day, the surest first.
+    pub(crate) teams: Vec<TeamEntry>,
     /// Whom to tell what, when and how; and the call model.
     pub(crate) outreach: OutreachSettings,
     /// Where the customers stand.
@@ -77,6 +79,7 @@ impl Default for File {
             topology: TopologyFile::default(),
             correlate: IncidentTunables::default(),
             objectives: Vec::new(),
+            teams: Vec::new(),
             outreach: OutreachSettings::default(),
             directory: None,
             delivery: DeliverSettings::default(),

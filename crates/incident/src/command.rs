@@ -148,6 +148,9 @@ impl Domain {
             closed.revision += 1;
             closed.at = step.at;
             closed.reason = format!("{}: {word}", place(&closed.scope));
+            if feedback.verdict == Verdict::FalseAlarm {
+                self.pages.settle(&closed.id, 1.0);
+            }
             effects.emit(IncidentEvent {
                 change: IncidentChange::Updated,
                 incident: closed.clone(),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::MetricKind;
 use crate::order::{Order, SeenIds};
+use crate::paging::Pages;
 use crate::peer::Peers;
 use crate::scope::Pair;
 use crate::settings::CorrelateSettings;
@@ -156,6 +157,8 @@ pub(crate) struct Domain {
     pub(crate) over: SeenIds,
     /// Entities and their peers.
     pub(crate) peers: Peers,
+    /// Pages of the last day.
+    pub(crate) pages: Pages,
 }
 
 impl Domain {
@@ -170,6 +173,7 @@ impl Domain {
             seen: SeenIds::default(),
             over: SeenIds::default(),
             peers: Peers::default(),
+            pages: Pages::default(),
         }
     }
 

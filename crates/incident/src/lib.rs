@@ -30,6 +30,7 @@ mod group;
 mod life;
 mod metric;
 mod order;
+mod paging;
 mod peer;
 mod predict;
 mod publish;
@@ -46,6 +47,7 @@ mod way;
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
 pub use life::{Trigger, next_state};
 pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
+pub use paging::{PAGES_A_DAY_MAX, PAGES_OF_INCIDENT_MAX, TEAMS_MAX, TeamEntry};
 pub use peer::{
     PEER_FORGOTTEN_AFTER, PEER_MEMBERS_MAX, PEER_MEMBERS_MIN, PEER_OPEN_SCORE, PEER_VALUES_WAITING_MAX,
     PEER_WARM_UP_STEPS,

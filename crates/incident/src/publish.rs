@@ -10,7 +10,7 @@ use forecall_types::{
 use crate::estimate_customers;
 use crate::group::Open;
 use crate::predict::Assessment;
-use crate::reason::{clock, evidence, limit_passed, number, place, sentence};
+use crate::reason::{clock, evidence, limit_passed, number, place, sentence, suspected};
 use crate::scope::severity;
 use crate::settings::CorrelateSettings;
 
@@ -52,7 +52,7 @@ impl Step<'_> {
         self.expect_onset(incident, a);
         let notes = std::mem::take(&mut open.notes).join("; ");
         let begin = format!("{}: ", place(&incident.scope));
-        incident.reason = begin + &sentence(&[&notes, reason, &evidence(&a.evidence)]);
+        incident.reason = begin + &sentence(&[&notes, reason, &evidence(&a.evidence), &suspected(incident)]);
         if incident.state == IncidentState::Predicted
             && let Some(onset) = incident.onset_predicted
         {

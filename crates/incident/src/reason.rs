@@ -1,6 +1,6 @@
 //! Sentences for an SRE. The same facts give the same bytes.
 
-use forecall_types::{Channel, ContextNote, EventTime, Evidence, Scope};
+use forecall_types::{Cause, Channel, ContextNote, EventTime, Evidence, Incident, Scope};
 
 use crate::predict::{Onset, Weighed};
 
@@ -112,6 +112,18 @@ fn one(weighed: &Weighed) -> String {
         number(half),
         weighed.announced,
     )
+}
+
+/// `cause likely access (62 % of it)`; empty where only the services of the scope themselves are suspected.
+pub(crate) fn suspected(incident: &Incident) -> String {
+    let is_touched = |cause: &Cause| {
+        let mut services = incident.scope.services.iter();
+        services.any(|service| service.as_str() == &*cause.node)
+    };
+    let first = incident.causes.first().filter(|cause| !is_touched(cause));
+    first.map_or_else(String::new, |cause| {
+        format!("cause likely {} ({:.0} % of it)", cause.node, cause.share * 100.0)
+    })
 }
 
 /// `loss expected to pass 5 at 14:32 UTC (between 14:25 and 14:50 UTC)`; `None` where it isn't known what passes what.

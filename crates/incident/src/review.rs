@@ -18,10 +18,33 @@ use crate::predict::{Assessment, Hit, assess};
 use crate::publish::Step;
 use crate::reason::{clock, place, sentence};
 use crate::scope::{Pair, pairs_of};
+use crate::suspects::suspects;
 
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
         assess(&self.members_of(pairs), &self.tracked, step.at, step.settings)
+    }
+
+    /// The next event of an incident, with the suspects of now; where nothing tells of any more, those of before stand.
+    fn publish(
+        &mut self,
+        open: &mut Open,
+        change: IncidentChange,
+        a: &Assessment,
+        reason: &str,
+        step: &Step<'_>,
+    ) -> IncidentEvent {
+        let members = self.members_of(&open.pairs);
+        let tracked = members.keys().filter_map(|id| self.tracked.get(id));
+        let speaking = tracked.filter(|t| t.active).map(|t| &t.anomaly);
+        let causes = suspects(speaking, &open.incident.scope, &step.settings.topology);
+        if !causes.is_empty() {
+            open.incident.causes = causes;
+        }
+        let mut event = step.publish(open, change, a, reason);
+        self.pages.decide(&mut open.incident, &step.settings.teams);
+        event.incident.paging.clone_from(&open.incident.paging);
+        event
     }
 
     /// Judges the whole domain at a step, after all entries before it were taken.
@@ -95,7 +118,7 @@ impl Domain {
         }
         if let Some(reason) = step.news(&open, &a) {
             open.incident.probability = step.probability(open.incident.state, &a);
-            effects.emit(step.publish(&mut open, IncidentChange::Updated, &a, &reason));
+            effects.emit(self.publish(&mut open, IncidentChange::Updated, &a, &reason, step));
         }
         self.open.insert(open.incident.id.clone(), open);
     }
@@ -115,7 +138,7 @@ impl Domain {
             open.incident.onset_observed = Some(hit.since);
             open.faded_since = None;
             let reason = format!("customers hit since {} ({})", clock(hit.since), hit.why);
-            effects.emit(step.publish(&mut open, change_into(state), a, &reason));
+            effects.emit(self.publish(&mut open, change_into(state), a, &reason, step));
         }
         self.open.insert(open.incident.id.clone(), open);
     }
@@ -154,7 +177,7 @@ impl Domain {
             };
             open.incident.resolved_at = Some(over.max(open.incident.onset_observed.unwrap_or(over)));
         }
-        effects.emit(step.publish(&mut open, change_into(state), a, why));
+        effects.emit(self.publish(&mut open, change_into(state), a, why, step));
         self.release(
             &open.pairs,
             if by_person {
@@ -254,7 +277,7 @@ impl Domain {
             open.incident.probability = step.probability(open.incident.state, &a);
             let again = self.former(&open.pairs, step);
             let change = change_into(open.incident.state);
-            let event = step.publish(&mut open, change, &a, &sentence(&[&again, &reason]));
+            let event = self.publish(&mut open, change, &a, &sentence(&[&again, &reason]), step);
             effects.emit(event);
             self.open.insert(open.incident.id.clone(), open);
         }
@@ -305,6 +328,7 @@ impl Domain {
                 resolved_at: None,
                 evidence: Vec::new(),
                 causes: Vec::new(),
+                paging: Vec::new(),
                 responsibility: Responsibility::Unknown,
                 acknowledged: None,
                 eta: None,
@@ -334,7 +358,7 @@ impl Domain {
         let a = self.assess(&open.pairs, step);
         let again = self.former(&open.pairs, step);
         let change = change_into(open.incident.state);
-        effects.emit(step.publish(&mut open, change, &a, &again));
+        effects.emit(self.publish(&mut open, change, &a, &again, step));
         self.open.insert(open.incident.id.clone(), open);
     }
 

@@ -6,6 +6,7 @@ use forecall_types::{Anomaly, Channel, RegionCode, ServiceName, fits};
 use serde::{Deserialize, Serialize};
 
 use crate::Topology;
+use crate::paging::{TEAMS_MAX, TeamEntry};
 
 /// Objectives in one configuration; each anomaly is tried against them in order.
 pub const OBJECTIVES_MAX: usize = 256;
@@ -150,6 +151,19 @@ pub enum SettingsError {
     /// More objectives than [`OBJECTIVES_MAX`].
     #[error("{0} objectives, at most {OBJECTIVES_MAX}")]
     TooMany(usize),
+    /// A team that can't be paged so.
+    #[error("team {number} ({name}): {why}")]
+    Team {
+        /// Counting from 1.
+        number: usize,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// More teams than [`TEAMS_MAX`].
+    #[error("{0} teams, at most {TEAMS_MAX}")]
+    TooManyTeams(usize),
 }
 
 /// What `correlate` runs under, checked.
@@ -163,6 +177,7 @@ pub struct CorrelateSettings {
     pub(crate) settings_digest: Arc<str>,
     pub(crate) simulated: bool,
     pub(crate) emit_peers: bool,
+    pub(crate) teams: Vec<TeamEntry>,
 }
 
 /// The parts of [`CorrelateSettings`].
@@ -174,6 +189,8 @@ pub struct CorrelateParts {
     pub tunables: IncidentTunables,
     /// The limits at which customers are hit; the first whose pattern fits holds.
     pub objectives: Vec<ObjectiveEntry>,
+    /// Teams with an alert budget; whoever isn't answered for by any is nobody's page.
+    pub teams: Vec<TeamEntry>,
     /// Customers by region and service; empty where no directory is known.
     pub customers: CustomerTable,
     /// Version of the code, as events name it.
@@ -206,6 +223,7 @@ impl CorrelateSettings {
                 })
             })
             .collect::<Result<_, _>>()?;
+        check_teams(&parts.teams)?;
         Ok(Self {
             topology: parts.topology,
             tunables: parts.tunables,
@@ -215,6 +233,7 @@ impl CorrelateSettings {
             settings_digest: parts.settings_digest,
             simulated: parts.simulated,
             emit_peers: false,
+            teams: parts.teams,
         })
     }
 
@@ -280,6 +299,26 @@ fn check_tunables(t: &IncidentTunables) -> Result<(), SettingsError> {
     }
     if !(t.confirm_score > 0.0 && t.confirm_score <= 20.0) {
         return range("confirm_score", t.confirm_score, "above 0, at most 20");
+    }
+    Ok(())
+}
+
+fn check_teams(teams: &[TeamEntry]) -> Result<(), SettingsError> {
+    if teams.len() > TEAMS_MAX {
+        return Err(SettingsError::TooManyTeams(teams.len()));
+    }
+    for (i, team) in teams.iter().enumerate() {
+        let is_twice = teams.iter().take(i).any(|other| other.name == team.name);
+        let twice = if is_twice {
+            Err("its name is taken")
+        } else {
+            Ok(())
+        };
+        twice.and(team.check()).map_err(|why| SettingsError::Team {
+            number: i + 1,
+            name: team.name.clone(),
+            why,
+        })?;
     }
     Ok(())
 }

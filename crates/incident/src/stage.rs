@@ -281,7 +281,7 @@ impl Stage for CorrelateStage {
     type Output = IncidentEvent;
 
     const NAME: &'static str = "correlate";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
 
     fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
         let position = &input.position;

@@ -93,6 +93,8 @@ metrics! {
     InvariantViolationsTotal = "invariant_violations_total", Kind::Gauge, ["id"], 64;
     /// Incident events published, by change.
     IncidentsTotal = "incidents_total", Kind::Counter, ["change"], 16;
+    /// Pages decided for teams with an alert budget, by team and decision (`paged`, `held_back`).
+    PagesTotal = "pages_total", Kind::Counter, ["team", "decision"], 128;
     /// Incidents open at present.
     IncidentsOpen = "incidents_open", Kind::Gauge, ["partition"], 1024;
     /// Telemetry partitions whose heartbeat is missing, or that are behind and get no further: a fault of forecall, never an incident.

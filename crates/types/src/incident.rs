@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Probability,
+    AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, Probability,
     ProductName, RegionCode, Score, SeriesKey, ServiceName,
 };
 
@@ -169,7 +169,7 @@ pub struct Evidence {
 /// A suspect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
-    /// The service or element suspected.
+    /// The service or element suspected, or a change announced of it (`deployment CHG-4711`).
     pub node: Arc<str>,
     /// From the cause to the symptom.
     pub path: Vec<Arc<str>>,
@@ -230,6 +230,8 @@ pub struct Incident {
     pub evidence: Vec<Evidence>,
     /// Suspects, most likely first.
     pub causes: Vec<Cause>,
+    /// Whether teams with an alert budget are to be paged of it; empty where none has one.
+    pub paging: Vec<Page>,
     /// Who answers for it.
     pub responsibility: Responsibility,
     /// Whether a person has taken it on.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forecall_delivery::{BreakerSettings, SmtpSettings};
 use forecall_detect::calendar::CalendarEntry;
 use forecall_detect::{AlarmRates, GateRule, PeerGroup};
-use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
+use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry, TeamEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
 use forecall_wire::telemetry::{ContextSettings, CustomerField, Mapping, TextsSettings};
@@ -121,6 +121,10 @@ impl Model {
             ),
             ("RuleEntry", least::<RuleEntry>(json!({}))),
             ("ObjectiveEntry", least::<ObjectiveEntry>(json!({"metric": "m"}))),
+            (
+                "TeamEntry",
+                least::<TeamEntry>(json!({"name": "t", "pages_a_day": 1})),
+            ),
             ("GateRule", least::<GateRule>(json!({}))),
             ("AlarmRates", least::<AlarmRates>(json!({}))),
             ("PeerGroup", least::<PeerGroup>(json!({}))),

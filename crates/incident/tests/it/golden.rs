@@ -145,9 +145,9 @@ fn two_scopes_are_two_incidents_and_one_cause_below_two_services_is_one() {
             00:02:10 predicted $1/1 p=0.81 moderate degradation onset=00:01:00 customers=4000
                   internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
             00:02:10 predicted $2/1 p=0.63 moderate degradation onset=00:01:00 elements=c7
-                  internet, tv in IR-23: loss at 8 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
+                  internet, tv in IR-23: loss at 8 %, expected 0.2 ± 0.1; cause likely access (100 % of it); onset expected 00:01 UTC
             00:03:00 confirmed $2/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c7
-                  internet, tv in IR-23: customers hit since 00:01 UTC (loss above 5); loss at 8 %, expected 0.2 ± 0.1
+                  internet, tv in IR-23: customers hit since 00:01 UTC (loss above 5); loss at 8 %, expected 0.2 ± 0.1; cause likely access (100 % of it)
             00:03:00 confirmed $1/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 customers=4000
                   internet in IR-10: customers hit since 00:01 UTC (loss above 5); loss at 7 %, expected 0.2 ± 0.1
         "#]],

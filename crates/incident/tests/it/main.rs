@@ -8,6 +8,7 @@
 
 mod cause;
 mod explain;
+mod causes;
 mod fixture;
 mod golden;
 mod peers;

@@ -84,6 +84,7 @@ fn incident(state: IncidentState, revision: u32, at: i64) -> IncidentEvent {
             resolved_at: None,
             evidence: Vec::new(),
             causes: Vec::new(),
+            paging: Vec::new(),
             responsibility: Responsibility::Unknown,
             acknowledged: None,
             eta: None,

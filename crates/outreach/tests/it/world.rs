@@ -118,6 +118,7 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
         resolved_at: (state == IncidentState::Resolved).then_some(at),
         evidence: Vec::new(),
         causes: Vec::new(),
+        paging: Vec::new(),
         responsibility: Responsibility::Own,
         acknowledged: None,
         eta: None,

@@ -132,6 +132,16 @@ impl Adapter for CorrelateAdapter {
             };
             self.metrics
                 .inc(Metric::IncidentsTotal, &[event.change.as_str()], 1);
+            // What was decided before stands in later events too.
+            for page in event
+                .incident
+                .paging
+                .iter()
+                .filter(|page| page.at == event.incident.at)
+            {
+                self.metrics
+                    .inc(Metric::PagesTotal, &[&page.team, page.decision.as_str()], 1);
+            }
             let newest = event.incident.evidence.iter().map(|e| e.at).max();
             if let Some(newest) = newest {
                 let seconds = self.clock.now().since(newest).as_secs_f64();

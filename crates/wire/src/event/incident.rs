@@ -149,7 +149,7 @@ published! {
 published! {
     /// A suspect.
     Cause of Cause {
-        /// The service or element suspected.
+        /// The service or element suspected, or a change announced of it (`deployment CHG-4711`).
         node: String = node,
         /// From the cause to the symptom.
         #[serde(default)]
@@ -178,6 +178,32 @@ published! {
         at: Time = at,
         /// Role or team; never a person's name.
         by: String = by,
+    }
+}
+
+published_enum! {
+    /// What was decided for a team.
+    PageDecision {
+        /// Page it.
+        Paged,
+        /// Its budget has no room for this one now; it may be paged later.
+        HeldBack,
+    }
+}
+
+published! {
+    /// Whether a team with an alert budget is to be paged: once, and never taken back.
+    #[derive(Eq)]
+    Page of Page {
+        /// The team, as the settings name it.
+        team: String = team,
+        /// What was decided.
+        decision: PageDecision = decision,
+        /// Event time of the decision.
+        at: Time = at,
+        /// Why, in words for an engineer.
+        #[serde(default)]
+        why: String = why,
     }
 }
 
@@ -222,6 +248,9 @@ published! {
         /// Suspects, most likely first.
         #[serde(default)]
         causes: Vec<Cause> = causes,
+        /// Whether teams with an alert budget are to be paged of it; absent where none has one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paging: Vec<Page> = paging,
         /// Who answers for it.
         responsibility: Responsibility = responsibility,
         /// Who has taken it on; absent: nobody yet.

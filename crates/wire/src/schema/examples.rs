@@ -10,9 +10,10 @@ use forecall_types::{
     CallScenario, Cause, Channel, Command, ContactChannel, ContextKind, ContextNote, Customer,
     CustomerChange, Direction, EventTime, Evidence, Feedback, Heartbeat, HoldReason, Incident,
     IncidentChange, IncidentEvent, IncidentKind, IncidentState, IntentState, Labels, Language, Lineage,
-    LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Probability, Purpose, Quantiles,
-    Receipt, Reject, RejectReason, RepairStep, Reply, ReplyKind, Responsibility, Scope, Score, SeriesKey,
-    Severity, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
+    LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Page, PageDecision, Position, Probability,
+    Purpose, Quantiles, Receipt, Reject, RejectReason, RepairStep, Reply, ReplyKind, Responsibility, Scope,
+    Score, SeriesKey, Severity, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue, Tick, Verdict,
+    Watermark,
 };
 
 use crate::event::{self, DeadLetter, DirectoryRecord, EncodeError, Encoded, Payload};
@@ -265,6 +266,12 @@ fn incident() -> Incident {
             node: Arc::from("olt-teh-5"),
             path: vec![Arc::from("olt-teh-5"), Arc::from("internet")],
             share: 0.7,
+        }],
+        paging: vec![Page {
+            team: "access-network".into(),
+            decision: PageDecision::Paged,
+            at: at(2),
+            why: "page 1 of 5 in 24 hours".into(),
         }],
         responsibility: Responsibility::Unknown,
         acknowledged: Some(Acknowledgement {

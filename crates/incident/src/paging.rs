@@ -1,0 +1,224 @@
+//! Who is paged of what: at most so many pages a day for each team, the surest first.
+//!
+//! Each incident asks once for each team that answers for a part of its scope. Two rules decide, both over the last 24 hours of event
+//! time:
+//! - *The purse.* At most `pages_a_day`. The fuller it is spent, the surer a prediction must be: the k-th of N is paged while its chance of
+//!   being false is at most 1 − k / (N + 1). What is left at the end is for what is nearly certain.
+//! - *False discoveries.* The expected number of false ones among the pages, this one included, may be a share `false_pages_max` of
+//!   them and one page of credit. The chance of a page's being false is 1 − probability, and 0 or 1 once its outcome is known, so that
+//!   pages that came true earn room and false alarms cost it. This is online control of the false discovery rate by local false
+//!   discovery rates: Gang, Sun and Wang, *Structure-adaptive sequential testing for online false discovery rate control*,
+//!   Journal of the American Statistical Association 118 (2023).
+//!
+//! Where customers are hit already nothing is doubtful, and the purse alone counts. An extreme incident is paged whatever was spent.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_types::{
+    EventTime, Incident, IncidentId, IncidentState, Page, PageDecision, RegionCode, ServiceName, Severity,
+    fits,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::reason::{clock, number};
+
+/// Teams with a budget in one configuration.
+pub const TEAMS_MAX: usize = 64;
+/// Pages a day that one team may be given: beyond this nobody reads them.
+pub const PAGES_A_DAY_MAX: u32 = 1_000;
+/// Teams told of one incident.
+pub const PAGES_OF_INCIDENT_MAX: usize = 16;
+/// Pages of one day remembered: those of the budget, and as many extreme ones beyond it.
+const PAGES_KEPT_MAX: usize = 2_000;
+const DAY: Duration = Duration::from_secs(86_400);
+/// Pages that may be false before any has come true, as a start.
+const CREDIT: f64 = 1.0;
+
+/// A team and its alert budget, as written in the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeamEntry {
+    /// Name in events and metrics; never a person's.
+    pub name: String,
+    /// Services it answers for, in which `*` stands for any run of characters; empty: all.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// Regions it answers for, with `*` alike; empty: all.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// Pages in any 24 hours of event time, at most.
+    pub pages_a_day: u32,
+    /// Share of its pages that may turn out false, above 0 and at most 1.
+    #[serde(default = "default_false_pages_max")]
+    pub false_pages_max: f64,
+}
+
+const fn default_false_pages_max() -> f64 {
+    0.5
+}
+
+impl TeamEntry {
+    /// What is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(is_plain) {
+            return Err("`name` must be 1 to 64 of a-z, 0-9, - and _");
+        }
+        if self.pages_a_day == 0 || self.pages_a_day > PAGES_A_DAY_MAX {
+            return Err("`pages_a_day` must be 1 to 1000");
+        }
+        if !(self.false_pages_max > 0.0 && self.false_pages_max <= 1.0) {
+            return Err("`false_pages_max` must be above 0, at most 1");
+        }
+        Ok(())
+    }
+
+    fn answers_for(&self, services: &BTreeSet<ServiceName>, regions: &BTreeSet<RegionCode>) -> bool {
+        let any = |patterns: &[String], mut names: Box<dyn Iterator<Item = &str> + '_>| {
+            patterns.is_empty() || names.any(|name| patterns.iter().any(|pattern| fits(pattern, name)))
+        };
+        any(&self.services, Box::new(services.iter().map(ServiceName::as_str)))
+            && any(&self.regions, Box::new(regions.iter().map(RegionCode::as_str)))
+    }
+}
+
+/// A page of the last day.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Paged {
+    incident: IncidentId,
+    at: EventTime,
+    /// Chance that it was false, by what is known now.
+    false_chance: f64,
+}
+
+/// What each team was paged of in the last day.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Pages {
+    /// Oldest first, at most [`PAGES_KEPT_MAX`] each.
+    teams: BTreeMap<Arc<str>, VecDeque<Paged>>,
+}
+
+impl Pages {
+    /// Decides for all teams concerned that haven't been paged of it yet; `incident` is as it is about to be published.
+    pub(crate) fn decide(&mut self, incident: &mut Incident, teams: &[TeamEntry]) {
+        self.settle(&incident.id, false_chance(incident));
+        if !incident.state.is_open() {
+            return;
+        }
+        self.teams
+            .retain(|name, _| teams.iter().any(|team| *team.name == **name));
+        for team in teams {
+            if !team.answers_for(&incident.scope.services, &incident.scope.regions) {
+                continue;
+            }
+            let before = incident.paging.iter().position(|page| *page.team == *team.name);
+            let held = before.and_then(|i| incident.paging.get(i));
+            if held.is_some_and(|page| page.decision == PageDecision::Paged)
+                || (held.is_none() && incident.paging.len() >= PAGES_OF_INCIDENT_MAX)
+            {
+                continue;
+            }
+            let page = self.ask(team, incident);
+            match before.and_then(|i| incident.paging.get_mut(i)) {
+                // Held back as before: the first reason stands.
+                Some(_) if page.decision == PageDecision::HeldBack => {}
+                Some(old) => *old = page,
+                None => incident.paging.push(page),
+            }
+        }
+    }
+
+    fn ask(&mut self, team: &TeamEntry, incident: &Incident) -> Page {
+        let name: Arc<str> = Arc::from(team.name.as_str());
+        let spent = self.teams.entry(Arc::clone(&name)).or_default();
+        spent.retain(|page| incident.at.since(page.at) < DAY);
+        let false_chance = false_chance(incident);
+        let refused = refusal(team, spent, incident, false_chance);
+        let nth = format!("page {} of {} in 24 hours", spent.len() + 1, team.pages_a_day);
+        let (decision, why) = match refused {
+            Some(why) if incident.severity == Severity::Extreme => {
+                (PageDecision::Paged, format!("extreme, although {why}"))
+            }
+            Some(why) => (PageDecision::HeldBack, why),
+            None => (PageDecision::Paged, nth),
+        };
+        if decision == PageDecision::Paged && spent.len() < PAGES_KEPT_MAX {
+            spent.push_back(Paged {
+                incident: incident.id.clone(),
+                at: incident.at,
+                false_chance,
+            });
+        }
+        Page {
+            team: name,
+            decision,
+            at: incident.at,
+            why,
+        }
+    }
+
+    /// A person's verdict, or what became of it.
+    pub(crate) fn settle(&mut self, incident: &IncidentId, false_chance: f64) {
+        let pages = self.teams.values_mut().flatten();
+        for page in pages.filter(|page| page.incident == *incident) {
+            page.false_chance = false_chance;
+        }
+    }
+}
+
+/// Chance that nothing comes of it, by what is known now.
+fn false_chance(incident: &Incident) -> f64 {
+    match incident.state {
+        IncidentState::Predicted => 1.0 - incident.probability.get(),
+        // It would have come, as far as anybody knows: it was acted on.
+        IncidentState::Averted
+        | IncidentState::Confirmed
+        | IncidentState::Resolved
+        | IncidentState::Reviewed => 0.0,
+        IncidentState::Retracted | IncidentState::Expired => 1.0,
+    }
+}
+
+/// Why it isn't paged; `None`: it is.
+fn refusal(
+    team: &TeamEntry,
+    spent: &VecDeque<Paged>,
+    incident: &Incident,
+    false_chance: f64,
+) -> Option<String> {
+    let count = u32::try_from(spent.len()).unwrap_or(u32::MAX);
+    if count >= team.pages_a_day {
+        let next = spent.front().map(|page| clock(page.at.plus(DAY)));
+        return Some(format!(
+            "all {} pages of 24 hours are spent; the next is free at {}",
+            team.pages_a_day,
+            next.unwrap_or_default()
+        ));
+    }
+    if incident.state != IncidentState::Predicted {
+        return None;
+    }
+    let nth = f64::from(count) + 1.0;
+    let purse = 1.0 - nth / (f64::from(team.pages_a_day) + 1.0);
+    if false_chance > purse {
+        return Some(format!(
+            "page {nth} of {} in 24 hours needs a probability of {}",
+            team.pages_a_day,
+            number(1.0 - purse)
+        ));
+    }
+    let expected: f64 = spent.iter().map(|page| page.false_chance).sum::<f64>() + false_chance;
+    let most = team.false_pages_max * nth + CREDIT;
+    (expected > most).then(|| {
+        format!(
+            "of {nth} pages in 24 hours {} would be false, {} may be",
+            number(expected),
+            number(most)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

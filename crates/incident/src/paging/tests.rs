@@ -1,0 +1,223 @@
+use forecall_types::{DomainName, Fingerprint, IncidentKind, Lineage, Probability, Responsibility, Scope};
+use proptest::prelude::*;
+
+use super::*;
+
+fn team(name: &str, pages_a_day: u32) -> TeamEntry {
+    TeamEntry {
+        name: name.into(),
+        services: Vec::new(),
+        regions: Vec::new(),
+        pages_a_day,
+        false_pages_max: 0.5,
+    }
+}
+
+fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) -> Incident {
+    Incident {
+        id: IncidentId::derived(Fingerprint::of(&number.to_le_bytes())),
+        revision: 1,
+        domain: DomainName::new("test").unwrap(),
+        state,
+        severity: Severity::Moderate,
+        kind: IncidentKind::Degradation,
+        scope: Scope {
+            services: BTreeSet::from([ServiceName::new("internet").unwrap()]),
+            regions: BTreeSet::from([RegionCode::new("IR-10").unwrap()]),
+            ..Scope::default()
+        },
+        probability: Probability::clamped(probability),
+        opened_at: at,
+        at,
+        onset_predicted: None,
+        onset_interval: None,
+        onset_observed: None,
+        resolved_at: None,
+        evidence: Vec::new(),
+        causes: Vec::new(),
+        paging: Vec::new(),
+        responsibility: Responsibility::Unknown,
+        acknowledged: None,
+        eta: None,
+        steps: Vec::new(),
+        reason: String::new(),
+        version: "0".into(),
+        settings: "s".into(),
+        lineage: Lineage::default(),
+        simulated: false,
+    }
+}
+
+fn hour(hours: i64) -> EventTime {
+    EventTime::from_secs(3_600 * hours)
+}
+
+/// What is decided of each, in turn: P paged, h held back.
+fn decided(team: &TeamEntry, asked: &[(i64, IncidentState, f64)]) -> String {
+    let mut pages = Pages::default();
+    let mut told = String::new();
+    for (number, (hours, state, probability)) in (0_u32..).zip(asked) {
+        let mut one = incident(number, hour(*hours), *state, *probability);
+        pages.decide(&mut one, std::slice::from_ref(team));
+        told.push(match one.paging[0].decision {
+            PageDecision::Paged => 'P',
+            PageDecision::HeldBack => 'h',
+        });
+    }
+    told
+}
+
+use IncidentState::{Confirmed, Predicted};
+
+#[test]
+fn the_fuller_the_purse_is_spent_the_surer_a_prediction_must_be() {
+    let doubtful: Vec<_> = (0..6).map(|i| (i, Predicted, 0.55)).collect();
+    assert_eq!(decided(&team("a", 4), &doubtful), "PPhhhh");
+    let sure: Vec<_> = (0..6).map(|i| (i, Predicted, 0.95)).collect();
+    assert_eq!(decided(&team("a", 4), &sure), "PPPPhh");
+    let hit: Vec<_> = (0..6).map(|i| (i, Confirmed, 1.0)).collect();
+    assert_eq!(decided(&team("a", 4), &hit), "PPPPhh");
+}
+
+#[test]
+fn a_day_later_there_is_room_again() {
+    let asked = [
+        (0, Confirmed, 1.0),
+        (23, Confirmed, 1.0),
+        (24, Confirmed, 1.0),
+        (25, Confirmed, 1.0),
+    ];
+    assert_eq!(decided(&team("a", 1), &asked), "PhPh");
+}
+
+#[test]
+fn false_alarms_cost_room_and_what_came_true_earns_it() {
+    let team = team("a", 20);
+    let outcome = |state: IncidentState| {
+        let mut pages = Pages::default();
+        let mut paged = 0;
+        for number in 0..20 {
+            let mut one = incident(number, hour(i64::from(number)), Predicted, 0.7);
+            pages.decide(&mut one, std::slice::from_ref(&team));
+            paged += usize::from(one.paging[0].decision == PageDecision::Paged);
+            one.state = state;
+            pages.decide(&mut one, std::slice::from_ref(&team));
+        }
+        paged
+    };
+    assert_eq!(
+        outcome(IncidentState::Confirmed),
+        14,
+        "until the purse asks for more than 0.7"
+    );
+    assert_eq!(
+        outcome(IncidentState::Expired),
+        3,
+        "until half of them and one are false"
+    );
+}
+
+#[test]
+fn a_person_s_verdict_counts_afterwards() {
+    let team = team("a", 20);
+    let mut pages = Pages::default();
+    for number in 0..3 {
+        let mut one = incident(number, hour(0), Confirmed, 1.0);
+        pages.decide(&mut one, std::slice::from_ref(&team));
+        pages.settle(&one.id, 1.0);
+    }
+    let mut next = incident(3, hour(1), Predicted, 0.9);
+    pages.decide(&mut next, std::slice::from_ref(&team));
+    assert_eq!(
+        (next.paging[0].decision, next.paging[0].why.as_str()),
+        (
+            PageDecision::HeldBack,
+            "of 4 pages in 24 hours 3.1 would be false, 3 may be"
+        )
+    );
+}
+
+#[test]
+fn one_held_back_is_paged_once_it_is_surer_and_never_twice() {
+    let team = team("a", 1);
+    let mut pages = Pages::default();
+    let mut one = incident(1, hour(0), Predicted, 0.4);
+    pages.decide(&mut one, std::slice::from_ref(&team));
+    assert_eq!(
+        one.paging[0].why,
+        "page 1 of 1 in 24 hours needs a probability of 0.5"
+    );
+    one.at = hour(1);
+    pages.decide(&mut one, std::slice::from_ref(&team));
+    assert_eq!(one.paging[0].at, hour(0), "the first refusal stands");
+    (one.state, one.at) = (Confirmed, hour(2));
+    pages.decide(&mut one, std::slice::from_ref(&team));
+    assert_eq!(
+        (one.paging[0].decision, one.paging[0].at),
+        (PageDecision::Paged, hour(2))
+    );
+    one.at = hour(30);
+    pages.decide(&mut one, std::slice::from_ref(&team));
+    assert_eq!((one.paging.len(), one.paging[0].at), (1, hour(2)));
+}
+
+#[test]
+fn an_extreme_one_is_paged_whatever_was_spent() {
+    let team = team("a", 1);
+    let mut pages = Pages::default();
+    for number in 0..2 {
+        let mut one = incident(number, hour(0), Confirmed, 1.0);
+        one.severity = Severity::Extreme;
+        pages.decide(&mut one, std::slice::from_ref(&team));
+        assert_eq!(one.paging[0].decision, PageDecision::Paged);
+    }
+    let mut third = incident(3, hour(1), Confirmed, 1.0);
+    pages.decide(&mut third, std::slice::from_ref(&team));
+    assert_eq!(
+        third.paging[0].why,
+        "all 1 pages of 24 hours are spent; the next is free at 00:00 UTC"
+    );
+}
+
+#[test]
+fn teams_answer_for_their_own() {
+    let mut tv = team("tv", 5);
+    tv.services = vec!["tv*".into()];
+    let mut south = team("south", 5);
+    south.regions = vec!["IR-1*".into()];
+    let mut pages = Pages::default();
+    let mut one = incident(1, hour(0), Confirmed, 1.0);
+    pages.decide(&mut one, &[tv, south]);
+    let teams: Vec<&str> = one.paging.iter().map(|page| &*page.team).collect();
+    assert_eq!(teams, ["south"]);
+}
+
+proptest! {
+    /// The bound of a team holds in any 24 hours, whatever comes.
+    #[test]
+    fn no_day_has_more_pages_than_the_budget(
+        asked in prop::collection::vec((0_i64..40, prop::bool::ANY, 0.0_f64..=1.0, prop::bool::ANY), 1..200),
+        most in 1_u32..6,
+    ) {
+        let team = team("a", most);
+        let mut pages = Pages::default();
+        let mut at = 0;
+        let mut paged: Vec<i64> = Vec::new();
+        for (number, (wait, is_hit, probability, comes_true)) in (0_u32..).zip(asked) {
+            at += wait * 600;
+            let state = if is_hit { Confirmed } else { Predicted };
+            let mut one = incident(number, EventTime::from_secs(at), state, probability);
+            pages.decide(&mut one, std::slice::from_ref(&team));
+            if one.paging[0].decision == PageDecision::Paged {
+                paged.push(at);
+            }
+            let end = if comes_true { IncidentState::Resolved } else { IncidentState::Expired };
+            one.state = end;
+            pages.decide(&mut one, std::slice::from_ref(&team));
+        }
+        for &first in &paged {
+            let within = paged.iter().filter(|&&t| t >= first && t < first + 86_400).count();
+            prop_assert!(within <= most as usize, "{within} within a day of {first}");
+        }
+    }
+}

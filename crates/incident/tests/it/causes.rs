@@ -1,0 +1,56 @@
+//! What an incident says of its cause.
+
+use crate::fixture::Run;
+
+fn causes_after(lines: &[&str]) -> (Vec<(String, String, f64)>, String) {
+    let mut run = Run::new();
+    for line in lines {
+        run.line(line);
+    }
+    let last = &run.events.last().unwrap().incident;
+    let told = last.causes.iter().map(|cause| {
+        let path: Vec<&str> = cause.path.iter().map(AsRef::as_ref).collect();
+        (cause.node.to_string(), path.join(" > "), cause.share)
+    });
+    (told.collect(), last.reason.clone())
+}
+
+/// A dependency is slow, and the service that waits for it is as slow.
+const DEPENDENCY: [&str; 6] = [
+    "ticks",
+    "00:01 open a1 access/IR-10 rpc.duration=400 expected=40 score=9",
+    "00:01 open a2 internet/IR-10 http.duration=430 expected=70 score=9",
+    "00:02 move a1 rpc.duration=410",
+    "00:02 move a2 http.duration=440",
+    "00:12 tick",
+];
+
+#[test]
+fn a_slow_dependency_is_named_with_the_way_to_the_symptom() {
+    let (causes, reason) = causes_after(&DEPENDENCY);
+    let (node, path, share) = causes.first().expect("a cause");
+    assert_eq!((node.as_str(), path.as_str()), ("access", "access > internet"));
+    // `tv` calls it too, so that half of what it holds up counts as held up there.
+    assert!(*share > 0.6 && *share <= 1.0, "{share}");
+    assert!(reason.contains("cause likely access ("), "{reason}");
+}
+
+#[test]
+fn the_service_itself_is_no_news() {
+    let (causes, reason) = causes_after(&[
+        "ticks",
+        "00:01 open a2 internet/IR-10 http.duration=430 expected=70 score=9",
+        "00:02 move a2 http.duration=440",
+        "00:12 tick",
+    ]);
+    assert_eq!(causes.first().map(|c| c.0.as_str()), Some("internet"));
+    assert!(!reason.contains("cause likely"), "{reason}");
+}
+
+#[test]
+fn causes_stand_when_their_evidence_has_gone() {
+    let mut lines = DEPENDENCY.to_vec();
+    lines.extend(["00:13 close a1", "00:13 close a2", "01:20 tick"]);
+    let (causes, _) = causes_after(&lines);
+    assert_eq!(causes.first().map(|c| c.0.as_str()), Some("access"));
+}
