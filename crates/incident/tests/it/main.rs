@@ -7,8 +7,8 @@
 )]
 
 mod cause;
-mod explain;
 mod causes;
+mod explain;
 mod fixture;
 mod golden;
 mod peers;
