@@ -16,10 +16,11 @@ const ON_A_BROKER: [&str; 2] = ["kafka", "bombs"];
 const IN_PROCESS: [&str; 2] = ["decode", "series"];
 /// What is counted, not measured.
 const INSTRUCTIONS: &str = "instructions";
-/// What is scored on recordings, by programs of their own that need no Kafka client.
-const SCORED: [(&str, &str); 2] = [
+/// What programs of their own measure or score, which need no Kafka client.
+const APART: [(&str, &str); 3] = [
     ("detect", "forecall-bench-detect"),
     ("incidents", "forecall-bench-incidents"),
+    ("journeys", "forecall-bench-journeys"),
 ];
 
 /// What is counted, and how many samples twice: the difference leaves the start and the making of the records out.
@@ -35,11 +36,12 @@ const BASELINE: &str = "benches/instructions.json";
 const CHANGE_MAX: f64 = 0.02;
 
 /// What the benchmarks are asked for: their own options, which they alone know; `instructions [--check]`, which counts and fails
-/// where the counts differ from the committed ones by more than 2 %; or `detect` or `incidents` and their options.
+/// where the counts differ from the committed ones by more than 2 %; or `detect`, `incidents` or `journeys` and their options.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// `instructions [--check]`, or names and options of the benchmarks; `--help`, `detect --help` and `incidents --help` list them.
+    /// `instructions [--check]`, or names and options of the benchmarks; `--help`, and `--help` behind `detect`, `incidents` and
+    /// `journeys`, list them.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -62,7 +64,7 @@ impl Args {
 
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     process::listen_for_stop();
-    if let Some((name, package)) = SCORED.iter().find(|(name, _)| args.has(name)) {
+    if let Some((name, package)) = APART.iter().find(|(name, _)| args.has(name)) {
         let options = args.options.iter().filter(|option| option != name);
         let mut command = Command::new(build(root, package)?);
         return process::code(command.current_dir(root).args(options));

@@ -7,6 +7,7 @@ use forecall_incident::cause::{CauseTunables, Measure, Trouble, rank};
 
 use crate::asked::{Answer, Asked, is_hit};
 use crate::files::REMEDY;
+use crate::lead::Lead;
 use crate::method::{FORECALL, Method, OF_PODS, OF_SERVICES};
 use crate::simulated::{Kind, cases};
 use crate::table::Table;
@@ -27,6 +28,7 @@ pub(crate) struct Report {
     results: Vec<(String, Answer)>,
     pods: Vec<(String, Answer)>,
     misses: String,
+    pub(crate) lead: Option<Lead>,
 }
 
 impl Report {
@@ -36,9 +38,14 @@ impl Report {
 
     pub(crate) fn text(&self) -> String {
         let mut text: String = self.tables.iter().map(Table::text).collect();
-        text.push_str(
-            "\nIn brackets: Wilson's interval, 95 %. top-k: all causes of a fault are among the first k.\n",
-        );
+        if !self.tables.is_empty() {
+            text.push_str(
+                "\nIn brackets: Wilson's interval, 95 %. top-k: all causes of a fault are among the first k.\n",
+            );
+        }
+        if let Some(lead) = &self.lead {
+            text.push_str(&lead.text);
+        }
         for note in &self.notes {
             text.push_str(&format!("{note}\n"));
         }
@@ -56,6 +63,7 @@ impl Report {
             "results": told(&self.results),
             "pods": told(&self.pods),
             "tables": self.tables.iter().map(Table::json).collect::<Vec<_>>(),
+            "lead": self.lead.as_ref().map(|lead| &lead.json),
             "notes": self.notes,
         })
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use forecall_stage::Effects;
 use forecall_types::{
     Acknowledgement, Action, Command, Feedback, IncidentChange, IncidentEvent, IncidentId, IncidentState,
-    Position, Probability, RegionCode, RejectReason, RepairStep, STEPS_MAX, Scope, ServiceName, Severity,
-    Verdict,
+    Position, Probability, ProblemId, RegionCode, RejectReason, RepairStep, STEPS_MAX, Scope, ServiceName,
+    Severity, Verdict,
 };
 
 use crate::group::{Domain, Open};
-use crate::life::{Trigger, next_state};
+use crate::life::Trigger;
 use crate::predict::Hit;
 use crate::publish::Step;
 use crate::reason::{clock, place};
@@ -109,6 +109,7 @@ impl Domain {
                 step,
                 effects,
             ),
+            Action::Review { incident, problem } => self.review_by_word(incident, problem, by, step, effects),
             Action::Approve { .. } | Action::Kill { .. } => Err(not_allowed("it is about notices")),
         }
     }
@@ -143,8 +144,16 @@ impl Domain {
             Verdict::Expected => "verdict: expected",
             Verdict::NewNormal => "verdict: new normal",
         };
-        if let Some(closed) = self.closed.iter_mut().find(|i| i.id == feedback.incident) {
+        if let Some(ended) = self
+            .closed
+            .iter_mut()
+            .find(|e| e.incident.id == feedback.incident)
+        {
+            let closed = &mut ended.incident;
             // Most verdicts come afterwards: the state stays, the word is published.
+            if feedback.verdict == Verdict::FalseAlarm {
+                self.learner.false_alarm(&feedback.incident);
+            }
             closed.revision += 1;
             closed.at = step.at;
             closed.reason = format!("{}: {word}", place(&closed.scope));
@@ -166,7 +175,8 @@ impl Domain {
     }
 
     fn open_mut(&mut self, id: &IncidentId) -> Result<&mut Open, Refusal> {
-        let closed = self.closed.iter().find(|i| i.id == *id).map(|i| i.state);
+        let closed = self.closed.iter().find(|e| e.incident.id == *id);
+        let closed = closed.map(|e| e.life.state());
         self.open.get_mut(id).ok_or_else(|| {
             not_allowed(closed.map_or_else(
                 || format!("incident {id} is not known"),
@@ -183,8 +193,8 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) -> Result<(), Refusal> {
-        let state = self.open_mut(id)?.incident.state;
-        if next_state(Some(state), trigger).is_none() {
+        let life = self.open_mut(id)?.life;
+        if life.after(trigger).is_none() {
             let what = match trigger {
                 Trigger::Close => "only a confirmed one can be closed; a prediction is retracted",
                 Trigger::Foresee
@@ -197,13 +207,47 @@ impl Domain {
             };
             return Err(not_allowed(format!(
                 "incident {id} is {}: {what}",
-                state.as_str()
+                life.state().as_str()
             )));
         }
         if let Some(open) = self.open.remove(id) {
             let a = self.assess(&open.pairs, step);
             self.end(open, trigger, why, &a, step, effects);
         }
+        Ok(())
+    }
+
+    /// Looked at afterwards: what comes of it stands in the problem record.
+    fn review_by_word(
+        &mut self,
+        id: &IncidentId,
+        problem: &ProblemId,
+        by: &str,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) -> Result<(), Refusal> {
+        if let Some(open) = self.open.get(id) {
+            let state = open.life.state().as_str();
+            return Err(not_allowed(format!("incident {id} is {state}: it isn't over")));
+        }
+        let Some(ended) = self.closed.iter_mut().find(|e| e.incident.id == *id) else {
+            return Err(not_allowed(format!("incident {id} is not known")));
+        };
+        let Some((life, change)) = ended.life.after(Trigger::Review) else {
+            let state = ended.life.state().as_str();
+            return Err(not_allowed(format!("incident {id} is {state}")));
+        };
+        ended.life = life;
+        let incident = &mut ended.incident;
+        incident.state = life.state();
+        incident.problem = Some(problem.clone());
+        incident.revision += 1;
+        incident.at = step.at;
+        incident.reason = format!("{}: reviewed by {by}, problem {problem}", place(&incident.scope));
+        effects.emit(IncidentEvent {
+            change,
+            incident: incident.clone(),
+        });
         Ok(())
     }
 
@@ -248,12 +292,12 @@ impl Domain {
         };
         for scope in scopes {
             let since = Some(command.at.min(step.at));
-            if let Some(mut open) = self.new_incident(scope, Trigger::Hit, since, step, effects) {
+            if let Some((mut open, change)) = self.new_incident(scope, Trigger::Hit, since, step, effects) {
                 open.declared = true;
                 open.severity_floor = severity;
                 open.incident.probability = Probability::ONE;
                 open.notes.push(format!("declared by {}", command.by));
-                self.publish_declared(open, step, effects);
+                self.publish_declared(open, change, step, effects);
             }
         }
         Ok(())
@@ -272,7 +316,7 @@ impl Domain {
         };
         open.declared = true;
         open.severity_floor = open.severity_floor.max(severity);
-        if open.incident.state == IncidentState::Predicted {
+        if open.life.state() == IncidentState::Predicted {
             let a = self.assess(&open.pairs, step);
             let hit = Hit {
                 since: command.at.min(step.at),

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    Anomaly, AnomalyId, AnomalyState, Channel, DomainName, ElementId, EventTime, Incident, IncidentEvent,
-    IncidentId, Lineage, RejectReason, Severity,
+    Anomaly, AnomalyId, AnomalyState, Channel, DomainName, ElementId, EventTime, Incident, IncidentChange,
+    IncidentEvent, IncidentId, Lineage, RejectReason, Severity,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::learn::Learner;
+use crate::life::{Life, Trigger};
 use crate::metric::MetricKind;
 use crate::order::{Order, SeenIds};
 use crate::paging::Pages;
@@ -126,8 +128,11 @@ pub(crate) struct Group {
 /// An incident that isn't over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Open {
-    /// As last published, with what people have said since.
+    /// As last published, with what people have said since. Its state is the one of `life` whenever it is published.
     pub(crate) incident: Incident,
+    pub(crate) life: Life,
+    /// When it was opened, or re-opened last.
+    pub(crate) since: EventTime,
     pub(crate) pairs: BTreeSet<Pair>,
     /// A person opened or confirmed it: only a person ends it.
     pub(crate) declared: bool,
@@ -141,6 +146,25 @@ pub(crate) struct Open {
     pub(crate) notes: Vec<String>,
 }
 
+impl Open {
+    /// Goes on, where the table allows it; the change that the next event names.
+    pub(crate) fn enter(&mut self, trigger: Trigger) -> Option<IncidentChange> {
+        let (life, change) = self.life.after(trigger)?;
+        self.life = life;
+        Some(change)
+    }
+}
+
+/// An incident that is over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    /// As last published.
+    pub(crate) incident: Incident,
+    pub(crate) life: Life,
+    /// When it ended; words about it come later.
+    pub(crate) at: EventTime,
+}
+
 /// All of one domain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Domain {
@@ -150,7 +174,7 @@ pub(crate) struct Domain {
     pub(crate) groups: BTreeMap<Pair, Group>,
     pub(crate) open: BTreeMap<IncidentId, Open>,
     /// The newest last.
-    pub(crate) closed: VecDeque<Incident>,
+    pub(crate) closed: VecDeque<Ended>,
     /// Commands and feedback.
     pub(crate) seen: SeenIds,
     /// Anomalies that have been closed and forgotten.
@@ -159,6 +183,8 @@ pub(crate) struct Domain {
     pub(crate) peers: Peers,
     /// Pages of the last day.
     pub(crate) pages: Pages,
+    /// What came of predictions.
+    pub(crate) learner: Learner,
 }
 
 impl Domain {
@@ -174,6 +200,7 @@ impl Domain {
             over: SeenIds::default(),
             peers: Peers::default(),
             pages: Pages::default(),
+            learner: Learner::default(),
         }
     }
 
@@ -366,8 +393,8 @@ impl Domain {
         }
     }
 
-    pub(crate) fn remember(&mut self, incident: Incident) {
-        self.closed.push_back(incident);
+    pub(crate) fn remember(&mut self, ended: Ended) {
+        self.closed.push_back(ended);
         if self.closed.len() > CLOSED_KEPT_MAX {
             self.closed.pop_front();
         }

@@ -27,6 +27,7 @@ pub mod cause;
 mod command;
 pub mod explain;
 mod group;
+mod learn;
 mod life;
 mod metric;
 mod order;
@@ -45,7 +46,8 @@ mod topology_file;
 mod way;
 
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
-pub use life::{Trigger, next_state};
+pub use learn::{BIN_COUNT, LearntHealth, PredictionBin, TOLD_MAX, WATCHES_MAX};
+pub use life::{Life, Trigger};
 pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
 pub use paging::{PAGES_A_DAY_MAX, PAGES_OF_INCIDENT_MAX, TEAMS_MAX, TeamEntry};
 pub use peer::{

@@ -1,4 +1,5 @@
 use forecall_types::{IncidentChange, IncidentState};
+use serde::{Deserialize, Serialize};
 
 /// What can happen to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,20 +36,77 @@ impl Trigger {
     ];
 }
 
-/// The state that follows; `None`: not allowed. `from` is `None` where there is no incident yet.
+/// Where an incident stands, and how often it has come back. It only begins, and goes on, as the table allows: no other life can
+/// be written down, since its fields can't be set. What an event says of its state comes from here.
 ///
-/// | from \ trigger | foresee | hit | fade | fade after action | horizon passed | retract | close | review |
+/// | from \\ trigger | foresee | hit | fade | fade after action | horizon passed | retract | close | review |
 /// |---|---|---|---|---|---|---|---|---|
 /// | none | predicted | confirmed | | | | | | |
 /// | predicted | | confirmed | expired | averted | expired | retracted | | |
 /// | confirmed | | | resolved | resolved | | retracted | resolved | |
-/// | averted, retracted, expired, resolved | | | | | | | | reviewed |
+/// | averted, expired, resolved | predicted, re-opened | confirmed, re-opened | | | | | | reviewed |
+/// | retracted | | | | | | | | reviewed |
 /// | reviewed | | | | | | | | |
-pub const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option<IncidentState> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    state: IncidentState,
+    reopened: u32,
+}
+
+impl Life {
+    /// How an incident begins, and the change its first event names; `None`: nothing begins so.
+    pub const fn begin(trigger: Trigger) -> Option<(Self, IncidentChange)> {
+        match next_state(None, trigger) {
+            Some(state) => Some((Self { state, reopened: 0 }, change_into(state))),
+            None => None,
+        }
+    }
+
+    /// How it goes on, and the change that the event names; `None`: not allowed.
+    pub const fn after(self, trigger: Trigger) -> Option<(Self, IncidentChange)> {
+        let Some(state) = next_state(Some(self.state), trigger) else {
+            return None;
+        };
+        let back = state.is_open() && !self.state.is_open();
+        if back {
+            let reopened = self.reopened.saturating_add(1);
+            Some((Self { state, reopened }, IncidentChange::Reopened))
+        } else {
+            let reopened = self.reopened;
+            Some((Self { state, reopened }, change_into(state)))
+        }
+    }
+
+    /// Where it stands.
+    pub const fn state(self) -> IncidentState {
+        self.state
+    }
+
+    /// How often it has come back.
+    pub const fn reopened(self) -> u32 {
+        self.reopened
+    }
+
+    /// How many times as long as at first its signs must be gone before it is over: what comes and goes is told as one. At most
+    /// eight times: beyond that the end would be told hours late.
+    pub const fn patience(self) -> u32 {
+        match self.reopened {
+            0 => 1,
+            1 => 2,
+            2 => 4,
+            3.. => 8,
+        }
+    }
+}
+
+/// The table of [`Life`]; `from` is `None` where there is no incident yet.
+const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option<IncidentState> {
     use IncidentState as S;
     match (from, trigger) {
-        (None, Trigger::Foresee) => Some(S::Predicted),
-        (None | Some(S::Predicted), Trigger::Hit) => Some(S::Confirmed),
+        (None | Some(S::Averted | S::Expired | S::Resolved), Trigger::Foresee) => Some(S::Predicted),
+        (None | Some(S::Predicted | S::Averted | S::Expired | S::Resolved), Trigger::Hit) => {
+            Some(S::Confirmed)
+        }
         (Some(S::Predicted | S::Confirmed), Trigger::Retract) => Some(S::Retracted),
         (Some(S::Predicted), Trigger::FadeAfterAction) => Some(S::Averted),
         // Only a person can say that a prediction was an error; one whose signs have gone did not come true.
@@ -66,11 +124,11 @@ pub const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option
         )
         | (Some(S::Predicted), Trigger::Foresee | Trigger::Close | Trigger::Review)
         | (Some(S::Confirmed), Trigger::Foresee | Trigger::Hit | Trigger::HorizonPassed | Trigger::Review)
+        // What a person called an error doesn't come back; what was looked at is done with.
+        | (Some(S::Retracted), Trigger::Foresee | Trigger::Hit)
         | (
             Some(S::Averted | S::Retracted | S::Expired | S::Resolved),
-            Trigger::Foresee
-            | Trigger::Hit
-            | Trigger::Fade
+            Trigger::Fade
             | Trigger::FadeAfterAction
             | Trigger::HorizonPassed
             | Trigger::Retract
@@ -90,8 +148,8 @@ pub const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option
     }
 }
 
-/// The change that an event names when a state is entered.
-pub(crate) const fn change_into(state: IncidentState) -> IncidentChange {
+/// The change that an event names when a state is entered for the first time.
+const fn change_into(state: IncidentState) -> IncidentChange {
     match state {
         IncidentState::Predicted => IncidentChange::Predicted,
         IncidentState::Confirmed => IncidentChange::Confirmed,
@@ -109,23 +167,42 @@ mod tests {
     use expect_test::expect;
     use std::fmt::Write as _;
 
+    /// A life at each state, as the table reaches it.
+    fn lives() -> Vec<(&'static str, Option<Life>)> {
+        let reach = |triggers: &[Trigger]| {
+            let (first, rest) = triggers.split_first().unwrap();
+            let begun = Life::begin(*first).unwrap().0;
+            Some(rest.iter().fold(begun, |life, t| life.after(*t).unwrap().0))
+        };
+        use Trigger as T;
+        vec![
+            ("none", None),
+            ("predicted", reach(&[T::Foresee])),
+            ("confirmed", reach(&[T::Foresee, T::Hit])),
+            ("averted", reach(&[T::Foresee, T::FadeAfterAction])),
+            ("retracted", reach(&[T::Hit, T::Retract])),
+            ("expired", reach(&[T::Foresee, T::HorizonPassed])),
+            ("resolved", reach(&[T::Hit, T::Close])),
+            ("reviewed", reach(&[T::Hit, T::Close, T::Review])),
+        ]
+    }
+
     #[test]
     fn every_cell_of_the_table() {
-        use IncidentState as S;
         let mut text = String::new();
-        for from in [
-            None,
-            Some(S::Predicted),
-            Some(S::Confirmed),
-            Some(S::Averted),
-            Some(S::Retracted),
-            Some(S::Expired),
-            Some(S::Resolved),
-            Some(S::Reviewed),
-        ] {
-            write!(text, "{:9}", from.map_or("none", S::as_str)).unwrap();
+        for (name, from) in lives() {
+            assert!(from.is_none_or(|life| life.state().as_str() == name));
+            write!(text, "{name:9}").unwrap();
             for trigger in Trigger::ALL {
-                let to = next_state(from, trigger).map_or("-", S::as_str);
+                let to = from.map_or_else(|| Life::begin(trigger), |life| life.after(trigger));
+                let to = to.map_or("-".to_owned(), |(life, change)| {
+                    let (state, change) = (life.state().as_str(), change.as_str());
+                    if state == change {
+                        state.to_owned()
+                    } else {
+                        format!("{state}({change})")
+                    }
+                });
                 write!(text, " {trigger:?}={to}").unwrap();
             }
             text.push('\n');
@@ -134,11 +211,23 @@ mod tests {
             none      Foresee=predicted Hit=confirmed Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=-
             predicted Foresee=- Hit=confirmed Fade=expired FadeAfterAction=averted HorizonPassed=expired Retract=retracted Close=- Review=-
             confirmed Foresee=- Hit=- Fade=resolved FadeAfterAction=resolved HorizonPassed=- Retract=retracted Close=resolved Review=-
-            averted   Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
+            averted   Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
             retracted Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
-            expired   Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
-            resolved  Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
+            expired   Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
+            resolved  Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
             reviewed  Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=-
         "#]].assert_eq(&text);
+    }
+
+    #[test]
+    fn patience_doubles_with_each_return_and_has_an_end() {
+        let (mut life, _) = Life::begin(Trigger::Hit).unwrap();
+        let mut patience = Vec::new();
+        for _ in 0..6 {
+            patience.push((life.reopened(), life.patience()));
+            life = life.after(Trigger::Fade).unwrap().0;
+            life = life.after(Trigger::Hit).unwrap().0;
+        }
+        assert_eq!(patience, [(0, 1), (1, 2), (2, 4), (3, 8), (4, 8), (5, 8)]);
     }
 }

@@ -103,7 +103,9 @@ pub(crate) struct Pages {
 impl Pages {
     /// Decides for all teams concerned that haven't been paged of it yet; `incident` is as it is about to be published.
     pub(crate) fn decide(&mut self, incident: &mut Incident, teams: &[TeamEntry]) {
-        self.settle(&incident.id, false_chance(incident));
+        if incident.state != IncidentState::Reviewed {
+            self.settle(&incident.id, false_chance(incident));
+        }
         if !incident.state.is_open() {
             return;
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use forecall_types::{
-    AnomalyId, EVIDENCE_MAX, EventTime, Incident, IncidentChange, IncidentEvent, IncidentKind, IncidentState,
-    Probability, Scope, Severity,
+    AnomalyId, EVIDENCE_MAX, EventTime, Incident, IncidentChange, IncidentEvent, IncidentKind, IncidentPhase,
+    IncidentState, Probability, Scope, Severity,
 };
 
 use crate::estimate_customers;
@@ -37,6 +37,9 @@ impl Step<'_> {
         reason: &str,
     ) -> IncidentEvent {
         let incident = &mut open.incident;
+        incident.state = open.life.state();
+        incident.reopened = open.life.reopened();
+        incident.phase = phase(incident);
         let (scope, kind, severity) = self.effect(incident, open.severity_floor, a);
         incident.scope = scope;
         incident.kind = kind;
@@ -49,7 +52,17 @@ impl Step<'_> {
             .take(EVIDENCE_MAX)
             .map(|w| w.evidence.clone())
             .collect();
-        self.expect_onset(incident, a);
+        incident.contributions = match incident.state {
+            IncidentState::Predicted | IncidentState::Averted | IncidentState::Expired => {
+                a.contributions.clone()
+            }
+            // Known, or a person's word: no estimate.
+            IncidentState::Confirmed
+            | IncidentState::Retracted
+            | IncidentState::Resolved
+            | IncidentState::Reviewed => Vec::new(),
+        };
+        self.expect_onset(incident, open.since, a);
         let notes = std::mem::take(&mut open.notes).join("; ");
         let begin = format!("{}: ", place(&incident.scope));
         incident.reason = begin + &sentence(&[&notes, reason, &evidence(&a.evidence), &suspected(incident)]);
@@ -67,7 +80,7 @@ impl Step<'_> {
         }
     }
 
-    fn expect_onset(&self, incident: &mut Incident, a: &Assessment) {
+    fn expect_onset(&self, incident: &mut Incident, since: EventTime, a: &Assessment) {
         if incident.state != IncidentState::Predicted {
             return;
         }
@@ -77,8 +90,8 @@ impl Step<'_> {
             incident.onset_interval = Some((onset.earliest, onset.latest));
         } else if incident.onset_predicted.is_none() {
             // Nothing to extrapolate: the middle of the horizon, and the whole of it as the interval.
-            incident.onset_predicted = Some(incident.opened_at.plus(horizon / 2));
-            incident.onset_interval = Some((incident.opened_at, incident.opened_at.plus(horizon)));
+            incident.onset_predicted = Some(since.plus(horizon / 2));
+            incident.onset_interval = Some((since, since.plus(horizon)));
         }
     }
 
@@ -158,6 +171,20 @@ impl Step<'_> {
             | IncidentState::Retracted
             | IncidentState::Expired => a.probability,
         }
+    }
+}
+
+/// What people have done about an open incident.
+fn phase(incident: &Incident) -> Option<IncidentPhase> {
+    if !incident.state.is_open() {
+        None
+    } else if !incident.steps.is_empty() {
+        Some(IncidentPhase::Mitigating)
+    } else {
+        incident
+            .acknowledged
+            .as_ref()
+            .map(|_| IncidentPhase::Acknowledged)
     }
 }
 

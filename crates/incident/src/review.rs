@@ -12,17 +12,24 @@ use forecall_types::{
     check_invariant,
 };
 
-use crate::group::{Domain, OPEN_MAX, Open, Standing};
-use crate::life::{Trigger, change_into, next_state};
+use crate::group::{Domain, Ended, OPEN_MAX, Open, Standing};
+use crate::life::{Life, Trigger};
 use crate::predict::{Assessment, Hit, assess};
 use crate::publish::Step;
-use crate::reason::{clock, place, sentence};
+use crate::reason::{clock, place};
 use crate::scope::{Pair, pairs_of};
 use crate::suspects::suspects;
 
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
-        assess(&self.members_of(pairs), &self.tracked, step.at, step.settings)
+        let model = self.learner.model(step.settings);
+        assess(
+            &self.members_of(pairs),
+            &self.tracked,
+            step.at,
+            step.settings,
+            &model,
+        )
     }
 
     /// The next event of an incident, with the suspects of now; where nothing tells of any more, those of before stand.
@@ -75,11 +82,17 @@ impl Domain {
     fn review(&mut self, mut open: Open, step: &Step<'_>, effects: &mut Effects<IncidentEvent>) {
         let a = self.assess(&open.pairs, step);
         let t = &step.settings.tunables;
-        if open.incident.state == IncidentState::Predicted {
+        // What comes and goes must stay away for longer each time: nobody is helped by hearing of every turn.
+        let patience = |seconds| Duration::from_secs(seconds) * open.life.patience();
+        let (retract_after, resolve_after) = (
+            patience(t.retract_after_seconds),
+            patience(t.resolve_after_seconds),
+        );
+        if open.life.state() == IncidentState::Predicted {
             if let Some(hit) = a.hit.clone() {
                 return self.confirm(open, &hit, &a, step, effects);
             }
-            if step.at >= open.incident.opened_at.plus(step.settings.horizon()) {
+            if step.at >= open.since.plus(step.settings.horizon()) {
                 return self.end(
                     open,
                     Trigger::HorizonPassed,
@@ -93,7 +106,7 @@ impl Domain {
                 open.faded_since = None;
             } else {
                 let since = *open.faded_since.get_or_insert(step.at);
-                if step.at.since(since) >= Duration::from_secs(t.retract_after_seconds) {
+                if step.at.since(since) >= retract_after {
                     // An acknowledgement alone prevents nothing.
                     let acted = !open.incident.steps.is_empty();
                     let trigger = if acted {
@@ -111,13 +124,13 @@ impl Domain {
             let since = *open
                 .faded_since
                 .get_or_insert(a.last_news.unwrap_or(step.at).min(step.at));
-            if step.at.since(since) >= Duration::from_secs(t.resolve_after_seconds) {
+            if step.at.since(since) >= resolve_after {
                 let why = format!("all evidence gone since {}", clock(since));
                 return self.end(open, Trigger::Fade, &why, &a, step, effects);
             }
         }
         if let Some(reason) = step.news(&open, &a) {
-            open.incident.probability = step.probability(open.incident.state, &a);
+            open.incident.probability = step.probability(open.life.state(), &a);
             effects.emit(self.publish(&mut open, IncidentChange::Updated, &a, &reason, step));
         }
         self.open.insert(open.incident.id.clone(), open);
@@ -132,13 +145,13 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) {
-        if let Some(state) = next_state(Some(open.incident.state), Trigger::Hit) {
-            open.incident.state = state;
+        if let Some(change) = open.enter(Trigger::Hit) {
             open.incident.probability = Probability::ONE;
             open.incident.onset_observed = Some(hit.since);
             open.faded_since = None;
+            self.learner.hit(&open.pairs);
             let reason = format!("customers hit since {} ({})", clock(hit.since), hit.why);
-            effects.emit(self.publish(&mut open, change_into(state), a, &reason, step));
+            effects.emit(self.publish(&mut open, change, a, &reason, step));
         }
         self.open.insert(open.incident.id.clone(), open);
     }
@@ -153,12 +166,12 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) {
-        let Some(state) = next_state(Some(open.incident.state), trigger) else {
+        let Some(change) = open.enter(trigger) else {
             self.open.insert(open.incident.id.clone(), open);
             return;
         };
+        let state = open.life.state();
         let by_person = matches!(trigger, Trigger::Retract | Trigger::Close);
-        open.incident.state = state;
         open.incident.probability = match trigger {
             Trigger::Retract => Probability::ZERO,
             Trigger::Foresee
@@ -177,7 +190,17 @@ impl Domain {
             };
             open.incident.resolved_at = Some(over.max(open.incident.onset_observed.unwrap_or(over)));
         }
-        effects.emit(self.publish(&mut open, change_into(state), a, why, step));
+        match state {
+            IncidentState::Averted => self.learner.acted(&open.pairs),
+            IncidentState::Retracted => self.learner.false_alarm(&open.incident.id),
+            // Counted when it comes, or when its time is over.
+            IncidentState::Predicted
+            | IncidentState::Confirmed
+            | IncidentState::Expired
+            | IncidentState::Resolved
+            | IncidentState::Reviewed => {}
+        }
+        effects.emit(self.publish(&mut open, change, a, why, step));
         self.release(
             &open.pairs,
             if by_person {
@@ -186,7 +209,11 @@ impl Domain {
                 Standing::ImpactOnly
             },
         );
-        self.remember(open.incident);
+        self.remember(Ended {
+            incident: open.incident,
+            life: open.life,
+            at: step.at,
+        });
     }
 
     fn open_new(&mut self, step: &Step<'_>, effects: &mut Effects<IncidentEvent>) {
@@ -201,6 +228,7 @@ impl Domain {
         let mut troubles: BTreeMap<(RegionCode, Vec<AnomalyId>, Trigger), BTreeSet<Pair>> = BTreeMap::new();
         for pair in free {
             let a = self.assess(&BTreeSet::from([pair.clone()]), step);
+            self.learner.watch(&pair, &a, step.at, step.settings);
             let Some(group) = self.groups.get_mut(&pair) else {
                 continue;
             };
@@ -236,12 +264,17 @@ impl Domain {
         let Some(id) = host.map(|o| o.incident.id.clone()) else {
             return false;
         };
+        let mut is_hit = false;
         if let Some(open) = self.open.get_mut(&id) {
+            is_hit = open.incident.state == IncidentState::Confirmed;
             for pair in pairs {
                 open.incident.scope.services.insert(pair.service.clone());
                 open.notes.push(format!("{} is touched as well", pair.service));
                 open.pairs.insert(pair.clone());
             }
+        }
+        if is_hit {
+            self.learner.hit(pairs);
         }
         self.own(pairs, &id);
         true
@@ -273,17 +306,21 @@ impl Domain {
             format!("customers hit since {} ({})", clock(hit.since), hit.why)
         });
         let since = a.hit.as_ref().map(|h| h.since);
-        if let Some(mut open) = self.new_incident(scope, trigger, since, step, effects) {
-            open.incident.probability = step.probability(open.incident.state, &a);
-            let again = self.former(&open.pairs, step);
-            let change = change_into(open.incident.state);
-            let event = self.publish(&mut open, change, &a, &sentence(&[&again, &reason]), step);
-            effects.emit(event);
+        if let Some((mut open, change)) = self.new_incident(scope, trigger, since, step, effects) {
+            open.incident.probability = step.probability(open.life.state(), &a);
+            if trigger == Trigger::Foresee {
+                self.learner
+                    .tell(&open.incident.id, pairs, &a, step.at, step.settings);
+            } else {
+                self.learner.hit(pairs);
+            }
+            effects.emit(self.publish(&mut open, change, &a, &reason, step));
             self.open.insert(open.incident.id.clone(), open);
         }
     }
 
-    /// An incident not yet published, its scope owned; `None` where there is no room.
+    /// An incident not yet published, with the change that its event names, its scope owned; `None` where there is no room.
+    /// One that ended a while ago in this scope comes back: under its id, and in all else as if it were new.
     pub(crate) fn new_incident(
         &mut self,
         scope: Scope,
@@ -291,7 +328,7 @@ impl Domain {
         onset_observed: Option<EventTime>,
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
-    ) -> Option<Open> {
+    ) -> Option<(Open, IncidentChange)> {
         let pairs = pairs_of(&scope);
         if self.open.len() >= OPEN_MAX {
             let groups = pairs.iter().filter_map(|p| self.groups.get(p));
@@ -305,22 +342,43 @@ impl Domain {
             }
             return None;
         }
-        let state = next_state(None, trigger)?;
-        let id = self.fresh_id(&scope, step.at);
+        let former = self.take_former(&pairs, trigger, step);
+        let (life, change) = match &former {
+            Some(former) => former.life.after(trigger)?,
+            None => Life::begin(trigger)?,
+        };
+        let notes = match &former {
+            Some(f) => vec![format!(
+                "again; it was {} at {}",
+                f.life.state().as_str(),
+                clock(f.at)
+            )],
+            None => self.cite_former(&pairs, step),
+        };
+        let former = former.map(|ended| ended.incident);
+        let id = former
+            .as_ref()
+            .map_or_else(|| self.fresh_id(&scope, step.at), |f| f.id.clone());
         self.own(&pairs, &id);
-        let confirmed = state == IncidentState::Confirmed;
-        let lineage: Lineage = self.lineage_of(&self.members_of(&pairs));
-        Some(Open {
+        let confirmed = life.state() == IncidentState::Confirmed;
+        let mut lineage: Lineage = self.lineage_of(&self.members_of(&pairs));
+        if let Some(former) = &former {
+            lineage.merge(&former.lineage);
+        }
+        let open = Open {
             incident: Incident {
                 id,
-                revision: 0,
+                revision: former.as_ref().map_or(0, |f| f.revision),
                 domain: self.name.clone(),
-                state,
+                state: life.state(),
+                reopened: life.reopened(),
+                phase: None,
                 severity: Severity::Minor,
                 kind: IncidentKind::Degradation,
                 scope,
                 probability: Probability::ONE,
-                opened_at: step.at,
+                contributions: Vec::new(),
+                opened_at: former.as_ref().map_or(step.at, |f| f.opened_at),
                 at: step.at,
                 onset_predicted: None,
                 onset_interval: None,
@@ -328,8 +386,11 @@ impl Domain {
                 resolved_at: None,
                 evidence: Vec::new(),
                 causes: Vec::new(),
-                paging: Vec::new(),
-                responsibility: Responsibility::Unknown,
+                paging: former.as_ref().map_or_else(Vec::new, |f| f.paging.clone()),
+                responsibility: former
+                    .as_ref()
+                    .map_or(Responsibility::Unknown, |f| f.responsibility),
+                problem: None,
                 acknowledged: None,
                 eta: None,
                 steps: Vec::new(),
@@ -339,26 +400,29 @@ impl Domain {
                 lineage,
                 simulated: step.settings.simulated,
             },
+            life,
+            since: step.at,
             pairs,
             declared: false,
             severity_floor: Severity::Minor,
             faded_since: None,
             top: Vec::new(),
-            notes: Vec::new(),
-        })
+            notes,
+        };
+        Some((open, change))
     }
 
     /// Publishes the first event of an incident that a person declared.
     pub(crate) fn publish_declared(
         &mut self,
         mut open: Open,
+        change: IncidentChange,
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) {
         let a = self.assess(&open.pairs, step);
-        let again = self.former(&open.pairs, step);
-        let change = change_into(open.incident.state);
-        effects.emit(self.publish(&mut open, change, &a, &again, step));
+        self.learner.hit(&open.pairs);
+        effects.emit(self.publish(&mut open, change, &a, "", step));
         self.open.insert(open.incident.id.clone(), open);
     }
 
@@ -373,22 +437,35 @@ impl Domain {
         loop {
             let id = IncidentId::derived(from);
             // Ended and opened again within one step: the next of the chain.
-            if !self.closed.iter().any(|i| i.id == id) && !self.open.contains_key(&id) {
+            if !self.closed.iter().any(|ended| ended.incident.id == id) && !self.open.contains_key(&id) {
                 return id;
             }
             from = from.chain(b"again");
         }
     }
 
-    fn former(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> String {
-        let within = Duration::from_secs(step.settings.tunables.reopen_within_seconds);
-        self.closed
+    /// Takes out the newest incident of this scope that ended a while ago and that `trigger` brings back.
+    fn take_former(&mut self, pairs: &BTreeSet<Pair>, trigger: Trigger, step: &Step<'_>) -> Option<Ended> {
+        // Each spike of the canary must be an incident of its own: it counts the notices of new ones.
+        if self.name.is_canary() {
+            return None;
+        }
+        let found = self
+            .closed
             .iter()
-            .rev()
-            .filter(|i| step.at.since(i.at) <= within)
-            .find(|i| !pairs.is_disjoint(&pairs_of(&i.scope)))
-            .map_or(String::new(), |i| {
-                format!("again, after {} ({})", i.id, i.state.as_str())
-            })
+            .rposition(|ended| is_former(ended, pairs, step) && ended.life.after(trigger).is_some())?;
+        self.closed.remove(found)
     }
+
+    /// A word on an incident of this scope that ended a while ago and stays over.
+    fn cite_former(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Vec<String> {
+        let mut former = self.closed.iter().rev().filter(|e| is_former(e, pairs, step));
+        let cite = |e: &Ended| format!("again, after {} ({})", e.incident.id, e.life.state().as_str());
+        former.next().map(cite).into_iter().collect()
+    }
+}
+
+fn is_former(ended: &Ended, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> bool {
+    let within = Duration::from_secs(step.settings.tunables.reopen_within_seconds);
+    step.at.since(ended.at) <= within && !pairs.is_disjoint(&pairs_of(&ended.incident.scope))
 }

@@ -38,7 +38,7 @@ pub struct IncidentTunables {
     pub confirm_on_symptoms_only: bool,
     /// How long all evidence must be gone before a confirmed incident is over.
     pub resolve_after_seconds: u64,
-    /// An incident opened this soon after another of its scope cites it.
+    /// An incident whose signs come back this soon after its end is re-opened.
     pub reopen_within_seconds: u64,
     /// News of an open incident at least this often, as long as there is evidence.
     pub update_every_seconds: u64,
@@ -52,6 +52,9 @@ pub struct IncidentTunables {
     pub extreme_customers: u64,
     /// From this many regions on, an outage is extreme.
     pub extreme_regions: u64,
+    /// Probabilities are told by what came of earlier predictions. Outcomes are counted and learnt from either way; without it
+    /// only nothing is done with what they taught.
+    pub learn: bool,
 }
 
 impl Default for IncidentTunables {
@@ -74,6 +77,7 @@ impl Default for IncidentTunables {
             severe_customers: 100_000,
             extreme_customers: 1_000_000,
             extreme_regions: 5,
+            learn: false,
         }
     }
 }

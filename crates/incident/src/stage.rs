@@ -9,6 +9,7 @@ use forecall_types::{
 };
 
 use crate::group::Domain;
+use crate::learn::LearntHealth;
 use crate::order::{Held, Offered};
 use crate::peer::{PEER_MEMBERS_MAX, Taken};
 use crate::publish::Step;
@@ -29,7 +30,7 @@ pub struct CorrelateInput {
 }
 
 /// How the stage is, for metrics and alarms; decisions never hang on it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CorrelateHealth {
     /// Entries waiting for their time.
     pub held: usize,
@@ -39,6 +40,8 @@ pub struct CorrelateHealth {
     pub open: usize,
     /// Sources whose heartbeat is missing, or that are behind and get no further: a fault of forecall, told to its operator.
     pub missing: Vec<(DomainName, SourcePartition)>,
+    /// What came of predictions.
+    pub learnt: LearntHealth,
 }
 
 /// The `correlate` stage over one partition of its log.
@@ -112,6 +115,7 @@ impl CorrelateStage {
             health.held += domain.order.held_len();
             health.anomalies += domain.tracked.len();
             health.open += domain.open.len();
+            health.learnt.take(&domain.learner);
             let missing = domain.order.missing().cloned();
             health.missing.extend(missing.map(|s| (domain.name.clone(), s)));
         }
@@ -123,7 +127,10 @@ impl CorrelateStage {
     pub fn is_at_rest(&self) -> bool {
         let mut domains = self.state.domains.values();
         domains.all(|domain| {
-            !domain.is_busy() && domain.order.held_len() == 0 && domain.peers.first_waiting().is_none()
+            !domain.is_busy()
+                && domain.order.held_len() == 0
+                && domain.peers.first_waiting().is_none()
+                && !domain.learner.is_waiting()
         })
     }
 
@@ -225,6 +232,10 @@ fn advance(
         let waiting = domain.peers.first_waiting();
         let next = domain.order.next_step(frontier, settings.step(), busy, waiting);
         let Some((at, forced)) = next else {
+            // Nothing more comes before what has been judged.
+            if let Some(judged) = domain.order.judged() {
+                domain.learner.pass(judged);
+            }
             return;
         };
         if forced {
@@ -237,6 +248,7 @@ fn advance(
             );
         }
         let step = Step { at, settings };
+        domain.learner.pass(at);
         while let Some((position, held)) = domain.order.take_before(at) {
             match held {
                 Held::Anomaly(anomaly) => domain.take_anomaly(&anomaly, settings, effects),

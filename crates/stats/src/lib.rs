@@ -1,4 +1,4 @@
-//! Numeric kernels: robust location and scale, clipped moments, empirical and parametric tails, bucketed quantiles, Kalman filter, Poisson
+//! Numeric kernels: robust location and scale, clipped moments, empirical and parametric tails, bucketed quantiles, Kalman filter, binomial, Poisson
 //! and Erlang.
 //!
 //! Plain functions and small states over `f64`. The crate knows nothing of series, time zones or telemetry, holds no clock
@@ -11,6 +11,7 @@
 //! assert!((spread.location - 3.0).abs() < 1e-12 && spread.scale < 2.0);
 //! ```
 
+mod binomial;
 mod clipped;
 pub mod erlang;
 pub mod kalman;
@@ -21,6 +22,7 @@ mod robust;
 mod sketch;
 mod tail;
 
+pub use binomial::*;
 pub use clipped::*;
 pub use outlook::*;
 pub use passage::*;

@@ -15,7 +15,7 @@ const COUNT_MAX: f64 = 9_007_199_254_740_992.0;
 const SURPRISE_MAX: f64 = 20.0;
 
 #[allow(clippy::cast_precision_loss, reason = "counts above 2^53 are not told apart")]
-fn real(count: u64) -> f64 {
+pub(crate) fn real(count: u64) -> f64 {
     count as f64
 }
 
@@ -75,7 +75,7 @@ fn nonzero(value: f64) -> f64 {
 }
 
 /// Regularised incomplete beta function I_x(a, b), with `y = 1 − x` given apart so that neither loses digits.
-fn beta_cdf(a: f64, b: f64, x: f64, y: f64) -> f64 {
+pub(crate) fn beta_cdf(a: f64, b: f64, x: f64, y: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CustomerId, DomainName, EventTime, IncidentId, NoticeId, Responsibility, Scope, Severity};
+use crate::{
+    CustomerId, DomainName, EventTime, IncidentId, NoticeId, ProblemId, Responsibility, Scope, Severity,
+};
 
 /// What a person says of an incident afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,6 +96,13 @@ pub enum Action {
         /// Which.
         incident: IncidentId,
     },
+    /// It was looked at afterwards. What comes of that stands in the problem record; without one nothing counts as reviewed.
+    Review {
+        /// Which; it must be over.
+        incident: IncidentId,
+        /// The problem record.
+        problem: ProblemId,
+    },
     /// This exact text may go out; `text` is the fingerprint of the rendered texts that were shown.
     Approve {
         /// Which notice.
@@ -118,7 +127,8 @@ impl Action {
             | Self::Step { .. }
             | Self::Attribute { .. }
             | Self::Retract { .. }
-            | Self::Close { .. } => true,
+            | Self::Close { .. }
+            | Self::Review { .. } => true,
             Self::Approve { .. } | Self::Kill { .. } => false,
         }
     }

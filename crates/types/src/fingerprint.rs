@@ -58,13 +58,20 @@ impl Fingerprint {
         Self::of_parts(&[&self.0.to_le_bytes(), bytes])
     }
 
+    const BASE32: &'static [u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+    /// The five bits that a character of [`base32`](Self::base32) stands for.
+    pub(crate) fn base32_digit(digit: u8) -> Option<u8> {
+        let at = Self::BASE32.iter().position(|known| *known == digit)?;
+        u8::try_from(at).ok()
+    }
+
     /// `len` characters of lower-case Crockford base 32 (5 bits each, at most 25): short, unambiguous, for ids people read.
     pub fn base32(self, len: usize) -> String {
-        const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
         (0..len.min(25))
             .map(|i| {
                 let index = usize::try_from((self.0 >> (123 - 5 * i)) & 31).unwrap_or(0);
-                char::from(ALPHABET.get(index).copied().unwrap_or(b'0'))
+                char::from(Self::BASE32.get(index).copied().unwrap_or(b'0'))
             })
             .collect()
     }

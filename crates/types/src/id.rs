@@ -122,6 +122,10 @@ name!(
     IncidentId, "incident id"
 );
 name!(
+    /// Id of a problem record, as the system that keeps it writes it (`PRB-1042`).
+    ProblemId, "problem id"
+);
+name!(
     /// Id of a notice: `ntc_` and 16 base-32 characters.
     NoticeId, "notice id"
 );
@@ -132,6 +136,22 @@ name!(
 name!(
     /// One (person, channel, notice version) to be sent: `int_` and 16 base-32 characters.
     IntentId, "intent id"
+);
+name!(
+    /// A rule of journeys.
+    JourneyName, "name of a journey"
+);
+name!(
+    /// What happened to a customer: `payment.accepted`, `ticket.answered`.
+    CustomerEventKind, "kind of a customer's event"
+);
+name!(
+    /// Id of one journey of one customer: `jny_` and 16 base-32 characters.
+    JourneyId, "journey id"
+);
+name!(
+    /// Id of a wave of failed journeys: `wav_` and 16 base-32 characters.
+    WaveId, "wave id"
 );
 
 impl DomainName {
@@ -159,6 +179,30 @@ derived!(IncidentId, "inc");
 derived!(NoticeId, "ntc");
 derived!(CustomerId, "cus");
 derived!(IntentId, "int");
+derived!(JourneyId, "jny");
+derived!(WaveId, "wav");
+
+/// Bits of a derived pseudonym: 16 characters of base 32.
+const CUSTOMER_BITS: u32 = 80;
+
+impl CustomerId {
+    /// The number in a derived pseudonym, below 2⁸⁰: a tenth of the memory of its text. `None` for a text that
+    /// [`derived`](Self::derived) doesn't make.
+    pub fn number(&self) -> Option<u128> {
+        let digits = self
+            .as_str()
+            .strip_prefix("cus_")
+            .filter(|rest| rest.len() == 16)?;
+        digits.bytes().try_fold(0_u128, |number, digit| {
+            Some(number << 5 | u128::from(Fingerprint::base32_digit(digit)?))
+        })
+    }
+
+    /// The pseudonym of a [`number`](Self::number); bits above the 80th don't count.
+    pub fn of_number(number: u128) -> Self {
+        Self::derived(Fingerprint::from_u128(number << (128 - CUSTOMER_BITS)))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -181,5 +225,23 @@ mod tests {
         let a = IncidentId::derived(Fingerprint::of(b"scope"));
         assert_eq!(a, IncidentId::derived(Fingerprint::of(b"scope")));
         assert!(a.as_str().starts_with("inc_") && a.as_str().len() == 20);
+    }
+
+    #[test]
+    fn a_pseudonym_is_its_number() {
+        for seed in 0..100_u32 {
+            let id = CustomerId::derived(Fingerprint::of(&seed.to_le_bytes()));
+            let number = id.number().unwrap();
+            assert_eq!((CustomerId::of_number(number), number >> 80), (id, 0));
+        }
+        for other in [
+            "cus_",
+            "cus_0123",
+            "cus_00000000000000u0",
+            "ano_0000000000000000",
+            "cus_000000000000000A",
+        ] {
+            assert_eq!(CustomerId::new(other).unwrap().number(), None, "{other}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, Probability,
-    ProductName, RegionCode, Score, SeriesKey, ServiceName,
+    ProblemId, ProductName, RegionCode, Score, SeriesKey, ServiceName,
 };
 
 /// Evidence kept in one event: the strongest first. 32 with windows stay far below 256 KiB.
@@ -52,6 +52,26 @@ impl IncidentState {
         match self {
             Self::Predicted | Self::Confirmed => true,
             Self::Averted | Self::Retracted | Self::Expired | Self::Resolved | Self::Reviewed => false,
+        }
+    }
+}
+
+/// How far people have come with an open incident; nothing where nobody has taken it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentPhase {
+    /// A person has taken it on.
+    Acknowledged,
+    /// Something was done about it.
+    Mitigating,
+}
+
+impl IncidentPhase {
+    /// The name used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Mitigating => "mitigating",
         }
     }
 }
@@ -166,6 +186,62 @@ pub struct Evidence {
     pub active: bool,
 }
 
+/// What a contribution to the probability stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    /// What is so without any evidence.
+    Bias,
+    /// How rare the values are.
+    Score,
+    /// How long they have been abnormal.
+    Duration,
+    /// On the way to a limit within the horizon.
+    Limit,
+    /// Beyond a limit already.
+    Beyond,
+    /// Metrics that customers feel.
+    Symptom,
+    /// Further distinct metrics.
+    Breadth,
+    /// Series and entities that fell silent.
+    Silence,
+    /// Anomalies of services that the scope only depends on.
+    Upstream,
+    /// Anomalies beside which something was announced.
+    Announced,
+    /// The line that was learnt between log-odds said and what came of them.
+    Calibration,
+}
+
+impl Term {
+    /// The name used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bias => "bias",
+            Self::Score => "score",
+            Self::Duration => "duration",
+            Self::Limit => "limit",
+            Self::Beyond => "beyond",
+            Self::Symptom => "symptom",
+            Self::Breadth => "breadth",
+            Self::Silence => "silence",
+            Self::Upstream => "upstream",
+            Self::Announced => "announced",
+            Self::Calibration => "calibration",
+        }
+    }
+}
+
+/// One term of the sum behind a probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// What it stands for.
+    pub term: Term,
+    /// Log-odds it adds; all of an incident add up to the log-odds of its probability.
+    pub value: f64,
+}
+
 /// A suspect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
@@ -195,7 +271,8 @@ pub struct Acknowledgement {
     pub by: Arc<str>,
 }
 
-/// *Predicted* trouble for customers: whole state at one revision.
+/// *Predicted* trouble for customers: whole state at one revision. One that is re-opened goes on under its id; its onset, end,
+/// acknowledgement, steps and ETA are those since then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// Derived from scope and opening time.
@@ -206,6 +283,10 @@ pub struct Incident {
     pub domain: DomainName,
     /// Where it stands.
     pub state: IncidentState,
+    /// How often it has come back after its end.
+    pub reopened: u32,
+    /// How far people have come with it; `None` where nobody has taken it on, or it is over.
+    pub phase: Option<IncidentPhase>,
     /// How bad.
     pub severity: Severity,
     /// By effect.
@@ -214,6 +295,10 @@ pub struct Incident {
     pub scope: Scope,
     /// Chance that customers are hit within the horizon (1 when confirmed).
     pub probability: Probability,
+    /// What the probability is the sum of, in log-odds, without terms that add nothing; empty where it isn't an estimate: of
+    /// what is confirmed or was withdrawn by a person.
+    #[serde(default)]
+    pub contributions: Vec<Contribution>,
     /// When it was first published.
     pub opened_at: EventTime,
     /// Event time of this revision.
@@ -240,6 +325,8 @@ pub struct Incident {
     pub eta: Option<EventTime>,
     /// What has been done, at most [`STEPS_MAX`].
     pub steps: Vec<RepairStep>,
+    /// The problem record it was reviewed with.
+    pub problem: Option<ProblemId>,
     /// Why this revision, in one sentence for an SRE.
     pub reason: String,
     /// Version of the code that decided.
@@ -272,6 +359,8 @@ pub enum IncidentChange {
     Resolved,
     /// Looked at afterwards.
     Reviewed,
+    /// Come back after its end: predicted or confirmed again.
+    Reopened,
 }
 
 impl IncidentChange {
@@ -286,6 +375,7 @@ impl IncidentChange {
             Self::Expired => "expired",
             Self::Resolved => "resolved",
             Self::Reviewed => "reviewed",
+            Self::Reopened => "reopened",
         }
     }
 }

@@ -25,6 +25,7 @@ mod id;
 mod incident;
 pub mod invariant;
 mod jalali;
+mod journey;
 mod lineage;
 mod notice;
 mod number;
@@ -49,6 +50,7 @@ pub use id::*;
 pub use incident::*;
 
 pub use jalali::*;
+pub use journey::*;
 pub use lineage::*;
 pub use notice::*;
 pub use number::*;

@@ -183,6 +183,13 @@ fn sum(i: &Incident, w: &Weighing, threshold: f64, out: &mut dyn Write) -> anyho
             w.breadth, w.metrics
         )?;
     }
+    if w.calibration != 0.0 {
+        writeln!(
+            out,
+            "  {:>+6.2}         learnt from what came of such sums",
+            w.calibration
+        )?;
+    }
     writeln!(
         out,
         "  {:>+6.2}         together: p = {:.3}",
@@ -268,7 +275,7 @@ fn weighing(i: &Incident, w: &Weighing) -> Value {
         Without::Nothing => json!({"kind": "nothing"}),
     };
     json!({
-        "bias": w.bias, "metrics": w.metrics, "breadth": w.breadth, "log_odds": w.log_odds,
+        "bias": w.bias, "metrics": w.metrics, "breadth": w.breadth, "calibration": w.calibration, "log_odds": w.log_odds,
         "evidence": weights.collect::<Vec<_>>(), "without": without,
     })
 }

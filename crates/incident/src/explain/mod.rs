@@ -32,7 +32,6 @@ use forecall_types::{AnomalyId, Evidence, Incident, IncidentState, Probability};
 
 use crate::scope::{Pair, pairs_of};
 use crate::settings::CorrelateSettings;
-use pieces::Base;
 
 pub use opened::Ground;
 
@@ -58,7 +57,9 @@ pub struct Weighing {
     pub metrics: usize,
     /// Log-odds that all but the first of them add.
     pub breadth: f64,
-    /// Bias, breadth and all evidence.
+    /// What was learnt of how such sums come true; 0 where nothing is, or where the event doesn't tell it.
+    pub calibration: f64,
+    /// Bias, breadth, calibration and all evidence.
     pub log_odds: f64,
     /// One for each piece of the incident's evidence, in its order.
     pub evidence: Vec<Weight>,
@@ -129,8 +130,7 @@ pub fn explain(
 }
 
 fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Option<Weighing> {
-    let base = Base::of(incident);
-    let parts = pieces::split(&base, incident, heard)?;
+    let (base, parts) = pieces::split(incident, heard)?;
     let whole = pieces::sum(&base, parts.iter());
     // A threshold of 1 is never reached by a sum.
     let limit = pieces::log_odds(Probability::clamped(threshold)).unwrap_or(f64::INFINITY);
@@ -168,6 +168,7 @@ fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Op
         bias: base.bias,
         metrics: whole.metrics,
         breadth: whole.breadth,
+        calibration: base.calibration,
         log_odds: whole.log_odds,
         evidence: incident.evidence.iter().enumerate().map(weight).collect(),
         without,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use forecall_types::{AnomalyId, Channel, Incident, Probability};
+use forecall_types::{AnomalyId, Channel, Incident, Probability, Term};
 
 // These four are those of the sum in `predict`; a test holds both against each other.
 /// Without evidence.
@@ -23,21 +23,40 @@ pub(super) struct Base {
     pub(super) bias: f64,
     /// For each further distinct metric, up to [`BREADTH_CAP`].
     per_metric: f64,
+    /// What was learnt of how such sums come true; taken as it stands, whatever evidence is thought away.
+    pub(super) calibration: f64,
 }
 
 impl Base {
-    /// That of an incident.
-    pub(super) const fn of(_: &Incident) -> Self {
+    /// That of an incident with so many distinct metrics: as the event tells it, else by the weights set by hand.
+    pub(super) fn of(incident: &Incident, metrics: usize) -> Self {
+        let told = |term: Term| {
+            let of_term = incident.contributions.iter().filter(move |c| c.term == term);
+            of_term.map(|c| c.value).sum::<f64>()
+        };
+        if incident.contributions.is_empty() {
+            return Self {
+                bias: BIAS,
+                per_metric: BREADTH_WEIGHT,
+                calibration: 0.0,
+            };
+        }
+        let further = further(metrics);
         Self {
-            bias: BIAS,
-            per_metric: BREADTH_WEIGHT,
+            bias: told(Term::Bias),
+            per_metric: if further > 0.0 {
+                told(Term::Breadth) / further
+            } else {
+                0.0
+            },
+            calibration: told(Term::Calibration),
         }
     }
+}
 
-    fn breadth(&self, metrics: usize) -> f64 {
-        let further = u32::try_from(metrics.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.per_metric * f64::from(further).min(BREADTH_CAP)
-    }
+/// Metrics beyond the first that add anything.
+fn further(metrics: usize) -> f64 {
+    f64::from(u32::try_from(metrics.saturating_sub(1)).unwrap_or(u32::MAX)).min(BREADTH_CAP)
 }
 
 /// A piece of evidence that counts towards the probability.
@@ -74,9 +93,9 @@ pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) 
         factor *= REPEAT_FACTOR;
         metrics.extend(piece.metric);
     }
-    let breadth = base.breadth(metrics.len());
+    let breadth = base.per_metric * further(metrics.len());
     Sum {
-        log_odds: added.iter().fold(base.bias, |z, value| z + value) + breadth,
+        log_odds: added.iter().fold(base.bias, |z, value| z + value) + breadth + base.calibration,
         metrics: metrics.len(),
         breadth,
         added,
@@ -87,10 +106,9 @@ pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) 
 /// prediction that stood on them has ended. `None`: the probability was set by a fact or a word (0 or 1), or isn't what
 /// such pieces can come to.
 pub(super) fn split<'a>(
-    base: &Base,
     incident: &'a Incident,
     heard: &BTreeSet<AnomalyId>,
-) -> Option<Vec<Piece<'a>>> {
+) -> Option<(Base, Vec<Piece<'a>>)> {
     let log_odds = log_odds(incident.probability)?;
     // The share of a piece is damped by its place among all; that of the sum by its place among those that count.
     let mut undamped = 1.0;
@@ -105,13 +123,15 @@ pub(super) fn split<'a>(
         }
         undamped /= REPEAT_FACTOR;
     }
-    let relative = sum(base, pieces.iter());
+    let metrics: BTreeSet<&str> = pieces.iter().filter_map(|p| p.metric).collect();
+    let base = Base::of(incident, metrics.len());
+    let relative = sum(&base, pieces.iter());
     let (have, want) = (
         relative.added.iter().sum::<f64>(),
-        log_odds - base.bias - relative.breadth,
+        log_odds - base.bias - relative.breadth - base.calibration,
     );
     if pieces.is_empty() {
-        return (want.abs() < 1e-6).then_some(pieces);
+        return (want.abs() < 1e-6).then_some((base, pieces));
     }
     let factor = want / have;
     if !factor.is_finite() || factor < 0.0 {
@@ -120,7 +140,7 @@ pub(super) fn split<'a>(
     for piece in &mut pieces {
         piece.alone *= factor;
     }
-    Some(pieces)
+    Some((base, pieces))
 }
 
 /// `None` where it is certain.

@@ -19,6 +19,8 @@ fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) 
         revision: 1,
         domain: DomainName::new("test").unwrap(),
         state,
+        reopened: 0,
+        phase: None,
         severity: Severity::Moderate,
         kind: IncidentKind::Degradation,
         scope: Scope {
@@ -37,6 +39,7 @@ fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) 
         causes: Vec::new(),
         paging: Vec::new(),
         responsibility: Responsibility::Unknown,
+        problem: None,
         acknowledged: None,
         eta: None,
         steps: Vec::new(),

@@ -8,6 +8,7 @@
 //! 00:09 tick
 //! 00:09 beat 0 00:08 [idle]                   partition 0 has come to 00:08
 //! 00:10 ack | retract | close! | eta 00:40 | step team_on_site | attribute own   on incident $1, $2, … (default $1)
+//! 00:10 review PRB-1 $1
 //! 00:10 declare internet/IR-10 severe
 //! 00:10 verdict false_alarm
 //! ```
@@ -17,15 +18,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use forecall_incident::{
-    CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, ObjectiveEntry, RegionEntry,
-    RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
+    CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry,
+    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
     Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
     DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Position,
-    RegionCode, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition, Tick,
-    Verdict, Watermark,
+    ProblemId, RegionCode, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition,
+    Tick, Verdict, Watermark,
 };
 
 pub(crate) fn domain() -> DomainName {
@@ -38,6 +39,10 @@ pub(crate) fn minute(text: &str) -> EventTime {
 }
 
 pub(crate) fn settings() -> Arc<CorrelateSettings> {
+    settings_with(IncidentTunables::default())
+}
+
+pub(crate) fn settings_with(tunables: IncidentTunables) -> Arc<CorrelateSettings> {
     let service = |name: &str, customer_facing, needs: &[&str]| ServiceEntry {
         name: name.into(),
         customer_facing,
@@ -82,6 +87,7 @@ pub(crate) fn settings() -> Arc<CorrelateSettings> {
             objective("*.duration", 200.0, None),
         ],
         customers,
+        tunables,
         version: "0".into(),
         settings_digest: "s".into(),
         ..CorrelateParts::default()
@@ -199,6 +205,10 @@ impl Run {
             "step" => Action::Step {
                 incident: incident(),
                 code: rest[0].into(),
+            },
+            "review" => Action::Review {
+                incident: incident(),
+                problem: ProblemId::new(rest[0]).unwrap(),
             },
             "attribute" => Action::Attribute {
                 incident: incident(),
@@ -368,6 +378,15 @@ impl Run {
             if let Some(time) = time {
                 write!(self.text, " {name}={}", secs(time)).unwrap();
             }
+        }
+        if i.reopened > 0 {
+            write!(self.text, " reopened={}", i.reopened).unwrap();
+        }
+        if let Some(phase) = i.phase {
+            write!(self.text, " phase={}", phase.as_str()).unwrap();
+        }
+        if let Some(problem) = &i.problem {
+            write!(self.text, " problem={problem}").unwrap();
         }
         if !i.scope.elements.is_empty() {
             let names: Vec<&str> = i.scope.elements.iter().map(|e| e.as_str()).collect();

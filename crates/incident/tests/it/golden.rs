@@ -249,12 +249,12 @@ fn people_steer() {
         expect![[r#"
             00:02:10 predicted $1/1 p=0.63 moderate degradation onset=00:32:10 customers=4000
                   internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
-            00:05:10 updated $1/2 p=0.71 moderate degradation onset=00:32:10 customers=4000
+            00:05:10 updated $1/2 p=0.71 moderate degradation onset=00:32:10 phase=acknowledged customers=4000
                   internet in IR-10: acknowledged by noc; errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
                   refused not_allowed: command c9 at log/0@9: incident $1 is predicted: only a confirmed one can be closed; a prediction is retracted
-            00:07:10 updated $1/3 p=0.76 moderate degradation onset=00:32:10 customers=4000
+            00:07:10 updated $1/3 p=0.76 moderate degradation onset=00:32:10 phase=mitigating customers=4000
                   internet in IR-10: step team_on_site (noc); errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
-            00:08:10 updated $1/4 p=0.05 moderate degradation onset=00:32:10 customers=4000
+            00:08:10 updated $1/4 p=0.05 moderate degradation onset=00:32:10 phase=mitigating customers=4000
                   internet in IR-10: probability 0.758 -> 0.0474; onset expected 00:32 UTC
                   refused duplicate: command x at log/0@13: seen before
             00:13:10 averted $1/5 p=0.05 moderate degradation onset=00:32:10 customers=4000
@@ -307,8 +307,8 @@ fn people_declare_and_close() {
                   internet, tv in IR-23: retracted by noc
                   refused unknown_scope: command c42 at log/0@42: service core is not in the topology
                   refused not_allowed: command c43 at log/0@43: incident inc_0gkjegweqpckvzzb is not known
-            00:41:10 predicted $4/1 p=0.63 moderate degradation onset=01:11:10 customers=4000
-                  internet in IR-10: again, after $1 (resolved); errors at 9, expected 1 ± 0.5; onset expected 01:11 UTC
+            00:41:10 reopened $1/5 p=0.63 moderate degradation onset=01:11:10 reopened=1 customers=4000
+                  internet in IR-10: again; it was resolved at 00:30 UTC; errors at 9, expected 1 ± 0.5; onset expected 01:11 UTC
         "#]],
     );
 }
@@ -431,4 +431,97 @@ fn a_flood_of_silences_leaves_room_for_what_is_measured() {
     );
     let elements: Vec<&str> = last.scope.elements.iter().map(|e| e.as_str()).collect();
     assert_eq!(elements, ["x"], "nobody is hit where nothing is measured");
+}
+
+#[test]
+fn what_comes_and_goes_is_one_incident_whose_end_takes_longer_each_time() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 loss=9 expected=0.2 score=9 cell=c1
+        00:04 ack
+        00:04 step team_on_site
+        00:05 eta 00:30
+        00:06 close a1 loss=0.2
+        00:20 open a2 internet/IR-10 loss=9 expected=0.2 score=9 cell=c2
+        00:26 close a2 loss=0.2
+        00:45
+        00:50 open a3 internet/IR-10 loss=9 expected=0.2 score=9
+        00:55 close a3 loss=0.2
+        01:40
+        02:20 open a4 internet/IR-10 loss=9 expected=0.2 score=9
+        02:24",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.81 moderate degradation onset=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: loss at 9 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
+            00:03:00 confirmed $1/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c1 customers=4000
+                  internet in IR-10: customers hit since 00:01 UTC (loss above 5); loss at 9 %, expected 0.2 ± 0.1
+            00:04:10 updated $1/3 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 phase=mitigating elements=c1 customers=4000
+                  internet in IR-10: acknowledged by noc; step team_on_site (noc); loss at 9 %, expected 0.2 ± 0.1
+            00:05:10 updated $1/4 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 eta=00:30:00 phase=mitigating elements=c1 customers=4000
+                  internet in IR-10: expected to be over by 00:30 UTC (noc); loss at 9 %, expected 0.2 ± 0.1
+            00:16:00 resolved $1/5 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 eta=00:30:00 over=00:06:00 elements=c1 customers=4000
+                  internet in IR-10: all evidence gone since 00:06 UTC
+            00:21:10 reopened $1/6 p=0.81 moderate degradation onset=00:20:00 reopened=1 elements=c2 customers=4000
+                  internet in IR-10: again; it was resolved at 00:16 UTC; loss at 9 %, expected 0.2 ± 0.1; onset expected 00:20 UTC
+            00:22:00 confirmed $1/7 p=1.00 moderate degradation onset=00:20:00 hit=00:20:00 reopened=1 elements=c2 customers=4000
+                  internet in IR-10: customers hit since 00:20 UTC (loss above 5); loss at 9 %, expected 0.2 ± 0.1
+            00:46:00 resolved $1/8 p=1.00 moderate degradation onset=00:20:00 hit=00:20:00 over=00:26:00 reopened=1 elements=c2 customers=4000
+                  internet in IR-10: all evidence gone since 00:26 UTC
+            00:51:10 reopened $1/9 p=0.81 moderate degradation onset=00:50:00 reopened=2 customers=4000
+                  internet in IR-10: again; it was resolved at 00:46 UTC; loss at 9 %, expected 0.2 ± 0.1; onset expected 00:50 UTC
+            00:52:00 confirmed $1/10 p=1.00 moderate degradation onset=00:50:00 hit=00:50:00 reopened=2 customers=4000
+                  internet in IR-10: customers hit since 00:50 UTC (loss above 5); loss at 9 %, expected 0.2 ± 0.1
+            01:35:00 resolved $1/11 p=1.00 moderate degradation onset=00:50:00 hit=00:50:00 over=00:55:00 reopened=2 customers=4000
+                  internet in IR-10: all evidence gone since 00:55 UTC
+            02:21:10 predicted $2/1 p=0.81 moderate degradation onset=02:20:00 customers=4000
+                  internet in IR-10: loss at 9 %, expected 0.2 ± 0.1; onset expected 02:20 UTC
+            02:22:00 confirmed $2/2 p=1.00 moderate degradation onset=02:20:00 hit=02:20:00 customers=4000
+                  internet in IR-10: customers hit since 02:20 UTC (loss above 5); loss at 9 %, expected 0.2 ± 0.1
+        "#]],
+    );
+}
+
+#[test]
+fn a_prediction_may_come_back_and_what_is_reviewed_does_not() {
+    check(
+        "ticks
+        00:00
+        00:01 open a1 internet/IR-10 errors=9 expected=1 score=12
+        00:04 review PRB-7
+        00:05 step traffic_moved
+        00:06 close a1
+        00:14 open a2 internet/IR-10 errors=9 expected=1 score=12
+        00:17 close a2
+        00:40 review PRB-7
+        00:40 review PRB-7 $2
+        00:41 review PRB-8
+        00:42 open a3 internet/IR-10 loss=9 expected=0.2 score=9
+        00:46",
+        expect![[r#"
+            00:02:10 predicted $1/1 p=0.63 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
+                  refused not_allowed: command c6 at log/0@6: incident $1 is predicted: it isn't over
+            00:05:10 updated $1/2 p=0.71 moderate degradation onset=00:32:10 phase=mitigating customers=4000
+                  internet in IR-10: step traffic_moved (noc); errors at 9, expected 1 ± 0.5; onset expected 00:32 UTC
+            00:06:10 updated $1/3 p=0.05 moderate degradation onset=00:32:10 phase=mitigating customers=4000
+                  internet in IR-10: probability 0.711 -> 0.0474; onset expected 00:32 UTC
+            00:11:10 averted $1/4 p=0.05 moderate degradation onset=00:32:10 customers=4000
+                  internet in IR-10: evidence gone since 00:06 UTC
+            00:15:10 reopened $1/5 p=0.63 moderate degradation onset=00:45:10 reopened=1 customers=4000
+                  internet in IR-10: again; it was averted at 00:11 UTC; errors at 9, expected 1 ± 0.5; onset expected 00:45 UTC
+            00:17:10 updated $1/6 p=0.05 moderate degradation onset=00:45:10 reopened=1 customers=4000
+                  internet in IR-10: probability 0.632 -> 0.0474; onset expected 00:45 UTC
+            00:27:10 expired $1/7 p=0.05 moderate degradation onset=00:45:10 reopened=1 customers=4000
+                  internet in IR-10: evidence gone since 00:17 UTC
+            00:40:10 reviewed $1/8 p=0.05 moderate degradation onset=00:45:10 reopened=1 problem=PRB-7 customers=4000
+                  internet in IR-10: reviewed by noc, problem PRB-7
+                  refused not_allowed: command c48 at log/0@48: incident inc_0gkjegweqpckvzzb is not known
+                  refused not_allowed: command c50 at log/0@50: incident $1 is reviewed
+            00:43:10 predicted $2/1 p=0.81 moderate degradation onset=00:42:00 customers=4000
+                  internet in IR-10: again, after $1 (reviewed); loss at 9 %, expected 0.2 ± 0.1; onset expected 00:42 UTC
+            00:44:00 confirmed $2/2 p=1.00 moderate degradation onset=00:42:00 hit=00:42:00 customers=4000
+                  internet in IR-10: customers hit since 00:42 UTC (loss above 5); loss at 9 %, expected 0.2 ± 0.1
+        "#]],
+    );
 }

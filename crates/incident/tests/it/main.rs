@@ -11,5 +11,7 @@ mod causes;
 mod explain;
 mod fixture;
 mod golden;
+mod learn;
+mod lives;
 mod peers;
 mod properties;

@@ -1,16 +1,17 @@
 use std::collections::BTreeMap;
 
-use forecall_incident::{CorrelateStage, Trigger, next_state};
+use forecall_incident::CorrelateStage;
 use forecall_stage::Stage;
 use forecall_types::invariant::{InvariantId, violations};
-use forecall_types::{IncidentEvent, IncidentId, IncidentState};
+use forecall_types::{Incident, IncidentEvent, IncidentId};
 use proptest::prelude::*;
 
 use crate::fixture::{Run, settings};
+use crate::lives::goes_on;
 
 /// Lines of one random run: anomalies, commands and verdicts over two hours, minute by minute.
 fn lines() -> impl Strategy<Value = Vec<String>> {
-    proptest::collection::vec((0_u32..120, 0_u32..12, 0_u32..6, 1_u32..20), 1..60).prop_map(|mut picks| {
+    proptest::collection::vec((0_u32..120, 0_u32..14, 0_u32..6, 1_u32..20), 1..60).prop_map(|mut picks| {
         picks.sort();
         let mut known = std::collections::BTreeSet::new();
         let mut lines = Vec::new();
@@ -31,6 +32,8 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
                 8 => format!("{time} retract ${incident}"),
                 9 => format!("{time} close! ${incident}"),
                 10 => format!("{time} verdict false_alarm ${incident}"),
+                11 => format!("{time} step team_on_site ${incident}"),
+                12 => format!("{time} review PRB-1 ${incident}"),
                 _ => format!("{time} eta 05:00 ${incident}"),
             });
         }
@@ -68,11 +71,6 @@ fn run(lines: &[String], cut: Option<Cut>) -> (Vec<IncidentEvent>, Vec<u8>) {
     (run.events, bytes)
 }
 
-/// Whether a step of an incident's published life follows the table.
-fn legal(from: Option<IncidentState>, to: IncidentState) -> bool {
-    from == Some(to) || Trigger::ALL.iter().any(|t| next_state(from, *t) == Some(to))
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -89,14 +87,18 @@ proptest! {
     #[test]
     fn lives_are_legal_and_scopes_have_one_owner(lines in lines()) {
         let (events, _) = run(&lines, None);
-        let mut last: BTreeMap<IncidentId, (u32, IncidentState)> = BTreeMap::new();
+        let mut last: BTreeMap<IncidentId, Incident> = BTreeMap::new();
         let mut open: BTreeMap<(String, String), IncidentId> = BTreeMap::new();
         for event in events {
+            let before = last.insert(event.incident.id.clone(), event.incident.clone());
+            goes_on(before.as_ref(), &event).map_err(TestCaseError::fail)?;
             let i = event.incident;
-            let before = last.insert(i.id.clone(), (i.revision, i.state));
-            prop_assert_eq!(i.revision, before.map_or(0, |b| b.0) + 1);
-            prop_assert!(legal(before.map(|b| b.1), i.state), "{:?} -> {:?}", before, i.state);
             prop_assert!(!i.scope.services.is_empty() && !i.scope.regions.is_empty());
+            if !i.contributions.is_empty() {
+                let (p, sum) = (i.probability.get(), i.contributions.iter().map(|c| c.value).sum::<f64>());
+                prop_assert!((p.ln() - (1.0 - p).ln() - sum).abs() < 1e-9, "{p}: {:?}", i.contributions);
+            }
+            prop_assert!(i.state != IncidentState::Predicted || !i.contributions.is_empty());
             let weights: f64 = i.evidence.iter().map(|e| e.weight).sum();
             prop_assert!(weights < 1.0 + 1e-9 && i.evidence.iter().all(|e| e.weight >= 0.0));
             for region in &i.scope.regions {

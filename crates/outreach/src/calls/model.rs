@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    CallForecast, CallRecord, DomainName, EventTime, IncidentEvent, IncidentId, IncidentState, QueueName,
+    CallForecast, CallRecord, DomainName, EventTime, IncidentChange, IncidentEvent, IncidentId,
+    IncidentState, QueueName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -180,6 +181,13 @@ impl CallModel {
         let full = self.state.incidents.len() >= INCIDENTS_MAX;
         let taken = match self.state.incidents.get_mut(&incident.id) {
             Some(known) if incident.revision < known.revision => false,
+            Some(known) if event.change == IncidentChange::Reopened => {
+                // What was told and learned of the last time says nothing of this one.
+                let edition = known.edition.wrapping_add(1);
+                *known = Trouble::new(incident, affected);
+                known.edition = edition;
+                true
+            }
             Some(known) => {
                 known.update(incident, affected);
                 true

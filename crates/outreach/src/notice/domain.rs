@@ -172,7 +172,8 @@ impl Domain {
             | Action::Step { .. }
             | Action::Attribute { .. }
             | Action::Retract { .. }
-            | Action::Close { .. } => office.effects.reject(
+            | Action::Close { .. }
+            | Action::Review { .. } => office.effects.reject(
                 RejectReason::NotAllowed,
                 "a command on an incident belongs to the log of correlate",
             ),

@@ -3,6 +3,8 @@
 use forecall_types::{IncidentChange, IncidentState, NoticeStage};
 use serde::{Deserialize, Serialize};
 
+use super::plan::standing_news;
+
 /// What has happened, from a customer's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum News {
@@ -178,6 +180,16 @@ pub(crate) const fn news_of(change: Change) -> News {
         IncidentChange::Expired => News::Expired,
         IncidentChange::Resolved => News::Resolved,
         IncidentChange::Reviewed => News::Reviewed,
+        // Whoever was told that it is over hears once more that it is there; a prediction alone doesn't take that back.
+        IncidentChange::Reopened => match change.state {
+            IncidentState::Confirmed => News::Confirmed,
+            IncidentState::Predicted
+            | IncidentState::Averted
+            | IncidentState::Retracted
+            | IncidentState::Expired
+            | IncidentState::Resolved
+            | IncidentState::Reviewed => standing_news(change.state),
+        },
         IncidentChange::Updated => match change.state {
             IncidentState::Predicted => News::StillPredicted,
             IncidentState::Confirmed => match (change.eta, change.step) {
@@ -308,5 +320,24 @@ mod tests {
             update(IncidentState::Predicted, Some(EtaMove::Later), true),
             News::StillPredicted
         );
+    }
+
+    #[test]
+    fn what_is_back_is_told_as_at_first() {
+        let back = |state| {
+            let told = [LastTold::Nothing, LastTold::Predicted, LastTold::Closed];
+            let news = news_of(Change {
+                change: IncidentChange::Reopened,
+                state,
+                step: false,
+                eta: None,
+            });
+            told.map(|told| stage_for(news, told).map_or("-", NoticeStage::as_str))
+        };
+        assert_eq!(
+            back(IncidentState::Confirmed),
+            ["confirmed", "confirmed", "confirmed"]
+        );
+        assert_eq!(back(IncidentState::Predicted), ["predicted", "-", "-"]);
     }
 }

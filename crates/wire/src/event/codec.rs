@@ -200,6 +200,7 @@ pub fn encode_command(inner: &types::Command) -> Result<Encoded, EncodeError> {
         | types::Action::Step { incident, .. }
         | types::Action::Attribute { incident, .. }
         | types::Action::Retract { incident }
+        | types::Action::Review { incident, .. }
         | types::Action::Close { incident } => incident.as_str(),
         types::Action::Approve { notice, .. } => notice.as_str(),
         types::Action::Declare { .. } | types::Action::Kill { .. } => inner.domain.as_str(),

@@ -55,6 +55,13 @@ pub enum Action {
         /// Which.
         incident: Name,
     },
+    /// It was looked at afterwards, with a problem record.
+    Review {
+        /// Which; it must be over.
+        incident: Name,
+        /// The problem record.
+        problem: Name,
+    },
     /// This exact text may go out.
     Approve {
         /// Which notice.
@@ -105,6 +112,10 @@ impl Shape<types::Action> for Action {
             types::Action::Close { incident } => Self::Close {
                 incident: Shape::put(incident),
             },
+            types::Action::Review { incident, problem } => Self::Review {
+                incident: Shape::put(incident),
+                problem: Shape::put(problem),
+            },
             types::Action::Approve { notice, text } => Self::Approve {
                 notice: Shape::put(notice),
                 text: Shape::put(text),
@@ -142,6 +153,10 @@ impl Shape<types::Action> for Action {
             },
             Self::Close { incident } => types::Action::Close {
                 incident: at("incident", incident)?,
+            },
+            Self::Review { incident, problem } => types::Action::Review {
+                incident: at("incident", incident)?,
+                problem: at("problem", problem)?,
             },
             Self::Approve { notice, text } => types::Action::Approve {
                 notice: at("notice", notice)?,

@@ -31,6 +31,16 @@ published_enum! {
 }
 
 published_enum! {
+    /// How far people have come with an open incident.
+    IncidentPhase {
+        /// A person has taken it on.
+        Acknowledged,
+        /// Something was done about it.
+        Mitigating,
+    }
+}
+
+published_enum! {
     /// How bad it is for customers.
     Severity {
         /// Hardly felt.
@@ -93,6 +103,8 @@ published_enum! {
         Resolved,
         /// Looked at afterwards.
         Reviewed,
+        /// Come back after its end, under the same id: predicted or confirmed again.
+        Reopened,
     }
 }
 
@@ -143,6 +155,44 @@ published! {
         weight: Number = weight,
         /// Whether it is still abnormal.
         active: bool = active,
+    }
+}
+
+published_enum! {
+    /// What a contribution to the probability stands for.
+    Term {
+        /// What is so without any evidence.
+        Bias,
+        /// How rare the values are.
+        Score,
+        /// How long they have been abnormal.
+        Duration,
+        /// On the way to a limit within the horizon.
+        Limit,
+        /// Beyond a limit already.
+        Beyond,
+        /// Metrics that customers feel.
+        Symptom,
+        /// Further distinct metrics.
+        Breadth,
+        /// Series and entities that fell silent.
+        Silence,
+        /// Anomalies of services that the scope only depends on.
+        Upstream,
+        /// Anomalies beside which something was announced.
+        Announced,
+        /// The line that was learnt between log-odds said and what came of them.
+        Calibration,
+    }
+}
+
+published! {
+    /// One term of the sum behind a probability.
+    Contribution of Contribution {
+        /// What it stands for.
+        term: Term = term,
+        /// Log-odds (natural logarithm) it adds.
+        value: Number = value,
     }
 }
 
@@ -208,7 +258,8 @@ published! {
 }
 
 published! {
-    /// Predicted trouble for customers: the whole state at one revision.
+    /// Predicted trouble for customers: the whole state at one revision. One that is re-opened goes on under its id; its onset,
+    /// end, acknowledgement, steps and ETA are those since then.
     Incident of Incident {
         /// Id: the same for all revisions, and in every run.
         id: Name = id,
@@ -218,6 +269,12 @@ published! {
         domain: Name = domain,
         /// Where it stands.
         state: IncidentState = state,
+        /// How often it has come back after its end.
+        #[serde(default)]
+        reopened: u32 = reopened,
+        /// How far people have come with it; absent: nobody has taken it on, or it is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<IncidentPhase> = phase,
         /// How bad.
         severity: Severity = severity,
         /// By effect.
@@ -226,6 +283,9 @@ published! {
         scope: Scope = scope,
         /// Chance that customers are hit within the horizon (1 when confirmed).
         probability: Share = probability,
+        /// What the probability is the sum of, in log-odds; empty where it isn't an estimate.
+        #[serde(default)]
+        contributions: Vec<Contribution> = contributions,
         /// When it was first published.
         opened_at: Time = opened_at,
         /// Event time of this revision.
@@ -262,6 +322,9 @@ published! {
         /// What has been done, at most 32.
         #[serde(default)]
         steps: Vec<RepairStep> = steps,
+        /// The problem record it was reviewed with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<Name> = problem,
         /// Why this revision, in one sentence for an engineer.
         #[serde(default)]
         reason: String = reason,

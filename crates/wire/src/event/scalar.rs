@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use forecall_types::{
     AnomalyId, Band, CustomerId, DomainName, ElementId, EventTime, IncidentId, IntentId, Labels, Lineage,
-    LineageRange, NotAName, NoticeId, Probability, ProductName, QueueName, RegionCode, Reject, Score,
-    SeriesKey, ServiceName, Watermark,
+    LineageRange, NotAName, NoticeId, Probability, ProblemId, ProductName, QueueName, RegionCode, Reject,
+    Score, SeriesKey, ServiceName, Watermark,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
@@ -127,7 +127,7 @@ macro_rules! names {
         }
     )*};
 }
-names!(Name: DomainName, ServiceName, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId);
+names!(Name: DomainName, ServiceName, ProblemId, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId);
 names!(Region: RegionCode);
 
 /// A finite number. NaN and the infinities can't be written: JSON has none, and `null` would be a lie.

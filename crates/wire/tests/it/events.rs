@@ -351,7 +351,7 @@ fn every_action_has_an_example() {
         .iter()
         .map(|e| serde_json::from_slice::<Value>(&e.value).unwrap()["action"]["kind"].to_string())
         .collect();
-    assert_eq!(kinds.len(), 9);
+    assert_eq!(kinds.len(), 10);
     for example in schema::examples(Payload::Command) {
         let command = event::decode_command(&example.headers, &example.value).unwrap();
         let entry = if command.action.is_on_incident() {

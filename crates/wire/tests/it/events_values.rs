@@ -91,7 +91,7 @@ fn score() -> impl Strategy<Value = Score> {
 
 fn channel() -> impl Strategy<Value = Channel> {
     use Channel::*;
-    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer])
+    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer, Limit])
 }
 
 fn context() -> impl Strategy<Value = ContextNote> {
@@ -300,6 +300,7 @@ fn action() -> impl Strategy<Value = Action> {
         }),
         name().prop_map(|incident| Action::Retract { incident }),
         name().prop_map(|incident| Action::Close { incident }),
+        (name(), name()).prop_map(|(incident, problem)| Action::Review { incident, problem }),
         (name(), text()).prop_map(|(notice, text)| Action::Approve { notice, text }),
         any::<bool>().prop_map(|on| Action::Kill { on }),
     ]
@@ -360,11 +361,44 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         )
 }
 
+fn contribution() -> impl Strategy<Value = Contribution> {
+    use Term::*;
+    let term = select(vec![
+        Bias,
+        Score,
+        Duration,
+        Limit,
+        Beyond,
+        Symptom,
+        Breadth,
+        Silence,
+        Upstream,
+        Announced,
+        Calibration,
+    ]);
+    (term, number()).prop_map(|(term, value)| Contribution { term, value })
+}
+
+fn page() -> impl Strategy<Value = Page> {
+    let decision = select(vec![PageDecision::Paged, PageDecision::HeldBack]);
+    (text(), decision, time(), string()).prop_map(|(team, decision, at, why)| Page {
+        team,
+        decision,
+        at,
+        why,
+    })
+}
+
 pub(crate) fn incident() -> impl Strategy<Value = Incident> {
     use IncidentState::*;
     let state = select(vec![
         Predicted, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed,
     ]);
+    let phase = option::of(select(vec![
+        IncidentPhase::Acknowledged,
+        IncidentPhase::Mitigating,
+    ]));
+    let stand = (state, any::<u32>(), phase);
     let kind = select(vec![
         IncidentKind::Degradation,
         IncidentKind::Outage,
@@ -374,7 +408,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         name(),
         any::<u32>(),
         name(),
-        state,
+        stand,
         severity(),
         kind,
         scope(),
@@ -399,22 +433,27 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         responsibility(),
         option::of(acknowledged),
         vec(step, 0..3),
+        (option::of(name()), vec(contribution(), 0..3), vec(page(), 0..3)),
     );
     let tail = (string(), text(), text(), lineage(), any::<bool>());
     (head, times, parts, tail).prop_map(|(head, times, parts, tail)| {
-        let (id, revision, domain, state, severity, kind, scope, probability) = head;
+        let (id, revision, domain, (state, reopened, phase), severity, kind, scope, probability) = head;
         let (opened_at, at, onset_predicted, onset_interval, onset_observed, resolved_at, eta) = times;
-        let (evidence, causes, responsibility, acknowledged, steps) = parts;
+        let (evidence, causes, responsibility, acknowledged, steps, (problem, contributions, paging)) = parts;
         let (reason, version, settings, lineage, simulated) = tail;
         Incident {
             id,
             revision,
             domain,
             state,
+            reopened,
+            phase,
             severity,
             kind,
             scope,
             probability: Probability::clamped(probability),
+            contributions,
+            paging,
             opened_at,
             at,
             onset_predicted,
@@ -427,6 +466,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             acknowledged,
             eta,
             steps,
+            problem,
             reason,
             version,
             settings,
@@ -439,7 +479,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
 fn incident_event() -> impl Strategy<Value = IncidentEvent> {
     use IncidentChange::*;
     let change = select(vec![
-        Predicted, Updated, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed,
+        Predicted, Updated, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed, Reopened,
     ]);
     (change, incident()).prop_map(|(change, incident)| IncidentEvent { change, incident })
 }

@@ -145,7 +145,7 @@ fn lives_are_whole(log: &InProcess) -> Result<(), String> {
     one_owner(log)
 }
 
-/// By the spans from an incident's first event to the one that closed it: those of one scope don't overlap.
+/// By the spans from the event that opened (or re-opened) an incident to the one that closed it: those of one scope don't overlap.
 fn one_owner(log: &InProcess) -> Result<(), String> {
     let mut spans: BTreeMap<String, (String, i64, i64)> = BTreeMap::new();
     for record in all(log, INCIDENTS) {
@@ -158,7 +158,7 @@ fn one_owner(log: &InProcess) -> Result<(), String> {
         );
         let at = incident.at.secs();
         let span = spans
-            .entry(incident.id.to_string())
+            .entry(format!("{}, re-opened {} times", incident.id, incident.reopened))
             .or_insert((scope.clone(), at, i64::MAX));
         span.0 = scope;
         if !incident.state.is_open() {

@@ -1,0 +1,324 @@
+//! What came of predictions: counted, and learnt from.
+//!
+//! Two kinds of sayings have an outcome. A *told* prediction is an incident as first published. A *watch* is what was
+//! said of a scope when evidence of it first spoke, whether or not anything was published: without it only the likely half would be
+//! learnt from. Both end when customers are hit or the horizon has passed, whatever incident holds the scope by then.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use forecall_types::{EventTime, IncidentId, Probability, RegionCode};
+use serde::{Deserialize, Serialize};
+
+use crate::group::CLOSED_KEPT_MAX;
+use crate::predict::{Assessment, Features};
+use crate::scope::Pair;
+use crate::settings::CorrelateSettings;
+
+mod model;
+
+pub(crate) use model::Model;
+
+/// Scopes watched at a time: four times as many as incidents may be open. A further one isn't learnt from.
+pub const WATCHES_MAX: usize = 4_096;
+/// Predictions waited for at a time; beyond it the first to end counts as unknown.
+pub const TOLD_MAX: usize = 4_096;
+/// Parts of equal width into which probabilities are counted, from 0 to 1.
+pub const BIN_COUNT: usize = 10;
+
+/// What became of predictions that were first told with a probability of this part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PredictionBin {
+    /// Customers were hit.
+    pub came: u64,
+    /// They weren't within the horizon, or a person withdrew it.
+    pub stayed_away: u64,
+}
+
+/// What was learnt, and how right predictions were; over all domains.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LearntHealth {
+    /// By probability as first told, from 0 to 1.
+    pub bins: [PredictionBin; BIN_COUNT],
+    /// Ended so that nobody can say whether it would have come: somebody did something.
+    pub unknown: u64,
+    /// Sum over all that came or stayed away of the squared error of the probability as first told (Brier 1950).
+    pub brier_sum: f64,
+    /// Told, and neither come nor overdue.
+    pub waiting: usize,
+    /// Outcomes that weights were learnt from; a scope that was watched counts as one as well.
+    pub outcomes: u64,
+    /// Scopes that are watched.
+    pub watches: usize,
+    /// Scopes not watched for want of room.
+    pub unwatched: u64,
+}
+
+impl LearntHealth {
+    /// Predictions that came or stayed away.
+    pub fn settled(&self) -> u64 {
+        self.bins.iter().map(|bin| bin.came + bin.stayed_away).sum()
+    }
+
+    /// Adds what one domain has learnt.
+    pub(crate) fn take(&mut self, learner: &Learner) {
+        for (sum, bin) in self.bins.iter_mut().zip(&learner.ledger.bins) {
+            sum.came += bin.came;
+            sum.stayed_away += bin.stayed_away;
+        }
+        self.unknown += learner.ledger.unknown;
+        self.brier_sum += learner.ledger.brier_sum;
+        self.waiting += learner.told.len();
+        self.outcomes += learner.outcomes;
+        self.watches += learner.watches.len();
+        self.unwatched += learner.unwatched;
+    }
+}
+
+/// What was said of a scope, and until when customers must be hit for it to have come true.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Saying {
+    features: Features,
+    probability: Probability,
+    due: EventTime,
+}
+
+impl Saying {
+    fn of(a: &Assessment, at: EventTime, settings: &CorrelateSettings) -> Self {
+        Self {
+            features: a.features,
+            probability: a.probability,
+            due: at.plus(settings.horizon()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Told {
+    saying: Saying,
+    pairs: BTreeSet<Pair>,
+}
+
+/// Told predictions by what became of them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Ledger {
+    bins: [PredictionBin; BIN_COUNT],
+    unknown: u64,
+    brier_sum: f64,
+}
+
+impl Ledger {
+    fn bin(&mut self, probability: Probability) -> Option<&mut PredictionBin> {
+        let mut edges = (1_u32..).map(f64::from);
+        // The last holds 1 as well.
+        let is_last = |edge: f64| edge > 9.5;
+        let mut bins = self.bins.iter_mut();
+        bins.find(|_| {
+            let edge = edges.next().unwrap_or(10.0);
+            probability.get() * 10.0 < edge || is_last(edge)
+        })
+    }
+
+    fn count(&mut self, probability: Probability, came: bool) {
+        self.brier_sum += squared_error(probability, came);
+        if let Some(bin) = self.bin(probability) {
+            if came {
+                bin.came += 1;
+            } else {
+                bin.stayed_away += 1;
+            }
+        }
+    }
+
+    /// What was counted as come had not.
+    fn correct(&mut self, probability: Probability) {
+        self.brier_sum += squared_error(probability, false) - squared_error(probability, true);
+        if let Some(bin) = self.bin(probability) {
+            bin.came = bin.came.saturating_sub(1);
+            bin.stayed_away += 1;
+        }
+    }
+}
+
+fn squared_error(probability: Probability, came: bool) -> f64 {
+    let off = probability.get() - if came { 1.0 } else { 0.0 };
+    off * off
+}
+
+/// What one domain has said, what came of it, and what that taught.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Learner {
+    model: Model,
+    ledger: Ledger,
+    told: BTreeMap<IncidentId, Told>,
+    watches: BTreeMap<Pair, Saying>,
+    /// Those that came, the newest last: a person may still say that it was a false alarm.
+    came: VecDeque<(IncidentId, Saying)>,
+    outcomes: u64,
+    unwatched: u64,
+}
+
+impl Default for Learner {
+    fn default() -> Self {
+        Self {
+            model: Model::prior(),
+            ledger: Ledger::default(),
+            told: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            came: VecDeque::new(),
+            outcomes: 0,
+            unwatched: 0,
+        }
+    }
+}
+
+impl Learner {
+    /// What predictions are made by.
+    pub(crate) fn model(&self, settings: &CorrelateSettings) -> Model {
+        if settings.tunables.learn {
+            self.model.clone()
+        } else {
+            Model::prior()
+        }
+    }
+
+    /// Whether time alone will settle something.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.told.is_empty() || !self.watches.is_empty()
+    }
+
+    /// An incident was predicted.
+    pub(crate) fn tell(
+        &mut self,
+        id: &IncidentId,
+        pairs: &BTreeSet<Pair>,
+        a: &Assessment,
+        at: EventTime,
+        settings: &CorrelateSettings,
+    ) {
+        if self.told.len() >= TOLD_MAX {
+            let first = self.told.iter().min_by_key(|(id, told)| (told.saying.due, *id));
+            if let Some(first) = first.map(|(id, _)| id.clone()) {
+                self.told.remove(&first);
+                self.ledger.unknown += 1;
+            }
+        }
+        let saying = Saying::of(a, at, settings);
+        let pairs = pairs.clone();
+        self.told.insert(id.clone(), Told { saying, pairs });
+    }
+
+    /// Evidence speaks of a scope that no incident holds.
+    pub(crate) fn watch(&mut self, pair: &Pair, a: &Assessment, at: EventTime, settings: &CorrelateSettings) {
+        if !a.features.is_any() || self.watches.contains_key(pair) {
+            return;
+        }
+        if self.watches.len() >= WATCHES_MAX {
+            self.unwatched += 1;
+            return;
+        }
+        self.watches.insert(pair.clone(), Saying::of(a, at, settings));
+    }
+
+    /// Customers of these scopes are hit: all that was said of them has come true.
+    pub(crate) fn hit(&mut self, pairs: &BTreeSet<Pair>) {
+        let watched: Vec<Saying> = pairs.iter().filter_map(|p| self.watches.remove(p)).collect();
+        self.learn_together(&watched, true);
+        for (id, told) in self.take_told(pairs) {
+            self.ledger.count(told.saying.probability, true);
+            self.learn_together(std::slice::from_ref(&told.saying), true);
+            self.came.push_back((id, told.saying));
+            if self.came.len() > CLOSED_KEPT_MAX {
+                self.came.pop_front();
+            }
+        }
+    }
+
+    /// Somebody did something: nobody can say what would have come.
+    pub(crate) fn acted(&mut self, pairs: &BTreeSet<Pair>) {
+        self.watches.retain(|pair, _| !pairs.contains(pair));
+        for _ in self.take_told(pairs) {
+            self.ledger.unknown += 1;
+        }
+    }
+
+    /// A person says that a prediction was an error, before or after it seemed to come.
+    pub(crate) fn false_alarm(&mut self, id: &IncidentId) {
+        if let Some(told) = self.told.remove(id) {
+            self.ledger.count(told.saying.probability, false);
+            self.learn_together(&[told.saying], false);
+        } else if let Some(place) = self.came.iter().position(|(came, _)| came == id)
+            && let Some((_, saying)) = self.came.remove(place)
+        {
+            self.ledger.correct(saying.probability);
+            self.learn_together(&[saying], false);
+        }
+    }
+
+    /// Up to `at` all is known: what was due before it has stayed away. In order of the times when it was due, so that it
+    /// doesn't matter how often this is asked.
+    pub(crate) fn pass(&mut self, at: EventTime) {
+        let mut overdue: BTreeMap<(EventTime, Option<RegionCode>), Vec<Saying>> = BTreeMap::new();
+        let over = self.told.extract_if(.., |_, told| told.saying.due < at);
+        let over: Vec<Saying> = over.map(|(_, told)| told.saying).collect();
+        for saying in over {
+            self.ledger.count(saying.probability, false);
+            overdue.entry((saying.due, None)).or_default().push(saying);
+        }
+        let over = self.watches.extract_if(.., |_, watch| watch.due < at);
+        for (pair, saying) in over {
+            let key = (saying.due, Some(pair.region));
+            overdue.entry(key).or_default().push(saying);
+        }
+        for ((_, region), sayings) in overdue {
+            if region.is_some() {
+                self.learn_together(&sayings, false);
+            } else {
+                for saying in sayings {
+                    self.learn_together(&[saying], false);
+                }
+            }
+        }
+    }
+
+    fn take_told(&mut self, pairs: &BTreeSet<Pair>) -> Vec<(IncidentId, Told)> {
+        let of = self.told.extract_if(.., |_, told| !told.pairs.is_disjoint(pairs));
+        of.collect()
+    }
+
+    /// Services of one region that the same trouble touches are one outcome.
+    fn learn_together(&mut self, sayings: &[Saying], came: bool) {
+        let Some(count) = u32::try_from(sayings.len()).ok().filter(|n| *n > 0) else {
+            return;
+        };
+        self.outcomes += 1;
+        for saying in sayings {
+            self.model.learn(&saying.features, came, 1.0 / f64::from(count));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_probability_has_its_bin() {
+        let mut ledger = Ledger::default();
+        for p in [0.0, 0.05, 0.1, 0.65, 0.75, 0.99, 1.0] {
+            ledger.count(Probability::clamped(p), true);
+        }
+        assert_eq!(ledger.bins.map(|bin| bin.came), [2, 1, 0, 0, 0, 0, 1, 1, 0, 2]);
+        ledger.correct(Probability::clamped(0.75));
+        assert_eq!((ledger.bins[7].came, ledger.bins[7].stayed_away), (0, 1));
+    }
+
+    #[test]
+    fn a_verdict_leaves_the_sum_of_squares_as_if_it_had_been_known() {
+        let p = Probability::clamped(0.7);
+        let (mut late, mut known) = (Ledger::default(), Ledger::default());
+        late.count(p, true);
+        late.correct(p);
+        known.count(p, false);
+        assert!((late.brier_sum - known.brier_sum).abs() < 1e-12);
+    }
+}

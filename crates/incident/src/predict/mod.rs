@@ -1,0 +1,221 @@
+//! From evidence to a probability, an onset and a kind. Every term can be told to a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use forecall_types::{
+    AnomalyId, Contribution, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability, Term,
+};
+
+use crate::group::{ELEMENTS_MAX, Member, Standing, Tracked};
+use crate::learn::Model;
+use crate::settings::CorrelateSettings;
+
+mod onset;
+mod terms;
+
+pub(crate) use onset::Onset;
+use onset::onset;
+pub(crate) use terms::{Features, TERM_COUNT, TERMS};
+use terms::{REPEAT_FACTOR, Said, breadth, said};
+
+/// A piece of evidence with what the reason needs beyond it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Weighed {
+    pub(crate) evidence: Evidence,
+    pub(crate) slope: f64,
+    /// What was announced of the series; see [`reason::announced`](crate::reason::announced).
+    pub(crate) announced: String,
+}
+
+/// Why customers count as hit.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Hit {
+    pub(crate) since: EventTime,
+    pub(crate) why: String,
+}
+
+/// What the evidence of a scope says at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Assessment {
+    pub(crate) probability: Probability,
+    /// What the log-odds of `probability` are the sum of.
+    pub(crate) contributions: Vec<Contribution>,
+    /// What the weights were multiplied with.
+    pub(crate) features: Features,
+    /// Strongest first; what a person has judged is left out.
+    pub(crate) evidence: Vec<Weighed>,
+    pub(crate) kind: IncidentKind,
+    /// A metric that customers feel is among the active evidence.
+    pub(crate) felt: bool,
+    pub(crate) hit: Option<Hit>,
+    pub(crate) onset: Option<Onset>,
+    /// What is still abnormal and hasn't been judged by a person.
+    pub(crate) active: Vec<AnomalyId>,
+    /// Latest news of any of it.
+    pub(crate) last_news: Option<EventTime>,
+    pub(crate) elements: BTreeSet<ElementId>,
+}
+
+/// Weighs the members of a scope at `at` by `model`.
+pub(crate) fn assess(
+    members: &BTreeMap<AnomalyId, Member>,
+    tracked: &BTreeMap<AnomalyId, Tracked>,
+    at: EventTime,
+    settings: &CorrelateSettings,
+    model: &Model,
+) -> Assessment {
+    let mut all: Vec<(Said, Member, &Tracked)> = members
+        .iter()
+        .filter(|(_, m)| m.standing != Standing::Spent)
+        .filter_map(|(id, m)| tracked.get(id).map(|t| (said(t, *m, at, settings), *m, t)))
+        .collect();
+    all.sort_by(|a, b| {
+        b.0.value
+            .total_cmp(&a.0.value)
+            .then_with(|| a.2.anomaly.id.cmp(&b.2.anomaly.id))
+    });
+    let mut features = Features::default();
+    features.add(Term::Bias, 1.0);
+    let mut factor = 1.0;
+    let mut metrics: BTreeSet<&str> = BTreeSet::new();
+    for (said, member, tracked) in &all {
+        if tracked.active && member.standing == Standing::Full {
+            features.add_all(&said.features, factor);
+            factor *= REPEAT_FACTOR;
+            if !tracked.is_silence() {
+                metrics.insert(&tracked.anomaly.series.metric);
+            }
+        }
+    }
+    features.add(Term::Breadth, breadth(metrics.len()));
+    let contributions = model.contributions(&features);
+    let log_odds: f64 = contributions.iter().map(|c| c.value).sum();
+    let active = || all.iter().filter(|(_, _, t)| t.active).map(|(_, _, t)| *t);
+    let outage = active().any(|t| {
+        let objective = settings.objective(&t.anomaly);
+        objective.is_some_and(|o| o.is_outage(t.anomaly.observed))
+    });
+    // Where nothing is measured nobody is known to be hit.
+    let mut elements: BTreeSet<ElementId> = all
+        .iter()
+        .filter(|(_, _, t)| !t.is_silence())
+        .flat_map(|(_, _, t)| t.elements.iter().cloned())
+        .collect();
+    if elements.len() > ELEMENTS_MAX {
+        elements.clear();
+    }
+    Assessment {
+        probability: Probability::clamped(logistic(log_odds)),
+        contributions,
+        features,
+        kind: if outage {
+            IncidentKind::Outage
+        } else {
+            IncidentKind::Degradation
+        },
+        felt: active().any(|t| is_felt(t, settings)),
+        hit: active()
+            .filter_map(|t| hit(t, at, settings))
+            .min_by(|a, b| a.since.cmp(&b.since).then_with(|| a.why.cmp(&b.why))),
+        onset: active()
+            .filter_map(|t| onset(t, at, settings))
+            .min_by_key(|o| (o.at, o.earliest, o.latest)),
+        active: active()
+            .filter(|t| !t.is_silence() || has_told(t, &all))
+            .map(|t| t.anomaly.id.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        last_news: all.iter().map(|(_, _, t)| t.anomaly.at).max(),
+        elements,
+        evidence: shares(&all),
+    }
+}
+
+/// The probability of log-odds.
+pub(crate) fn logistic(log_odds: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-log_odds))
+}
+
+/// Shares of the whole, by the same damping as in the sum; what is over keeps the share of its last news.
+fn shares(all: &[(Said, Member, &Tracked)]) -> Vec<Weighed> {
+    let mut factor = 1.0;
+    let mut damped: Vec<f64> = Vec::with_capacity(all.len());
+    for (said, _, _) in all {
+        damped.push(said.value * factor);
+        factor *= REPEAT_FACTOR;
+    }
+    let sum: f64 = damped.iter().sum();
+    all.iter()
+        .zip(damped)
+        .map(|((_, _, tracked), value)| {
+            let a = &tracked.anomaly;
+            Weighed {
+                evidence: Evidence {
+                    anomaly: a.id.clone(),
+                    series: std::sync::Arc::clone(&a.series),
+                    channel: a.channel,
+                    from: a.from,
+                    at: a.at,
+                    observed: a.observed,
+                    expected: a.expected,
+                    band: a.band,
+                    score: a.score,
+                    weight: if sum > 0.0 { value / sum } else { 0.0 },
+                    active: tracked.active,
+                },
+                slope: a.slope,
+                announced: crate::reason::announced(&a.context),
+            }
+        })
+        .collect()
+}
+
+/// Whether the entity that is silent is one of those that told of the trouble: as long as nothing comes of it, nobody can say that
+/// it is well. The silence of others keeps nothing open.
+fn has_told(silent: &Tracked, all: &[(Said, Member, &Tracked)]) -> bool {
+    let entity = &silent.anomaly.series.resource;
+    all.iter()
+        .any(|(_, _, t)| !t.is_silence() && t.anomaly.series.resource == *entity)
+}
+
+/// Whether customers feel this series, the way it goes. What isn't measured isn't felt.
+pub(crate) fn is_felt(tracked: &Tracked, settings: &CorrelateSettings) -> bool {
+    if tracked.is_silence() {
+        return false;
+    }
+    let up = match tracked.anomaly.direction {
+        Direction::Up => true,
+        Direction::Down => false,
+    };
+    match settings.objective(&tracked.anomaly) {
+        Some(objective) => (objective.sign > 0.0) == up,
+        None => tracked.metric_kind().hurts(up),
+    }
+}
+
+fn hit(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option<Hit> {
+    let a = &tracked.anomaly;
+    if let (Some(since), Some(objective)) = (tracked.beyond_since, settings.objective(a))
+        && at.since(since) >= objective.lasting
+    {
+        let side = if objective.sign > 0.0 { "above" } else { "below" };
+        let limit = crate::reason::number(objective.limit);
+        return Some(Hit {
+            since,
+            why: format!("{} {side} {limit}", a.series.metric),
+        });
+    }
+    let since = tracked.high_since.filter(|_| !tracked.is_silence())?;
+    let counts = !settings.tunables.confirm_on_symptoms_only || is_felt(tracked, settings);
+    let lasting = Duration::from_secs(settings.tunables.confirm_for_seconds);
+    (counts && at.since(since) >= lasting).then(|| Hit {
+        since,
+        why: format!(
+            "{} at score {}",
+            a.series.metric,
+            crate::reason::number(a.score.get())
+        ),
+    })
+}

@@ -1,0 +1,582 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use forecall_stage::{Effects, Image, SnapshotError, Stage, decode_state, encode_state};
+use forecall_types::{
+    CustomerEvent, CustomerId, EventTime, FailedJourney, Fingerprint, JourneyEntry, JourneyFailure,
+    JourneyId, JourneyOutput, JourneyWave, RejectReason, Tick,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::day::{Ended, RuleDay};
+use crate::memory::{Names, wave_of};
+use crate::order::{Offered, Order, Waiting};
+use crate::scope::{Place, Scope, Scopes};
+use crate::settings::{JourneySettings, Role};
+use crate::table::{Journey, Loaded, Table};
+use crate::wave::{Failure, Told, Waves};
+
+/// A tick this far behind the last one is refused; within it, time stands still.
+const TICK_BACK_MAX: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How the stage is, for metrics and alarms; decisions never hang on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JourneyHealth {
+    /// Open journeys.
+    pub open: usize,
+    /// Bytes of their places and index.
+    pub bytes: usize,
+    /// Events waiting for earlier ones.
+    pub waiting: usize,
+    /// Domains, services and regions told apart.
+    pub scopes: usize,
+    /// Open waves.
+    pub waves: usize,
+    /// Nothing before this is expected.
+    pub passed: EventTime,
+}
+
+/// The `journeys` stage over one partition of its log, which must be keyed by customer.
+#[derive(Debug, Clone)]
+pub struct JourneyStage {
+    settings: Arc<JourneySettings>,
+    state: State,
+    table: Table,
+    /// Places of the customer at hand, kept for their memory.
+    found: Vec<u32>,
+    counted: Vec<u32>,
+}
+
+/// All but the open journeys.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) order: Order,
+    pub(crate) scopes: Scopes,
+    pub(crate) waves: Waves,
+    /// By the rule's number: the day at hand …
+    pub(crate) days: Vec<RuleDay>,
+    /// … which began then.
+    pub(crate) day: Option<EventTime>,
+    /// Waves whose rule is gone, to be told as closed.
+    pub(crate) owed: Vec<JourneyWave>,
+    /// Journeys and events of rules that are gone, to be told.
+    pub(crate) dropped: u64,
+}
+
+/// What ends, and how.
+struct End {
+    place: u32,
+    /// The event or the deadline.
+    at: EventTime,
+    failure: JourneyFailure,
+}
+
+impl JourneyStage {
+    /// Without memory.
+    pub fn new(settings: Arc<JourneySettings>) -> Self {
+        let days = vec![RuleDay::default(); settings.rules.len()];
+        Self {
+            settings,
+            state: State {
+                days,
+                ..State::default()
+            },
+            table: Table::default(),
+            found: Vec::new(),
+            counted: Vec::new(),
+        }
+    }
+
+    /// How it is.
+    pub fn health(&self) -> JourneyHealth {
+        JourneyHealth {
+            open: self.table.len(),
+            bytes: self.table.bytes(),
+            waiting: self.state.order.len(),
+            scopes: self.state.scopes.len(),
+            waves: self.state.waves.open(),
+            passed: self.state.order.passed(),
+        }
+    }
+
+    fn tick(&mut self, tick: Tick, effects: &mut Effects<JourneyOutput>) {
+        let last = self.state.order.tick;
+        if last.is_some_and(|last| last.since(tick.at) > TICK_BACK_MAX) {
+            effects.reject(RejectReason::Late, "a tick more than 60 s behind the last one");
+            return;
+        }
+        self.state.order.tick = last.max(Some(tick.at));
+    }
+
+    fn offer(&mut self, event: &CustomerEvent, effects: &mut Effects<JourneyOutput>) {
+        // Of no rule: nothing is lost with it.
+        let Some(kind) = self.settings.kinds.get(&event.kind).copied() else {
+            return;
+        };
+        let Some(customer) = event.customer.number() else {
+            effects.reject(RejectReason::BadValue, "`customer` is no pseudonym of this house");
+            return;
+        };
+        // Nothing is ever before the end of time: it would wait for ever.
+        if event.at == EventTime::MAX {
+            effects.reject(RejectReason::BadTime, format!("an event `{}`", event.kind));
+            return;
+        }
+        let future = Duration::from_secs(self.settings.tunables.future_seconds);
+        if self
+            .state
+            .order
+            .tick
+            .is_some_and(|tick| event.at > tick.plus(future))
+        {
+            effects.reject(RejectReason::Future, format!("an event `{}`", event.kind));
+            return;
+        }
+        let scope = Scope {
+            domain: event.domain.clone(),
+            service: event.service.clone(),
+            region: event.region.clone(),
+        };
+        let scope = match self.state.scopes.place(scope) {
+            Place::Known(scope) => scope,
+            Place::DomainAlone(scope) => {
+                effects.reject(
+                    RejectReason::SeriesLimit,
+                    format!(
+                        "service and region of an event `{}`: too many are known",
+                        event.kind
+                    ),
+                );
+                scope
+            }
+            Place::Full => {
+                effects.reject(
+                    RejectReason::SeriesLimit,
+                    format!("an event `{}` of one domain too many", event.kind),
+                );
+                return;
+            }
+        };
+        let waiting = Waiting {
+            customer,
+            key: event.key.map_or(0, std::num::NonZeroU64::get),
+            kind,
+            scope,
+        };
+        match self.state.order.offer(event.at, event.id, waiting) {
+            Offered::Waits => {}
+            Offered::Twice => effects.reject(RejectReason::Duplicate, format!("an event `{}`", event.kind)),
+            Offered::Late => {
+                if !self.end_late(event.at, waiting, effects) {
+                    effects.reject(RejectReason::Late, format!("an event `{}`", event.kind));
+                }
+            }
+        }
+    }
+
+    /// Takes all that is before the frontier, in order.
+    fn advance(&mut self, effects: &mut Effects<JourneyOutput>) {
+        let tunables = self.settings.tunables;
+        let frontier = self.state.order.frontier(
+            Duration::from_secs(tunables.lateness_seconds),
+            Duration::from_secs(tunables.silence_seconds),
+        );
+        self.run_to(frontier, effects);
+        let max = usize::try_from(tunables.waiting_max).unwrap_or(usize::MAX);
+        while let Some(forced) = self.state.order.forced(max) {
+            effects.reject(
+                RejectReason::SeriesLimit,
+                "too many events wait for earlier ones: the oldest goes before its time",
+            );
+            self.run_to(forced, effects);
+        }
+    }
+
+    fn run_to(&mut self, frontier: EventTime, effects: &mut Effects<JourneyOutput>) {
+        while let Some(at) = self.state.order.first_before(frontier) {
+            self.pass_time(at, effects);
+            if let Some((at, event)) = self.state.order.take_first() {
+                self.take(at, event, effects);
+            }
+        }
+        self.pass_time(frontier, effects);
+        self.state.order.advance(frontier);
+    }
+
+    /// Does all that is due before `limit`: days end, waves are looked at, journeys fail. What begins at the same moment comes
+    /// after what ends at it.
+    fn pass_time(&mut self, limit: EventTime, effects: &mut Effects<JourneyOutput>) {
+        loop {
+            let due = self.table.first_before(limit.nanos());
+            let until = due.map_or(limit, |(_, deadline)| EventTime::from_nanos(deadline));
+            self.end_day(until, effects);
+            if let Some(look) = self
+                .state
+                .waves
+                .next_look()
+                .filter(|(at, _)| *at <= until.nanos())
+            {
+                self.look_at_wave(look, effects);
+                continue;
+            }
+            let Some((place, deadline)) = due else {
+                return;
+            };
+            self.is_over(place, EventTime::from_nanos(deadline), effects);
+        }
+    }
+
+    /// The time allowed is over.
+    fn is_over(&mut self, place: u32, at: EventTime, effects: &mut Effects<JourneyOutput>) {
+        let Some(journey) = self.table.get(place).copied() else {
+            return;
+        };
+        let settings = Arc::clone(&self.settings);
+        if settings
+            .rule(journey.rule)
+            .is_some_and(|rule| rule.passes_in_silence)
+        {
+            self.pass_step(&journey, at, None);
+            self.table.close(place);
+        } else {
+            let failure = JourneyFailure::Absent;
+            self.fail(&End { place, at, failure }, effects);
+        }
+    }
+
+    fn take(&mut self, at: EventTime, event: Waiting, effects: &mut Effects<JourneyOutput>) {
+        let settings = Arc::clone(&self.settings);
+        let mut found = std::mem::take(&mut self.found);
+        self.table.of_customer(event.customer, &mut found);
+        let mut is_keyless = false;
+        for (rule, role) in settings.roles_of(event.kind) {
+            let Some(key) = key_for(&settings, *rule, event.key) else {
+                is_keyless = true;
+                continue;
+            };
+            let place = self.find(&found, event.customer, *rule, key);
+            match (role, place) {
+                (Role::Start, None) => self.start(at, (*rule, key), event, effects),
+                (Role::Start, Some(_)) | (_, None) => {}
+                (role, Some(place)) => {
+                    self.end(*role, place, at, effects);
+                }
+            }
+        }
+        self.found = found;
+        if is_keyless {
+            effects.reject(
+                RejectReason::MissingField,
+                "an event of journeys with keys has no `key`",
+            );
+        }
+    }
+
+    /// An event behind the watermark begins nothing and excuses nobody who was told of already, but what it ends, it ends.
+    fn end_late(&mut self, at: EventTime, event: Waiting, effects: &mut Effects<JourneyOutput>) -> bool {
+        let settings = Arc::clone(&self.settings);
+        let mut found = std::mem::take(&mut self.found);
+        self.table.of_customer(event.customer, &mut found);
+        let mut is_taken = false;
+        for (rule, role) in settings.roles_of(event.kind) {
+            let key = key_for(&settings, *rule, event.key);
+            let place = key.and_then(|key| self.find(&found, event.customer, *rule, key));
+            let Some((place, journey)) = place.and_then(|place| Some((place, *self.table.get(place)?)))
+            else {
+                continue;
+            };
+            let within = settings.step(*rule, journey.step).map_or(0, |step| step.within);
+            if *role != Role::Start && at.nanos() > journey.deadline.saturating_sub(within) {
+                is_taken |= self.end(*role, place, at, effects);
+            }
+        }
+        self.found = found;
+        is_taken
+    }
+
+    fn find(&self, found: &[u32], customer: u128, rule: u16, key: u64) -> Option<u32> {
+        found.iter().copied().find(|place| {
+            self.table
+                .get(*place)
+                .is_some_and(|j| j.rule == rule && j.key == key && j.customer() == customer)
+        })
+    }
+
+    fn start(
+        &mut self,
+        at: EventTime,
+        (rule, key): (u16, u64),
+        event: Waiting,
+        effects: &mut Effects<JourneyOutput>,
+    ) {
+        let settings = Arc::clone(&self.settings);
+        let Some(step) = settings.step(rule, 0) else {
+            return;
+        };
+        let is_full = len(self.table.len()) >= settings.tunables.open_max;
+        self.table.of_customer(event.customer, &mut self.counted);
+        if is_full || len(self.counted.len()) >= settings.tunables.open_customer_max {
+            self.day(rule, RuleDay::refuse);
+            let what = if is_full {
+                "open journeys"
+            } else {
+                "open journeys of one customer"
+            };
+            effects.reject(
+                RejectReason::SeriesLimit,
+                format!("a journey isn't followed: too many {what}"),
+            );
+            return;
+        }
+        self.day(rule, |day| {
+            day.start();
+            day.reach(0);
+        });
+        let deadline = at.nanos().saturating_add(step.within);
+        self.table.open(Journey::new(
+            event.customer,
+            rule,
+            key,
+            event.scope,
+            at.nanos(),
+            deadline,
+        ));
+    }
+
+    /// An event that isn't the journey's begin has come; whether it meant anything to it.
+    fn end(&mut self, role: Role, place: u32, at: EventTime, effects: &mut Effects<JourneyOutput>) -> bool {
+        let settings = Arc::clone(&self.settings);
+        let Some(journey) = self.table.get(place).copied() else {
+            return false;
+        };
+        match role {
+            Role::Start => return false,
+            Role::Unless => {
+                self.day(journey.rule, |day| day.end(journey.step, Ended::Excused, None));
+                self.table.close(place);
+            }
+            Role::FailsOn => {
+                let failure = JourneyFailure::Struck;
+                self.fail(&End { place, at, failure }, effects);
+            }
+            Role::Expect(step) if step < journey.step => return false,
+            Role::Expect(step) => {
+                self.pass_step(&journey, at, Some(at));
+                self.day(journey.rule, |day| {
+                    for skipped in journey.step + 1..=step {
+                        day.reach(skipped);
+                        day.end(skipped, Ended::Passed(None), None);
+                    }
+                });
+                match settings.step(journey.rule, step + 1) {
+                    Some(next) => {
+                        self.day(journey.rule, |day| day.reach(step + 1));
+                        self.table
+                            .go_on(place, step + 1, at.nanos().saturating_add(next.within));
+                    }
+                    None => {
+                        self.table.close(place);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Counts a step as passed, with the time it took if an event passed it.
+    fn pass_step(&mut self, journey: &Journey, at: EventTime, event: Option<EventTime>) {
+        let settings = Arc::clone(&self.settings);
+        let Some(step) = settings.step(journey.rule, journey.step) else {
+            return;
+        };
+        let now = at.max(self.state.order.passed()).nanos();
+        let place = (journey.rule, journey.step, journey.scope);
+        self.state
+            .waves
+            .pass(place, now, journey.deadline, step, &settings.tunables.waves);
+        let reached = journey.deadline.saturating_sub(step.within);
+        let took = event.map(|at| at.nanos().saturating_sub(reached).max(0));
+        self.day(journey.rule, |day| {
+            day.end(journey.step, Ended::Passed(took), Some(step))
+        });
+    }
+
+    fn fail(&mut self, end: &End, effects: &mut Effects<JourneyOutput>) {
+        let settings = Arc::clone(&self.settings);
+        let Some(journey) = self.table.close(end.place) else {
+            return;
+        };
+        let (Some(rule), Some(step)) = (
+            settings.rule(journey.rule),
+            settings.step(journey.rule, journey.step),
+        ) else {
+            return;
+        };
+        let ended = match end.failure {
+            JourneyFailure::Absent => Ended::Absent,
+            JourneyFailure::Struck => Ended::Struck,
+        };
+        self.day(journey.rule, |day| day.end(journey.step, ended, None));
+        let now = end.at.max(self.state.order.passed()).nanos();
+        let place = (journey.rule, journey.step, journey.scope);
+        let waves = &mut self.state.waves;
+        let judged = waves.fail(
+            place,
+            now,
+            journey.customer(),
+            (step, rule.usual_share),
+            &settings.tunables.waves,
+        );
+        match judged {
+            Failure::InWave(told) => {
+                if let Some(wave) = told.and_then(|told| self.wave(&told)) {
+                    effects.emit(JourneyOutput::Wave(wave));
+                }
+                return;
+            }
+            Failure::Unwatched => effects.reject(
+                RejectReason::SeriesLimit,
+                format!("a failure of `{}` counts for no wave: too many scopes", rule.name),
+            ),
+            Failure::Alone => {}
+        }
+        if let Some(failed) = self.failed(&journey, end) {
+            effects.emit(JourneyOutput::Failed(failed));
+        }
+    }
+
+    fn failed(&self, journey: &Journey, end: &End) -> Option<FailedJourney> {
+        let rule = self.settings.rule(journey.rule)?;
+        let scope = self.state.scopes.get(journey.scope)?;
+        let id = Fingerprint::of_parts(&[
+            rule.name.as_str().as_bytes(),
+            &journey.customer().to_le_bytes(),
+            &journey.key.to_le_bytes(),
+            &journey.started.to_le_bytes(),
+        ]);
+        Some(FailedJourney {
+            id: JourneyId::derived(id),
+            domain: scope.domain.clone(),
+            rule: rule.name.clone(),
+            customer: CustomerId::of_number(journey.customer()),
+            key: std::num::NonZeroU64::new(journey.key),
+            step: journey.step,
+            failure: end.failure,
+            service: scope.service.clone().unwrap_or_else(|| rule.service.clone()),
+            region: scope.region.clone(),
+            started_at: EventTime::from_nanos(journey.started),
+            failed_at: end.at,
+        })
+    }
+
+    fn look_at_wave(&mut self, look: (i64, crate::wave::Place), effects: &mut Effects<JourneyOutput>) {
+        let settings = Arc::clone(&self.settings);
+        let (rule, step, _) = look.1;
+        let told = settings
+            .step(rule, step)
+            .and_then(|step| self.state.waves.look(look, step, &settings.tunables.waves));
+        if let Some(wave) = told.and_then(|told| self.wave(&told)) {
+            effects.emit(JourneyOutput::Wave(wave));
+        }
+    }
+
+    fn wave(&self, told: &Told) -> Option<JourneyWave> {
+        let (rule, _, scope) = told.place;
+        let rule = self.settings.rule(rule)?;
+        let scope = self.state.scopes.get(scope)?;
+        Some(wave_of(told, &rule.name, &rule.service, scope))
+    }
+
+    fn day(&mut self, rule: u16, change: impl FnOnce(&mut RuleDay)) {
+        if let Some(day) = self.state.days.get_mut(usize::from(rule)) {
+            change(day);
+        }
+    }
+
+    /// Tells the days that are over by then.
+    fn end_day(&mut self, at: EventTime, effects: &mut Effects<JourneyOutput>) {
+        let from = at.floor(DAY);
+        let Some(day) = self.state.day else {
+            // Time itself hasn't begun before the first event or tick.
+            self.state.day = (at > EventTime::MIN).then_some(from);
+            return;
+        };
+        if from <= day {
+            return;
+        }
+        self.state.day = Some(from);
+        for (rule, of_rule) in self.settings.rules.iter().zip(&mut self.state.days) {
+            if let Some(map) = std::mem::take(of_rule).map(rule, day, day.plus(DAY)) {
+                effects.emit(JourneyOutput::Map(map));
+            }
+        }
+    }
+}
+
+fn len(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// What a rule tells journeys of one customer apart by; `None` where the event lacks it.
+fn key_for(settings: &JourneySettings, rule: u16, key: u64) -> Option<u64> {
+    match settings.rule(rule).is_some_and(|rule| rule.by_key) {
+        true => (key != 0).then_some(key),
+        false => Some(0),
+    }
+}
+
+impl Stage for JourneyStage {
+    type Settings = Arc<JourneySettings>;
+    type Input = JourneyEntry;
+    type Output = JourneyOutput;
+
+    const NAME: &'static str = "journeys";
+    const VERSION: u32 = 1;
+
+    fn step(&mut self, input: &JourneyEntry, effects: &mut Effects<JourneyOutput>) {
+        for wave in std::mem::take(&mut self.state.owed) {
+            effects.emit(JourneyOutput::Wave(wave));
+        }
+        let dropped = std::mem::take(&mut self.state.dropped);
+        if dropped > 0 {
+            effects.reject(
+                RejectReason::NotAllowed,
+                format!(
+                    "{dropped} open journeys are of rules or steps that are gone: nothing is told of them"
+                ),
+            );
+        }
+        match input {
+            JourneyEntry::Event(event) => self.offer(event, effects),
+            JourneyEntry::Tick(tick) => self.tick(*tick, effects),
+        }
+        self.advance(effects);
+    }
+
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
+        encode_state(&(Names::of(&self.settings), &self.state, &self.table))
+    }
+
+    fn image(&mut self) -> Result<Image, SnapshotError> {
+        // Ten million journeys are half a gigabyte: they are shared. The rest is copied.
+        let table = self.table.share();
+        let (names, state) = (Names::of(&self.settings), self.state.clone());
+        Ok(Image::new(move || encode_state(&(names, state, table))))
+    }
+
+    fn load(settings: Arc<JourneySettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let (names, mut state, loaded): (Names, State, Loaded) = decode_state(bytes)?;
+        if !loaded.fits() {
+            return Err(SnapshotError::Damaged("it has more journeys than can be open"));
+        }
+        let table = names.adopt(&settings, &mut state, loaded);
+        Ok(Self {
+            settings,
+            state,
+            table,
+            found: Vec::new(),
+            counted: Vec::new(),
+        })
+    }
+}
