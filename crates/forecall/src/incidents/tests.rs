@@ -46,6 +46,7 @@ fn sample() -> Incident {
     };
     let mut incident = Incident {
         id: id("a"),
+        contributions: Vec::new(),
         revision: 1,
         state: IncidentState::Predicted,
         // Two pieces of 2.66 and 2.14 in log-odds, the second damped, and half for the second metric.

@@ -258,6 +258,8 @@ struct Fact {
 fn incident(evidence: Vec<Evidence>, probability: f64) -> Incident {
     Incident {
         evidence,
+        // By the weights set by hand.
+        contributions: Vec::new(),
         probability: Probability::clamped(probability),
         ..run(TWO).events[0].incident.clone()
     }
