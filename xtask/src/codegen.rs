@@ -10,16 +10,19 @@ use crate::process;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Write nothing; fail when a file differs from what would be written.
+    /// Write nothing; fail when a file differs from what would be written, or a schema breaks what its released form has promised.
     #[arg(long)]
     check: bool,
+    /// Also make the present schemas the released ones (`schemas/released/`), where they keep what was promised.
+    #[arg(long, conflicts_with = "check")]
+    publish: bool,
 }
 
 /// Passes on the binary's exit code.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     let mut command = cargo(root);
     command.args(["run", "--release", "--quiet", "--package", "forecall", "--"]);
-    let status = process::run(with_arguments(&mut command, root, args.check))?;
+    let status = process::run(with_arguments(&mut command, root, args))?;
     let code = status
         .code()
         .and_then(|code| u8::try_from(code).ok())
@@ -29,13 +32,20 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
 
 /// Checks with a binary that is built already.
 pub(crate) fn check_with(binary: &Path, root: &Path) -> Result<()> {
-    process::run_ok(with_arguments(&mut Command::new(binary), root, true))
+    let args = Args {
+        check: true,
+        publish: false,
+    };
+    process::run_ok(with_arguments(&mut Command::new(binary), root, &args))
 }
 
-fn with_arguments<'a>(command: &'a mut Command, root: &Path, check: bool) -> &'a mut Command {
+fn with_arguments<'a>(command: &'a mut Command, root: &Path, args: &Args) -> &'a mut Command {
     command.args(["codegen", "--root"]).arg(root);
-    if check {
+    if args.check {
         command.arg("--check");
+    }
+    if args.publish {
+        command.arg("--publish");
     }
     command
 }

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::demo::DemoArgs;
+use crate::incidents::IncidentsArgs;
 use crate::replay::ReplayArgs;
 
 /// If the customer has called, we were late.
@@ -56,6 +57,8 @@ pub(crate) enum Command {
         after_help = "Example:\n  forecall audit --config forecall.yaml\n\nEnds with 1 where something is left over. It may run beside the stages; it reads whole topics."
     )]
     Audit(AuditArgs),
+    /// Predicted incidents: follow, list, show, explain; take on, steer and judge them.
+    Incidents(IncidentsArgs),
     /// What the stages remember: list, verify, start one partition cold.
     Snapshots(SnapshotsArgs),
     /// Watch from outside that the canary still arrives, and raise the alarm when it doesn't.
@@ -290,9 +293,12 @@ pub(crate) struct CodegenArgs {
     /// The repository.
     #[arg(long, default_value = ".")]
     pub(crate) root: PathBuf,
-    /// Change nothing; fail if a file differs.
+    /// Change nothing; fail if a file differs, or if a schema breaks what its released form has promised.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Make the present schemas the released ones, where they keep what was promised.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) publish: bool,
 }
 
 #[cfg(test)]

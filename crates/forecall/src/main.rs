@@ -11,6 +11,7 @@ mod dead_man;
 mod demo;
 mod directory;
 mod doctor;
+mod incidents;
 mod manual;
 mod migrate;
 mod replay;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Topics(args) => done(topics::run(&args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Incidents(args) => incidents::run(args),
         Command::Snapshots(args) => snapshots::run(&args),
         Command::DeadMan(args) => dead_man::run(&args),
         Command::Directory(args) => done(directory::run(&args)),

@@ -25,6 +25,7 @@
 
 pub mod cause;
 mod command;
+pub mod explain;
 mod group;
 mod learn;
 mod life;

@@ -13,7 +13,7 @@ mod kafka_input;
 mod labels;
 mod output;
 mod source_input;
-mod time_text;
+pub(crate) mod time_text;
 mod walk;
 
 use std::collections::BTreeMap;

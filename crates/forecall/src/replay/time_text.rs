@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 /// The time in `text`: RFC 3339, `YYYY-MM-DD[ T]HH:MM:SS[.f]` in `zone`, or a number since 1970 whose unit is told by its
 /// size: below 10¹¹ seconds, below 10¹⁴ milliseconds, below 10¹⁷ microseconds, else nanoseconds.
-pub(super) fn parse(text: &str, zone: &TimeZone) -> Option<EventTime> {
+pub(crate) fn parse(text: &str, zone: &TimeZone) -> Option<EventTime> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
         return of_number(number);
@@ -36,7 +36,7 @@ fn of_number(number: i64) -> Option<EventTime> {
 }
 
 /// RFC 3339 in UTC.
-pub(super) fn write(at: EventTime) -> String {
+pub(crate) fn write(at: EventTime) -> String {
     Timestamp::from_nanosecond(i128::from(at.nanos()))
         .map_or_else(|_| at.nanos().to_string(), |t| t.to_string())
 }

@@ -8,6 +8,7 @@
 
 mod cause;
 mod causes;
+mod explain;
 mod fixture;
 mod golden;
 mod learn;

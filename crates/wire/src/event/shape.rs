@@ -124,13 +124,15 @@ macro_rules! published {
 }
 pub(crate) use published;
 
-/// Writes a published enum of plain cases and its mapping; the inner enum has the same cases.
+/// Writes a published enum of plain cases and its mapping; the inner enum has the same cases. Its schema tells readers to
+/// expect cases they don't know.
 macro_rules! published_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$case_meta:meta])* $case:ident,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord,
             serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
+        #[schemars(extend("x-unknown-values" = "tolerate"))]
         pub enum $name {
             $($(#[$case_meta])* $case,)+
         }

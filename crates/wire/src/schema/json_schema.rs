@@ -107,7 +107,7 @@ fn dead_letter_headers() -> Value {
         .map(|r| r.as_str())
         .collect();
     let own = json!({
-        "forecall_reason": {"enum": reasons, "description": "Class of the refusal."},
+        "forecall_reason": {"enum": reasons, "x-unknown-values": "tolerate", "description": "Class of the refusal."},
         "forecall_detail": text("What was wrong, for a person: names the field, never what stood in it."),
         "forecall_source_topic": text("Topic of the original."),
         "forecall_source_partition": number("Partition of the original."),

@@ -12,6 +12,7 @@
 mod asyncapi;
 mod examples;
 mod json_schema;
+mod promises;
 mod reference;
 
 use std::path::PathBuf;
@@ -21,6 +22,10 @@ use serde_json::{Map, Value};
 use crate::event::Payload;
 
 pub use examples::examples;
+pub use promises::{
+    BrokenPromise, Side, broken_by_this_build, broken_promises, broken_topic_promises, promised_files,
+    side_of,
+};
 
 /// The schema of what an event of this type (`ce_type`) carries; of the headers for a dead letter. `None`: no type of
 /// forecall's.

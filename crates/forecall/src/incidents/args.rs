@@ -1,0 +1,279 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use forecall_types::{
+    DomainName, IncidentId, NotAName, ProductName, RegionCode, Responsibility, ServiceName, Severity, Verdict,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct IncidentsArgs {
+    #[command(subcommand)]
+    pub(crate) command: IncidentsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IncidentsCommand {
+    /// Follow what becomes of incidents, one line a revision.
+    #[command(
+        after_help = "Examples:\n  forecall incidents tail\n  forecall incidents tail --since 2h --region IR-10\n  forecall incidents tail --since 2026-11-29T06:00:00Z --once --json | jq -r .id"
+    )]
+    Tail(TailArgs),
+    /// The incidents that are open now.
+    #[command(
+        after_help = "Examples:\n  forecall incidents list\n  forecall incidents list --all --since 24h --json | jq '.incidents[].id'"
+    )]
+    List(ListArgs),
+    /// One incident, for people.
+    #[command(after_help = "Example:\n  forecall incidents show inc_7k2m4q9x1c8v5b3n")]
+    Show(OneArgs),
+    /// Why an incident was opened: what each piece of evidence adds, and what would have made it not fire.
+    #[command(
+        after_help = "Example:\n  forecall incidents explain inc_7k2m4q9x1c8v5b3n\n\nThe revision that opened it is explained, and that which confirmed it. The threshold is that of the configuration given; it is said where the incident was judged by another."
+    )]
+    Explain(OneArgs),
+    /// Say afterwards what an incident was: right, expected, false-alarm, new-normal.
+    #[command(
+        after_help = "Example:\n  forecall incidents feedback inc_7k2m4q9x1c8v5b3n false-alarm --by noc\n\nThe same verdict of the same team counts once. To go back to one after another, give --key."
+    )]
+    Feedback {
+        /// The incident.
+        id: IncidentId,
+        /// What it was.
+        #[arg(value_enum)]
+        verdict: VerdictArg,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// Take an incident on.
+    #[command(after_help = "Example:\n  forecall incidents ack inc_7k2m4q9x1c8v5b3n --by noc")]
+    Ack {
+        /// The incident.
+        id: IncidentId,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// Something has been done; customers may be told so.
+    #[command(
+        after_help = "Example:\n  forecall incidents step inc_7k2m4q9x1c8v5b3n team_on_site --by field-north\n\nA code that the incident has already is told again only with a --key of its own."
+    )]
+    Step {
+        /// The incident.
+        id: IncidentId,
+        /// Code of the step, among `outreach.steps` of the configuration.
+        code: String,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// When it is expected to be over: a promise, once customers are told.
+    #[command(
+        after_help = "Examples:\n  forecall incidents eta inc_7k2m4q9x1c8v5b3n 2026-11-29T16:30:00+03:30 --by noc\n  forecall incidents eta inc_7k2m4q9x1c8v5b3n 90m --by noc\n\nRepeating the second is another promise; repeating the first is not."
+    )]
+    Eta {
+        /// The incident.
+        id: IncidentId,
+        /// A time (RFC 3339), or a span from now (45m, 2h).
+        time: String,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// Who answers for the cause.
+    #[command(
+        after_help = "Example:\n  forecall incidents attribute inc_7k2m4q9x1c8v5b3n supplier --by noc\n\nAn external order is held for people: no customer is told without approval."
+    )]
+    Attribute {
+        /// The incident.
+        id: IncidentId,
+        /// Who.
+        #[arg(value_enum)]
+        responsibility: ResponsibilityArg,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// Open an incident that no detector saw: customers are hit now.
+    #[command(
+        after_help = "Example:\n  forecall incidents declare --service internet --region IR-10 --severity severe --by noc\n\nWhat is open within the scope is confirmed; for the rest a new one opens, which only a person closes."
+    )]
+    Declare {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// It was an error: customers who were told are told so.
+    #[command(after_help = "Example:\n  forecall incidents retract inc_7k2m4q9x1c8v5b3n --by noc")]
+    Retract {
+        /// The incident.
+        id: IncidentId,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// It is over. A prediction that didn't come is retracted instead.
+    #[command(after_help = "Example:\n  forecall incidents close inc_7k2m4q9x1c8v5b3n --by noc")]
+    Close {
+        /// The incident.
+        id: IncidentId,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+}
+
+fn region(text: &str) -> Result<RegionCode, NotAName> {
+    RegionCode::new(text)
+}
+
+/// Where to read.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// The configuration.
+    #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which incidents.
+#[derive(Debug, Args, Default)]
+pub(crate) struct Filter {
+    /// Only of this domain.
+    #[arg(long)]
+    pub(crate) domain: Option<DomainName>,
+    /// Only those that touch this service.
+    #[arg(long)]
+    pub(crate) service: Option<ServiceName>,
+    /// Only those that touch this region.
+    #[arg(long, value_parser = region)]
+    pub(crate) region: Option<RegionCode>,
+    /// Also the canary's, one a minute.
+    #[arg(long)]
+    pub(crate) canary: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Begin then instead of now: a time (RFC 3339), or a span before now (30m, 2h). It is the broker's time that counts.
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Stop at the end of the topic instead of waiting for more.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Also those that have ended, as far back as the topic of events is kept.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only those with news since: a time (RFC 3339), or a span before now (30m, 2h).
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneArgs {
+    /// The incident.
+    pub(crate) id: IncidentId,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+/// Who says it, and how a repeat is known.
+#[derive(Debug, Args)]
+pub(crate) struct SayArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Role or team that says it; never a person's name.
+    #[arg(long, env = "FORECALL_TEAM")]
+    pub(crate) by: String,
+    /// Idempotency key: of several records with one key the first counts. Made from what is said where it isn't given.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Only show the record.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScopeArgs {
+    /// A service that is touched; may be given several times.
+    #[arg(long = "service", required = true)]
+    pub(crate) services: Vec<ServiceName>,
+    /// A region that is touched; may be given several times.
+    #[arg(long = "region", required = true, value_parser = region)]
+    pub(crate) regions: Vec<RegionCode>,
+    /// A product that is touched; none: all that need the services.
+    #[arg(long = "product")]
+    pub(crate) products: Vec<ProductName>,
+    /// How bad; it doesn't fall below this while the incident is open.
+    #[arg(long, value_enum, default_value_t = SeverityArg::Severe)]
+    pub(crate) severity: SeverityArg,
+}
+
+/// Cases of the command line for cases of an enum of `types`.
+macro_rules! cases {
+    ($(#[$meta:meta])* $name:ident of $inner:ident { $($(#[$case_meta:meta])* $case:ident,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+        pub(crate) enum $name { $($(#[$case_meta])* $case,)+ }
+
+        impl From<$name> for $inner {
+            fn from(arg: $name) -> Self {
+                match arg { $($name::$case => Self::$case,)+ }
+            }
+        }
+    };
+}
+
+cases! {
+    /// Verdicts.
+    VerdictArg of Verdict {
+        /// It was right.
+        Right,
+        /// It was known and expected.
+        Expected,
+        /// There was no trouble.
+        FalseAlarm,
+        /// This is how it is from now on.
+        NewNormal,
+    }
+}
+
+cases! {
+    /// Who answers.
+    ResponsibilityArg of Responsibility {
+        /// Not known.
+        Unknown,
+        /// The operator.
+        Own,
+        /// A supplier.
+        Supplier,
+        /// The power grid.
+        Power,
+        /// Planned work.
+        Planned,
+        /// An order from outside.
+        ExternalOrder,
+    }
+}
+
+cases! {
+    /// How bad.
+    SeverityArg of Severity {
+        /// Hardly felt.
+        Minor,
+        /// Felt: slow or flaky.
+        Moderate,
+        /// The service can't be used.
+        Severe,
+        /// Emergency calls, health or many regions.
+        Extreme,
+    }
+}

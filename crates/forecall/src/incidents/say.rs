@@ -1,0 +1,350 @@
+//! Commands and verdicts as records, under a key that makes a repeat harmless.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use forecall_config::Settings;
+use forecall_incident::{Trigger, next_state};
+use forecall_log::{Log, OutRecord, Transaction};
+use forecall_types::{
+    Action, Command, DomainName, EventTime, Feedback, Fingerprint, Incident, IncidentId, NAME_BYTES_MAX,
+    Responsibility, Scope, Severity, Verdict,
+};
+use forecall_wire::event::{Encoded, TopicId, encode_command, encode_feedback};
+use serde_json::{Value, json};
+
+use super::args::ScopeArgs;
+use super::topic::Topics;
+use crate::replay::time_text;
+
+/// What is to be said.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Words {
+    Verdict(IncidentId, Verdict),
+    Acknowledge(IncidentId),
+    Step(IncidentId, String),
+    Eta(IncidentId, EventTime),
+    Attribute(IncidentId, Responsibility),
+    Retract(IncidentId),
+    Close(IncidentId),
+    Declare(Scope, Severity),
+}
+
+impl Words {
+    pub(super) fn declare(args: ScopeArgs) -> Self {
+        let scope = Scope {
+            services: args.services.into_iter().collect(),
+            regions: args.regions.into_iter().collect(),
+            products: args.products.into_iter().collect(),
+            elements: BTreeSet::new(),
+            customers_estimated: None,
+        };
+        Self::Declare(scope, args.severity.into())
+    }
+}
+
+/// Who says it, under which key, when.
+pub(super) struct Speaker<'a> {
+    pub(super) by: &'a str,
+    pub(super) key: Option<&'a str>,
+    pub(super) at: EventTime,
+}
+
+/// What comes of words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Draft {
+    /// A record for a topic, under an idempotency key.
+    Record {
+        key: String,
+        record: OutRecord,
+        /// What it says, for people.
+        what: String,
+    },
+    /// Nothing: it is so already.
+    Needless(String),
+}
+
+/// Checks the words against what the topics hold of the incident, and makes their record.
+///
+/// # Errors
+/// The incident isn't known or its state doesn't allow it; the configuration doesn't know what is named.
+pub(super) fn draft(
+    words: Words,
+    from: &Speaker<'_>,
+    topics: &Topics<'_>,
+    settings: &Settings,
+) -> anyhow::Result<Draft> {
+    check_text("--by", from.by)?;
+    if let Some(key) = from.key {
+        check_text("--key", key)?;
+    }
+    let newest = |id: &IncidentId| anyhow::Ok(topics.history(id)?.newest.incident);
+    let open = |id: &IncidentId| {
+        let incident = newest(id)?;
+        ensure!(
+            incident.state.is_open(),
+            "{id} is {}: only an open incident takes that",
+            incident.state.as_str()
+        );
+        anyhow::Ok(incident)
+    };
+    let so_already = |what: String| Ok(Draft::Needless(what));
+    let (domain, action, replaced) = match words {
+        Words::Verdict(id, verdict) => {
+            let incident = newest(&id)?;
+            return verdict_draft(&incident, verdict, from, topics);
+        }
+        Words::Acknowledge(id) => {
+            let incident = open(&id)?;
+            let by = incident.acknowledged.map_or_else(|| Arc::from(""), |a| a.by);
+            if *by == *from.by && from.key.is_none() {
+                return so_already(format!("{id} is acknowledged by {by} already"));
+            }
+            (
+                incident.domain,
+                Action::Acknowledge { incident: id },
+                by.to_string(),
+            )
+        }
+        Words::Step(id, code) => {
+            let incident = open(&id)?;
+            check_step(&code, settings)?;
+            if from.key.is_none() && incident.steps.iter().any(|s| *s.code == *code) {
+                return so_already(format!(
+                    "{id} has the step {code} already; to tell it again, give --key"
+                ));
+            }
+            let action = Action::Step {
+                incident: id,
+                code: Arc::from(code),
+            };
+            (incident.domain, action, String::new())
+        }
+        Words::Eta(id, eta) => {
+            let incident = open(&id)?;
+            ensure!(
+                eta > from.at,
+                "{} is over: an ETA lies ahead",
+                time_text::write(eta)
+            );
+            if incident.eta == Some(eta) && from.key.is_none() {
+                return so_already(format!(
+                    "{id} is expected to be over by {} already",
+                    time_text::write(eta)
+                ));
+            }
+            let before = incident.eta.map_or_else(String::new, time_text::write);
+            (incident.domain, Action::Eta { incident: id, eta }, before)
+        }
+        Words::Attribute(id, responsibility) => {
+            let incident = open(&id)?;
+            if incident.responsibility == responsibility && from.key.is_none() {
+                return so_already(format!("{id} is attributed so already"));
+            }
+            let before = format!("{:?}", incident.responsibility);
+            let action = Action::Attribute {
+                incident: id,
+                responsibility,
+            };
+            (incident.domain, action, before)
+        }
+        Words::Retract(id) => {
+            let incident = open(&id)?;
+            (incident.domain, Action::Retract { incident: id }, String::new())
+        }
+        Words::Close(id) => {
+            let incident = open(&id)?;
+            ensure!(
+                next_state(Some(incident.state), Trigger::Close).is_some(),
+                "{id} is {}: only a confirmed one can be closed; a prediction is retracted",
+                incident.state.as_str()
+            );
+            (incident.domain, Action::Close { incident: id }, String::new())
+        }
+        Words::Declare(scope, severity) => {
+            check_scope(&scope, settings)?;
+            // To declare twice within what is open does nothing; a later outage of the same scope must have another key.
+            let minute = from.at.secs().div_euclid(60).to_string();
+            (
+                settings.domain.clone(),
+                Action::Declare { scope, severity },
+                minute,
+            )
+        }
+    };
+    command_draft(domain, action, &replaced, from, topics)
+}
+
+fn command_draft(
+    domain: DomainName,
+    action: Action,
+    replaced: &str,
+    from: &Speaker<'_>,
+    topics: &Topics<'_>,
+) -> anyhow::Result<Draft> {
+    let content = serde_json::to_vec(&action).context("failed to write the command")?;
+    let key = key_of(from, &[domain.as_str().as_bytes(), &content, replaced.as_bytes()]);
+    let command = Command {
+        id: Arc::from(key.as_str()),
+        domain,
+        at: from.at,
+        by: Arc::from(from.by),
+        action,
+    };
+    let record = out(topics, TopicId::Commands, encode_command(&command)?);
+    Ok(Draft::Record {
+        what: format!("command {key} by {}", from.by),
+        key,
+        record,
+    })
+}
+
+fn verdict_draft(
+    incident: &Incident,
+    verdict: Verdict,
+    from: &Speaker<'_>,
+    topics: &Topics<'_>,
+) -> anyhow::Result<Draft> {
+    let said = format!("{verdict:?}");
+    let key = key_of(
+        from,
+        &[
+            incident.domain.as_str().as_bytes(),
+            incident.id.as_str().as_bytes(),
+            said.as_bytes(),
+        ],
+    );
+    let feedback = Feedback {
+        id: Arc::from(key.as_str()),
+        domain: incident.domain.clone(),
+        incident: incident.id.clone(),
+        at: from.at,
+        verdict,
+    };
+    let record = out(topics, TopicId::Feedback, encode_feedback(&feedback)?);
+    Ok(Draft::Record {
+        what: format!("verdict {key} by {}", from.by),
+        key,
+        record,
+    })
+}
+
+/// The key given, or one made from what is said, by whom, and what it replaces: the same words said again have the same
+/// key, and going back to a former value has another one.
+fn key_of(from: &Speaker<'_>, parts: &[&[u8]]) -> String {
+    from.key.map_or_else(
+        || {
+            let parts: Vec<&[u8]> = [from.by.as_bytes()]
+                .into_iter()
+                .chain(parts.iter().copied())
+                .collect();
+            format!("cli-{}", Fingerprint::of_parts(&parts).base32(16))
+        },
+        str::to_owned,
+    )
+}
+
+fn out(topics: &Topics<'_>, topic: TopicId, encoded: Encoded) -> OutRecord {
+    OutRecord {
+        topic: Arc::from(topics.names.name(topic)),
+        partition: None,
+        key: Some(encoded.key),
+        value: Some(encoded.value),
+        headers: encoded.headers,
+    }
+}
+
+/// A key or a team as it may stand in a record.
+fn check_text(option: &str, text: &str) -> anyhow::Result<()> {
+    let is_good = !text.is_empty()
+        && text.len() <= NAME_BYTES_MAX
+        && text.trim() == text
+        && !text.chars().any(char::is_control);
+    ensure!(
+        is_good,
+        "{option} needs 1 to {NAME_BYTES_MAX} bytes without control characters or white space at an end"
+    );
+    Ok(())
+}
+
+fn check_step(code: &str, settings: &Settings) -> anyhow::Result<()> {
+    let known = &settings.outreach.steps.0;
+    if !known.contains_key(code) {
+        let codes: Vec<&str> = known.keys().map(|c| &**c).collect();
+        bail!(
+            "no words are known for the step `{code}`: `outreach.steps` has {}",
+            codes.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn check_scope(scope: &Scope, settings: &Settings) -> anyhow::Result<()> {
+    let topology = settings.correlate.topology();
+    for service in &scope.services {
+        if !topology.knows_service(service) {
+            let known: Vec<&str> = topology.customer_facing().map(|s| s.as_str()).collect();
+            bail!(
+                "the topology has no service `{service}`; what customers use: {}",
+                known.join(", ")
+            );
+        }
+    }
+    for region in &scope.regions {
+        if !topology.knows_region(region) {
+            let known: Vec<&str> = topology.regions().map(|(code, _)| code.as_str()).collect();
+            bail!(
+                "the topology has no region `{region}`; it has {}",
+                known.join(", ")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Publishes the record.
+pub(super) fn publish(
+    log: &dyn Log,
+    settings: &Settings,
+    key: &str,
+    record: OutRecord,
+) -> anyhow::Result<()> {
+    // It exists: else the broker might make it with settings of its own.
+    log.bounds(&record.topic)?;
+    // Two who say the same at the same time need only one of both; different words get in nobody's way.
+    let whose = Fingerprint::of(key.as_bytes()).base32(8);
+    let identity = format!("{}.incidents-cli.{whose}-{}", settings.group, std::process::id());
+    let mut writer = log.writer(&identity)?;
+    Ok(writer.commit(&Transaction {
+        records: vec![record],
+        positions: Vec::new(),
+    })?)
+}
+
+/// Says what became of it.
+pub(super) fn tell(draft: &Draft, published: bool, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    match draft {
+        Draft::Needless(why) if json => writeln!(out, "{}", json!({"published": false, "why": why})),
+        Draft::Needless(why) => writeln!(out, "nothing to say: {why}"),
+        Draft::Record { key, record, what } => {
+            let value = record.value.as_deref().unwrap_or_default();
+            if json {
+                let value: Value = serde_json::from_slice(value).unwrap_or_default();
+                let topic = &*record.topic;
+                let text = json!({"published": published, "topic": topic, "id": key, "record": value});
+                writeln!(out, "{text}")
+            } else {
+                let verb = if published { "published" } else { "would publish" };
+                writeln!(
+                    out,
+                    "{verb} {what} to {}: {}",
+                    record.topic,
+                    String::from_utf8_lossy(value)
+                )
+            }
+        }
+    }?;
+    Ok(())
+}

@@ -1,0 +1,469 @@
+//! The desk on a log in memory.
+
+use std::collections::BTreeSet;
+
+use forecall_config::Settings;
+use forecall_log::{InProcess, Log as _, OutRecord, TopicSpec, Transaction};
+use forecall_types::{
+    Acknowledgement, AnomalyId, EventTime, Evidence, Fingerprint, Incident, IncidentChange, IncidentEvent,
+    IncidentId, IncidentState, Probability, RegionCode, Responsibility, ServiceName, Verdict,
+};
+use forecall_wire::event::{
+    Encoded, Payload, TopicId, TopicNames, decode_command, decode_feedback, decode_incident_event,
+    encode_incident_event, encode_incident_state,
+};
+use forecall_wire::schema::examples;
+
+use super::args::Filter;
+use super::say::{Draft, Speaker, Words, draft, publish};
+use super::topic::{Strange, Topics};
+use super::{moment, show, why};
+
+const CONFIG: &str = "
+domain: isp
+topology:
+  services: [ { name: internet, customer_facing: true }, { name: tv, customer_facing: true } ]
+  regions: [ { code: IR-10, names: { en: Isfahan, fa: اصفهان }, time_zone: Asia/Tehran } ]
+";
+
+fn settings() -> Settings {
+    Settings::from_yaml("c.yaml", CONFIG).unwrap()
+}
+
+/// An incident with all there may be, made simpler.
+fn sample() -> Incident {
+    let example = examples(Payload::IncidentEvent).remove(0);
+    let incident = decode_incident_event(&example.headers, &example.value)
+        .unwrap()
+        .incident;
+    let mut piece = incident.evidence[0].clone();
+    piece.active = true;
+    let evidence = |name: &str, metric: &str, weight| Evidence {
+        anomaly: AnomalyId::new(name).unwrap(),
+        series: std::sync::Arc::new(piece.series.with_metric(metric, "")),
+        weight,
+        ..piece.clone()
+    };
+    let mut incident = Incident {
+        id: id("a"),
+        contributions: Vec::new(),
+        revision: 1,
+        state: IncidentState::Predicted,
+        // Two pieces of 2.66 and 2.14 in log-odds, the second damped, and half for the second metric.
+        probability: Probability::clamped(0.773_818_574_3),
+        evidence: vec![
+            evidence("a1", "cpu", 2.66 / 3.73),
+            evidence("a2", "queue", 1.07 / 3.73),
+        ],
+        opened_at: EventTime::from_secs(1_795_000_000),
+        at: EventTime::from_secs(1_795_000_000),
+        onset_observed: None,
+        resolved_at: None,
+        acknowledged: None,
+        eta: None,
+        responsibility: Responsibility::Unknown,
+        steps: Vec::new(),
+        reason: "internet in IR-10: cpu at 0.99".to_owned(),
+        version: "0.1.0".into(),
+        settings: settings().digest.to_string().into(),
+        simulated: false,
+        ..incident
+    };
+    incident.scope.services = BTreeSet::from([ServiceName::new("internet").unwrap()]);
+    incident.scope.regions = BTreeSet::from([RegionCode::new("IR-10").unwrap()]);
+    incident
+}
+
+fn id(name: &str) -> IncidentId {
+    IncidentId::derived(Fingerprint::of(name.as_bytes()))
+}
+
+struct Bed {
+    log: InProcess,
+    settings: Settings,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let log = InProcess::default();
+        let names = TopicNames::default();
+        let topics = [
+            TopicId::Incidents,
+            TopicId::IncidentsState,
+            TopicId::Commands,
+            TopicId::Feedback,
+        ];
+        let specs = topics.map(|t| TopicSpec::new(&names.name(t), 3));
+        log.create_topics(&specs).unwrap();
+        Self {
+            log,
+            settings: settings(),
+        }
+    }
+
+    fn topics(&self) -> Topics<'_> {
+        Topics {
+            log: &self.log,
+            names: TopicNames::default(),
+            strange: Strange::default(),
+        }
+    }
+
+    fn put(&self, topic: TopicId, encoded: Encoded, is_tombstone: bool) {
+        let record = OutRecord {
+            topic: TopicNames::default().name(topic).into(),
+            partition: None,
+            key: Some(encoded.key),
+            value: (!is_tombstone).then_some(encoded.value),
+            headers: encoded.headers,
+        };
+        let transaction = Transaction {
+            records: vec![record],
+            ..Transaction::default()
+        };
+        self.log.writer("w").unwrap().commit(&transaction).unwrap();
+    }
+
+    /// As correlate does: the event, the state, and a tombstone after the end.
+    fn publish(&self, change: IncidentChange, incident: &Incident) {
+        let event = IncidentEvent {
+            change,
+            incident: incident.clone(),
+        };
+        self.put(TopicId::Incidents, encode_incident_event(&event).unwrap(), false);
+        let state = encode_incident_state(incident).unwrap();
+        self.put(TopicId::IncidentsState, state.clone(), false);
+        if !incident.state.is_open() {
+            self.put(TopicId::IncidentsState, state, true);
+        }
+    }
+
+    fn say(&self, words: Words, key: Option<&str>) -> anyhow::Result<Draft> {
+        let from = Speaker {
+            by: "noc",
+            key,
+            at: EventTime::from_secs(1_795_000_600),
+        };
+        draft(words, &from, &self.topics(), &self.settings)
+    }
+
+    fn key(&self, words: Words) -> String {
+        match self.say(words, None).unwrap() {
+            Draft::Record { key, .. } => key,
+            Draft::Needless(why) => panic!("{why}"),
+        }
+    }
+
+    fn refusal(&self, words: Words) -> String {
+        self.say(words, None).unwrap_err().to_string()
+    }
+}
+
+fn ids(incidents: &[Incident]) -> Vec<&IncidentId> {
+    incidents.iter().map(|i| &i.id).collect()
+}
+
+#[test]
+fn what_is_open_is_listed_and_all_is_on_request() {
+    let bed = Bed::new();
+    let (a, mut b) = (sample(), sample());
+    bed.publish(IncidentChange::Predicted, &a);
+    b.id = id("b");
+    b.opened_at = EventTime::from_secs(1_795_000_100);
+    b.scope.services = BTreeSet::from([ServiceName::new("tv").unwrap()]);
+    bed.publish(IncidentChange::Predicted, &b);
+    let mut canary = sample();
+    canary.id = id("canary");
+    canary.domain = forecall_types::DomainName::new(forecall_types::DomainName::CANARY).unwrap();
+    bed.publish(IncidentChange::Predicted, &canary);
+    let topics = bed.topics();
+    assert_eq!(ids(&topics.open(&Filter::default()).unwrap()), [&a.id, &b.id]);
+    let tv = Filter {
+        service: Some(ServiceName::new("tv").unwrap()),
+        ..Filter::default()
+    };
+    assert_eq!(ids(&topics.open(&tv).unwrap()), [&b.id]);
+    b.revision = 2;
+    b.state = IncidentState::Expired;
+    bed.publish(IncidentChange::Expired, &b);
+    assert_eq!(ids(&topics.open(&Filter::default()).unwrap()), [&a.id]);
+    let all = topics.all(&Filter::default()).unwrap();
+    assert_eq!(ids(&all), [&a.id, &b.id]);
+    assert_eq!(all[1].state, IncidentState::Expired);
+    let with_canary = Filter {
+        canary: true,
+        ..Filter::default()
+    };
+    assert_eq!(topics.all(&with_canary).unwrap().len(), 3);
+}
+
+#[test]
+fn a_follower_misses_nothing_and_sees_nothing_twice() {
+    let bed = Bed::new();
+    let topics = bed.topics();
+    let mut incident = sample();
+    bed.publish(IncidentChange::Predicted, &incident);
+    let (mut from_now, mut from_the_beginning) =
+        (topics.follow(true).unwrap(), topics.follow(false).unwrap());
+    let seen = |follow: &mut super::topic::Follow| {
+        let mut seen = Vec::new();
+        topics
+            .news(follow, EventTime::MIN, &mut |event, _| {
+                seen.push(event.incident.revision)
+            })
+            .unwrap();
+        seen
+    };
+    assert_eq!(seen(&mut from_now), [0_u32; 0]);
+    assert_eq!(seen(&mut from_the_beginning), [1]);
+    for revision in 2..5 {
+        incident.revision = revision;
+        bed.publish(IncidentChange::Updated, &incident);
+    }
+    assert_eq!(seen(&mut from_now), [2, 3, 4]);
+    assert_eq!(seen(&mut from_now), [0_u32; 0]);
+    assert_eq!(seen(&mut from_the_beginning), [2, 3, 4]);
+}
+
+#[test]
+fn what_is_no_event_is_counted() {
+    let bed = Bed::new();
+    let topics = bed.topics();
+    let mut odd = encode_incident_event(&IncidentEvent {
+        change: IncidentChange::Predicted,
+        incident: sample(),
+    })
+    .unwrap();
+    odd.value = b"{}".to_vec();
+    bed.put(TopicId::Incidents, odd, false);
+    assert!(topics.all(&Filter::default()).unwrap().is_empty());
+    assert_eq!(topics.strange.count(), 1);
+    let error = topics.history(&id("a")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("forecall.incidents.v1 holds nothing of inc_"),
+        "{error}"
+    );
+}
+
+fn text(write: impl FnOnce(&mut dyn std::io::Write) -> anyhow::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn story() -> Bed {
+    let bed = Bed::new();
+    let mut incident = sample();
+    bed.publish(IncidentChange::Predicted, &incident);
+    incident.revision = 2;
+    incident.state = IncidentState::Confirmed;
+    incident.probability = Probability::ONE;
+    incident.acknowledged = Some(Acknowledgement {
+        at: incident.at,
+        by: "noc".into(),
+    });
+    incident.reason = "internet in IR-10: customers hit since 14:07 UTC (declared by noc)".to_owned();
+    bed.publish(IncidentChange::Confirmed, &incident);
+    bed
+}
+
+fn check(text: &str, wanted: &[&str]) {
+    for part in wanted {
+        assert!(text.contains(part), "`{part}` is missing in\n{text}");
+    }
+}
+
+#[test]
+fn an_incident_is_shown_to_people() {
+    let bed = story();
+    let history = bed.topics().history(&id("a")).unwrap();
+    check(
+        &text(|out| show::one(&history, false, out)),
+        &[
+            "confirmed, moderate degradation, p = 1.00",
+            "scope        internet in IR-10",
+            "taken on     by noc, ",
+            "   71 %  cpu",
+            "   29 %  queue",
+            "predicted p=0.77 internet in IR-10: cpu at 0.99",
+        ],
+    );
+    let open = bed.topics().open(&Filter::default()).unwrap();
+    let table = text(|out| show::list(&open, false, out));
+    assert_eq!(table.lines().count(), 2, "{table}");
+    check(
+        &table,
+        &["taken on by", " confirmed ", " noc ", "internet in IR-10"],
+    );
+    let json: serde_json::Value = serde_json::from_str(&text(|out| show::list(&open, true, out))).unwrap();
+    assert_eq!(json["incidents"][0]["acknowledged_by"], "noc");
+    assert_eq!(json["incidents"][0]["regions"], serde_json::json!(["IR-10"]));
+}
+
+#[test]
+fn the_json_of_show_is_the_event_and_its_revisions() {
+    let bed = story();
+    let history = bed.topics().history(&id("a")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text(|out| show::one(&history, true, out))).unwrap();
+    assert_eq!(json["incident"]["change"], "confirmed");
+    assert_eq!(json["revisions"][0]["change"], "predicted");
+    assert_eq!(json["revisions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_incident_is_explained() {
+    let bed = story();
+    let told = why::of(&bed.topics(), &id("a"), &bed.settings).unwrap();
+    check(
+        &text(|out| why::tell(&told, out)),
+        &[
+            "Predicted: the probability 0.774 stood at 0.6 or above for 60 s.",
+            "-3.00         without any evidence",
+            "+2.66    63 %  cpu",
+            "[without it p = 0.297, and nothing predicted]",
+            "+1.07    25 %  queue",
+            "+0.50         2 different metrics",
+            "+1.23         together: p = 0.774",
+            "It would not have fired without cpu",
+            "(p = 0.297; no smaller set would do).",
+            "Confirmed by a person's word (noc).",
+        ],
+    );
+    let json = why::json(&told);
+    assert_eq!(
+        json["revisions"][0]["sum"]["without"]["anomalies"],
+        serde_json::json!(["a1"])
+    );
+    assert_eq!(
+        json["revisions"][1]["ground"],
+        serde_json::json!({"kind": "declared", "by": "noc"})
+    );
+    assert_eq!(json["revisions"][1]["sum"], serde_json::Value::Null);
+    assert_eq!(json["settings_here"], serde_json::Value::Null);
+}
+
+#[test]
+fn other_settings_and_a_lost_beginning_are_said() {
+    let bed = Bed::new();
+    let mut incident = sample();
+    incident.revision = 7;
+    incident.settings = "of another day".into();
+    bed.publish(IncidentChange::Updated, &incident);
+    let told = why::of(&bed.topics(), &id("a"), &bed.settings).unwrap();
+    assert!(told.is_cut);
+    assert_eq!(told.other_settings, Some(bed.settings.digest.to_string()));
+    let text = text(|out| why::tell(&told, out));
+    assert!(
+        text.contains("no longer kept") && text.contains("not those"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_same_words_have_the_same_key_and_others_another() {
+    let bed = Bed::new();
+    let mut incident = sample();
+    bed.publish(IncidentChange::Predicted, &incident);
+    let eta = |minutes: i64| Words::Eta(id("a"), EventTime::from_secs(1_795_000_600 + 60 * minutes));
+    assert_eq!(bed.key(eta(30)), bed.key(eta(30)));
+    assert_ne!(bed.key(eta(30)), bed.key(eta(45)));
+    assert_ne!(
+        bed.key(Words::Acknowledge(id("a"))),
+        bed.key(Words::Retract(id("a")))
+    );
+    let first = bed.key(eta(30));
+    // Thirty, then forty-five, then thirty again: the last is no repeat of the first.
+    incident.revision = 2;
+    incident.eta = Some(EventTime::from_secs(1_795_000_600 + 60 * 45));
+    bed.publish(IncidentChange::Updated, &incident);
+    assert_ne!(bed.key(eta(30)), first);
+    assert!(matches!(bed.say(eta(45), None).unwrap(), Draft::Needless(_)));
+    assert!(matches!(bed.say(eta(45), Some("again")).unwrap(), Draft::Record { key, .. } if key == "again"));
+}
+
+#[test]
+fn words_become_records_that_the_stages_read() {
+    let bed = Bed::new();
+    bed.publish(IncidentChange::Predicted, &sample());
+    let words = Words::Attribute(id("a"), Responsibility::Supplier);
+    let Draft::Record { key, record, .. } = bed.say(words, None).unwrap() else {
+        panic!("nothing to say");
+    };
+    publish(&bed.log, &bed.settings, &key, record.clone()).unwrap();
+    let command = decode_command(&record.headers, record.value.as_deref().unwrap()).unwrap();
+    assert_eq!(
+        (&*command.id, &*command.by, &command.domain),
+        (key.as_str(), "noc", &sample().domain)
+    );
+    assert_eq!(record.key.as_deref(), Some(id("a").as_str().as_bytes()));
+    let written: i64 = bed
+        .log
+        .bounds("forecall.commands.v1")
+        .unwrap()
+        .iter()
+        .map(|b| b.1)
+        .sum();
+    assert_eq!(written, 1);
+    let Draft::Record { record, .. } = bed
+        .say(Words::Verdict(id("a"), Verdict::FalseAlarm), None)
+        .unwrap()
+    else {
+        panic!("nothing to say");
+    };
+    let feedback = decode_feedback(&record.headers, record.value.as_deref().unwrap()).unwrap();
+    assert_eq!(
+        (feedback.verdict, feedback.incident),
+        (Verdict::FalseAlarm, id("a"))
+    );
+    assert_eq!(&*record.topic, "forecall.feedback.v1");
+}
+
+#[test]
+fn words_that_can_not_be_obeyed_are_refused_with_the_reason() {
+    let bed = Bed::new();
+    let mut incident = sample();
+    bed.publish(IncidentChange::Predicted, &incident);
+    let told = |words: Words| bed.refusal(words).replace(id("a").as_str(), "$1");
+    assert_eq!(
+        told(Words::Close(id("a"))),
+        "$1 is predicted: only a confirmed one can be closed; a prediction is retracted"
+    );
+    assert_eq!(
+        told(Words::Step(id("a"), "pray".to_owned())),
+        "no words are known for the step `pray`: `outreach.steps` has cause_found, part_replaced, team_on_site, traffic_rerouted"
+    );
+    assert!(told(Words::Eta(id("a"), EventTime::from_secs(0))).contains("an ETA lies ahead"));
+    let mut scope = incident.scope.clone();
+    scope.services = BTreeSet::from([ServiceName::new("telex").unwrap()]);
+    assert_eq!(
+        told(Words::Declare(scope, forecall_types::Severity::Severe)),
+        "the topology has no service `telex`; what customers use: internet, tv"
+    );
+    incident.revision = 2;
+    incident.state = IncidentState::Expired;
+    bed.publish(IncidentChange::Expired, &incident);
+    assert_eq!(
+        bed.refusal(Words::Acknowledge(id("a")))
+            .replace(id("a").as_str(), "$1"),
+        "$1 is expired: only an open incident takes that"
+    );
+    // A verdict is taken afterwards, too.
+    assert!(bed.say(Words::Verdict(id("a"), Verdict::Right), None).is_ok());
+    assert!(
+        bed.say(Words::Verdict(id("a"), Verdict::Right), Some(" "))
+            .is_err()
+    );
+}
+
+#[test]
+fn a_moment_is_a_time_or_a_span() {
+    let now = EventTime::from_secs(1_000_000);
+    let secs = |text, is_ahead| moment(text, is_ahead, now).unwrap().secs();
+    assert_eq!(secs("45m", true), 1_002_700);
+    assert_eq!(secs("2h", false), 992_800);
+    assert_eq!(secs("1h 30m", true), 1_005_400);
+    assert_eq!(secs("1970-01-02T00:00:00+01:00", true), 82_800);
+    for bad in ["soon", "-5m", ""] {
+        assert!(moment(bad, true, now).is_err(), "{bad}");
+    }
+}

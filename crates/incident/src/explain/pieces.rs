@@ -1,0 +1,154 @@
+//! The sum behind a probability, taken apart again from what the event tells of it.
+//!
+//! An event gives the probability, its evidence strongest first, and the share of each in their common, damped weight. One
+//! factor is wanting, and the probability gives it: it is what makes the sum come out.
+
+use std::collections::BTreeSet;
+
+use forecall_types::{AnomalyId, Channel, Incident, Probability, Term};
+
+// These four are those of the sum in `predict`; a test holds both against each other.
+/// Without evidence.
+const BIAS: f64 = -3.0;
+/// Each weaker piece counts this much of the one before.
+const REPEAT_FACTOR: f64 = 0.5;
+/// For each further distinct metric, up to [`BREADTH_CAP`].
+const BREADTH_WEIGHT: f64 = 0.5;
+const BREADTH_CAP: f64 = 3.0;
+
+/// What the sum behind an incident has besides its evidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Base {
+    /// Without evidence.
+    pub(super) bias: f64,
+    /// For each further distinct metric, up to [`BREADTH_CAP`].
+    per_metric: f64,
+    /// What was learnt of how such sums come true; taken as it stands, whatever evidence is thought away.
+    pub(super) calibration: f64,
+}
+
+impl Base {
+    /// That of an incident with so many distinct metrics: as the event tells it, else by the weights set by hand.
+    pub(super) fn of(incident: &Incident, metrics: usize) -> Self {
+        let told = |term: Term| {
+            let of_term = incident.contributions.iter().filter(move |c| c.term == term);
+            of_term.map(|c| c.value).sum::<f64>()
+        };
+        if incident.contributions.is_empty() {
+            return Self {
+                bias: BIAS,
+                per_metric: BREADTH_WEIGHT,
+                calibration: 0.0,
+            };
+        }
+        let further = further(metrics);
+        Self {
+            bias: told(Term::Bias),
+            per_metric: if further > 0.0 {
+                told(Term::Breadth) / further
+            } else {
+                0.0
+            },
+            calibration: told(Term::Calibration),
+        }
+    }
+}
+
+/// Metrics beyond the first that add anything.
+fn further(metrics: usize) -> f64 {
+    f64::from(u32::try_from(metrics.saturating_sub(1)).unwrap_or(u32::MAX)).min(BREADTH_CAP)
+}
+
+/// A piece of evidence that counts towards the probability.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    /// Its place among the incident's evidence.
+    pub(super) place: usize,
+    /// Its metric; `None`: a silence, which is no voice of its own.
+    metric: Option<&'a str>,
+    /// What it would add were it alone, in log-odds.
+    pub(super) alone: f64,
+}
+
+/// A sum of pieces, in log-odds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sum {
+    /// What each piece adds, damped, in their order.
+    pub(super) added: Vec<f64>,
+    /// Distinct metrics among them.
+    pub(super) metrics: usize,
+    /// What further metrics add.
+    pub(super) breadth: f64,
+    /// All, with the bias.
+    pub(super) log_odds: f64,
+}
+
+/// Sums pieces that are in falling order of weight.
+pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) -> Sum {
+    let mut factor = 1.0;
+    let mut metrics: BTreeSet<&str> = BTreeSet::new();
+    let mut added = Vec::new();
+    for piece in pieces {
+        added.push(piece.alone * factor);
+        factor *= REPEAT_FACTOR;
+        metrics.extend(piece.metric);
+    }
+    let breadth = base.per_metric * further(metrics.len());
+    Sum {
+        log_odds: added.iter().fold(base.bias, |z, value| z + value) + breadth + base.calibration,
+        metrics: metrics.len(),
+        breadth,
+        added,
+    }
+}
+
+/// The pieces that make the incident's probability, strongest first. `heard` are those that don't count any more, because a
+/// prediction that stood on them has ended. `None`: the probability was set by a fact or a word (0 or 1), or isn't what
+/// such pieces can come to.
+pub(super) fn split<'a>(
+    incident: &'a Incident,
+    heard: &BTreeSet<AnomalyId>,
+) -> Option<(Base, Vec<Piece<'a>>)> {
+    let log_odds = log_odds(incident.probability)?;
+    // The share of a piece is damped by its place among all; that of the sum by its place among those that count.
+    let mut undamped = 1.0;
+    let mut pieces = Vec::new();
+    for (place, evidence) in incident.evidence.iter().enumerate() {
+        if evidence.active && !heard.contains(&evidence.anomaly) {
+            pieces.push(Piece {
+                place,
+                metric: (evidence.channel != Channel::Silence).then_some(&*evidence.series.metric),
+                alone: evidence.weight * undamped,
+            });
+        }
+        undamped /= REPEAT_FACTOR;
+    }
+    let metrics: BTreeSet<&str> = pieces.iter().filter_map(|p| p.metric).collect();
+    let base = Base::of(incident, metrics.len());
+    let relative = sum(&base, pieces.iter());
+    let (have, want) = (
+        relative.added.iter().sum::<f64>(),
+        log_odds - base.bias - relative.breadth - base.calibration,
+    );
+    if pieces.is_empty() {
+        return (want.abs() < 1e-6).then_some((base, pieces));
+    }
+    let factor = want / have;
+    if !factor.is_finite() || factor < 0.0 {
+        return None;
+    }
+    for piece in &mut pieces {
+        piece.alone *= factor;
+    }
+    Some((base, pieces))
+}
+
+/// `None` where it is certain.
+pub(super) fn log_odds(probability: Probability) -> Option<f64> {
+    let p = probability.get();
+    (p > 0.0 && p < 1.0).then(|| libm::log(p / (1.0 - p)))
+}
+
+pub(super) fn probability(log_odds: f64) -> Probability {
+    Probability::clamped(1.0 / (1.0 + libm::exp(-log_odds)))
+}
