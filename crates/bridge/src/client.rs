@@ -182,11 +182,7 @@ impl Client {
                 format!("/api/annotations/{number}"),
                 annotation.change(),
             ),
-            None => (
-                Method::POST,
-                "/api/annotations".to_owned(),
-                annotation.creation(),
-            ),
+            None => (Method::POST, "/api/annotations".to_owned(), annotation.creation()),
         };
         send(self.request(method, &path), Some(&body), now)
             .await
@@ -240,7 +236,9 @@ fn failure_of(error: &reqwest::Error) -> Failure {
     while let Some(inner) = source {
         // The library gives no other sign of it.
         let words = inner.to_string().to_ascii_lowercase();
-        is_tls |= ["ssl", "tls", "certificate"].iter().any(|word| words.contains(word));
+        is_tls |= ["ssl", "tls", "certificate"]
+            .iter()
+            .any(|word| words.contains(word));
         source = inner.source();
     }
     Failure::of(if error.is_timeout() {

@@ -36,7 +36,10 @@ fn trigger(alert: &Alert) -> Value {
     });
     if let (Some(link), Some(map)) = (&alert.link, event.as_object_mut()) {
         map.insert("client_url".to_owned(), Value::from(link.as_str()));
-        map.insert("links".to_owned(), json!([{"href": link, "text": "the incident"}]));
+        map.insert(
+            "links".to_owned(),
+            json!([{"href": link, "text": "the incident"}]),
+        );
     }
     event
 }

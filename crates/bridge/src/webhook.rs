@@ -45,5 +45,9 @@ fn fingerprint(alert: &Alert) -> String {
         .iter()
         .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])
         .collect();
-    Fingerprint::of_parts(&parts).to_string().chars().take(16).collect()
+    Fingerprint::of_parts(&parts)
+        .to_string()
+        .chars()
+        .take(16)
+        .collect()
 }

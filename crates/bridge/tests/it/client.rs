@@ -11,7 +11,7 @@ use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509NameBuilder};
 use serde_json::{Value, json};
 
-use crate::fakes::{Fake, Reply, ROUTING_KEY, TOKEN, fake_grafana, fake_pager_duty, one};
+use crate::fakes::{Fake, ROUTING_KEY, Reply, TOKEN, fake_grafana, fake_pager_duty, one};
 use crate::incidents::{SIGNING, alertmanager, grafana, life, pager_duty, webhook};
 
 /// Brings the events of a life to the target; each answer.
@@ -155,11 +155,7 @@ fn what_the_target_asks_for_is_heard() {
     let failure = bring(&pager_duty(&fake.url()), &[0])[0].unwrap_err();
     assert_eq!(
         (failure.class, failure.status, failure.retry_after),
-        (
-            FailureClass::Throttled,
-            Some(429),
-            Some(Duration::from_secs(17))
-        )
+        (FailureClass::Throttled, Some(429), Some(Duration::from_secs(17)))
     );
 }
 

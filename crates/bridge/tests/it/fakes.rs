@@ -141,8 +141,10 @@ pub(crate) fn one(
     let length = body.len();
     let mut stream = reader.into_inner();
     stream.write_all(
-        format!("HTTP/1.1 {status} x\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
-            .as_bytes(),
+        format!(
+            "HTTP/1.1 {status} x\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .as_bytes(),
     )
 }
 
@@ -163,7 +165,10 @@ pub(crate) fn fake_pager_duty(faults: impl IntoIterator<Item = Reply>) -> Fake {
         };
         let is_known = text("/routing_key") == ROUTING_KEY && text("/dedup_key").len() <= 255;
         if seen.method == "POST" && is_whole && is_known && has(&["/dedup_key"]) {
-            Reply::json(202, &json!({"status": "success", "dedup_key": text("/dedup_key")}))
+            Reply::json(
+                202,
+                &json!({"status": "success", "dedup_key": text("/dedup_key")}),
+            )
         } else {
             Reply::json(400, &json!({"status": "invalid event"}))
         }

@@ -51,7 +51,10 @@ fn check(settings: &BridgeSettings, which: &[usize], expected: Expect) {
 
 #[test]
 fn alertmanager_gets_labels_that_stay_and_an_end() {
-    check(&alertmanager("https://am.example"), &[0, 1, 3], expect![[r#"
+    check(
+        &alertmanager("https://am.example"),
+        &[0, 1, 3],
+        expect![[r#"
         --- predicted
         POST "/api/v2/alerts"
         [
@@ -149,12 +152,16 @@ fn alertmanager_gets_labels_that_stay_and_an_end() {
             "startsAt": "2026-03-01T08:00:00Z"
           }
         ]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_webhook_gets_what_alertmanager_would_post() {
-    check(&webhook("https://hooks.example"), &[0, 3], expect![[r#"
+    check(
+        &webhook("https://hooks.example"),
+        &[0, 3],
+        expect![[r#"
         --- predicted
         inc_7k2/1 ""
         {
@@ -293,12 +300,16 @@ fn a_webhook_gets_what_alertmanager_would_post() {
           "truncatedAlerts": 0,
           "version": "4"
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn pager_duty_gets_triggers_acknowledgements_and_a_resolution() {
-    check(&pager_duty("https://events.example"), &[0, 2, 3], expect![[r#"
+    check(
+        &pager_duty("https://events.example"),
+        &[0, 2, 3],
+        expect![[r#"
         --- predicted
         POST ""
         {
@@ -387,12 +398,16 @@ fn pager_duty_gets_triggers_acknowledgements_and_a_resolution() {
           "dedup_key": "inc_7k2",
           "event_action": "resolve"
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn grafana_gets_an_annotation() {
-    check(&grafana("https://grafana.example"), &[0, 3], expect![[r#"
+    check(
+        &grafana("https://grafana.example"),
+        &[0, 3],
+        expect![[r#"
         --- predicted
         Annotation {
             tag: "incident:inc_7k2",
@@ -425,7 +440,8 @@ fn grafana_gets_an_annotation() {
             ),
             text: "Outage of internet in IR-07,IR-23: over\n3 series of internet in IR-23 are beyond their band\ncore-network (62 %)\nhttps://console.example/incidents/inc_7k2",
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -448,7 +464,11 @@ fn an_end_that_is_to_come_by_another_clock_ends_now() {
         let is_over = alert.ends_at.is_some();
         assert_eq!(
             ends,
-            if is_over { "2026-03-01T06:00:00Z" } else { "2026-03-01T06:04:00Z" }
+            if is_over {
+                "2026-03-01T06:00:00Z"
+            } else {
+                "2026-03-01T06:04:00Z"
+            }
         );
     }
 }

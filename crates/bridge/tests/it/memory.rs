@@ -23,7 +23,10 @@ fn labels_stay_the_same_over_a_life_and_annotations_tell_what_changes() {
         let Verdict::Tell(alert) = memory.step(offset, &event, &settings()) else {
             panic!("not told")
         };
-        states.push((alert.annotations["state"].clone(), alert.annotations["impact"].clone()));
+        states.push((
+            alert.annotations["state"].clone(),
+            alert.annotations["impact"].clone(),
+        ));
         labels.push(alert.labels);
     }
     assert!(labels.iter().all(|l| *l == labels[0]), "{labels:?}");
@@ -72,7 +75,12 @@ fn what_was_told_is_told_to_its_end_and_nothing_else_is() {
         .collect();
     assert_eq!(
         phases,
-        [None, Some(Phase::Open), Some(Phase::Acknowledged), Some(Phase::Over)]
+        [
+            None,
+            Some(Phase::Open),
+            Some(Phase::Acknowledged),
+            Some(Phase::Over)
+        ]
     );
     let mild = Incident {
         state: IncidentState::Expired,
@@ -97,7 +105,13 @@ fn filters_choose() {
     check(|s| s.severity_min = LeastSeverity::Severe, false);
     check(|s| s.domains.extend(["isp".parse().unwrap()]), true);
     check(|s| s.domains.extend(["other".parse().unwrap()]), false);
-    check(|s| s.services.extend(["tv".parse().unwrap(), "internet".parse().unwrap()]), true);
+    check(
+        |s| {
+            s.services
+                .extend(["tv".parse().unwrap(), "internet".parse().unwrap()])
+        },
+        true,
+    );
     check(|s| s.services.extend(["tv".parse().unwrap()]), false);
 }
 
