@@ -51,40 +51,59 @@ bridges:
 fn secrets_go_over_tls_only_unless_it_is_said_or_stays_here() {
     check(
         "{to: {alertmanager: {url: 'http://am.example:9093'}}}",
-        expect![[""]],
+        expect![
+            "f.yaml:3:9: bridges.duty.to.alertmanager.url is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `am.example:9093` needs `https://`, or `insecure: true`"
+        ],
     );
     check(
         "{to: {alertmanager: {url: 'http://am.example:9093', insecure: true}}}",
-        expect![[""]],
+        expect![
+            "taken; bridges.duty.to.alertmanager.url is plain HTTP to `am.example:9093`: whoever is between may read and change what is sent, secrets too"
+        ],
     );
     check(
         "{to: {alertmanager: {url: 'http://127.0.0.1:9093'}}}",
-        expect![[""]],
+        expect!["taken; "],
     );
     check(
         "{to: {alertmanager: {url: 'http://127.0.0.1:80@elsewhere/'}}}",
-        expect![[""]],
+        expect![
+            "f.yaml:3:9: bridges.duty.to.alertmanager.url must be `https://host` or `https://host:port`, with a path where it has one, and no login in it"
+        ],
     );
     check(
         "{to: {alertmanager: {url: 'https://user:hunter2@am.example'}}}",
-        expect![[""]],
+        expect![
+            "f.yaml:3:9: bridges.duty.to.alertmanager.url must be `https://host` or `https://host:port`, with a path where it has one, and no login in it"
+        ],
     );
-    check("{to: {alertmanager: {url: 'am.example:9093'}}}", expect![[""]]);
+    check(
+        "{to: {alertmanager: {url: 'am.example:9093'}}}",
+        expect!["f.yaml:3:9: bridges.duty.to.alertmanager.url must begin with `https://`"],
+    );
 }
 
 #[test]
 fn what_cannot_work_is_told() {
     check(
         "{to: {webhook: {url: 'https://h.example', secret: hunter2}}}",
-        expect![[""]],
+        expect![
+            "f.yaml:3:9: bridges.duty.to.webhook.secret: the secret is not `whsec_` and base64 of 24 to 64 bytes"
+        ],
     );
     check(
         "{to: {grafana: {url: 'https://g.example', token: ''}}, retry: {tries_max: 0, wait_min_seconds: 9, wait_max_seconds: 3}}",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:3:9: bridges.duty.to.grafana.token is empty
+            f.yaml:3:9: bridges.duty.retry.tries_max is 0: it must lie between 1 and 1000
+            f.yaml:3:9: bridges.duty.retry: `wait_max_seconds` is less than `wait_min_seconds`"#]],
     );
     check(
         "{to: {alertmanager: {url: 'https://a', username: forecall, repeat_seconds: 1}}, link: 'javascript:x'}",
-        expect![[""]],
+        expect![[r#"
+            f.yaml:3:9: bridges.duty.link must begin with `https://` or `http://`
+            f.yaml:3:9: bridges.duty.to.alertmanager: `username` and `password` go together
+            f.yaml:3:9: bridges.duty.to.alertmanager.repeat_seconds is 1: it must lie between 5 and 3600"#]],
     );
 }
 
