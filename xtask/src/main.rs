@@ -8,6 +8,7 @@
     reason = "a developer command talks to the terminal"
 )]
 
+mod alertmanager;
 mod apt;
 mod bench;
 mod chaos;

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
-use crate::{collectd, greenmail, java, process, s3proxy};
+use crate::{alertmanager, collectd, greenmail, java, process, s3proxy};
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -89,12 +89,13 @@ struct Needs {
     greenmail: PathBuf,
     s3proxy: PathBuf,
     collectd: PathBuf,
+    alertmanager: PathBuf,
 }
 
 impl Needs {
     fn prepare(root: &Path) -> Result<Self> {
         println!(
-            "xtask: the end-to-end tests need Java, Maven, the jars of Kafka, GreenMail and S3Proxy, and collectd"
+            "xtask: the end-to-end tests need Java, Maven, the jars of Kafka, GreenMail and S3Proxy, collectd and Alertmanager"
         );
         let java = java::prepare()?;
         Ok(Self {
@@ -102,6 +103,7 @@ impl Needs {
             greenmail: greenmail::prepare(root, &java)?,
             s3proxy: s3proxy::prepare(root, &java)?,
             collectd: collectd::prepare()?,
+            alertmanager: alertmanager::prepare()?,
             java: java.java,
         })
     }
@@ -119,6 +121,7 @@ impl Servers {
             ("FORECALL_E2E_S3PROXY", needs.s3proxy),
             ("FORECALL_E2E_JAVA", needs.java),
             ("FORECALL_E2E_COLLECTD", needs.collectd),
+            ("FORECALL_E2E_ALERTMANAGER", needs.alertmanager),
             ("FORECALL_E2E_BIN", binary(root)),
         ];
         Ok(Self {

@@ -11,6 +11,7 @@ use forecall_ledger::Secret;
 use forecall_types::{ContactChannel, Fingerprint, RegionCode, ServiceName};
 use forecall_wire::telemetry::Source;
 
+use crate::bridge;
 use crate::canary;
 use crate::context;
 use crate::error::Problem;
@@ -83,6 +84,7 @@ pub(crate) fn check(
     }
     secrets(&file, values, &mut found);
     gateways(&file, &mut found);
+    bridge::targets(&file, &mut found);
     let mut sources = sources(&file, &mut found);
     people(&file, &sources, &mut found);
     context::heard(&sources, &mut found);
@@ -117,6 +119,7 @@ pub(crate) fn check(
             directory: file.directory,
             delivery: file.delivery,
             gateways: file.gateways,
+            bridges: file.bridges,
             ledger: file.ledger,
             state: file.state,
             canary: file.canary,
@@ -320,6 +323,7 @@ fn secrets(file: &File, values: &[String], found: &mut Findings<'_>) {
             ));
         }
     }
+    given.extend(bridge::secrets(file).map(|(path, secret)| (path, referred(secret))));
     if let Some(StateStore::S3(s3)) = &file.state.store {
         given.push((
             "state.store.s3.secret_access_key".to_owned(),

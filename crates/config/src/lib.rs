@@ -10,6 +10,7 @@
 //! # Ok::<(), forecall_config::ConfigError>(())
 //! ```
 
+mod bridge;
 mod canary;
 mod check;
 mod context;

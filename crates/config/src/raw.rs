@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use forecall_bridge::BridgeSettings;
 use forecall_delivery::{DeliverSettings, SmtpSettings};
 use forecall_detect::DetectSettings;
 use forecall_incident::{IncidentTunables, ObjectiveEntry, TeamEntry, TopologyFile};
@@ -51,6 +52,8 @@ pub(crate) struct File {
     pub(crate) delivery: DeliverSettings,
     /// One gateway a channel. A channel without one sends nothing and raises an alarm.
     pub(crate) gateways: BTreeMap<ContactChannel, GatewaySettings>,
+    /// Incidents for those who mend them: Alertmanager, webhooks, PagerDuty, Grafana. One entry a target, by a name of your own.
+    pub(crate) bridges: BTreeMap<String, BridgeSettings>,
     /// The database of outreach and deliver.
     pub(crate) ledger: LedgerSettings,
     /// Snapshots of the stages' memory.
@@ -84,6 +87,7 @@ impl Default for File {
             directory: None,
             delivery: DeliverSettings::default(),
             gateways: BTreeMap::new(),
+            bridges: BTreeMap::new(),
             ledger: LedgerSettings::default(),
             state: StateSettings::default(),
             canary: CanarySettings::default(),

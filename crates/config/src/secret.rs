@@ -3,13 +3,17 @@
 use crate::error::Problem;
 
 /// Keys whose value is a secret, wherever they stand.
-const SECRET_KEYS: [&str; 6] = [
+const SECRET_KEYS: [&str; 10] = [
     "master_key",
     "pseudonym_key",
     "password",
     "sasl_password",
     "ssl_key_password",
     "secret_access_key",
+    "bearer_token",
+    "routing_key",
+    "secret",
+    "token",
 ];
 
 /// Whether the file may hold secrets.

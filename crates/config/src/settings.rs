@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use forecall_bridge::BridgeSettings;
 use forecall_delivery::DeliverSettings;
 use forecall_detect::DetectSettings;
 use forecall_incident::CorrelateSettings;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub delivery: DeliverSettings,
     /// One gateway a channel.
     pub gateways: BTreeMap<ContactChannel, GatewaySettings>,
+    /// Bridges to targets outside, by name.
+    pub bridges: BTreeMap<String, BridgeSettings>,
     /// Outreach's database.
     pub ledger: LedgerSettings,
     /// Snapshots and times.

@@ -139,6 +139,7 @@ sources:
   - {topic: telemetry.keyed, format: flat_json, keyed: true}
   - {topic: calls, format: asterisk_queue_log}
 directory: {topic: customers}
+bridges: {duty: {to: {alertmanager: {url: 'https://alertmanager.example:9093'}}}}
 canary: {enabled: true}
 ledger:
   master_key: ${env:FORECALL_MASTER_KEY}
@@ -157,7 +158,7 @@ pub(crate) fn reference() -> String {
     let mut page = String::from(
         "# Rights on the broker\n<!-- Made by `cargo xtask codegen`; edit the code it is made from. -->\n\n\
          The least that a login of forecall's needs on a broker with an authorizer, here with one source of each kind: \
-         `telemetry.unkeyed`, `telemetry.keyed`, `calls`, the directory topic `customers`, and the canary. For your own file \
+         `telemetry.unkeyed`, `telemetry.keyed`, `calls`, the directory topic `customers`, a bridge, and the canary. For your own file \
          `forecall doctor --config forecall.yaml --acls User:forecall` prints the commands. `Read` and `Write` imply `Describe`; \
          nothing on the cluster is needed.\n\n\
          | on | name | operations | for |\n|---|---|---|---|\n",

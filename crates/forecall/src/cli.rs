@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Outreach(RunArgs),
     /// Run `deliver` alone, on the host that has the ledger.
     Deliver(RunArgs),
+    /// Run the bridges alone: incidents to Alertmanager, webhooks, PagerDuty and Grafana.
+    Bridge(RunArgs),
     /// Run recorded telemetry through the same code: scores, anomalies, incidents, notices (never sent), call forecasts.
     Replay(ReplayArgs),
     /// Check a configuration; nothing is started.

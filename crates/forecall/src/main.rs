@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Command::Correlate(args) => done(run::run(&args, run::Which::Correlate)),
         Command::Outreach(args) => done(run::run(&args, run::Which::Outreach)),
         Command::Deliver(args) => done(run::run(&args, run::Which::Deliver)),
+        Command::Bridge(args) => done(run::run(&args, run::Which::Bridge)),
         Command::Replay(args) => done(replay::run(&args)),
         Command::Check(args) => done(check::run(&args)),
         Command::Topics(args) => done(topics::run(&args)),

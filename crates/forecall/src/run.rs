@@ -21,6 +21,7 @@ pub(crate) enum Which {
     Correlate,
     Outreach,
     Deliver,
+    Bridge,
 }
 
 impl Which {
@@ -31,6 +32,7 @@ impl Which {
             Self::Correlate => "correlate",
             Self::Outreach => "outreach",
             Self::Deliver => "deliver",
+            Self::Bridge => "bridge",
         }
     }
 
@@ -51,6 +53,10 @@ impl Which {
             },
             Self::Deliver => Roles {
                 deliver: true,
+                ..Roles::NONE
+            },
+            Self::Bridge => Roles {
+                bridge: true,
                 ..Roles::NONE
             },
         }

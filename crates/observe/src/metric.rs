@@ -137,6 +137,16 @@ metrics! {
     DeliveryErrorsTotal = "delivery_errors_total", Kind::Counter, ["channel", "class"], 64;
     /// 1 while a channel's gateway is left alone because it doesn't answer or refuses everything.
     GatewayDown = "gateway_down", Kind::Gauge, ["channel"], 16;
+    /// Incident events read by a bridge, by what became of them: delivered, dead_lettered, filtered, simulated, canary, dry_run; forgotten counts incidents.
+    BridgeEventsTotal = "bridge_events_total", Kind::Counter, ["bridge", "outcome"], 256;
+    /// Tries of a bridge that failed and were followed by another, by class.
+    BridgeRetriesTotal = "bridge_retries_total", Kind::Counter, ["bridge", "class"], 256;
+    /// From an incident event on its topic to the target's yes.
+    BridgeDeliverySeconds = "bridge_delivery_seconds", Kind::Histogram(SECONDS), ["bridge"], 32;
+    /// Open incidents that a bridge has told.
+    BridgeOpen = "bridge_open", Kind::Gauge, ["bridge"], 32;
+    /// 1 while a bridge's target doesn't take what is sent.
+    BridgeFailing = "bridge_failing", Kind::Gauge, ["bridge"], 32;
     /// Unix time of the last tick a stage wrote.
     LastTickTimestampSeconds = "last_tick_timestamp_seconds", Kind::Gauge, ["stage"], 16;
     /// Unix time at which the canary's last notice was seen, drafted and suppressed: the whole way worked.

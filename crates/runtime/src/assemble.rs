@@ -15,6 +15,7 @@ use forecall_types::ContactChannel;
 use forecall_wire::event::{TopicId, TopicNames};
 use forecall_wire::telemetry::PseudonymKey;
 
+use crate::bridge::{Around, Bridge};
 use crate::canary::Canary;
 use crate::drive::{DeliverDrive, Drive, PublishDrive};
 use crate::host::{
@@ -392,6 +393,23 @@ impl<'a> Assembly<'a> {
             .map_err(settings_error)?;
         let (clock, metrics) = (Arc::clone(&self.around.clock), self.around.metrics.clone());
         Ok(Box::new(DeliverDrive::new(deliverer, clock, metrics)))
+    }
+
+    /// One drive a bridge, each in a group of its own: a target that is down holds up nobody else.
+    pub(crate) fn bridges(&self) -> Result<Drives, HostError> {
+        let mut drives: Drives = Vec::new();
+        for (name, settings) in &self.settings.bridges {
+            let membership = self.membership(&format!("bridge.{name}"), vec![self.topic(TopicId::Incidents)]);
+            let around = Around {
+                log: Arc::clone(&self.around.log),
+                clock: Arc::clone(&self.around.clock),
+                metrics: self.around.metrics.clone(),
+                wiring: self.wiring.clone(),
+            };
+            let bridge = Bridge::join((name, settings), &membership, around)?;
+            drives.push(("bridge", Box::new(bridge)));
+        }
+        Ok(drives)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod audit;
+mod bridge;
 mod canary;
 mod clock;
 mod directory;

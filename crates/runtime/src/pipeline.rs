@@ -20,10 +20,7 @@ use crate::snapshots::SnapshotStore;
 
 /// Which stages run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "a set of four stages, each in or out"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "a set of roles, each in or out")]
 pub struct Roles {
     /// `rekey` and `detect`.
     pub detect: bool,
@@ -33,6 +30,8 @@ pub struct Roles {
     pub outreach: bool,
     /// `deliver`.
     pub deliver: bool,
+    /// The bridges to targets outside.
+    pub bridge: bool,
 }
 
 impl Roles {
@@ -42,6 +41,7 @@ impl Roles {
         correlate: true,
         outreach: true,
         deliver: true,
+        bridge: true,
     };
     /// None, to add to.
     pub const NONE: Self = Self {
@@ -49,6 +49,7 @@ impl Roles {
         correlate: false,
         outreach: false,
         deliver: false,
+        bridge: false,
     };
 }
 
@@ -171,6 +172,9 @@ impl Pipeline {
         }
         if roles.deliver {
             drives.push(("deliver", assembly.deliver()?));
+        }
+        if roles.bridge {
+            drives.extend(assembly.bridges()?);
         }
         for (name, _) in &drives {
             surroundings.health.set_ready(name, false);

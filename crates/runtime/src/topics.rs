@@ -126,6 +126,10 @@ pub fn topic_uses(settings: &Settings, roles: Roles) -> Vec<TopicUse> {
             uses.push(own("outreach", id, Part::Output));
         }
     }
+    if roles.bridge && !settings.bridges.is_empty() {
+        uses.push(own("bridge", TopicId::Incidents, Part::Events));
+        uses.push(own("bridge", TopicId::DeadLetters, Part::Output));
+    }
     uses
 }
 

@@ -33,11 +33,13 @@ pub enum RejectReason {
     NotAllowed,
     /// `step` panicked on it twice.
     Quarantined,
+    /// A target outside has not taken it in the tries and the time it had.
+    Undelivered,
 }
 
 impl RejectReason {
     /// All reasons: label values of a metric come from here.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::UnknownFormat,
         Self::TooLarge,
@@ -51,6 +53,7 @@ impl RejectReason {
         Self::UnknownScope,
         Self::NotAllowed,
         Self::Quarantined,
+        Self::Undelivered,
     ];
 
     /// The name used in metrics, headers and logs.
@@ -69,10 +72,11 @@ impl RejectReason {
             Self::UnknownScope => "unknown_scope",
             Self::NotAllowed => "not_allowed",
             Self::Quarantined => "quarantined",
+            Self::Undelivered => "undelivered",
         }
     }
 
-    /// Whether the record's bytes belong in the dead-letter topic: what can't be read. What was read and refused by a
+    /// Whether the record's bytes belong in the dead-letter topic: what can't be read or delivered. What was read and refused by a
     /// rule (late, duplicate, over a limit) is counted only.
     pub const fn is_dead_letter(self) -> bool {
         match self {
@@ -84,7 +88,8 @@ impl RejectReason {
             | Self::BadTime
             | Self::UnknownScope
             | Self::NotAllowed
-            | Self::Quarantined => true,
+            | Self::Quarantined
+            | Self::Undelivered => true,
             Self::Late | Self::Future | Self::Duplicate | Self::SeriesLimit => false,
         }
     }

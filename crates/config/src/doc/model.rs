@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use forecall_bridge::{
+    AlertmanagerSettings, BridgeSettings, GrafanaSettings, PagerDutySettings, RetrySettings, WebhookSettings,
+};
 use forecall_delivery::{BreakerSettings, SmtpSettings};
 use forecall_detect::calendar::CalendarEntry;
 use forecall_detect::{AlarmRates, GateRule, LimitGate, PeerGroup};
@@ -19,7 +22,7 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 23] = [
+const SOURCES: [(&str, &str); 25] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
@@ -45,6 +48,7 @@ const SOURCES: [(&str, &str); 23] = [
         "incident/settings",
         include_str!("../../../incident/src/settings.rs"),
     ),
+    ("incident/paging", include_str!("../../../incident/src/paging.rs")),
     (
         "incident/topology_file",
         include_str!("../../../incident/src/topology_file.rs"),
@@ -61,6 +65,7 @@ const SOURCES: [(&str, &str); 23] = [
         "delivery/settings",
         include_str!("../../../delivery/src/settings.rs"),
     ),
+    ("bridge/settings", include_str!("../../../bridge/src/settings.rs")),
     ("delivery/pace", include_str!("../../../delivery/src/pace.rs")),
     ("ledger/rules", include_str!("../../../ledger/src/rules.rs")),
     ("observe/logs", include_str!("../../../observe/src/logs.rs")),
@@ -135,6 +140,27 @@ impl Model {
             ("QueueSettings", least::<QueueSettings>(json!({}))),
             ("BreakerSettings", least::<BreakerSettings>(json!({}))),
             ("DirectorySettings", least::<DirectorySettings>(json!({}))),
+            (
+                "BridgeSettings",
+                least::<BridgeSettings>(json!({"to": {"pager_duty": {"routing_key": "k"}}})),
+            ),
+            (
+                "AlertmanagerSettings",
+                least::<AlertmanagerSettings>(json!({"url": "u"})),
+            ),
+            (
+                "WebhookSettings",
+                least::<WebhookSettings>(json!({"url": "u", "secret": "s"})),
+            ),
+            (
+                "PagerDutySettings",
+                least::<PagerDutySettings>(json!({"routing_key": "k"})),
+            ),
+            (
+                "GrafanaSettings",
+                least::<GrafanaSettings>(json!({"url": "u", "token": "t"})),
+            ),
+            ("RetrySettings", least::<RetrySettings>(json!({}))),
             (
                 "S3Settings",
                 least::<S3Settings>(json!({"bucket": "b", "access_key_id": "k", "secret_access_key": "s"})),

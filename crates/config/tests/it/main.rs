@@ -1,4 +1,5 @@
 //! The example loads, and errors read as an operator should read them.
 
+mod bridges;
 mod errors;
 mod example;

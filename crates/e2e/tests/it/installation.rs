@@ -90,7 +90,7 @@ logs: {{format: json, level: info}}
     }
 
     /// The binary with these arguments and the configuration after them.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command
             .args(arguments)

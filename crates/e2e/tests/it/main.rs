@@ -11,14 +11,21 @@
 )]
 
 mod acl;
+mod alertmanager;
 mod bombs;
 mod broker;
 mod chaos;
 mod collectd;
 mod contract;
 mod cpu_hog;
+#[path = "../../../bridge/tests/it/fakes.rs"]
+#[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
+mod fakes;
 mod history;
 mod http;
+#[path = "../../../bridge/tests/it/incidents.rs"]
+#[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
+mod incidents;
 mod installation;
 mod kill;
 mod log;

@@ -187,7 +187,12 @@ impl Theatre {
             scores: None,
             peers: None,
         };
-        let mut pipeline = Pipeline::build(&settings, surroundings, Roles::ALL, &Storage::Memory)?;
+        // What is made up is told to nobody outside.
+        let roles = Roles {
+            bridge: false,
+            ..Roles::ALL
+        };
+        let mut pipeline = Pipeline::build(&settings, surroundings, roles, &Storage::Memory)?;
         pipeline.import_directory(world.directory_rows()?, "demo")?;
         let ledger = Arc::clone(pipeline.ledger().context("the pipeline has no ledger")?);
         let writer = log.writer("demo.world")?;

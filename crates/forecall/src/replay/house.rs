@@ -109,6 +109,8 @@ impl House {
         };
         let roles = Roles {
             deliver: false,
+            // History is told to nobody.
+            bridge: false,
             ..Roles::ALL
         };
         let mut pipeline = Pipeline::build(settings, around, roles, &Storage::Memory)?;

@@ -2,6 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod adopt;
+mod bridge;
 mod chain;
+#[path = "../../../bridge/tests/it/fakes.rs"]
+#[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
+mod fakes;
 mod held;
+#[path = "../../../bridge/tests/it/incidents.rs"]
+#[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
+mod incidents;
 mod simulate;

@@ -1,0 +1,253 @@
+use std::error::Error as _;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use forecall_types::EventTime;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::tls::{Certificate, Version};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::grafana::{Annotation, found};
+use crate::settings::{BridgeSettings, BridgeTarget};
+use crate::{Call, Failure, FailureClass, Plan, SigningKey, retry_after};
+
+/// A connection stands in milliseconds; three losses of its first packet fit in.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Of an answer no more is read: a list of one annotation has a few KB.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The certificates can't be read.
+    #[error("failed to read the certificates in {path}")]
+    Certificates {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A secret can't be used as one.
+    #[error("`{0}` of the bridge can't be used: {1}")]
+    Secret(&'static str, &'static str),
+    /// The HTTP library won't start.
+    #[error("failed to set up the bridge's HTTP client")]
+    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Brings plans to one target. It blocks for as long as the target takes, at most the time-out for each request. TLS 1.2 or
+/// better; no redirect is followed, because one could lead to another host; no connection is kept, because between two incidents
+/// any would be closed by the other side.
+pub struct Client {
+    http: reqwest::Client,
+    runtime: Runtime,
+    url: String,
+    headers: HeaderMap,
+    signing: Option<SigningKey>,
+    routing_key: Option<forecall_ledger::Secret>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the address: some hold a secret in their path.
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// A header that is never shown.
+fn hidden(key: &'static str, text: &str) -> Result<HeaderValue, ClientError> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| ClientError::Secret(key, "it holds characters that no header may"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Client {
+    /// A client of the settings' target; nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// Certificates can't be read, or a secret isn't one.
+    pub fn new(settings: &BridgeSettings) -> Result<Self, ClientError> {
+        let http = |e: reqwest::Error| ClientError::Http(Box::new(e));
+        let target = &settings.to;
+        let is_plain = target.url().starts_with("http://");
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("forecall/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(settings.retry.timeout)
+            .pool_max_idle_per_host(0)
+            .https_only(!is_plain)
+            .tls_version_min(Version::TLS_1_2)
+            .tls_certs_merge(certificates(target)?);
+        if is_plain {
+            builder = builder.no_proxy();
+        }
+        let (mut headers, mut signing, mut routing_key) = (HeaderMap::new(), None, None);
+        match target {
+            BridgeTarget::Alertmanager(target) => {
+                if let Some(token) = &target.bearer_token {
+                    let text = format!("Bearer {}", token.expose().trim());
+                    headers.insert(AUTHORIZATION, hidden("bearer_token", &text)?);
+                } else if let (Some(name), Some(password)) = (&target.username, &target.password) {
+                    let login = BASE64.encode(format!("{name}:{}", password.expose().trim()));
+                    headers.insert(AUTHORIZATION, hidden("password", &format!("Basic {login}"))?);
+                }
+            }
+            BridgeTarget::Webhook(target) => {
+                let key = SigningKey::read(&target.secret);
+                signing = Some(key.map_err(|_| {
+                    ClientError::Secret("secret", "it is not `whsec_` and base64 of 24 to 64 bytes")
+                })?);
+            }
+            BridgeTarget::PagerDuty(target) => routing_key = Some(target.routing_key.clone()),
+            BridgeTarget::Grafana(target) => {
+                let text = format!("Bearer {}", target.token.expose().trim());
+                headers.insert(AUTHORIZATION, hidden("token", &text)?);
+            }
+        }
+        Ok(Self {
+            http: builder.build().map_err(http)?,
+            runtime: Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|e| ClientError::Http(Box::new(e)))?,
+            url: target.url().trim_end_matches('/').to_owned(),
+            headers,
+            signing,
+            routing_key,
+        })
+    }
+
+    /// Carries a plan out, once. `now` is the time of the try.
+    ///
+    /// # Errors
+    /// What went wrong first; what came before it has been taken.
+    pub fn perform(&self, plan: &Plan, now: EventTime) -> Result<(), Failure> {
+        self.runtime.block_on(async {
+            match plan {
+                Plan::Post(calls) => {
+                    for call in calls {
+                        self.post(call, now).await?;
+                    }
+                    Ok(())
+                }
+                Plan::Signed(call, id) => self.post_signed(call, id, now).await,
+                Plan::Annotate(annotation) => self.annotate(annotation, now).await,
+            }
+        })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.url);
+        self.http.request(method, url).headers(self.headers.clone())
+    }
+
+    async fn post(&self, call: &Call, now: EventTime) -> Result<(), Failure> {
+        let mut body = call.body.clone();
+        if let (Some(key), Some(map)) = (&self.routing_key, body.as_object_mut()) {
+            map.insert("routing_key".to_owned(), Value::from(key.expose().trim()));
+        }
+        send(self.request(Method::POST, call.path), Some(&body), now)
+            .await
+            .map(drop)
+    }
+
+    async fn post_signed(&self, call: &Call, id: &str, now: EventTime) -> Result<(), Failure> {
+        let body = call.body.to_string();
+        let seconds = now.secs();
+        let mut request = self
+            .request(Method::POST, call.path)
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds.to_string());
+        if let Some(key) = &self.signing {
+            request = request.header("webhook-signature", key.sign(id, seconds, body.as_bytes()));
+        }
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
+        send(request, None, now).await.map(drop)
+    }
+
+    /// Finds the incident's annotation and changes it, or makes it.
+    async fn annotate(&self, annotation: &Annotation, now: EventTime) -> Result<(), Failure> {
+        let answer = send(self.request(Method::GET, &annotation.search()), None, now).await?;
+        let number = found(&answer).map_err(|()| Failure::of(FailureClass::Broken))?;
+        let (method, path, body) = match number {
+            Some(number) => (
+                Method::PATCH,
+                format!("/api/annotations/{number}"),
+                annotation.change(),
+            ),
+            None => (Method::POST, "/api/annotations".to_owned(), annotation.creation()),
+        };
+        send(self.request(method, &path), Some(&body), now)
+            .await
+            .map(drop)
+    }
+}
+
+fn certificates(target: &BridgeTarget) -> Result<Vec<Certificate>, ClientError> {
+    let Some(path) = target.ca_file() else {
+        return Ok(Vec::new());
+    };
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Certificates {
+        path: path.display().to_string(),
+        source,
+    };
+    let pem = std::fs::read(path).map_err(|e| failed(Box::new(e)))?;
+    Certificate::from_pem_bundle(&pem).map_err(|e| failed(Box::new(e)))
+}
+
+/// The body of an answer that says yes.
+async fn send(request: RequestBuilder, json: Option<&Value>, now: EventTime) -> Result<Vec<u8>, Failure> {
+    let request = match json {
+        Some(body) => request
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string()),
+        None => request,
+    };
+    let mut answer = request.send().await.map_err(|e| failure_of(&e))?;
+    if let Some(failure) = Failure::of_status(answer.status().as_u16(), wanted_wait(&answer, now)) {
+        return Err(failure);
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|e| failure_of(&e))? {
+        if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Failure::of(FailureClass::Broken));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn wanted_wait(answer: &Response, now: EventTime) -> Option<Duration> {
+    let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    retry_after(text, now)
+}
+
+/// The class of what the library says. Its words are left out: they hold the address.
+fn failure_of(error: &reqwest::Error) -> Failure {
+    let mut source = error.source();
+    let mut is_tls = false;
+    while let Some(inner) = source {
+        // The library gives no other sign of it.
+        let words = inner.to_string().to_ascii_lowercase();
+        is_tls |= ["ssl", "tls", "certificate"]
+            .iter()
+            .any(|word| words.contains(word));
+        source = inner.source();
+    }
+    Failure::of(if error.is_timeout() {
+        FailureClass::Timeout
+    } else if is_tls {
+        FailureClass::Tls
+    } else if error.is_connect() {
+        FailureClass::Unreachable
+    } else {
+        FailureClass::Broken
+    })
+}
