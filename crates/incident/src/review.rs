@@ -22,7 +22,13 @@ use crate::scope::{Pair, pairs_of};
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
         let model = self.learner.model(step.settings);
-        assess(&self.members_of(pairs), &self.tracked, step.at, step.settings, &model)
+        assess(
+            &self.members_of(pairs),
+            &self.tracked,
+            step.at,
+            step.settings,
+            &model,
+        )
     }
 
     /// Judges the whole domain at a step, after all entries before it were taken.

@@ -97,6 +97,16 @@ metrics! {
     IncidentsOpen = "incidents_open", Kind::Gauge, ["partition"], 1024;
     /// Telemetry partitions whose heartbeat is missing, or that are behind and get no further: a fault of forecall, never an incident.
     HeartbeatsMissing = "heartbeats_missing", Kind::Gauge, ["partition"], 1024;
+    /// Predictions of which it is known what came of them, by the probability they were first told with (`0.7`: from 0.7 to 0.8) and what it was.
+    PredictionsSettled = "predictions_settled", Kind::Gauge, ["partition", "probability", "outcome"], 1024;
+    /// Predictions of which nobody can say what would have come: somebody did something.
+    PredictionsUnknown = "predictions_unknown", Kind::Gauge, ["partition"], 1024;
+    /// Predictions that have neither come nor gone by.
+    PredictionsWaiting = "predictions_waiting", Kind::Gauge, ["partition"], 1024;
+    /// Mean squared error of probabilities as first told (Brier); 0.25 is what a coin has. Absent before the first outcome.
+    PredictionBrier = "prediction_brier", Kind::Gauge, ["partition"], 1024;
+    /// Outcomes that the weights of evidence were learnt from.
+    OutcomesLearnt = "outcomes_learnt", Kind::Gauge, ["partition"], 1024;
     /// Notice events published, by stage of the story and state.
     NoticesTotal = "notices_total", Kind::Counter, ["stage", "state"], 128;
     /// Messages to customers, by channel and where they stand.

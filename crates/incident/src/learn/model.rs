@@ -181,6 +181,10 @@ mod tests {
             let even = (f64::from(i) * 0.618_033_988_75).fract();
             model.learn(&x, even < said, 1.0);
         }
-        assert!((probability(&model, &x) - said).abs() < 0.03, "{said} {}", probability(&model, &x));
+        assert!(
+            (probability(&model, &x) - said).abs() < 0.03,
+            "{said} {}",
+            probability(&model, &x)
+        );
     }
 }

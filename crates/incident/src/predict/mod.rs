@@ -14,8 +14,8 @@ use crate::settings::CorrelateSettings;
 mod onset;
 mod terms;
 
-use onset::onset;
 pub(crate) use onset::Onset;
+use onset::onset;
 pub(crate) use terms::{Features, TERM_COUNT, TERMS};
 use terms::{REPEAT_FACTOR, Said, breadth, said};
 
@@ -68,11 +68,7 @@ pub(crate) fn assess(
     let mut all: Vec<(Said, Member, &Tracked)> = members
         .iter()
         .filter(|(_, m)| m.standing != Standing::Spent)
-        .filter_map(|(id, m)| {
-            tracked
-                .get(id)
-                .map(|t| (said(t, *m, at, settings), *m, t))
-        })
+        .filter_map(|(id, m)| tracked.get(id).map(|t| (said(t, *m, at, settings), *m, t)))
         .collect();
     all.sort_by(|a, b| {
         b.0.value
@@ -223,4 +219,3 @@ fn hit(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option
         ),
     })
 }
-

@@ -17,8 +17,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use forecall_incident::{
-    CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry, RegionEntry,
-    RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
+    CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry,
+    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{

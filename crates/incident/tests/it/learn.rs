@@ -22,7 +22,12 @@ fn check(fixture: &str, expected: Expect) {
     let mut text = String::new();
     for (i, bin) in learnt.bins.iter().enumerate() {
         if bin.came + bin.stayed_away > 0 {
-            writeln!(text, "from 0.{i}: {} came, {} stayed away", bin.came, bin.stayed_away).unwrap();
+            writeln!(
+                text,
+                "from 0.{i}: {} came, {} stayed away",
+                bin.came, bin.stayed_away
+            )
+            .unwrap();
         }
     }
     writeln!(
@@ -52,57 +57,84 @@ const DECOY: &str = "ticks
 
 #[test]
 fn a_prediction_that_is_confirmed_has_come() {
-    check(RAMP, expect![[r#"
+    check(
+        RAMP,
+        expect![[r#"
         from 0.7: 1 came, 0 stayed away
         0 unknown, 0 waiting; 2 outcomes, 0 watched
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn one_that_ends_early_may_still_come_until_its_time_is_over() {
-    check(&format!("{DECOY}00:30"), expect![[r#"
+    check(
+        &format!("{DECOY}00:30"),
+        expect![[r#"
         0 unknown, 1 waiting; 0 outcomes, 1 watched
-    "#]]);
-    check(&format!("{DECOY}01:10"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{DECOY}01:10"),
+        expect![[r#"
         0 unknown, 1 waiting; 0 outcomes, 1 watched
-    "#]]);
+    "#]],
+    );
     // Another trouble of the scope, told by its own incident, within the time.
     let later = "00:40 open a3 internet/IR-10 loss=9 expected=0.2 score=9
         00:50";
-    check(&format!("{DECOY}{later}"), expect![[r#"
+    check(
+        &format!("{DECOY}{later}"),
+        expect![[r#"
         from 0.7: 1 came, 0 stayed away
         from 0.8: 1 came, 0 stayed away
         0 unknown, 0 waiting; 3 outcomes, 0 watched
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_a_person_declares_has_come_for_the_incident_that_held_the_scope_and_for_none_else() {
-    check(&format!("{DECOY}00:12 declare internet+tv/IR-10 severe\n00:13"), expect![[r#"
+    check(
+        &format!("{DECOY}00:12 declare internet+tv/IR-10 severe\n00:13"),
+        expect![[r#"
         from 0.7: 1 came, 0 stayed away
         0 unknown, 0 waiting; 2 outcomes, 0 watched
-    "#]]);
-    check(&format!("{DECOY}00:12 declare internet/IR-23 severe\n00:13"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{DECOY}00:12 declare internet/IR-23 severe\n00:13"),
+        expect![[r#"
         0 unknown, 1 waiting; 0 outcomes, 1 watched
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nobody_knows_what_would_have_come_where_somebody_acted() {
-    check(&format!("{DECOY}00:12 step team_on_site\n01:10"), expect![[r#"
+    check(
+        &format!("{DECOY}00:12 step team_on_site\n01:10"),
+        expect![[r#"
         1 unknown, 0 waiting; 0 outcomes, 0 watched
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_false_alarm_has_not_come_whenever_it_is_said() {
-    check(&format!("{DECOY}00:12 verdict false_alarm\n00:13"), expect![[r#"
+    check(
+        &format!("{DECOY}00:12 verdict false_alarm\n00:13"),
+        expect![[r#"
         0 unknown, 1 waiting; 0 outcomes, 1 watched
-    "#]]);
-    check(&format!("{RAMP}00:40 verdict false_alarm\n00:41 verdict false_alarm\n00:42"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{RAMP}00:40 verdict false_alarm\n00:41 verdict false_alarm\n00:42"),
+        expect![[r#"
         from 0.7: 0 came, 1 stayed away
         0 unknown, 0 waiting; 3 outcomes, 0 watched
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -130,13 +162,20 @@ fn decoys(learn: bool, count: i64) -> Vec<f64> {
     run.line("00:00");
     for i in 0..count {
         let hour = i * 6;
-        run.line(&format!("{hour}:01 open c{i} internet/IR-10 cpu=0.99 expected=0.4 score=12"));
-        run.line(&format!("{hour}:02 open q{i} internet/IR-10 queue=900 expected=100 score=10"));
+        run.line(&format!(
+            "{hour}:01 open c{i} internet/IR-10 cpu=0.99 expected=0.4 score=12"
+        ));
+        run.line(&format!(
+            "{hour}:02 open q{i} internet/IR-10 queue=900 expected=100 score=10"
+        ));
         run.line(&format!("{hour}:20 close c{i}"));
         run.line(&format!("{hour}:21 close q{i}"));
     }
     run.line(&format!("{}:00", count * 6));
-    let predicted = run.events.iter().filter(|e| e.change == IncidentChange::Predicted);
+    let predicted = run
+        .events
+        .iter()
+        .filter(|e| e.change == IncidentChange::Predicted);
     predicted.map(|e| e.incident.probability.get()).collect()
 }
 

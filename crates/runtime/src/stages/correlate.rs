@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use forecall_incident::{CorrelateInput, CorrelateSettings, CorrelateStage};
+use forecall_incident::{CorrelateInput, CorrelateSettings, CorrelateStage, LearntHealth};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_stage::{SnapshotError, Stage};
@@ -91,6 +91,7 @@ impl Adapter for CorrelateAdapter {
             .set(Metric::IncidentsOpen, &[&number], gauge(health.open));
         self.metrics
             .set(Metric::HeartbeatsMissing, &[&number], gauge(health.missing.len()));
+        self.tell_outcomes(&number, &health.learnt);
     }
 
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
@@ -138,6 +139,42 @@ impl Adapter for CorrelateAdapter {
                 self.metrics
                     .observe(Metric::RecordToIncidentSeconds, &[], seconds);
             }
+        }
+    }
+}
+
+impl CorrelateAdapter {
+    /// What came of predictions, as far as it is known.
+    fn tell_outcomes(&self, partition: &str, learnt: &LearntHealth) {
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a count of predictions is far below 2⁵³"
+        )]
+        let gauge = |n: u64| n as f64;
+        for (number, bin) in (0_u32..).zip(&learnt.bins) {
+            if bin.came + bin.stayed_away == 0 {
+                continue;
+            }
+            let probability = format!("0.{number}");
+            let outcomes = [("came", bin.came), ("stayed_away", bin.stayed_away)];
+            for (outcome, count) in outcomes {
+                let labels = [partition, probability.as_str(), outcome];
+                self.metrics
+                    .set(Metric::PredictionsSettled, &labels, gauge(count));
+            }
+        }
+        let waiting = u64::try_from(learnt.waiting).unwrap_or(u64::MAX);
+        for (metric, count) in [
+            (Metric::PredictionsUnknown, learnt.unknown),
+            (Metric::PredictionsWaiting, waiting),
+            (Metric::OutcomesLearnt, learnt.outcomes),
+        ] {
+            self.metrics.set(metric, &[partition], gauge(count));
+        }
+        let settled = learnt.settled();
+        if settled > 0 {
+            let brier = learnt.brier_sum / gauge(settled);
+            self.metrics.set(Metric::PredictionBrier, &[partition], brier);
         }
     }
 }
