@@ -30,7 +30,12 @@ use crate::files::REMEDY;
 use crate::sets::Report;
 
 /// What can be measured, and whether it needs recordings.
-const SETS: [(&str, bool); 4] = [("petshop", true), ("nezha", true), ("simulated", false), (LEAD, false)];
+const SETS: [(&str, bool); 4] = [
+    ("petshop", true),
+    ("nezha", true),
+    ("simulated", false),
+    (LEAD, false),
+];
 /// Measured only where it is named: it takes minutes.
 const LEAD: &str = "lead";
 
@@ -53,6 +58,9 @@ struct Cli {
     /// Worlds of four days in which the lead is measured; settings are chosen on the first half.
     #[arg(long, default_value_t = 60)]
     worlds: usize,
+    /// Tell detection the limits of what is measured, for the lead: without, only correlation knows them.
+    #[arg(long)]
+    limits: bool,
     /// Settings of detect, as JSON, for the lead.
     #[arg(long, default_value = "{}")]
     detect: String,
@@ -122,8 +130,7 @@ fn run(cli: &Cli) -> Result<()> {
             LEAD => {
                 let settings: DetectSettings = serde_json::from_str(&cli.detect)
                     .with_context(|| format!("`{}` are no settings of detect", cli.detect))?;
-                settings.check()?;
-                report.lead = Some(lead::run(cli.worlds, cli.seed, &settings)?);
+                report.lead = Some(lead::run((cli.worlds, cli.seed), settings, cli.limits)?);
                 Vec::new()
             }
             _ => sets::simulated(cli.cases, cli.seed, &mut report),

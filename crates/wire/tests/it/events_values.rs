@@ -91,7 +91,7 @@ fn score() -> impl Strategy<Value = Score> {
 
 fn channel() -> impl Strategy<Value = Channel> {
     use Channel::*;
-    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer])
+    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer, Limit])
 }
 
 fn context() -> impl Strategy<Value = ContextNote> {
@@ -363,7 +363,17 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 fn contribution() -> impl Strategy<Value = Contribution> {
     use Term::*;
     let term = select(vec![
-        Bias, Score, Duration, Limit, Beyond, Symptom, Breadth, Silence, Upstream, Announced, Calibration,
+        Bias,
+        Score,
+        Duration,
+        Limit,
+        Beyond,
+        Symptom,
+        Breadth,
+        Silence,
+        Upstream,
+        Announced,
+        Calibration,
     ]);
     (term, number()).prop_map(|(term, value)| Contribution { term, value })
 }
