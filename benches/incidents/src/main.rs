@@ -30,12 +30,7 @@ use crate::files::REMEDY;
 use crate::sets::Report;
 
 /// What can be measured, and whether it needs recordings.
-const SETS: [(&str, bool); 4] = [
-    ("petshop", true),
-    ("nezha", true),
-    ("simulated", false),
-    (LEAD, false),
-];
+const SETS: [(&str, bool); 4] = [("petshop", true), ("nezha", true), ("simulated", false), (LEAD, false)];
 /// Measured only where it is named: it takes minutes.
 const LEAD: &str = "lead";
 
@@ -58,9 +53,6 @@ struct Cli {
     /// Worlds of four days in which the lead is measured; settings are chosen on the first half.
     #[arg(long, default_value_t = 60)]
     worlds: usize,
-    /// Tell detection the limits of what is measured, for the lead: without, only correlation knows them.
-    #[arg(long)]
-    limits: bool,
     /// Settings of detect, as JSON, for the lead.
     #[arg(long, default_value = "{}")]
     detect: String,
@@ -130,7 +122,8 @@ fn run(cli: &Cli) -> Result<()> {
             LEAD => {
                 let settings: DetectSettings = serde_json::from_str(&cli.detect)
                     .with_context(|| format!("`{}` are no settings of detect", cli.detect))?;
-                report.lead = Some(lead::run((cli.worlds, cli.seed), settings, cli.limits)?);
+                settings.check()?;
+                report.lead = Some(lead::run(cli.worlds, cli.seed, &settings)?);
                 Vec::new()
             }
             _ => sets::simulated(cli.cases, cli.seed, &mut report),

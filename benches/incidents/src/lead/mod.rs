@@ -57,11 +57,7 @@ struct Chosen<'a> {
 /// Events of each world, by its number.
 type Judged<'a> = Vec<(usize, &'a [Event])>;
 
-pub(crate) fn run((count, seed): (usize, u64), mut settings: DetectSettings, limits: bool) -> Result<Lead> {
-    if limits {
-        settings.rules.extend(told::limits());
-    }
-    settings.check()?;
+pub(crate) fn run(count: usize, seed: u64, settings: &DetectSettings) -> Result<Lead> {
     let mut arms = Vec::new();
     for learns in [true, false] {
         for threshold in THRESHOLDS {
@@ -72,7 +68,7 @@ pub(crate) fn run((count, seed): (usize, u64), mut settings: DetectSettings, lim
     let mut events: Vec<Vec<Event>> = Vec::new();
     for number in 0..count {
         let world = World::new(seed.wrapping_add(number as u64));
-        let anomalies = told::detect(number, &world, &settings)?;
+        let anomalies = told::detect(number, &world, settings)?;
         for arm in &mut arms {
             arm.run(number, &anomalies);
         }
@@ -87,12 +83,7 @@ pub(crate) fn run((count, seed): (usize, u64), mut settings: DetectSettings, lim
     let candidates: Vec<Chosen<'_>> = arms
         .iter()
         .map(|arm| Chosen {
-            method: if arm.learns {
-                "forecall, learnt"
-            } else {
-                "forecall, priors"
-            }
-            .into(),
+            method: if arm.learns { "forecall, learnt" } else { "forecall, priors" }.into(),
             settings: format!("from {} on", arm.threshold),
             alerts: &arm.alerts,
             sayings: Some(&arm.sayings),
@@ -119,10 +110,7 @@ pub(crate) fn run((count, seed): (usize, u64), mut settings: DetectSettings, lim
 
 fn heading(judged: &Judged<'_>) -> String {
     let all = || judged.iter().flat_map(|(_, events)| *events);
-    let ramps: Vec<usize> = all()
-        .filter(|e| e.is_ramp())
-        .map(|e| e.impact - e.onset)
-        .collect();
+    let ramps: Vec<usize> = all().filter(|e| e.is_ramp()).map(|e| e.impact - e.onset).collect();
     let at_least = |m: usize| ramps.iter().filter(|l| **l >= m).count() as f64 / ramps.len().max(1) as f64;
     format!(
         "\nLead: {} worlds judged, {} ramps, {} steps. Of the ramps so many take that long from onset to impact: {}.\n",
@@ -155,7 +143,13 @@ fn choose<'a, 'b>(
 }
 
 impl Lead {
-    fn table(&mut self, budget: f64, candidates: &[Chosen<'_>], choosing: &Judged<'_>, judged: &Judged<'_>) {
+    fn table(
+        &mut self,
+        budget: f64,
+        candidates: &[Chosen<'_>],
+        choosing: &Judged<'_>,
+        judged: &Judged<'_>,
+    ) {
         let mut methods: Vec<&str> = Vec::new();
         for candidate in candidates {
             if !methods.contains(&candidate.method.as_str()) {
@@ -278,7 +272,6 @@ impl Lead {
             );
             bins.push(json!({"from": low, "n": of.len(), "mean": mean, "came": share, "interval_995": [least, most]}));
         }
-        self.json[&chosen.method] =
-            json!({"predictions": said.len(), "brier": brier, "brier_constant": constant, "bins": bins});
+        self.json[&chosen.method] = json!({"predictions": said.len(), "brier": brier, "brier_constant": constant, "bins": bins});
     }
 }

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use forecall_detect::{DetectOutput, DetectSettings, DetectStage, GateRule, LimitGate};
+use forecall_detect::{DetectOutput, DetectSettings, DetectStage};
 use forecall_incident::{
     CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry,
     RegionEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
-    Anomaly, AnomalyState, CorrelateEntry, DomainName, EventTime, Incident, IncidentChange, IncidentId,
-    Labels, Position, Reading, SampleBatch, SamplesRecord, SeriesKey, SourcePartition, Tick,
+    Anomaly, AnomalyState, CorrelateEntry, DomainName, EventTime, Incident, IncidentChange, IncidentId, Labels,
+    Position, Reading, SampleBatch, SamplesRecord, SeriesKey, SourcePartition, Tick,
 };
 
 use super::rivals::Rival;
@@ -71,11 +71,7 @@ fn keys() -> Vec<Vec<SeriesKey>> {
 }
 
 /// What detection told in each minute.
-pub(crate) fn detect(
-    number: usize,
-    world: &World,
-    settings: &DetectSettings,
-) -> Result<Vec<(usize, Anomaly)>> {
+pub(crate) fn detect(number: usize, world: &World, settings: &DetectSettings) -> Result<Vec<(usize, Anomaly)>> {
     let topic: Arc<str> = Arc::from("bench");
     let source = SourcePartition {
         topic: Arc::clone(&topic),
@@ -116,21 +112,6 @@ pub(crate) fn detect(
         }
     }
     Ok(told)
-}
-
-/// What detection is told of limits.
-pub(crate) fn limits() -> impl Iterator<Item = GateRule> {
-    let limited = MEASURED.iter().filter(|m| m.limit.is_finite());
-    limited.map(|m| GateRule {
-        metric: Some(m.name.into()),
-        limit: Some(LimitGate {
-            above: (m.sign > 0.0).then_some(m.limit),
-            below: (m.sign < 0.0).then_some(m.limit),
-            within_seconds: 60 * HORIZON as u32,
-            ..LimitGate::default()
-        }),
-        ..GateRule::default()
-    })
 }
 
 fn correlate_settings(learn: bool, threshold: f64) -> Result<CorrelateSettings> {
@@ -269,10 +250,7 @@ pub(crate) fn alone(number: usize, anomalies: &[(usize, Anomaly)], rivals: &mut 
             });
         }
         let (method, settings) = ("each series alone", format!("score {least}"));
-        match rivals
-            .iter_mut()
-            .find(|r| r.method == method && r.settings == settings)
-        {
+        match rivals.iter_mut().find(|r| r.method == method && r.settings == settings) {
             Some(rival) => rival.alerts.extend(alerts),
             None => rivals.push(Rival {
                 method,

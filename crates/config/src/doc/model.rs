@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forecall_delivery::{BreakerSettings, SmtpSettings};
 use forecall_detect::calendar::CalendarEntry;
-use forecall_detect::{AlarmRates, GateRule, LimitGate, PeerGroup};
+use forecall_detect::{AlarmRates, GateRule, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
@@ -123,7 +123,6 @@ impl Model {
             ("ObjectiveEntry", least::<ObjectiveEntry>(json!({"metric": "m"}))),
             ("GateRule", least::<GateRule>(json!({}))),
             ("AlarmRates", least::<AlarmRates>(json!({}))),
-            ("LimitGate", least::<LimitGate>(json!({}))),
             ("PeerGroup", least::<PeerGroup>(json!({}))),
             ("CalendarEntry", least::<CalendarEntry>(json!({}))),
             ("RegionSettings", least::<RegionSettings>(json!({}))),

@@ -91,7 +91,7 @@ fn score() -> impl Strategy<Value = Score> {
 
 fn channel() -> impl Strategy<Value = Channel> {
     use Channel::*;
-    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer, Limit])
+    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer])
 }
 
 fn context() -> impl Strategy<Value = ContextNote> {
@@ -363,17 +363,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 fn contribution() -> impl Strategy<Value = Contribution> {
     use Term::*;
     let term = select(vec![
-        Bias,
-        Score,
-        Duration,
-        Limit,
-        Beyond,
-        Symptom,
-        Breadth,
-        Silence,
-        Upstream,
-        Announced,
-        Calibration,
+        Bias, Score, Duration, Limit, Beyond, Symptom, Breadth, Silence, Upstream, Announced, Calibration,
     ]);
     (term, number()).prop_map(|(term, value)| Contribution { term, value })
 }
