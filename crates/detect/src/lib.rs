@@ -64,6 +64,6 @@ pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use peers::{ENTITY_SERIES_MAX, PEER_ENTITIES_MAX, PEER_GROUPS_MAX, PEER_METRICS_MAX, PeerGroup};
 pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
-pub use rule::{AlarmRates, ChannelName, Channels, GateRule, LimitGate, NamedTwice, Watched};
+pub use rule::{AlarmRates, ChannelName, Channels, GateRule, NamedTwice, Watched};
 pub use settings::{AHEAD_SPANS_MAX, DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
 pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC};

@@ -62,64 +62,6 @@ pub struct GateRule {
     pub new_normal_seconds: Option<u32>,
     /// As in `detect`, for the channels it names.
     pub alarms_a_month: Option<AlarmRates>,
-    /// As in `detect`.
-    pub limit: Option<LimitGate>,
-}
-
-/// A limit that a series had better not reach: it is told of when it is likely to, though its values are usual still.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LimitGate {
-    /// It is passed above this value.
-    pub above: Option<f64>,
-    /// It is passed below this value; one of the two.
-    pub below: Option<f64>,
-    /// Seconds within which it must be likely to be passed.
-    pub within_seconds: u32,
-    /// Chance of that, by the band ahead, that opens an anomaly as `open_score` does; 0.05 to 0.95.
-    pub chance: f64,
-}
-
-impl Default for LimitGate {
-    fn default() -> Self {
-        Self {
-            above: None,
-            below: None,
-            within_seconds: 3_600,
-            chance: 0.5,
-        }
-    }
-}
-
-impl LimitGate {
-    /// 1 where values above have passed it, −1 where values below have.
-    pub(crate) fn sign(&self) -> f64 {
-        if self.below.is_some() { -1.0 } else { 1.0 }
-    }
-
-    pub(crate) fn limit(&self) -> f64 {
-        self.above.or(self.below).unwrap_or(f64::INFINITY)
-    }
-
-    pub(crate) const fn chance(&self) -> f64 {
-        self.chance
-    }
-
-    /// The first field that is out of bounds, and what it must be.
-    pub(crate) fn wrong(&self) -> Option<(&'static str, &'static str)> {
-        let is_finite = |limit: Option<f64>| limit.is_none_or(f64::is_finite);
-        let is_one = self.above.is_some() != self.below.is_some();
-        if !is_one || !is_finite(self.above) || !is_finite(self.below) {
-            return Some(("limit.above", "or `below`, one of them, must be a number"));
-        }
-        if !(60..=86_400).contains(&self.within_seconds) {
-            return Some(("limit.within_seconds", "must lie between 60 and 86400"));
-        }
-        if !(0.05..=0.95).contains(&self.chance) {
-            return Some(("limit.chance", "must lie between 0.05 and 0.95"));
-        }
-        None
-    }
 }
 
 /// How many anomalies a channel may open by chance, a series and month: 0.001 to 1,000; one that is left out 1.
@@ -168,7 +110,7 @@ impl AlarmRates {
             Channel::Shift => self.shift,
             Channel::Season => self.season,
             Channel::Novelty => self.novelty,
-            Channel::Silence | Channel::Peer | Channel::Limit => None,
+            Channel::Silence | Channel::Peer => None,
         };
         rate.map_or(0.0, libm::log10)
     }
@@ -317,7 +259,6 @@ impl GateRule {
         take!(deviation_min_share deviation_min_sds spike_extra_score habituation_score new_normal_seconds);
         settings.deviation_min = self.deviation_min.or(settings.deviation_min);
         settings.direction = self.direction.or(settings.direction);
-        settings.limit = self.limit.or(settings.limit);
         settings.alarms_a_month = self
             .alarms_a_month
             .unwrap_or_default()
@@ -393,9 +334,6 @@ impl GateRule {
         }
         if field.starts_with("alarms_a_month") {
             return self.alarms_a_month.is_some();
-        }
-        if field.starts_with("limit") {
-            return self.limit.is_some();
         }
         any!(channels open_score open_samples open_of_samples open_at_once_score open_seconds_min slow_credit_max
             close_score close_samples close_seconds refractory_seconds refractory_samples deviation_min_share

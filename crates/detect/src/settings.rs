@@ -7,7 +7,7 @@ use crate::MetricKind;
 use crate::calendar::{CalendarEntry, Holidays, Zone};
 use crate::gates::check_lists;
 use crate::peers::PeerGroup;
-use crate::rule::{AlarmRates, Channels, GateRule, LimitGate, Watched};
+use crate::rule::{AlarmRates, Channels, GateRule, Watched};
 
 /// How `detect` judges. Every value has a default; a change is named by the digest beside the committed position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,9 +68,6 @@ pub struct DetectSettings {
     pub channels: Channels,
     /// How many anomalies each channel may open by chance, a series and month: ten times as few open a score higher.
     pub alarms_a_month: AlarmRates,
-    /// A limit that series had better not reach; as a rule in [`rules`](Self::rules), for series of one kind. Told by channel `limit` when it is
-    /// likely to be passed, whatever is usual. Left out: none.
-    pub limit: Option<LimitGate>,
     /// What a lone wild value must score more than a level that has moved, or an hour that isn't as usual, to be told where
     /// [`shape`](Self::shape) is off and can't confirm it: telemetry has many more of the former.
     pub spike_extra_score: f64,
@@ -181,7 +178,6 @@ impl Default for DetectSettings {
             direction: None,
             channels: Channels::ALL,
             alarms_a_month: AlarmRates::default(),
-            limit: None,
             spike_extra_score: 0.7,
             habituation_score: 0.5,
             habituation_seconds: 259_200,
@@ -307,7 +303,6 @@ impl DetectSettings {
                 self.alarms_a_month.wrong().is_none(),
                 "must lie between 0.001 and 1000",
             ),
-            limit_rule(self.limit),
             ("update_seconds", self.update_seconds >= 1, "must be at least 1"),
             ("update_score", self.update_score > 0.0, "must lie above 0"),
         ]
@@ -424,12 +419,6 @@ impl DetectSettings {
     pub(crate) fn future(&self) -> Duration {
         seconds(self.future_seconds)
     }
-}
-
-fn limit_rule(gate: Option<LimitGate>) -> Rule {
-    let wrong = gate.and_then(|gate| gate.wrong());
-    let (field, why) = wrong.unwrap_or(("limit", ""));
-    (field, wrong.is_none(), why)
 }
 
 /// Spans in [`DetectSettings::emit_ahead_seconds`]: each costs a line a sample, and more make no smoother picture.

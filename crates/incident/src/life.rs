@@ -99,6 +99,11 @@ impl Life {
     }
 }
 
+/// Whether `trigger` may happen to an incident that stands at `state`.
+pub const fn allows(state: IncidentState, trigger: Trigger) -> bool {
+    next_state(Some(state), trigger).is_some()
+}
+
 /// The table of [`Life`]; `from` is `None` where there is no incident yet.
 const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option<IncidentState> {
     use IncidentState as S;

@@ -13,7 +13,6 @@ mod calibration;
 mod channels;
 mod context;
 mod image;
-mod limits;
 mod memory;
 mod order;
 mod peers;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use forecall_config::Settings;
-use forecall_incident::{Trigger, next_state};
+use forecall_incident::{Trigger, allows};
 use forecall_log::{Log, OutRecord, Transaction};
 use forecall_types::{
     Action, Command, DomainName, EventTime, Feedback, Fingerprint, Incident, IncidentId, NAME_BYTES_MAX,
@@ -157,7 +157,7 @@ pub(super) fn draft(
         Words::Close(id) => {
             let incident = open(&id)?;
             ensure!(
-                next_state(Some(incident.state), Trigger::Close).is_some(),
+                allows(incident.state, Trigger::Close),
                 "{id} is {}: only a confirmed one can be closed; a prediction is retracted",
                 incident.state.as_str()
             );

@@ -77,8 +77,9 @@ fn one_that_ends_early_may_still_come_until_its_time_is_over() {
     check(
         &format!("{DECOY}01:10"),
         expect![[r#"
-        0 unknown, 1 waiting; 0 outcomes, 1 watched
-    "#]],
+            from 0.7: 0 came, 1 stayed away
+            0 unknown, 0 waiting; 2 outcomes, 0 watched
+        "#]],
     );
     // Another trouble of the scope, told by its own incident, within the time.
     let later = "00:40 open a3 internet/IR-10 loss=9 expected=0.2 score=9
@@ -125,8 +126,9 @@ fn a_false_alarm_has_not_come_whenever_it_is_said() {
     check(
         &format!("{DECOY}00:12 verdict false_alarm\n00:13"),
         expect![[r#"
-        0 unknown, 1 waiting; 0 outcomes, 1 watched
-    "#]],
+            from 0.7: 0 came, 1 stayed away
+            0 unknown, 0 waiting; 1 outcomes, 1 watched
+        "#]],
     );
     check(
         &format!("{RAMP}00:40 verdict false_alarm\n00:41 verdict false_alarm\n00:42"),
