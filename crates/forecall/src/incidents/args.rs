@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use forecall_types::{
-    DomainName, IncidentId, NotAName, ProductName, RegionCode, Responsibility, ServiceName, Severity, Verdict,
+    DomainName, IncidentId, NotAName, ProblemId, ProductName, RegionCode, Responsibility, ServiceName,
+    Severity, Verdict,
 };
 
 #[derive(Debug, Args)]
@@ -112,6 +113,19 @@ pub(crate) enum IncidentsCommand {
     Close {
         /// The incident.
         id: IncidentId,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// An incident that is over was looked at; it never comes back after that.
+    #[command(
+        after_help = "Example:\n  forecall incidents review inc_7k2m4q9x1c8v5b3n --problem PRB-1042 --by noc"
+    )]
+    Review {
+        /// The incident.
+        id: IncidentId,
+        /// The problem record that says why it happened and what is done against it.
+        #[arg(long)]
+        problem: ProblemId,
         #[command(flatten)]
         say: SayArgs,
     },

@@ -107,6 +107,7 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
         IncidentsCommand::Declare { scope, say } => on(&say, Words::declare(scope)),
         IncidentsCommand::Retract { id, say } => on(&say, Words::Retract(id)),
         IncidentsCommand::Close { id, say } => on(&say, Words::Close(id)),
+        IncidentsCommand::Review { id, problem, say } => on(&say, Words::Review(id, problem)),
     }
 }
 

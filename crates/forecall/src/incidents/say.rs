@@ -10,7 +10,7 @@ use forecall_incident::{Trigger, allows};
 use forecall_log::{Log, OutRecord, Transaction};
 use forecall_types::{
     Action, Command, DomainName, EventTime, Feedback, Fingerprint, Incident, IncidentId, NAME_BYTES_MAX,
-    Responsibility, Scope, Severity, Verdict,
+    ProblemId, Responsibility, Scope, Severity, Verdict,
 };
 use forecall_wire::event::{Encoded, TopicId, encode_command, encode_feedback};
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ pub(super) enum Words {
     Attribute(IncidentId, Responsibility),
     Retract(IncidentId),
     Close(IncidentId),
+    Review(IncidentId, ProblemId),
     Declare(Scope, Severity),
 }
 
@@ -162,6 +163,19 @@ pub(super) fn draft(
                 incident.state.as_str()
             );
             (incident.domain, Action::Close { incident: id }, String::new())
+        }
+        Words::Review(id, problem) => {
+            let incident = newest(&id)?;
+            ensure!(
+                allows(incident.state, Trigger::Review),
+                "{id} is {}: only one that is over, and was not reviewed yet, can be reviewed",
+                incident.state.as_str()
+            );
+            let action = Action::Review {
+                incident: id,
+                problem,
+            };
+            (incident.domain, action, String::new())
         }
         Words::Declare(scope, severity) => {
             check_scope(&scope, settings)?;

@@ -429,6 +429,10 @@ fn words_that_can_not_be_obeyed_are_refused_with_the_reason() {
         "$1 is predicted: only a confirmed one can be closed; a prediction is retracted"
     );
     assert_eq!(
+        told(Words::Review(id("a"), "PRB-1042".parse().unwrap())),
+        "$1 is predicted: only one that is over, and was not reviewed yet, can be reviewed"
+    );
+    assert_eq!(
         told(Words::Step(id("a"), "pray".to_owned())),
         "no words are known for the step `pray`: `outreach.steps` has cause_found, part_replaced, team_on_site, traffic_rerouted"
     );

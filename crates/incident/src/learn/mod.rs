@@ -149,7 +149,8 @@ fn squared_error(probability: Probability, came: bool) -> f64 {
 pub(crate) struct Learner {
     model: Model,
     ledger: Ledger,
-    told: BTreeMap<IncidentId, Told>,
+    /// By incident and time: one that comes back is told again while what was said first may still come.
+    told: BTreeMap<(IncidentId, EventTime), Told>,
     watches: BTreeMap<Pair, Saying>,
     /// Those that came, the newest last: a person may still say that it was a false alarm.
     came: VecDeque<(IncidentId, Saying)>,
@@ -196,15 +197,15 @@ impl Learner {
         settings: &CorrelateSettings,
     ) {
         if self.told.len() >= TOLD_MAX {
-            let first = self.told.iter().min_by_key(|(id, told)| (told.saying.due, *id));
-            if let Some(first) = first.map(|(id, _)| id.clone()) {
+            let first = self.told.iter().min_by_key(|(key, told)| (told.saying.due, *key));
+            if let Some(first) = first.map(|(key, _)| key.clone()) {
                 self.told.remove(&first);
                 self.ledger.unknown += 1;
             }
         }
         let saying = Saying::of(a, at, settings);
         let pairs = pairs.clone();
-        self.told.insert(id.clone(), Told { saying, pairs });
+        self.told.insert((id.clone(), at), Told { saying, pairs });
     }
 
     /// Evidence speaks of a scope that no incident holds.
@@ -243,10 +244,15 @@ impl Learner {
 
     /// A person says that a prediction was an error, before or after it seemed to come.
     pub(crate) fn false_alarm(&mut self, id: &IncidentId) {
-        if let Some(told) = self.told.remove(id) {
-            self.ledger.count(told.saying.probability, false);
-            self.learn_together(&[told.saying], false);
-        } else if let Some(place) = self.came.iter().position(|(came, _)| came == id)
+        let of = self.told.extract_if(.., |(told, _), _| told == id);
+        let waiting: Vec<Saying> = of.map(|(_, told)| told.saying).collect();
+        let is_open = !waiting.is_empty();
+        for saying in waiting {
+            self.ledger.count(saying.probability, false);
+            self.learn_together(&[saying], false);
+        }
+        if !is_open
+            && let Some(place) = self.came.iter().position(|(came, _)| came == id)
             && let Some((_, saying)) = self.came.remove(place)
         {
             self.ledger.correct(saying.probability);
@@ -282,7 +288,7 @@ impl Learner {
 
     fn take_told(&mut self, pairs: &BTreeSet<Pair>) -> Vec<(IncidentId, Told)> {
         let of = self.told.extract_if(.., |_, told| !told.pairs.is_disjoint(pairs));
-        of.collect()
+        of.map(|((id, _), told)| (id, told)).collect()
     }
 
     /// Services of one region that the same trouble touches are one outcome.

@@ -176,7 +176,7 @@ fn evidence_of_a_prediction_that_ended_counts_no_more() {
     let again = run
         .events
         .iter()
-        .rfind(|e| e.change == IncidentChange::Predicted)
+        .rfind(|e| e.change == IncidentChange::Reopened)
         .unwrap();
     expect![[r#"
         predicted Foreseen

@@ -269,7 +269,7 @@ fn keys_are_those_of_the_topics() {
     assert_eq!(key(&event::encode_outreach_entry(&entry).unwrap()), "isp");
     let commands: Vec<String> = schema::examples(Payload::Command).iter().map(key).collect();
     assert_eq!(commands[0], "isp", "declare");
-    assert_eq!(commands[7], "ntc_2d6f8h1j3k5m7p9r", "approve");
+    assert_eq!(commands[8], "ntc_2d6f8h1j3k5m7p9r", "approve");
 }
 
 #[test]
