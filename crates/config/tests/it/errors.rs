@@ -44,7 +44,7 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sorces: []\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs; did you mean `sources`?
+            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs; did you mean `sources`?
                 1 | sorces: []
                   | ^"#]],
     );
@@ -158,7 +158,7 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "${env:FORECALL_TEST_UNSET:-hunter2}: 1\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs
+            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs
                 1 | ${env:FORECALL_TEST_UNSET:-***}: 1
                   | ^"#]],
     );
@@ -208,27 +208,27 @@ fn parts_that_do_not_go_together_name_both() {
     check(
         &text,
         expect![[r#"
-        f.yaml:18:19: kafka: `sasl_mechanism` is not used with `security_protocol: ssl`
-           18 |   sasl_mechanism: SCRAM-SHA-512
-              |                   ^
-        f.yaml:55:5: sources.3.regions names region `IR-98`, which `topology.regions` doesn't declare
-           55 |     regions:
-              |     ^
-        f.yaml:60:3: sources: topic `crm.tickets`: mapping: `time`: `opened_at` is not a JSON pointer: it is empty or begins with /
-           60 |   - topic: crm.tickets
-              |   ^
-        f.yaml:163:5: outreach.services.fixed-net names service `fixed-net`, which `topology.services` doesn't declare
-          163 |     fixed-net:
-              |     ^
-        f.yaml:173:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
-          173 |     IR-11:
-              |     ^
-        f.yaml:224:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
-          224 |         regions: [IR-99]
-              |                  ^
-        f.yaml:247:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
-          247 |       tls: none
-              |            ^"#]],
+            f.yaml:18:19: kafka: `sasl_mechanism` is not used with `security_protocol: ssl`
+               18 |   sasl_mechanism: SCRAM-SHA-512
+                  |                   ^
+            f.yaml:55:5: sources.3.regions names region `IR-98`, which `topology.regions` doesn't declare
+               55 |     regions:
+                  |     ^
+            f.yaml:60:3: sources: topic `crm.tickets`: mapping: `time`: `opened_at` is not a JSON pointer: it is empty or begins with /
+               60 |   - topic: crm.tickets
+                  |   ^
+            f.yaml:163:5: outreach.services.fixed-net names service `fixed-net`, which `topology.services` doesn't declare
+              163 |     fixed-net:
+                  |     ^
+            f.yaml:173:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
+              173 |     IR-11:
+                  |     ^
+            f.yaml:224:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
+              224 |         regions: [IR-99]
+                  |                  ^
+            f.yaml:252:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
+              252 |       tls: none
+                  |            ^"#]],
     );
 }
 
@@ -271,7 +271,7 @@ fn a_channel_without_a_gateway_is_a_warning() {
         .iter()
         .map(|w| format!("{:?} {}", w.place, w.what))
         .collect();
-    expect!["Some((241, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+    expect!["Some((246, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
 }
 
 #[test]

@@ -151,31 +151,18 @@ pub(super) fn draft(
             };
             (incident.domain, action, before)
         }
-        Words::Retract(id) => {
-            let incident = open(&id)?;
-            (incident.domain, Action::Retract { incident: id }, String::new())
-        }
-        Words::Close(id) => {
-            let incident = open(&id)?;
-            ensure!(
-                allows(incident.state, Trigger::Close),
-                "{id} is {}: only a confirmed one can be closed; a prediction is retracted",
-                incident.state.as_str()
-            );
-            (incident.domain, Action::Close { incident: id }, String::new())
-        }
+        Words::Retract(id) => (open(&id)?.domain, Action::Retract { incident: id }, String::new()),
+        Words::Close(id) => (close(&open(&id)?)?, Action::Close { incident: id }, String::new()),
         Words::Review(id, problem) => {
-            let incident = newest(&id)?;
-            ensure!(
-                allows(incident.state, Trigger::Review),
-                "{id} is {}: only one that is over, and was not reviewed yet, can be reviewed",
-                incident.state.as_str()
-            );
-            let action = Action::Review {
-                incident: id,
-                problem,
-            };
-            (incident.domain, action, String::new())
+            let domain = review(&newest(&id)?)?;
+            (
+                domain,
+                Action::Review {
+                    incident: id,
+                    problem,
+                },
+                String::new(),
+            )
         }
         Words::Declare(scope, severity) => {
             check_scope(&scope, settings)?;
@@ -189,6 +176,26 @@ pub(super) fn draft(
         }
     };
     command_draft(domain, action, &replaced, from, topics)
+}
+
+fn close(incident: &Incident) -> anyhow::Result<DomainName> {
+    ensure!(
+        allows(incident.state, Trigger::Close),
+        "{} is {}: only a confirmed one can be closed; a prediction is retracted",
+        incident.id,
+        incident.state.as_str()
+    );
+    Ok(incident.domain.clone())
+}
+
+fn review(incident: &Incident) -> anyhow::Result<DomainName> {
+    ensure!(
+        allows(incident.state, Trigger::Review),
+        "{} is {}: only one that is over, and was not reviewed yet, can be reviewed",
+        incident.id,
+        incident.state.as_str()
+    );
+    Ok(incident.domain.clone())
 }
 
 fn command_draft(

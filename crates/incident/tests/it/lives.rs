@@ -54,7 +54,8 @@ pub(crate) fn goes_on(before: Option<&Incident>, event: &IncidentEvent) -> Resul
     let turn = turn(before, event);
     let word_after = before.is_some_and(|b| b.state == now.state && !b.state.is_open());
     let wrong = |what: &str| Err(format!("{turn}, revision {} of {}: {what}", now.revision, now.id));
-    if !LEGAL.contains(&turn.as_str()) && !(word_after && event.change.as_str() == "updated") {
+    let is_word = word_after && event.change.as_str() == "updated";
+    if !LEGAL.contains(&turn.as_str()) && !is_word {
         return wrong("no such step");
     }
     if now.revision != before.map_or(0, |b| b.revision) + 1 {
@@ -148,7 +149,7 @@ impl World {
 
     fn anomaly(&mut self) -> Anomaly {
         let place = self.dice.below(4);
-        let size = self.dice.below(12);
+        let size = f64::from(u32::try_from(self.dice.below(12)).unwrap());
         if self.anomalies.len() < 6 {
             let labels = [
                 ("service.name", self.dice.of(&["internet", "tv", "access"])),
@@ -160,8 +161,8 @@ impl World {
                 .with_metric(self.dice.of(&["loss", "errors", "http.duration"]), "")
                 .into();
             new.revision = 1;
-            new.score = Score::clamped(size as f64 + 3.0);
-            new.observed = size as f64;
+            new.score = Score::clamped(size + 3.0);
+            new.observed = size;
             self.anomalies.push(new.clone());
             return new;
         }
@@ -174,8 +175,8 @@ impl World {
         } else {
             AnomalyState::Closed
         };
-        next.score = Score::clamped(size as f64 + 3.0);
-        next.observed = size as f64;
+        next.score = Score::clamped(size + 3.0);
+        next.observed = size;
         if place == 0 {
             self.anomalies[which] = next.clone();
         } else {

@@ -96,7 +96,7 @@ proptest! {
             prop_assert!(!i.scope.services.is_empty() && !i.scope.regions.is_empty());
             if !i.contributions.is_empty() {
                 let (p, sum) = (i.probability.get(), i.contributions.iter().map(|c| c.value).sum::<f64>());
-                prop_assert!((p.ln() - (1.0 - p).ln() - sum).abs() < 1e-9, "{p}: {:?}", i.contributions);
+                prop_assert!((libm::log(p) - libm::log(1.0 - p) - sum).abs() < 1e-9, "{p}: {:?}", i.contributions);
             }
             prop_assert!(i.state != IncidentState::Predicted || !i.contributions.is_empty());
             let weights: f64 = i.evidence.iter().map(|e| e.weight).sum();

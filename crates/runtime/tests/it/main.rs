@@ -1,5 +1,10 @@
 //! The whole chain on the in-process log: telemetry in, incidents, notices and call forecasts out.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod adopt;
 mod bridge;
