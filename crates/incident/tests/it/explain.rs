@@ -179,7 +179,7 @@ fn evidence_of_a_prediction_that_ended_counts_no_more() {
         .rfind(|e| e.change == IncidentChange::Reopened)
         .unwrap();
     expect![[r#"
-        predicted Foreseen
+        reopened Foreseen
         -3.00 + 0.00 for 1 metrics = 1.70, p = 0.846
         a3 +4.70 100 %, without it 0.047: decides
         a1 (heard) +0.00 0 %, without it 0.846

@@ -119,6 +119,7 @@ impl Payload {
                 "forecall.incident.expired.v1",
                 "forecall.incident.resolved.v1",
                 "forecall.incident.reviewed.v1",
+                "forecall.incident.reopened.v1",
             ],
             Self::IncidentState => &["forecall.incident.state.v1"],
             Self::Notice => &[

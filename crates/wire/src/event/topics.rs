@@ -131,7 +131,7 @@ pub const TOPICS: [Topic; 12] = [
         ..topic(TopicId::OutreachLog, "forecall.outreach.log.v1", "domain")
     },
     Topic {
-        carries: "incident predicted, updated, confirmed, averted, retracted, expired, resolved, reviewed",
+        carries: "incident predicted, updated, confirmed, averted, retracted, expired, resolved, reviewed, reopened",
         writer: "correlate",
         payloads: &[Payload::IncidentEvent],
         retention_hours: 365 * DAY,
