@@ -68,6 +68,7 @@ fn run(cli: &Cli) -> Result<()> {
         "rate",
         "rate-plain",
         "rate-full",
+        "waves",
     ];
     let mut figures = serde_json::Map::new();
     for row in rows {

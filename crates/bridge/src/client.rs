@@ -67,6 +67,14 @@ fn hidden(key: &'static str, text: &str) -> Result<HeaderValue, ClientError> {
     Ok(value)
 }
 
+/// What paths are put behind, or the whole address.
+fn base(target: &BridgeTarget) -> &str {
+    match target {
+        BridgeTarget::Alertmanager(_) | BridgeTarget::Grafana(_) => target.url().trim_end_matches('/'),
+        BridgeTarget::Webhook(_) | BridgeTarget::PagerDuty(_) => target.url(),
+    }
+}
+
 impl Client {
     /// A client of the settings' target; nothing is asked of it yet.
     ///
@@ -117,7 +125,7 @@ impl Client {
                 .enable_all()
                 .build()
                 .map_err(|e| ClientError::Http(Box::new(e)))?,
-            url: target.url().trim_end_matches('/').to_owned(),
+            url: base(target).to_owned(),
             headers,
             signing,
             routing_key,

@@ -25,7 +25,11 @@ impl Annotation {
         let tag = format!("incident:{}", alert.incident);
         let mut tags = vec!["forecall".to_owned(), tag.clone()];
         for name in ["domain", "service", "region", "severity"] {
-            let values = alert.label(name).split(',').filter(|v| !v.is_empty());
+            // `+3` says how many more there are.
+            let values = alert
+                .label(name)
+                .split(',')
+                .filter(|v| !v.is_empty() && !v.starts_with('+'));
             tags.extend(values.map(|value| format!("{name}:{value}")));
         }
         let mut text = alert.annotation("summary").to_owned();
@@ -63,21 +67,16 @@ impl Annotation {
     /// What makes it.
     pub(crate) fn creation(&self) -> Value {
         let mut body = json!({"time": self.time, "tags": self.tags, "text": self.text});
-        self.end(&mut body);
+        if let (Some(end), Some(map)) = (self.time_end, body.as_object_mut()) {
+            map.insert("timeEnd".to_owned(), Value::from(end));
+        }
         body
     }
 
     /// What changes it.
     pub(crate) fn change(&self) -> Value {
-        let mut body = json!({"text": self.text});
-        self.end(&mut body);
-        body
-    }
-
-    fn end(&self, body: &mut Value) {
-        if let (Some(end), Some(map)) = (self.time_end, body.as_object_mut()) {
-            map.insert("timeEnd".to_owned(), Value::from(end));
-        }
+        // One that has come back has no end any more: Grafana's word for that is the beginning.
+        json!({"text": self.text, "timeEnd": self.time_end.unwrap_or(self.time)})
     }
 }
 

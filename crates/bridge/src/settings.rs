@@ -3,23 +3,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forecall_ledger::Secret;
-use forecall_types::{DomainName, ServiceName, Severity};
+use forecall_types::{DomainName, ServiceName, Severity, seconds};
 use serde::{Deserialize, Serialize};
-
-/// Durations as whole seconds in a file.
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(span.as_secs())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_secs)
-    }
-}
 
 /// One bridge: which incidents go where. Incidents of simulations and of the canary never go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,7 +230,7 @@ pub struct GrafanaSettings {
 pub struct RetrySettings {
     /// Tries of one event, the first among them.
     pub tries_max: u32,
-    /// Seconds since it was read after which no further try is begun; each event has one try at least.
+    /// Seconds since it was read after which a try that fails is the last; each event has one at least.
     #[serde(rename = "give_up_seconds", with = "seconds")]
     pub give_up_after: Duration,
     /// The shortest wait between two tries, in seconds; it doubles.
@@ -262,8 +247,9 @@ pub struct RetrySettings {
 impl Default for RetrySettings {
     fn default() -> Self {
         Self {
-            // With these waits ten minutes are over before the tries are: the tries are for those who shorten the waits.
-            tries_max: 20,
+            // With these waits, however they are drawn, ten minutes are over before the tries are: the tries are for those who shorten
+            // the waits.
+            tries_max: 30,
             // A target's restart or a fail-over is over by then; a page that is later than that has lost its use.
             give_up_after: Duration::from_secs(600),
             wait_min: Duration::from_secs(1),

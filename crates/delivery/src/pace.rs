@@ -30,7 +30,7 @@ pub struct BreakerSettings {
     /// So many failures in a row open the breaker.
     pub failures: u32,
     /// So long it stays open; then one message tries.
-    #[serde(with = "crate::settings::seconds")]
+    #[serde(with = "forecall_types::seconds")]
     pub pause: Duration,
 }
 

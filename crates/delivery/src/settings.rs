@@ -4,25 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forecall_ledger::{Secret, StaleRules};
-use forecall_types::ContactChannel;
+use forecall_types::{ContactChannel, seconds};
 use serde::{Deserialize, Serialize};
 
 use crate::{BreakerSettings, RateLimit};
-
-/// Durations as whole seconds in a file.
-pub(crate) mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(span.as_secs())
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_secs)
-    }
-}
 
 /// How the deliver worker works. Spans are whole seconds in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

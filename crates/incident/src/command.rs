@@ -92,7 +92,7 @@ impl Domain {
                 let open = self.open_mut(incident)?;
                 open.incident.responsibility = *responsibility;
                 open.notes
-                    .push(format!("responsibility {responsibility:?} ({by})").to_lowercase());
+                    .push(format!("responsibility {} ({by})", responsibility.as_str()));
                 Ok(())
             }
             Action::Retract { incident } => self.end_by_word(
@@ -144,22 +144,18 @@ impl Domain {
             Verdict::Expected => "verdict: expected",
             Verdict::NewNormal => "verdict: new normal",
         };
-        if let Some(ended) = self
-            .closed
-            .iter_mut()
-            .find(|e| e.incident.id == feedback.incident)
-        {
+        let mut all = self.closed.iter_mut();
+        if let Some(ended) = all.find(|e| e.incident.id == feedback.incident) {
             let closed = &mut ended.incident;
             // Most verdicts come afterwards: the state stays, the word is published.
             if feedback.verdict == Verdict::FalseAlarm {
-                self.learner.false_alarm(&feedback.incident);
+                ended.is_disowned = true;
+                self.learner.false_alarm(&closed.id);
+                self.pages.settle(&closed.id, 1.0);
             }
             closed.revision += 1;
             closed.at = step.at;
             closed.reason = format!("{}: {word}", place(&closed.scope));
-            if feedback.verdict == Verdict::FalseAlarm {
-                self.pages.settle(&closed.id, 1.0);
-            }
             effects.emit(IncidentEvent {
                 change: IncidentChange::Updated,
                 incident: closed.clone(),

@@ -163,6 +163,8 @@ pub(crate) struct Ended {
     pub(crate) life: Life,
     /// When it ended; words about it come later.
     pub(crate) at: EventTime,
+    /// A person said afterwards that it was a false alarm: it doesn't come back.
+    pub(crate) is_disowned: bool,
 }
 
 /// All of one domain.

@@ -49,7 +49,7 @@ pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_
 pub use learn::{BIN_COUNT, LearntHealth, PredictionBin, TOLD_MAX, WATCHES_MAX};
 pub use life::{Life, Trigger, allows};
 pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
-pub use paging::{PAGES_A_DAY_MAX, PAGES_OF_INCIDENT_MAX, TEAMS_MAX, TeamEntry};
+pub use paging::{PAGES_A_DAY_MAX, TEAMS_MAX, TeamEntry};
 pub use peer::{
     PEER_FORGOTTEN_AFTER, PEER_MEMBERS_MAX, PEER_MEMBERS_MIN, PEER_OPEN_SCORE, PEER_VALUES_WAITING_MAX,
     PEER_WARM_UP_STEPS,

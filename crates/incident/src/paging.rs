@@ -24,12 +24,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::reason::{clock, number};
 
-/// Teams with a budget in one configuration.
+/// Teams with a budget in one configuration: each may stand in an incident's event, with some 150 bytes.
 pub const TEAMS_MAX: usize = 64;
 /// Pages a day that one team may be given: beyond this nobody reads them.
 pub const PAGES_A_DAY_MAX: u32 = 1_000;
-/// Teams told of one incident.
-pub const PAGES_OF_INCIDENT_MAX: usize = 16;
 /// Pages of one day remembered: those of the budget, and as many extreme ones beyond it.
 const PAGES_KEPT_MAX: usize = 2_000;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -103,9 +101,7 @@ pub(crate) struct Pages {
 impl Pages {
     /// Decides for all teams concerned that haven't been paged of it yet; `incident` is as it is about to be published.
     pub(crate) fn decide(&mut self, incident: &mut Incident, teams: &[TeamEntry]) {
-        if incident.state != IncidentState::Reviewed {
-            self.settle(&incident.id, false_chance(incident));
-        }
+        self.settle(&incident.id, false_chance(incident));
         if !incident.state.is_open() {
             return;
         }
@@ -117,9 +113,7 @@ impl Pages {
             }
             let before = incident.paging.iter().position(|page| *page.team == *team.name);
             let held = before.and_then(|i| incident.paging.get(i));
-            if held.is_some_and(|page| page.decision == PageDecision::Paged)
-                || (held.is_none() && incident.paging.len() >= PAGES_OF_INCIDENT_MAX)
-            {
+            if held.is_some_and(|page| page.decision == PageDecision::Paged) {
                 continue;
             }
             let page = self.ask(team, incident);
@@ -192,7 +186,11 @@ fn refusal(
 ) -> Option<String> {
     let count = u32::try_from(spent.len()).unwrap_or(u32::MAX);
     if count >= team.pages_a_day {
-        let next = spent.front().map(|page| clock(page.at.plus(DAY)));
+        // Extreme ones may have gone beyond the budget: as many must go before there is room.
+        let over = spent
+            .len()
+            .saturating_sub(usize::try_from(team.pages_a_day).unwrap_or(usize::MAX));
+        let next = spent.get(over).map(|page| clock(page.at.plus(DAY)));
         return Some(format!(
             "all {} pages of 24 hours are spent; the next is free at {}",
             team.pages_a_day,

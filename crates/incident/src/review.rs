@@ -42,15 +42,20 @@ impl Domain {
         step: &Step<'_>,
     ) -> IncidentEvent {
         let members = self.members_of(&open.pairs);
-        let tracked = members.keys().filter_map(|id| self.tracked.get(id));
+        // What a person has judged says nothing more.
+        let heard = members.iter().filter(|(_, m)| m.standing != Standing::Spent);
+        let tracked = heard.filter_map(|(id, _)| self.tracked.get(id));
         let speaking = tracked.filter(|t| t.active).map(|t| &t.anomaly);
         let causes = suspects(speaking, &open.incident.scope, &step.settings.topology);
         if !causes.is_empty() {
             open.incident.causes = causes;
         }
         let mut event = step.publish(open, change, a, reason);
-        self.pages.decide(&mut open.incident, &step.settings.teams);
-        event.incident.paging.clone_from(&open.incident.paging);
+        // The canary's incidents call nobody.
+        if !self.name.is_canary() {
+            self.pages.decide(&mut open.incident, &step.settings.teams);
+            event.incident.paging.clone_from(&open.incident.paging);
+        }
         event
     }
 
@@ -213,6 +218,7 @@ impl Domain {
             incident: open.incident,
             life: open.life,
             at: step.at,
+            is_disowned: false,
         });
     }
 
@@ -386,7 +392,7 @@ impl Domain {
                 resolved_at: None,
                 evidence: Vec::new(),
                 causes: Vec::new(),
-                paging: former.as_ref().map_or_else(Vec::new, |f| f.paging.clone()),
+                paging: Vec::new(),
                 responsibility: former
                     .as_ref()
                     .map_or(Responsibility::Unknown, |f| f.responsibility),
@@ -450,10 +456,9 @@ impl Domain {
         if self.name.is_canary() {
             return None;
         }
-        let found = self
-            .closed
-            .iter()
-            .rposition(|ended| is_former(ended, pairs, step) && ended.life.after(trigger).is_some())?;
+        let found = self.closed.iter().rposition(|ended| {
+            !ended.is_disowned && is_former(ended, pairs, step) && ended.life.after(trigger).is_some()
+        })?;
         self.closed.remove(found)
     }
 

@@ -256,9 +256,12 @@ impl CorrelateSettings {
 
     /// The limit of what an anomaly tells. A silence has none: it tells seconds of nothing, not values of the metric.
     pub(crate) fn objective(&self, anomaly: &Anomaly) -> Option<&Objective> {
-        let metric = &anomaly.series.metric;
+        self.objective_of(anomaly.channel, &anomaly.series.metric)
+    }
+
+    pub(crate) fn objective_of(&self, channel: Channel, metric: &str) -> Option<&Objective> {
         let mut objectives = self.objectives.iter();
-        objectives.find(|o| anomaly.channel != Channel::Silence && fits(&o.metric, metric))
+        objectives.find(|o| channel != Channel::Silence && fits(&o.metric, metric))
     }
 
     pub(crate) const fn step(&self) -> Duration {

@@ -230,10 +230,11 @@ fn advance(
         let busy = domain.is_busy();
         let frontier = domain.order.frontier(tick);
         let waiting = domain.peers.first_waiting();
+        let before = domain.order.judged();
         let next = domain.order.next_step(frontier, settings.step(), busy, waiting);
         let Some((at, forced)) = next else {
             // Nothing more comes before what has been judged.
-            if let Some(judged) = domain.order.judged() {
+            if let Some(judged) = domain.order.judged().filter(|_| domain.order.judged() != before) {
                 domain.learner.pass(judged);
             }
             return;

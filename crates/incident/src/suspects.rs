@@ -225,7 +225,7 @@ pub(crate) fn suspects<'a>(
             .collect(),
         alarm,
     };
-    // A topology is smaller than a case may be, so nothing is refused here.
+    // Refused only where services depend on more than `CALLS_MAX` others in all: then no cause is told, as when nothing tells of any.
     let Ok(ranking) = rank(&case, &CauseTunables::default()) else {
         return Vec::new();
     };

@@ -11,6 +11,7 @@ use forecall_config::Settings;
 use forecall_ledger::Ledger;
 use forecall_log::{Log, LogError, TopicPartition};
 use forecall_stage::{Checkpoint, Counts};
+use forecall_types::RejectReason;
 use forecall_wire::event::TopicId;
 
 use crate::host::HostError;
@@ -215,7 +216,9 @@ fn letters(books: &Books<'_>) -> Result<(Letters, bool), HostError> {
                 let position = text("forecall_source_topic")
                     .zip(text("forecall_source_partition").and_then(|t| t.parse().ok()))
                     .zip(text("forecall_source_offset").and_then(|t| t.parse().ok()));
-                if let Some(((topic, partition), offset)) = position {
+                // A bridge's letter is of a record that the stages have read without fault.
+                let is_bridge = text("forecall_reason") == Some(RejectReason::Undelivered.as_str());
+                if let Some(((topic, partition), offset)) = position.filter(|_| !is_bridge) {
                     *letters
                         .entry(TopicPartition::new(topic, partition))
                         .or_default()

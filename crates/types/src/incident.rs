@@ -144,6 +144,20 @@ pub enum Responsibility {
     ExternalOrder,
 }
 
+impl Responsibility {
+    /// The name used in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Own => "own",
+            Self::Supplier => "supplier",
+            Self::Power => "power",
+            Self::Planned => "planned",
+            Self::ExternalOrder => "external_order",
+        }
+    }
+}
+
 /// Whom and what it touches. Empty regions or services: nobody is told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Scope {
@@ -297,7 +311,6 @@ pub struct Incident {
     pub probability: Probability,
     /// What the probability is the sum of, in log-odds, without terms that add nothing; empty where it isn't an estimate: of
     /// what is confirmed or was withdrawn by a person.
-    #[serde(default)]
     pub contributions: Vec<Contribution>,
     /// When it was first published.
     pub opened_at: EventTime,

@@ -34,6 +34,7 @@ mod pattern;
 mod region;
 mod reject;
 mod sample;
+pub mod seconds;
 mod summary;
 mod time;
 

@@ -66,8 +66,8 @@ fn pager_duty_sees_one_incident_by_its_key() {
 }
 
 #[test]
-fn grafana_has_one_annotation_whatever_is_lost_and_repeated() {
-    // The answer to the first making is lost: it was made all the same. A new client finds it.
+fn grafana_has_one_annotation_however_often_it_is_told() {
+    // Each by a new client that knows nothing of the one before, as after a lost answer: it finds what was made.
     let (fake, annotations) = fake_grafana([]);
     let settings = grafana(&fake.url());
     for which in [0, 0, 1, 3, 3] {

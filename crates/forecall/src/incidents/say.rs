@@ -92,22 +92,21 @@ pub(super) fn draft(
         anyhow::Ok(incident)
     };
     let so_already = |what: String| Ok(Draft::Needless(what));
-    let (domain, action, replaced) = match words {
+    // What makes the same words said later another command: where the incident stands, for a value that may go to and fro; how
+    // often it has come back, for what is done once in a life.
+    let (domain, action, stand) = match words {
         Words::Verdict(id, verdict) => {
             let incident = newest(&id)?;
             return verdict_draft(&incident, verdict, from, topics);
         }
         Words::Acknowledge(id) => {
             let incident = open(&id)?;
-            let by = incident.acknowledged.map_or_else(|| Arc::from(""), |a| a.by);
-            if *by == *from.by && from.key.is_none() {
-                return so_already(format!("{id} is acknowledged by {by} already"));
+            let is_by_same = incident.acknowledged.is_some_and(|a| *a.by == *from.by);
+            if is_by_same && from.key.is_none() {
+                return so_already(format!("{id} is acknowledged by {} already", from.by));
             }
-            (
-                incident.domain,
-                Action::Acknowledge { incident: id },
-                by.to_string(),
-            )
+            let action = Action::Acknowledge { incident: id };
+            (incident.domain, action, incident.revision)
         }
         Words::Step(id, code) => {
             let incident = open(&id)?;
@@ -121,7 +120,7 @@ pub(super) fn draft(
                 incident: id,
                 code: Arc::from(code),
             };
-            (incident.domain, action, String::new())
+            (incident.domain, action, incident.reopened)
         }
         Words::Eta(id, eta) => {
             let incident = open(&id)?;
@@ -136,77 +135,74 @@ pub(super) fn draft(
                     time_text::write(eta)
                 ));
             }
-            let before = incident.eta.map_or_else(String::new, time_text::write);
-            (incident.domain, Action::Eta { incident: id, eta }, before)
+            let action = Action::Eta { incident: id, eta };
+            (incident.domain, action, incident.revision)
         }
         Words::Attribute(id, responsibility) => {
             let incident = open(&id)?;
             if incident.responsibility == responsibility && from.key.is_none() {
                 return so_already(format!("{id} is attributed so already"));
             }
-            let before = format!("{:?}", incident.responsibility);
             let action = Action::Attribute {
                 incident: id,
                 responsibility,
             };
-            (incident.domain, action, before)
+            (incident.domain, action, incident.revision)
         }
-        Words::Retract(id) => (open(&id)?.domain, Action::Retract { incident: id }, String::new()),
-        Words::Close(id) => (close(&open(&id)?)?, Action::Close { incident: id }, String::new()),
-        Words::Review(id, problem) => {
-            let domain = review(&newest(&id)?)?;
+        Words::Retract(id) => {
+            let incident = open(&id)?;
             (
-                domain,
-                Action::Review {
-                    incident: id,
-                    problem,
-                },
-                String::new(),
+                incident.domain,
+                Action::Retract { incident: id },
+                incident.reopened,
             )
+        }
+        Words::Close(id) => {
+            let incident = open(&id)?;
+            let why = "only a confirmed one can be closed; a prediction is retracted";
+            check_allowed(&incident, Trigger::Close, why)?;
+            (incident.domain, Action::Close { incident: id }, incident.reopened)
+        }
+        Words::Review(incident, problem) => {
+            let newest = newest(&incident)?;
+            let why = "only one that is over, and was not reviewed yet, can be reviewed";
+            check_allowed(&newest, Trigger::Review, why)?;
+            let action = Action::Review { incident, problem };
+            (newest.domain, action, newest.reopened)
         }
         Words::Declare(scope, severity) => {
             check_scope(&scope, settings)?;
             // To declare twice within what is open does nothing; a later outage of the same scope must have another key.
-            let minute = from.at.secs().div_euclid(60).to_string();
-            (
-                settings.domain.clone(),
-                Action::Declare { scope, severity },
-                minute,
-            )
+            let minute = u32::try_from(from.at.secs().div_euclid(60)).unwrap_or(u32::MAX);
+            let action = Action::Declare { scope, severity };
+            (settings.domain.clone(), action, minute)
         }
     };
-    command_draft(domain, action, &replaced, from, topics)
+    command_draft(domain, action, stand, from, topics)
 }
 
-fn close(incident: &Incident) -> anyhow::Result<DomainName> {
+fn check_allowed(incident: &Incident, trigger: Trigger, why: &str) -> anyhow::Result<()> {
     ensure!(
-        allows(incident.state, Trigger::Close),
-        "{} is {}: only a confirmed one can be closed; a prediction is retracted",
+        allows(incident.state, trigger),
+        "{} is {}: {why}",
         incident.id,
         incident.state.as_str()
     );
-    Ok(incident.domain.clone())
-}
-
-fn review(incident: &Incident) -> anyhow::Result<DomainName> {
-    ensure!(
-        allows(incident.state, Trigger::Review),
-        "{} is {}: only one that is over, and was not reviewed yet, can be reviewed",
-        incident.id,
-        incident.state.as_str()
-    );
-    Ok(incident.domain.clone())
+    Ok(())
 }
 
 fn command_draft(
     domain: DomainName,
     action: Action,
-    replaced: &str,
+    stand: u32,
     from: &Speaker<'_>,
     topics: &Topics<'_>,
 ) -> anyhow::Result<Draft> {
     let content = serde_json::to_vec(&action).context("failed to write the command")?;
-    let key = key_of(from, &[domain.as_str().as_bytes(), &content, replaced.as_bytes()]);
+    let key = key_of(
+        from,
+        &[domain.as_str().as_bytes(), &content, &stand.to_le_bytes()],
+    );
     let command = Command {
         id: Arc::from(key.as_str()),
         domain,
@@ -228,13 +224,14 @@ fn verdict_draft(
     from: &Speaker<'_>,
     topics: &Topics<'_>,
 ) -> anyhow::Result<Draft> {
-    let said = format!("{verdict:?}");
+    let said = serde_json::to_vec(&verdict).context("failed to write the verdict")?;
     let key = key_of(
         from,
         &[
             incident.domain.as_str().as_bytes(),
             incident.id.as_str().as_bytes(),
-            said.as_bytes(),
+            &said,
+            &incident.reopened.to_le_bytes(),
         ],
     );
     let feedback = Feedback {
@@ -252,8 +249,8 @@ fn verdict_draft(
     })
 }
 
-/// The key given, or one made from what is said, by whom, and what it replaces: the same words said again have the same
-/// key, and going back to a former value has another one.
+/// The key given, or one made from what is said, by whom, and where the incident stands: the same words said again before they
+/// were heard have the same key, and going back to a former value has another one.
 fn key_of(from: &Speaker<'_>, parts: &[&[u8]]) -> String {
     from.key.map_or_else(
         || {

@@ -265,7 +265,10 @@ fn facts(i: &Incident) -> Vec<(&'static str, String)> {
     if let Some(ack) = &i.acknowledged {
         facts.push(("taken on", format!("by {}, {}", ack.by, time_text::write(ack.at))));
     }
-    facts.push(("answers", format!("{:?}", i.responsibility).to_lowercase()));
+    facts.push(("answers", i.responsibility.as_str().to_owned()));
+    facts.extend(i.problem.as_ref().map(|p| ("problem", p.to_string())));
+    let pages = i.paging.iter();
+    facts.extend(pages.map(|p| ("page", format!("{} {}: {}", p.team, p.decision.as_str(), p.why))));
     let steps = i.steps.iter();
     facts.extend(steps.map(|s| ("step", format!("{}, {}", s.code, time_text::write(s.at)))));
     facts.push(("why", i.reason.clone()));

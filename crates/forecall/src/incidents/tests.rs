@@ -379,6 +379,22 @@ fn the_same_words_have_the_same_key_and_others_another() {
     assert_ne!(bed.key(eta(30)), first);
     assert!(matches!(bed.say(eta(45), None).unwrap(), Draft::Needless(_)));
     assert!(matches!(bed.say(eta(45), Some("again")).unwrap(), Draft::Record { key, .. } if key == "again"));
+    // And to and fro once more.
+    let second = bed.key(eta(30));
+    incident.revision = 3;
+    incident.eta = Some(EventTime::from_secs(1_795_000_600 + 60 * 60));
+    bed.publish(IncidentChange::Updated, &incident);
+    assert_ne!(bed.key(eta(30)), second);
+    // What is done once in a life is another thing after it has come back.
+    let (step, retract) = (
+        || bed.key(Words::Step(id("a"), "team_on_site".to_owned())),
+        || bed.key(Words::Retract(id("a"))),
+    );
+    let before = (step(), retract());
+    (incident.revision, incident.reopened) = (4, 1);
+    bed.publish(IncidentChange::Reopened, &incident);
+    assert_ne!(step(), before.0);
+    assert_ne!(retract(), before.1);
 }
 
 #[test]

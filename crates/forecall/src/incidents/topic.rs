@@ -150,8 +150,8 @@ impl Topics<'_> {
             self.log.read(&partition, 0, &mut |record| {
                 if let Some((event, _)) = self.strange.event_of(record)
                     && event.incident.at <= revision.at
-                    && event.incident.id != revision.id
                     && event.incident.domain == revision.domain
+                    && (event.incident.id != revision.id || event.incident.revision < revision.revision)
                 {
                     heard.end(&event.incident);
                 }
@@ -168,8 +168,11 @@ impl Topics<'_> {
                 let Some(key) = record.key else { return };
                 let state = self.strange.state_of(record);
                 // Room for one more than may be listed, so that too many are told.
-                match state.filter(|state| newest.len() <= ROWS_MAX && passes(filter, state)) {
-                    Some(state) => drop(newest.insert(key.to_vec(), light(state))),
+                match state.filter(|state| passes(filter, state)) {
+                    Some(state) if newest.len() <= ROWS_MAX || newest.contains_key(key) => {
+                        newest.insert(key.to_vec(), light(state));
+                    }
+                    Some(_) => {}
                     None => drop(newest.remove(key)),
                 }
             })?;

@@ -39,8 +39,7 @@ pub(super) fn of(topics: &Topics<'_>, id: &IncidentId, settings: &Settings) -> a
     let later = confirmed.filter(|c| c.revision != first.revision);
     let digest = settings.digest.to_string();
     let is_cut = first.revision != 1;
-    let other_settings = (*first.settings != *digest).then_some(digest);
-    let mut told = Vec::new();
+    let mut told: Vec<Told> = Vec::new();
     for incident in [first].into_iter().chain(later) {
         let heard = topics.heard_before(&incident)?.of(&incident);
         let explanation = explain(&incident, &heard, &settings.correlate);
@@ -49,6 +48,10 @@ pub(super) fn of(topics: &Topics<'_>, id: &IncidentId, settings: &Settings) -> a
             explanation,
         });
     }
+    let other_settings = told
+        .iter()
+        .any(|t| *t.incident.settings != *digest)
+        .then_some(digest);
     Ok(Why {
         told,
         other_settings,

@@ -1,6 +1,6 @@
 //! How a revision came to stand as it does: by the sum, by a limit that was passed, or by a person's word.
 
-use forecall_types::{AnomalyId, Channel, Evidence, Incident, IncidentState, fits};
+use forecall_types::{AnomalyId, Channel, Evidence, Incident, IncidentState};
 
 use crate::metric::MetricKind;
 use crate::settings::{CorrelateSettings, Objective};
@@ -46,10 +46,7 @@ fn confirming(incident: &Incident, settings: &CorrelateSettings) -> Vec<AnomalyI
         if !e.active || e.channel == Channel::Silence {
             return false;
         }
-        let objective = settings
-            .objectives
-            .iter()
-            .find(|o| fits(&o.metric, &e.series.metric));
+        let objective = settings.objective_of(e.channel, &e.series.metric);
         let beyond = objective.is_some_and(|o| o.is_beyond(e.observed));
         let high = e.score.get() >= settings.tunables.confirm_score;
         beyond || (high && (!settings.tunables.confirm_on_symptoms_only || is_felt(e, objective)))

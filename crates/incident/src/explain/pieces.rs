@@ -7,21 +7,14 @@ use std::collections::BTreeSet;
 
 use forecall_types::{AnomalyId, Channel, Incident, Probability, Term};
 
-// These four are those of the sum in `predict`; a test holds both against each other.
-/// Without evidence.
-const BIAS: f64 = -3.0;
-/// Each weaker piece counts this much of the one before.
-const REPEAT_FACTOR: f64 = 0.5;
-/// For each further distinct metric, up to [`BREADTH_CAP`].
-const BREADTH_WEIGHT: f64 = 0.5;
-const BREADTH_CAP: f64 = 3.0;
+use crate::predict::{BIAS, BREADTH_WEIGHT, REPEAT_FACTOR, breadth, logistic};
 
 /// What the sum behind an incident has besides its evidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Base {
     /// Without evidence.
     pub(super) bias: f64,
-    /// For each further distinct metric, up to [`BREADTH_CAP`].
+    /// For each further distinct metric, as far as they count.
     per_metric: f64,
     /// What was learnt of how such sums come true; taken as it stands, whatever evidence is thought away.
     pub(super) calibration: f64,
@@ -41,7 +34,7 @@ impl Base {
                 calibration: 0.0,
             };
         }
-        let further = further(metrics);
+        let further = breadth(metrics);
         Self {
             bias: told(Term::Bias),
             per_metric: if further > 0.0 {
@@ -52,11 +45,6 @@ impl Base {
             calibration: told(Term::Calibration),
         }
     }
-}
-
-/// Metrics beyond the first that add anything.
-fn further(metrics: usize) -> f64 {
-    f64::from(u32::try_from(metrics.saturating_sub(1)).unwrap_or(u32::MAX)).min(BREADTH_CAP)
 }
 
 /// A piece of evidence that counts towards the probability.
@@ -93,7 +81,7 @@ pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) 
         factor *= REPEAT_FACTOR;
         metrics.extend(piece.metric);
     }
-    let breadth = base.per_metric * further(metrics.len());
+    let breadth = base.per_metric * breadth(metrics.len());
     Sum {
         log_odds: added.iter().fold(base.bias, |z, value| z + value) + breadth + base.calibration,
         metrics: metrics.len(),
@@ -150,5 +138,5 @@ pub(super) fn log_odds(probability: Probability) -> Option<f64> {
 }
 
 pub(super) fn probability(log_odds: f64) -> Probability {
-    Probability::clamped(1.0 / (1.0 + libm::exp(-log_odds)))
+    Probability::clamped(logistic(log_odds))
 }

@@ -222,8 +222,15 @@ impl Learner {
 
     /// Customers of these scopes are hit: all that was said of them has come true.
     pub(crate) fn hit(&mut self, pairs: &BTreeSet<Pair>) {
-        let watched: Vec<Saying> = pairs.iter().filter_map(|p| self.watches.remove(p)).collect();
-        self.learn_together(&watched, true);
+        let mut watched: BTreeMap<&RegionCode, Vec<Saying>> = BTreeMap::new();
+        for pair in pairs {
+            if let Some(saying) = self.watches.remove(pair) {
+                watched.entry(&pair.region).or_default().push(saying);
+            }
+        }
+        for sayings in watched.values() {
+            self.learn_together(sayings, true);
+        }
         for (id, told) in self.take_told(pairs) {
             self.ledger.count(told.saying.probability, true);
             self.learn_together(std::slice::from_ref(&told.saying), true);
@@ -252,7 +259,7 @@ impl Learner {
             self.learn_together(&[saying], false);
         }
         if !is_open
-            && let Some(place) = self.came.iter().position(|(came, _)| came == id)
+            && let Some(place) = self.came.iter().rposition(|(came, _)| came == id)
             && let Some((_, saying)) = self.came.remove(place)
         {
             self.ledger.correct(saying.probability);

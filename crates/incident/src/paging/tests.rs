@@ -170,16 +170,16 @@ fn an_extreme_one_is_paged_whatever_was_spent() {
     let team = team("a", 1);
     let mut pages = Pages::default();
     for number in 0..2 {
-        let mut one = incident(number, hour(0), Confirmed, 1.0);
+        let mut one = incident(number, hour(i64::from(number)), Confirmed, 1.0);
         one.severity = Severity::Extreme;
         pages.decide(&mut one, std::slice::from_ref(&team));
         assert_eq!(one.paging[0].decision, PageDecision::Paged);
     }
-    let mut third = incident(3, hour(1), Confirmed, 1.0);
+    let mut third = incident(3, hour(2), Confirmed, 1.0);
     pages.decide(&mut third, std::slice::from_ref(&team));
     assert_eq!(
         third.paging[0].why,
-        "all 1 pages of 24 hours are spent; the next is free at 00:00 UTC"
+        "all 1 pages of 24 hours are spent; the next is free at 01:00 UTC"
     );
 }
 

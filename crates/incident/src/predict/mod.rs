@@ -16,8 +16,8 @@ mod terms;
 
 pub(crate) use onset::Onset;
 use onset::onset;
-pub(crate) use terms::{Features, TERM_COUNT, TERMS};
-use terms::{REPEAT_FACTOR, Said, breadth, said};
+pub(crate) use terms::{BIAS, BREADTH_WEIGHT, Features, REPEAT_FACTOR, TERM_COUNT, TERMS, breadth};
+use terms::{Said, said};
 
 /// A piece of evidence with what the reason needs beyond it.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ use crate::settings::{CorrelateSettings, Objective};
 use crate::way::Way;
 
 /// Without evidence about 5 in 100: most of the time nothing is coming.
-const BIAS: f64 = -3.0;
+pub(crate) const BIAS: f64 = -3.0;
 /// For each unit of score up to [`SCORE_CAP`]: ten times rarer, somewhat likelier to be felt.
 const SCORE_WEIGHT: f64 = 0.2;
 /// Rarer than 1 in 10¹² says more of the model than of the world.
@@ -25,7 +25,7 @@ const LIMIT_WEIGHT: f64 = 1.5;
 /// For a metric that customers feel, going the way that hurts; a busy CPU alone hurts nobody.
 const SYMPTOM_WEIGHT: f64 = 1.0;
 /// For each further distinct metric, up to [`BREADTH_CAP`]: independent voices.
-const BREADTH_WEIGHT: f64 = 0.5;
+pub(crate) const BREADTH_WEIGHT: f64 = 0.5;
 const BREADTH_CAP: f64 = 3.0;
 /// Each weaker anomaly counts this much of the one before: series of one scope move together.
 pub(crate) const REPEAT_FACTOR: f64 = 0.5;

@@ -525,3 +525,25 @@ fn a_prediction_may_come_back_and_what_is_reviewed_does_not() {
         "#]],
     );
 }
+
+#[test]
+fn one_called_a_false_alarm_after_its_end_does_not_come_back() {
+    let ids = |verdict: &str| {
+        let mut run = crate::fixture::Run::new();
+        let story = format!(
+            "ticks
+            00:01 open a1 internet/IR-10 loss=9 expected=0.2 score=9
+            00:10 close a1 loss=0.2
+            00:25 {verdict}
+            00:30 open a2 internet/IR-10 loss=9 expected=0.2 score=9
+            00:40 tick"
+        );
+        for line in story.lines() {
+            run.line(line);
+        }
+        let ids = run.events.iter().map(|event| event.incident.id.clone());
+        ids.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(ids("verdict right"), 1, "it comes back");
+    assert_eq!(ids("verdict false_alarm"), 2, "another one");
+}

@@ -92,8 +92,8 @@ pub(super) enum Task {
     Look,
     /// To be sent.
     Send(Box<Alert>),
-    /// To be left on the dead-letter topic. `whole`: with its bytes.
-    Refuse { reject: Reject, whole: bool },
+    /// To be left on the dead-letter topic: whole where it was read and could not be delivered.
+    Refuse { reject: Reject },
     /// Nothing more.
     Done,
 }

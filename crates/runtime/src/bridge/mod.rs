@@ -29,7 +29,7 @@ use self::item::{Item, Kept, Task};
 use self::reader::{Ends, Gathered, from_mark, mark};
 use crate::clock::Clock;
 use crate::drive::Drive;
-use crate::host::HostError;
+use crate::host::{HostError, tell_too_long};
 use crate::stages::Wiring;
 
 /// Incidents are few: what one look takes is a minute of the worst storm, and at most 4 MiB wait in memory.
@@ -235,7 +235,11 @@ impl Bridge {
             let now = self.around.clock.now();
             let Some(item) = self.queue.front_mut() else { break };
             if matches!(item.task, Task::Look) {
-                let memory = self.owned.entry(item.kept.place.clone()).or_default();
+                let Some(memory) = self.owned.get_mut(&item.kept.place) else {
+                    // No longer ours: its new owner reads it.
+                    self.queue.pop_front();
+                    continue;
+                };
                 let (task, outcome) = look(item, memory, &self.settings);
                 item.task = task;
                 if let Some(outcome) = outcome {
@@ -245,9 +249,9 @@ impl Bridge {
             }
             match &item.task {
                 Task::Look | Task::Done => {}
-                Task::Refuse { reject, whole } => {
+                Task::Refuse { reject } => {
                     let wiring = &self.around.wiring;
-                    let letter = if *whole {
+                    let letter = if reject.reason == RejectReason::Undelivered {
                         wiring.out(TopicId::DeadLetters, item.kept.undelivered(reject))
                     } else {
                         item.kept.with_record(|record| wiring.dead_letter(record, reject))
@@ -280,9 +284,9 @@ impl Bridge {
             }
             moved = true;
             self.pop();
-            // At once: what a crash repeats is one event.
-            self.flush()?;
         }
+        // There was one try at most: what a crash repeats is one event.
+        self.flush()?;
         Ok(moved)
     }
 
@@ -295,7 +299,8 @@ impl Bridge {
             return;
         }
         let result = self.client.perform(&plan, now);
-        self.tell_health(result.as_ref().err());
+        // A target that refuses one event answers; the dead letter tells of it.
+        self.tell_health(result.as_ref().err().filter(|failure| !failure.is_final()));
         match result {
             Ok(()) => {
                 let at = self.queue.front().map(|item| item.kept.appended_at);
@@ -337,7 +342,6 @@ impl Bridge {
             );
             item.task = Task::Refuse {
                 reject: Reject::new(RejectReason::Undelivered, detail),
-                whole: true,
             };
             return;
         }
@@ -392,8 +396,12 @@ impl Bridge {
         if self.positions.is_empty() {
             return Ok(());
         }
+        let ready = self
+            .letters
+            .iter()
+            .filter(|(place, _)| self.positions.contains_key(place));
         let transaction = Transaction {
-            records: self.letters.iter().map(|(_, letter)| letter.clone()).collect(),
+            records: ready.map(|(_, letter)| letter.clone()).collect(),
             positions: self
                 .positions
                 .iter()
@@ -401,12 +409,15 @@ impl Bridge {
                 .collect(),
         };
         self.member.begin_commit(transaction)?;
-        match self.member.await_commit()? {
+        let outcome = self.member.await_commit()?;
+        tell_too_long(&mut *self.member, &self.around.metrics, "bridge");
+        match outcome {
             Outcome::Committed => {}
             // The next look says which; its new owner reads the same again, and tells it again.
             Outcome::NotOwner => return Ok(()),
         }
-        self.letters.clear();
+        self.letters
+            .retain(|(place, _)| !self.positions.contains_key(place));
         self.positions.clear();
         Ok(())
     }
@@ -417,7 +428,7 @@ fn look(item: &Item, memory: &mut Memory, settings: &BridgeSettings) -> (Task, O
     let event = match item.kept.event() {
         Ok(event) => event,
         Err(reject) => {
-            return (Task::Refuse { reject, whole: false }, None);
+            return (Task::Refuse { reject }, None);
         }
     };
     match memory.step(item.kept.offset, &event, settings) {
@@ -430,7 +441,6 @@ fn look(item: &Item, memory: &mut Memory, settings: &BridgeSettings) -> (Task, O
             (
                 Task::Refuse {
                     reject: Reject::new(RejectReason::Undelivered, detail),
-                    whole: true,
                 },
                 None,
             )

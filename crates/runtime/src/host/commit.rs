@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
-use forecall_log::{Committed, GatherLimits, LogError, OutRecord, Outcome, TooLong, TopicPartition, crash};
-use forecall_observe::Metric;
+use forecall_log::{
+    Committed, GatherLimits, LogError, Member, OutRecord, Outcome, TooLong, TopicPartition, crash,
+};
+use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Checkpoint, Stage};
 use forecall_types::{EventTime, RejectReason};
 use std::time::Duration;
@@ -102,7 +104,7 @@ impl<A: Adapter> Host<A> {
                     .metrics
                     .observe(Metric::CommitSeconds, &[A::Stage::NAME], seconds);
                 self.hosting.adapter.committed(&batch.watched);
-                self.tell_too_long();
+                tell_too_long(&mut *self.member, &self.hosting.metrics, A::Stage::NAME);
             }
             Ok(Outcome::NotOwner) => {
                 // The log tells which partitions are gone at the next gather; those that stay are restored by it too.
@@ -179,19 +181,18 @@ impl<A: Adapter> Host<A> {
     pub(super) fn try_held(&mut self) -> Result<(), HostError> {
         self.held.take().map_or(Ok(()), |batch| self.try_commit(batch))
     }
+}
 
-    /// Records that their topic refused for their length are lost, and must not be so in silence.
-    fn tell_too_long(&mut self) {
-        for TooLong { topic, bytes } in self.member.take_too_long() {
-            let labels = [A::Stage::NAME, RejectReason::TooLarge.as_str()];
-            self.hosting.metrics.inc(Metric::RejectsTotal, &labels, 1);
-            error!(
-                stage = A::Stage::NAME,
-                %topic,
-                bytes,
-                "a record was left out: it is longer than its topic allows; raise the topic's max.message.bytes"
-            );
-        }
+/// Records that their topic refused for their length are lost, and must not be so in silence.
+pub(crate) fn tell_too_long(member: &mut dyn Member, metrics: &Metrics, stage: &'static str) {
+    for TooLong { topic, bytes } in member.take_too_long() {
+        metrics.inc(Metric::RejectsTotal, &[stage, RejectReason::TooLarge.as_str()], 1);
+        error!(
+            stage,
+            %topic,
+            bytes,
+            "a record was left out: it is longer than its topic allows; raise the topic's max.message.bytes"
+        );
     }
 }
 

@@ -24,6 +24,7 @@ use forecall_stage::SnapshotError;
 use forecall_types::{CustomerId, EventTime, Intent, NoticeId, NoticeText};
 
 pub use adapter::{Adapter, InputOf, OutputOf};
+pub(crate) use commit::tell_too_long;
 pub(crate) use pause::Pause;
 pub(crate) use sink::lock;
 pub use sink::{DirectorySink, LedgerSink, LogSink, Part, Sink, Work};

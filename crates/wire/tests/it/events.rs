@@ -9,6 +9,7 @@
 #[path = "events_values.rs"]
 mod values;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use forecall_types::{Action, CorrelateEntry, CustomerChange, OutreachEntry, Position, Reject, RejectReason};
@@ -270,6 +271,22 @@ fn keys_are_those_of_the_topics() {
     let commands: Vec<String> = schema::examples(Payload::Command).iter().map(key).collect();
     assert_eq!(commands[0], "isp", "declare");
     assert_eq!(commands[8], "ntc_2d6f8h1j3k5m7p9r", "approve");
+}
+
+/// A change without a type would be read by nobody.
+#[test]
+fn each_change_of_an_incident_has_its_event_type() {
+    let schema = schema::schema_for("forecall.incident.updated.v1").unwrap();
+    let cases = schema
+        .pointer("/$defs/IncidentChange/oneOf")
+        .and_then(Value::as_array)
+        .unwrap();
+    let told: BTreeSet<String> = cases
+        .iter()
+        .map(|case| format!("forecall.incident.{}.v1", case["const"].as_str().unwrap()))
+        .collect();
+    let known = Payload::IncidentEvent.event_types().iter().map(|&t| t.to_owned());
+    assert_eq!(told, known.collect());
 }
 
 #[test]
