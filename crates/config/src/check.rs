@@ -15,6 +15,7 @@ use crate::bridge;
 use crate::canary;
 use crate::context;
 use crate::error::Problem;
+use crate::limits;
 use crate::place::place_of;
 use crate::raw::{File, GatewaySettings, StateStore};
 use crate::secret::literals_allowed;
@@ -63,6 +64,7 @@ pub(crate) fn check(
         warnings: Vec::new(),
     };
     numbers(&file, &mut found);
+    limits::heed(&mut file, &mut found);
     state::memory(&file, &mut found);
     kafka(&file, &mut found);
     canary::domains(&file, &mut found);

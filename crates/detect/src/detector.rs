@@ -2,6 +2,7 @@ mod ahead;
 mod announced;
 mod count;
 mod explain;
+mod limit;
 mod set;
 mod voices;
 
@@ -179,8 +180,7 @@ impl Detector {
         let abnormal = seen.judgement.gated >= settings.learn_below_score;
         let (view, mut judgement) = self.within_frame(seen, frame, settings);
         let at = view.at;
-        let may_hit = may_hit(&judgement, settings);
-        if self.is_open() || may_hit {
+        if self.is_open() || may_hit(&judgement, settings) {
             let opened = self.open().map_or(judgement.channel, |open| open.channel);
             judgement.told = Some(self.told(opened, judgement.channel, &view));
         }
@@ -199,8 +199,9 @@ impl Detector {
         if self.part() == Part::Same {
             self.counts_so_far(is_whole(view.value));
         }
+        self.heed_limit(at, &mut judgement, settings);
         let mut change = None;
-        if self.trouble.is_some() || may_hit {
+        if self.trouble.is_some() || may_hit(&judgement, settings) {
             change = self.live(at, &judgement, origin, settings);
         }
         // An open anomaly that isn't calm is abnormal still, even where its like is known by now.

@@ -7,6 +7,7 @@ use forecall_types::{Fingerprint, LABEL_VALUE_BYTES_MAX, LABELS_MAX, SeriesKey, 
 
 use crate::calendar::CalendarEntry;
 use crate::detector::SETS_MAX;
+use crate::limits::check_limits;
 use crate::peers::check_peers;
 use crate::settings::{NO_WEEKDAYS, are_weekdays};
 use crate::{DetectSettings, DetectSettingsError, MetricKind};
@@ -32,7 +33,7 @@ struct Set {
 #[derive(Debug)]
 pub(crate) struct Gates {
     general: Arc<DetectSettings>,
-    /// By rule, and within it by calendar; first those of no rule and of no calendar.
+    /// By rule, within it by calendar, and within that by limit; first those of no rule, no calendar and no limit.
     sets: Vec<Set>,
     mark: Fingerprint,
 }
@@ -43,6 +44,7 @@ impl Gates {
             calendars: Vec::new(),
             rules: Vec::new(),
             peers: Vec::new(),
+            limits: None,
             ..DetectSettings::clone(general)
         };
         let mut sets = Vec::new();
@@ -52,17 +54,28 @@ impl Gates {
                 if let Some(rule) = rule {
                     rule.apply(&mut settings);
                 }
-                sets.push(Set {
-                    settings,
-                    kind: rule.and_then(|rule| rule.kind),
-                    detects: rule.is_none_or(|rule| rule.detect != Some(false)),
-                });
+                for limit in std::iter::once(None).chain(general.heeded().iter().map(Some)) {
+                    settings.limits = limit.map(|limit| vec![limit.clone()]);
+                    sets.push(Set {
+                        settings: settings.clone(),
+                        kind: rule.and_then(|rule| rule.kind),
+                        detects: rule.is_none_or(|rule| rule.detect != Some(false)),
+                    });
+                }
             }
         }
         sets.truncate(SETS_MAX);
         Self {
             sets,
-            mark: Fingerprint::of(format!("{:?} {:?}", general.calendars, general.rules).as_bytes()),
+            mark: Fingerprint::of(
+                format!(
+                    "{:?} {:?} {:?}",
+                    general.calendars,
+                    general.rules,
+                    general.heeded()
+                )
+                .as_bytes(),
+            ),
             general: Arc::clone(general),
         }
     }
@@ -83,7 +96,9 @@ impl Gates {
         let number = |found: Option<usize>| found.map_or(0, |place| place + 1);
         let rule = number(rules.iter().position(|rule| rule.is_of(series)));
         let labels = calendars.iter().position(|c| labels_fit(&c.r#match, series));
-        let set = rule * (calendars.len() + 1) + number(labels);
+        let limits = self.general.heeded();
+        let limit = number(limits.iter().position(|limit| limit.is_of(series)));
+        let set = (rule * (calendars.len() + 1) + number(labels)) * (limits.len() + 1) + limit;
         u16::try_from(set).unwrap_or(0)
     }
 
@@ -104,6 +119,18 @@ impl Gates {
     /// What its metrics are declared to measure.
     pub(crate) fn kind(&self, number: u16) -> Option<MetricKind> {
         self.set(number)?.kind
+    }
+}
+
+impl DetectSettings {
+    /// Combinations of rules, calendars and so many limits.
+    const fn sets(&self, limits: usize) -> usize {
+        (self.rules.len() + 1) * (self.calendars.len() + 1) * (limits + 1)
+    }
+
+    /// Whether so many limits go with the rules and calendars.
+    pub const fn has_room_for(&self, limits: usize) -> bool {
+        self.sets(limits) <= SETS_MAX
     }
 }
 
@@ -134,15 +161,16 @@ pub(crate) fn labels_fit(patterns: &BTreeMap<String, String>, series: &SeriesKey
 pub(crate) fn check_lists(settings: &DetectSettings) -> Result<(), DetectSettingsError> {
     check_calendars(settings)?;
     check_peers(&settings.peers)?;
+    check_limits(settings.heeded())?;
     let rules = &settings.rules;
     if rules.len() > RULES_MAX {
         let why = format!("holds {}, at most {RULES_MAX}", rules.len());
         return Err(DetectSettingsError::new("rules", &why));
     }
-    let sets = (rules.len() + 1) * (settings.calendars.len() + 1);
+    let sets = settings.sets(settings.heeded().len());
     if sets > SETS_MAX {
         let why = format!(
-            "and `calendars` make {sets} combinations, at most {SETS_MAX}; none of either counts as one"
+            "`calendars` and `limits` make {sets} combinations, at most {SETS_MAX}; none of each counts as one"
         );
         return Err(DetectSettingsError::new("rules", &why));
     }

@@ -110,7 +110,7 @@ impl AlarmRates {
             Channel::Shift => self.shift,
             Channel::Season => self.season,
             Channel::Novelty => self.novelty,
-            Channel::Silence | Channel::Peer => None,
+            Channel::Silence | Channel::Peer | Channel::Limit => None,
         };
         rate.map_or(0.0, libm::log10)
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::MetricKind;
 use crate::calendar::{CalendarEntry, Holidays, Zone};
 use crate::gates::check_lists;
+use crate::limits::LimitEntry;
 use crate::peers::PeerGroup;
 use crate::rule::{AlarmRates, Channels, GateRule, Watched};
 
@@ -114,6 +115,9 @@ pub struct DetectSettings {
     pub calendars: Vec<CalendarEntry>,
     /// Other gates, for some series: chosen by name, unit and labels. The first that matches a series counts, and only it.
     pub rules: Vec<GateRule>,
+    /// Limits that series had better not reach, the first that matches a series counts for it: one that is likely to be passed
+    /// is told by channel `limit`, however usual the values are. Left out: those of `objectives`, within `correlate.horizon_seconds`.
+    pub limits: Option<Vec<LimitEntry>>,
     /// Entities that should be alike, in groups: a summary of each is published at every step, and one that leaves its usual place
     /// among its peers is an anomaly. Nothing is published where no group is declared.
     pub peers: Vec<PeerGroup>,
@@ -198,6 +202,7 @@ impl Default for DetectSettings {
             holidays: Holidays::default(),
             calendars: Vec::new(),
             rules: Vec::new(),
+            limits: None,
             peers: Vec::new(),
             series_max: 100_000,
             series_idle_seconds: 21_600,

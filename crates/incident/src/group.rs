@@ -99,7 +99,10 @@ impl Tracked {
             let first = first.min(anomaly.at).max(anomaly.from.min(anomaly.at));
             self.beyond_since.unwrap_or(first).min(first)
         });
-        let high = self.active && anomaly.score.get() >= settings.tunables.confirm_score;
+        // A way to a limit isn't unusual by itself: only the limit confirms it.
+        let is_rare =
+            anomaly.channel != Channel::Limit && anomaly.score.get() >= settings.tunables.confirm_score;
+        let high = self.active && is_rare;
         self.high_since = high.then(|| self.high_since.unwrap_or(anomaly.at));
     }
 

@@ -77,7 +77,7 @@ impl Default for IncidentTunables {
             severe_customers: 100_000,
             extreme_customers: 1_000_000,
             extreme_regions: 5,
-            learn: false,
+            learn: true,
         }
     }
 }

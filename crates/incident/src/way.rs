@@ -28,6 +28,8 @@ pub(crate) struct Way {
     metric: Arc<str>,
     limit: Limit,
     horizon: Duration,
+    /// How long it must lie beyond.
+    lasting: Duration,
     /// Seconds from `from`, up to twice the horizon.
     bands: Vec<BandAt>,
 }
@@ -62,6 +64,7 @@ impl Way {
                 sign: objective.sign,
             },
             horizon,
+            lasting: objective.lasting,
             bands,
         })
     }
@@ -91,6 +94,13 @@ impl Way {
                 until: latest.is_some(),
             }),
         })
+    }
+
+    /// Chance that it passes the limit so soon that it has lain beyond long enough at the end of the horizon that begins at `at`.
+    pub(crate) fn chance(&self, at: EventTime) -> f64 {
+        let until = self.horizon.saturating_sub(self.lasting);
+        self.passage()
+            .chance(until.as_secs_f64() + at.seconds_from(self.from).max(0.0))
     }
 
     /// The mean of 1 − t/2h over all times t at which it may pass within the horizon h: 0 for those in which it doesn't.

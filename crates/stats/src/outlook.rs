@@ -1,7 +1,7 @@
 use crate::normal_upper;
 
 /// Models that are kept side by side.
-pub const MODELS: usize = LEVELS.len() + TRENDS.len();
+pub const MODELS: usize = LEVELS.len() + TRENDS.len() + TURNS.len();
 /// Of a level that wanders: the share of a step's variance that stays; the rest is noise of one sample.
 const LEVELS: [f64; 5] = [0.0, 0.03, 0.2, 0.6, 0.95];
 /// Of a level that also has a direction.
@@ -15,10 +15,16 @@ const TRENDS: [Trend; 8] = [
     Trend::line(1.0, 0.1, 0.0),
     Trend::passing(0.3, 0.3, 20.0),
 ];
+/// Of a level that stood and has turned: so many values have come since.
+const TURNS: [usize; 4] = [5, 8, 13, 21];
+/// Usual slope of one that has turned, and the share of a step's variance that stays.
+const TURNED_SLOPE: f64 = 4.0;
+const TURNED_WANDER: f64 = 0.1;
 /// The noise known before counts as so many samples.
 const KNOWN_BEFORE: f64 = 4.0;
-/// Chance of the trends, all together, before anything was seen.
-const TREND_SHARE: f64 = 0.5;
+/// Chance of the trends, all together, before anything was seen, and of those that turned.
+const TREND_SHARE: f64 = 0.45;
+const TURN_SHARE: f64 = 0.1;
 /// What is known from before of where the level was counts as so many samples.
 const MEAN_SAMPLES: f64 = 4.0;
 /// One value counts for the variance as if it lay three standard deviations off at most (Huber 1964).
@@ -52,6 +58,8 @@ struct Trend {
     lasts: f64,
     /// Steps since it began; 0: with the last values, from wherever they were.
     since: f64,
+    /// Values since it got a slope of [`TURNED_SLOPE`]; 0: it has had its own all the time.
+    turned: usize,
 }
 
 impl Trend {
@@ -62,6 +70,15 @@ impl Trend {
             bend,
             lasts: f64::INFINITY,
             since,
+            turned: 0,
+        }
+    }
+
+    const fn turned(turned: usize) -> Self {
+        Self {
+            wander: TURNED_WANDER,
+            turned,
+            ..Self::line(0.0, 0.0, 0.0)
         }
     }
 
@@ -72,6 +89,7 @@ impl Trend {
             bend: 0.0,
             lasts,
             since: 0.0,
+            turned: 0,
         }
     }
 }
@@ -166,6 +184,15 @@ impl Filter {
         }
     }
 
+    /// From here on the level has a slope, if the model says that it turned so many values before the end.
+    fn turn(&mut self, left: usize) {
+        if let Model::Trend(trend) = self.model
+            && trend.turned == left
+        {
+            self.slope_variance += TURNED_SLOPE * TURNED_SLOPE;
+        }
+    }
+
     /// Takes in a value; returns how far off it was and what variance that was expected to have.
     fn take(&mut self, value: f64) -> (f64, f64) {
         let total = self.level_variance + self.noise;
@@ -212,6 +239,7 @@ impl Outlook {
     pub fn of(points: impl Iterator<Item = (f64, f64)> + Clone, past: &Past) -> Option<Self> {
         points.clone().next()?;
         let window: f64 = points.clone().skip(1).map(|(steps, _)| steps).sum();
+        let values = points.clone().count();
         let blank = Filter::new(
             Model::Level {
                 wander: 0.0,
@@ -231,6 +259,7 @@ impl Outlook {
             let mut filter = Filter::new(model, noise, past, known, window);
             let (mut squares, mut logs, mut count) = (KNOWN_BEFORE * known, 0.0, KNOWN_BEFORE);
             for (place, (steps, value)) in points.clone().enumerate() {
+                filter.turn(values - place);
                 filter.pass(if place == 0 { 0.0 } else { steps });
                 let (off, expected) = filter.take(value);
                 let square = off * off / expected;
@@ -274,7 +303,11 @@ fn all(past: &Past) -> impl Iterator<Item = (f64, Model, f64)> + '_ {
         let variance = past.noise * past.noise * 2.0 / (2.0 - share);
         let rate = share * variance / (2.0 * past.spread * past.spread);
         let model = Model::Level { wander: share, rate };
-        ((1.0 - TREND_SHARE) / count(LEVELS.len()), model, 1.0 - share)
+        (
+            (1.0 - TREND_SHARE - TURN_SHARE) / count(LEVELS.len()),
+            model,
+            1.0 - share,
+        )
     });
     let trends = TRENDS.iter().map(move |&trend| {
         (
@@ -283,7 +316,12 @@ fn all(past: &Past) -> impl Iterator<Item = (f64, Model, f64)> + '_ {
             1.0 - trend.wander,
         )
     });
-    levels.chain(trends)
+    let turns = TURNS.iter().map(move |&turned| {
+        let trend = Trend::turned(turned);
+        let chance = TURN_SHARE / count(TURNS.len());
+        (chance, Model::Trend(trend), 1.0 - trend.wander)
+    });
+    levels.chain(trends).chain(turns)
 }
 
 impl Mixture {

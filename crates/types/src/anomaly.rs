@@ -28,6 +28,8 @@ pub enum Channel {
     Silence,
     /// Unlike its peers: far from its usual place among the entities of its group.
     Peer,
+    /// On its way to a declared limit, whose values may be usual still.
+    Limit,
 }
 
 impl Channel {
@@ -41,6 +43,7 @@ impl Channel {
             Self::Novelty => "novelty",
             Self::Silence => "silence",
             Self::Peer => "peer",
+            Self::Limit => "limit",
         }
     }
 }

@@ -4,6 +4,8 @@
 //! Settings of every method are chosen on the first half of the worlds, at a number of false alarms fixed beforehand, and
 //! judged on the second half. A simulator shows that the ramps are caught that were imagined here, no more.
 
+mod misses;
+mod pages;
 mod rivals;
 mod score;
 mod told;
@@ -25,7 +27,7 @@ use self::world::{Event, HORIZON, World};
 /// False alarms a service and day: as many as are allowed.
 const BUDGETS: [f64; 2] = [0.3, 0.1];
 const LEADS: [usize; 3] = [5, 15, 30];
-const THRESHOLDS: [f64; 8] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+const THRESHOLDS: [f64; 11] = [0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9];
 /// 95 % and 99.5 % of a normal distribution.
 const Z_95: f64 = 1.959_964;
 const Z_995: f64 = 2.807_034;
@@ -57,23 +59,37 @@ struct Chosen<'a> {
 /// Events of each world, by its number.
 type Judged<'a> = Vec<(usize, &'a [Event])>;
 
-pub(crate) fn run(count: usize, seed: u64, settings: &DetectSettings) -> Result<Lead> {
+pub(crate) fn run(
+    (count, seed): (usize, u64),
+    mut settings: DetectSettings,
+    limits: bool,
+    misses: bool,
+) -> Result<Lead> {
+    settings.limits = settings.limits.take().or_else(|| limits.then(told::limits));
+    settings.check()?;
     let mut arms = Vec::new();
     for learns in [true, false] {
         for threshold in THRESHOLDS {
-            arms.push(Arm::new(learns, threshold)?);
+            arms.push(Arm::new(learns, threshold, None)?);
+        }
+        for pages in pages::BUDGETS {
+            arms.push(Arm::new(learns, pages::THRESHOLD, Some(pages))?);
         }
     }
     let mut rivals: Vec<Rival> = Vec::new();
     let mut events: Vec<Vec<Event>> = Vec::new();
+    let mut missed = String::new();
     for number in 0..count {
         let world = World::new(seed.wrapping_add(number as u64));
-        let anomalies = told::detect(number, &world, settings)?;
+        let anomalies = told::detect(number, &world, &settings)?;
         for arm in &mut arms {
             arm.run(number, &anomalies);
         }
         rivals::run(number, &world, &mut rivals);
         told::alone(number, &anomalies, &mut rivals);
+        if misses && number >= count / 2 {
+            missed.push_str(&misses::of(number, &world, &arms));
+        }
         events.push(world.events);
     }
     let half = count / 2;
@@ -82,8 +98,9 @@ pub(crate) fn run(count: usize, seed: u64, settings: &DetectSettings) -> Result<
     let judged: Judged<'_> = numbered().skip(half).collect();
     let candidates: Vec<Chosen<'_>> = arms
         .iter()
+        .filter(|arm| arm.pages.is_none())
         .map(|arm| Chosen {
-            method: if arm.learns { "forecall, learnt" } else { "forecall, priors" }.into(),
+            method: arm.name().into(),
             settings: format!("from {} on", arm.threshold),
             alerts: &arm.alerts,
             sayings: Some(&arm.sayings),
@@ -102,15 +119,22 @@ pub(crate) fn run(count: usize, seed: u64, settings: &DetectSettings) -> Result<
     for budget in BUDGETS {
         lead.table(budget, &candidates, &choosing, &judged);
     }
+    let (text, json) = pages::table(&arms, &rivals, (&choosing, &judged));
+    lead.text.push_str(&text);
+    lead.json["pages"] = json;
     for candidate in candidates.iter().filter(|c| c.settings == "from 0.6 on") {
         lead.shipped(candidate, &judged);
     }
+    lead.text.push_str(&missed);
     Ok(lead)
 }
 
 fn heading(judged: &Judged<'_>) -> String {
     let all = || judged.iter().flat_map(|(_, events)| *events);
-    let ramps: Vec<usize> = all().filter(|e| e.is_ramp()).map(|e| e.impact - e.onset).collect();
+    let ramps: Vec<usize> = all()
+        .filter(|e| e.is_ramp())
+        .map(|e| e.impact - e.onset)
+        .collect();
     let at_least = |m: usize| ramps.iter().filter(|l| **l >= m).count() as f64 / ramps.len().max(1) as f64;
     format!(
         "\nLead: {} worlds judged, {} ramps, {} steps. Of the ramps so many take that long from onset to impact: {}.\n",
@@ -143,13 +167,7 @@ fn choose<'a, 'b>(
 }
 
 impl Lead {
-    fn table(
-        &mut self,
-        budget: f64,
-        candidates: &[Chosen<'_>],
-        choosing: &Judged<'_>,
-        judged: &Judged<'_>,
-    ) {
+    fn table(&mut self, budget: f64, candidates: &[Chosen<'_>], choosing: &Judged<'_>, judged: &Judged<'_>) {
         let mut methods: Vec<&str> = Vec::new();
         for candidate in candidates {
             if !methods.contains(&candidate.method.as_str()) {
@@ -272,6 +290,7 @@ impl Lead {
             );
             bins.push(json!({"from": low, "n": of.len(), "mean": mean, "came": share, "interval_995": [least, most]}));
         }
-        self.json[&chosen.method] = json!({"predictions": said.len(), "brier": brier, "brier_constant": constant, "bins": bins});
+        self.json[&chosen.method] =
+            json!({"predictions": said.len(), "brier": brier, "brier_constant": constant, "bins": bins});
     }
 }

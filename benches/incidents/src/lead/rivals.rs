@@ -84,7 +84,9 @@ fn burn_rate(values: &[Vec<f64>], budget: f64) -> Vec<bool> {
     let over = |factor: f64, long: usize, short: usize| -> Vec<bool> {
         let (long, short) = (mean_over(&bad, long), mean_over(&bad, short));
         let beyond = |v: f64| v > factor * budget;
-        (0..MINUTES).map(|m| beyond(long[m]) && beyond(short[m])).collect()
+        (0..MINUTES)
+            .map(|m| beyond(long[m]) && beyond(short[m]))
+            .collect()
     };
     any(&[over(14.4, 60, 5), over(6.0, 360, 30), over(1.0, 4_320, 360)])
 }
@@ -162,7 +164,10 @@ pub(crate) fn run(number: usize, world: &World, rivals: &mut Vec<Rival>) {
             let holds = condition(&world.values[scope]);
             raised(number, scope, |m| holds[m], &mut alerts);
         }
-        match rivals.iter_mut().find(|r| r.method == method && r.settings == settings) {
+        match rivals
+            .iter_mut()
+            .find(|r| r.method == method && r.settings == settings)
+        {
             Some(rival) => rival.alerts.extend(alerts),
             None => rivals.push(Rival {
                 method,
@@ -171,14 +176,16 @@ pub(crate) fn run(number: usize, world: &World, rivals: &mut Vec<Rival>) {
             }),
         }
     };
-    for budget in [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01] {
+    for budget in [0.002, 0.0025, 0.003, 0.004, 0.005, 0.01, 0.02] {
         add("burn rate", format!("budget {budget}"), &|v| burn_rate(v, budget));
     }
     for window in [15, 30, 60, 120] {
         for ahead in [20, 30, 45, 60] {
             for lasts in [0, 5, 10, 20] {
                 let name = format!("[{window}m], {ahead} min ahead, for {lasts} min");
-                add("predict_linear", name, &|v| predict_linear(v, (window, ahead, lasts)));
+                add("predict_linear", name, &|v| {
+                    predict_linear(v, (window, ahead, lasts))
+                });
             }
         }
     }
@@ -201,7 +208,11 @@ mod tests {
         assert!(ahead[13].is_nan());
         for minute in 14..50 {
             let expected = 3.0 + 2.0 * (minute as f64 + 10.0);
-            assert!((ahead[minute] - expected).abs() < 1e-9, "{minute}: {}", ahead[minute]);
+            assert!(
+                (ahead[minute] - expected).abs() < 1e-9,
+                "{minute}: {}",
+                ahead[minute]
+            );
         }
     }
 
@@ -218,6 +229,9 @@ mod tests {
     fn a_means_window_and_a_tail() {
         assert_eq!(mean_over(&[2.0, 4.0, 9.0], 2), [2.0, 3.0, 6.5]);
         assert!((libm_erfc(0.0) - 1.0).abs() < 1e-6 && (libm_erfc(1.0) - 0.157_299).abs() < 1e-5);
-        assert_eq!(lasting(&[true, true, true, false, true], 1), [false, true, true, false, false]);
+        assert_eq!(
+            lasting(&[true, true, true, false, true], 1),
+            [false, true, true, false, false]
+        );
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Alert {
 }
 
 impl Alert {
-    fn touches(&self, event: &Event) -> bool {
+    pub(crate) fn touches(&self, event: &Event) -> bool {
         self.scopes.iter().any(|scope| event.scopes.contains(scope))
     }
 }
@@ -41,7 +41,11 @@ pub(crate) fn worth(alert: &Alert, events: &[Event]) -> Worth {
         return Worth::NotScored;
     }
     let comes = |e: &Event| alert.minute < e.impact && e.impact - alert.minute <= HORIZON;
-    if touched.any(comes) { Worth::Early } else { Worth::False }
+    if touched.any(comes) {
+        Worth::Early
+    } else {
+        Worth::False
+    }
 }
 
 /// Minutes from the first valid alert to the impact; `None`: not told before it.
@@ -106,7 +110,12 @@ impl Figures {
 
     /// Share of ramps told at least so many minutes before, of those that `chosen` picks.
     pub(crate) fn told(&self, minutes: usize, chosen: impl Fn(Kind) -> bool) -> (usize, usize) {
-        let of: Vec<usize> = self.leads.iter().filter(|(k, _)| chosen(*k)).map(|(_, l)| *l).collect();
+        let of: Vec<usize> = self
+            .leads
+            .iter()
+            .filter(|(k, _)| chosen(*k))
+            .map(|(_, l)| *l)
+            .collect();
         (of.iter().filter(|l| **l >= minutes).count(), of.len())
     }
 

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use forecall_detect::{DetectOutput, DetectSettings, DetectStage};
+use forecall_detect::{DetectOutput, DetectSettings, DetectStage, LimitEntry};
 use forecall_incident::{
     CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry,
-    RegionEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
+    RegionEntry, ServiceEntry, ServiceKind, TeamEntry, Topology, TopologyFile,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
-    Anomaly, AnomalyState, CorrelateEntry, DomainName, EventTime, Incident, IncidentChange, IncidentId, Labels,
-    Position, Reading, SampleBatch, SamplesRecord, SeriesKey, SourcePartition, Tick,
+    Anomaly, AnomalyState, CorrelateEntry, DomainName, EventTime, Incident, IncidentChange, IncidentId,
+    Labels, PageDecision, Position, Reading, SampleBatch, SamplesRecord, SeriesKey, SourcePartition, Tick,
 };
 
 use super::rivals::Rival;
 use super::score::Alert;
-use super::world::{HORIZON, MEASURED, MINUTES, REGIONS, SCOPES, SERVICES, World};
+use super::world::{HORIZON, MEASURED, MINUTES, Metric, REGIONS, SCOPES, SERVICES, World};
 
 /// A Monday, midnight, UTC.
 const EPOCH: i64 = 1_704_067_200;
@@ -37,11 +37,15 @@ pub(crate) struct Saying {
 pub(crate) struct Arm {
     pub(crate) learns: bool,
     pub(crate) threshold: f64,
+    /// What its one team may be paged a day; `None`: there is no team, and each incident alerts.
+    pub(crate) pages: Option<u32>,
     stage: CorrelateStage,
     offset: i64,
     seen: BTreeSet<IncidentId>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) sayings: Vec<Saying>,
+    /// The reason of each of `alerts`.
+    pub(crate) reasons: Vec<String>,
 }
 
 fn second(world: usize, minute: usize) -> i64 {
@@ -71,7 +75,11 @@ fn keys() -> Vec<Vec<SeriesKey>> {
 }
 
 /// What detection told in each minute.
-pub(crate) fn detect(number: usize, world: &World, settings: &DetectSettings) -> Result<Vec<(usize, Anomaly)>> {
+pub(crate) fn detect(
+    number: usize,
+    world: &World,
+    settings: &DetectSettings,
+) -> Result<Vec<(usize, Anomaly)>> {
     let topic: Arc<str> = Arc::from("bench");
     let source = SourcePartition {
         topic: Arc::clone(&topic),
@@ -114,7 +122,30 @@ pub(crate) fn detect(number: usize, world: &World, settings: &DetectSettings) ->
     Ok(told)
 }
 
-fn correlate_settings(learn: bool, threshold: f64) -> Result<CorrelateSettings> {
+/// What detection is told of limits.
+pub(crate) fn limits() -> Vec<LimitEntry> {
+    let limited = MEASURED.iter().filter(|m| m.limit.is_finite());
+    let of = |m: &Metric| {
+        if m.sign > 0.0 {
+            LimitEntry::above(m.name, m.limit)
+        } else {
+            LimitEntry::below(m.name, m.limit)
+        }
+    };
+    limited.map(of).collect()
+}
+
+fn team(pages_a_day: u32) -> TeamEntry {
+    TeamEntry {
+        name: "all".into(),
+        services: Vec::new(),
+        regions: Vec::new(),
+        pages_a_day,
+        false_pages_max: 0.5,
+    }
+}
+
+fn correlate_settings(learn: bool, threshold: f64, pages: Option<u32>) -> Result<CorrelateSettings> {
     let services = SERVICES.map(|name| ServiceEntry {
         name: name.into(),
         customer_facing: true,
@@ -144,6 +175,7 @@ fn correlate_settings(learn: bool, threshold: f64) -> Result<CorrelateSettings> 
     Ok(CorrelateSettings::new(CorrelateParts {
         topology,
         objectives: objectives.collect(),
+        teams: pages.map(team).into_iter().collect(),
         tunables: IncidentTunables {
             // Samples come once a minute.
             evaluate_every_seconds: 60,
@@ -158,17 +190,27 @@ fn correlate_settings(learn: bool, threshold: f64) -> Result<CorrelateSettings> 
 }
 
 impl Arm {
-    pub(crate) fn new(learns: bool, threshold: f64) -> Result<Self> {
-        let settings = correlate_settings(learns, threshold)?;
+    pub(crate) fn new(learns: bool, threshold: f64, pages: Option<u32>) -> Result<Self> {
+        let settings = correlate_settings(learns, threshold, pages)?;
         Ok(Self {
             learns,
             threshold,
+            pages,
             stage: CorrelateStage::new(Arc::new(settings)),
             offset: 0,
             seen: BTreeSet::new(),
             alerts: Vec::new(),
             sayings: Vec::new(),
+            reasons: Vec::new(),
         })
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        if self.learns {
+            "forecall, learnt"
+        } else {
+            "forecall, priors"
+        }
     }
 
     pub(crate) fn run(&mut self, number: usize, anomalies: &[(usize, Anomaly)]) {
@@ -195,7 +237,9 @@ impl Arm {
         self.stage.step(&CorrelateInput { position, entry }, &mut effects);
         let (outputs, _) = effects.drain();
         for event in outputs {
-            if !self.seen.insert(event.incident.id.clone()) {
+            let mut pages = event.incident.paging.iter();
+            let is_told = self.pages.is_none() || pages.any(|page| page.decision == PageDecision::Paged);
+            if !is_told || !self.seen.insert(event.incident.id.clone()) {
                 continue;
             }
             let alert = Alert {
@@ -210,6 +254,7 @@ impl Arm {
                 });
             }
             self.alerts.push(alert);
+            self.reasons.push(event.incident.reason);
         }
     }
 }
@@ -250,7 +295,10 @@ pub(crate) fn alone(number: usize, anomalies: &[(usize, Anomaly)], rivals: &mut 
             });
         }
         let (method, settings) = ("each series alone", format!("score {least}"));
-        match rivals.iter_mut().find(|r| r.method == method && r.settings == settings) {
+        match rivals
+            .iter_mut()
+            .find(|r| r.method == method && r.settings == settings)
+        {
             Some(rival) => rival.alerts.extend(alerts),
             None => rivals.push(Rival {
                 method,

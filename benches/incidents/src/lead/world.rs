@@ -62,7 +62,12 @@ const fn metric(
 /// The first two are what customers feel; the last two have no limit.
 pub(crate) const MEASURED: [Metric; METRICS] = [
     metric("http.server.error.ratio", "1", (0.002, 0.2, 0.15), (1.0, 0.05)),
-    metric("http.server.request.duration.p95", "s", (0.2, 0.15, 0.06), (1.0, 0.8)),
+    metric(
+        "http.server.request.duration.p95",
+        "s",
+        (0.2, 0.15, 0.06),
+        (1.0, 0.8),
+    ),
     metric("memory.utilization", "1", (0.5, 0.05, 0.015), (1.0, 0.95)),
     metric("disk.utilization", "1", (0.6, 0.01, 0.003), (1.0, 0.98)),
     metric("queue.length", "{message}", (60.0, 0.4, 0.2), (1.0, 1_000.0)),
@@ -70,7 +75,12 @@ pub(crate) const MEASURED: [Metric; METRICS] = [
     metric("link.utilization", "1", (0.45, 0.35, 0.03), (1.0, 0.95)),
     metric("certificate.remaining", "s", (0.0, 0.0, 0.0), (-1.0, 0.0)),
     metric("cpu.utilization", "1", (0.4, 0.3, 0.06), (1.0, f64::INFINITY)),
-    metric("http.client.retries", "{retry}", (20.0, 0.4, 0.2), (1.0, f64::INFINITY)),
+    metric(
+        "http.client.retries",
+        "{retry}",
+        (20.0, 0.4, 0.2),
+        (1.0, f64::INFINITY),
+    ),
 ];
 
 /// Trouble that customers felt.
@@ -95,6 +105,8 @@ pub(crate) struct World {
     /// By scope, metric and minute, as they were; what is sent of it is another matter.
     pub(crate) values: Vec<Vec<Vec<f64>>>,
     pub(crate) events: Vec<Event>,
+    /// Faults and decoys, whether or not they were felt.
+    pub(crate) faults: Vec<Fault>,
     /// Readings that are sent in a minute: scope, metric, the minute they are of.
     pub(crate) sent: Vec<Vec<(usize, usize, usize)>>,
 }
@@ -152,7 +164,11 @@ impl World {
                 now[POOL] = now[POOL].min(1.0);
                 now[LINK] = now[LINK].min(1.0);
                 for (metric, value) in now.into_iter().enumerate() {
-                    let value = if metric == CERTIFICATE { value } else { value.max(0.0) };
+                    let value = if metric == CERTIFICATE {
+                        value
+                    } else {
+                        value.max(0.0)
+                    };
                     values[scope][metric].push(value);
                 }
             }
@@ -162,6 +178,7 @@ impl World {
         Self {
             values,
             events,
+            faults,
             sent,
         }
     }
@@ -185,7 +202,9 @@ fn plan(renewals: &[usize; SCOPES], state: &mut u64) -> Vec<Fault> {
         let kind = kind.map_or(Kind::Step, |(kind, _)| *kind);
         let scopes: Vec<usize> = if kind == Kind::Fibre {
             // All services of the region.
-            (0..SCOPES).filter(|s| s / SERVICES.len() == scope / SERVICES.len()).collect()
+            (0..SCOPES)
+                .filter(|s| s / SERVICES.len() == scope / SERVICES.len())
+                .collect()
         } else {
             vec![scope]
         };
@@ -262,7 +281,10 @@ mod tests {
         assert_ne!(one.values, other.values);
         assert!(!one.events.is_empty());
         for event in &one.events {
-            assert!(event.onset <= event.impact && event.impact < event.end, "{event:?}");
+            assert!(
+                event.onset <= event.impact && event.impact < event.end,
+                "{event:?}"
+            );
             if event.kind == Kind::Step {
                 assert!(event.impact - event.onset <= 4, "{event:?}");
             }
@@ -275,9 +297,10 @@ mod tests {
             let world = World::new(seed);
             for (scope, values) in world.values.iter().enumerate() {
                 for minute in 5..MINUTES {
-                    let known = world.events.iter().any(|e| {
-                        e.scopes.contains(&scope) && (e.onset..=e.end).contains(&minute)
-                    });
+                    let known = world
+                        .events
+                        .iter()
+                        .any(|e| e.scopes.contains(&scope) && (e.onset..=e.end).contains(&minute));
                     let out = (minute - 4..=minute).filter(|m| is_out(values, *m)).count();
                     assert!(known || out < 3, "{seed} {scope} {minute}");
                 }

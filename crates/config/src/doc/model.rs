@@ -7,7 +7,7 @@ use forecall_bridge::{
 };
 use forecall_delivery::{BreakerSettings, SmtpSettings};
 use forecall_detect::calendar::CalendarEntry;
-use forecall_detect::{AlarmRates, GateRule, PeerGroup};
+use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry, TeamEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
@@ -132,6 +132,7 @@ impl Model {
             ),
             ("GateRule", least::<GateRule>(json!({}))),
             ("AlarmRates", least::<AlarmRates>(json!({}))),
+            ("LimitEntry", least::<LimitEntry>(json!({"metric": "m"}))),
             ("PeerGroup", least::<PeerGroup>(json!({}))),
             ("CalendarEntry", least::<CalendarEntry>(json!({}))),
             ("RegionSettings", least::<RegionSettings>(json!({}))),

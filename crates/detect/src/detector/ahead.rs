@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forecall_stats::{Outlook, Past};
+use forecall_stats::{MAD_TO_SD, Outlook, Past, median};
 use forecall_types::{Ahead, EventTime};
 
 use super::{Detector, as_written};
@@ -21,6 +21,10 @@ const NODES: u32 = 16;
 /// Minutes after its sample for which an anomaly tells where the series goes: the quarter of an hour in which something can be done, and
 /// as far as predictions reach.
 const TOLD_MINUTES: [u64; 5] = [0, 5, 15, 30, 60];
+/// Of all that is gone up and down, so much is gone from the first to the last value of a line.
+const LINE_SHARE: f64 = 0.9;
+/// Where so much of a line's way is left once the usual day is taken off, the day doesn't explain it.
+const LINE_UNEXPLAINED: f64 = 0.5;
 /// Samples before a forecast is made.
 const SAMPLES_MIN: usize = 8;
 
@@ -54,27 +58,41 @@ impl Detector {
         if recent.len() < SAMPLES_MIN || pace <= 0.0 {
             return None;
         }
-        let season = self.profile(newest, settings);
-        let usual = |at| {
+        let mut points = [(0.0, 0.0); crate::recent::RECENT_LEN];
+        let newest_first = points.iter_mut().rev();
+        for (point, (at, value)) in newest_first.zip(recent.times(newest).zip(recent.values().rev())) {
+            *point = (at.seconds_from(newest) / pace, f64::from(value));
+        }
+        let points = points.get(points.len().saturating_sub(recent.len())..)?;
+        let line = noise_on_a_line(points);
+        let raw = path(points);
+        let mut season = self.profile(newest, settings);
+        let usual = |season: Option<(&Season, f64)>, at| {
             season
                 .and_then(|(season, last)| Some(season.expected(settings.place(at))? - last))
                 .unwrap_or(0.0)
         };
-        let mut points = [(0.0, 0.0); crate::recent::RECENT_LEN];
-        let kept = points
-            .iter_mut()
-            .rev()
-            .zip(recent.times(newest).zip(recent.values().rev()));
-        for (point, (at, value)) in kept {
-            *point = (at.seconds_from(newest) / pace, f64::from(value) - usual(at));
+        let mut within = [(0.0, 0.0); crate::recent::RECENT_LEN];
+        let within = within.get_mut(..points.len())?;
+        for (point, (steps, value)) in within.iter_mut().zip(points) {
+            let span = Duration::try_from_secs_f64(-steps * pace).unwrap_or_default();
+            *point = (*steps, value - usual(season, newest.minus(span)));
         }
-        let points = points.get(points.len().saturating_sub(recent.len())..)?;
-        let before = [points.first().map_or(0.0, |point| point.0)];
-        let steps = before.into_iter().chain(points.iter().map(|point| point.0));
+        if line.is_some() && path(within) > LINE_UNEXPLAINED * raw {
+            // A way that its day doesn't know, as a counter's that runs down to some hour of it.
+            season = None;
+            within.copy_from_slice(points);
+        }
+        let mut past = self.past(season, &|at| usual(season, at), (newest, pace));
+        if let Some(noise) = line.filter(|_| season.is_none()) {
+            past.noise = past.noise.min(noise.max(scale_floor(self.shift.slow())));
+        }
+        let before = [within.first().map_or(0.0, |point| point.0)];
+        let steps = before.into_iter().chain(within.iter().map(|point| point.0));
         let points = steps
-            .zip(points)
+            .zip(within.iter())
             .map(|(before, (at, value))| (at - before, *value));
-        let outlook = Outlook::of(points, &self.past(season, &usual, (newest, pace)))?;
+        let outlook = Outlook::of(points, &past)?;
         Some(Forecast {
             outlook,
             from: newest,
@@ -152,6 +170,43 @@ impl Detector {
         };
         (least, if high > most { f64::INFINITY } else { most })
     }
+}
+
+fn steps(points: &[(f64, f64)]) -> impl Iterator<Item = f64> + '_ {
+    let pairs = points.windows(2);
+    pairs.filter_map(|pair| Some((pair.last()?.1 - pair.first()?.1).abs()))
+}
+
+/// All that is gone, up and down.
+fn path(points: &[(f64, f64)]) -> f64 {
+    steps(points).sum()
+}
+
+/// Standard deviation of values about a line that they follow almost step by step, oldest first: `None` where they don't. Steps
+/// between neighbours, by which noise is known else, would take the way itself for noise.
+fn noise_on_a_line(points: &[(f64, f64)]) -> Option<f64> {
+    let (first, last) = (points.first()?, points.last()?);
+    let mut steps: Vec<f64> = steps(points).collect();
+    let gone = (last.1 - first.1).abs();
+    let path: f64 = steps.iter().sum();
+    let count = f64::from(u32::try_from(steps.len()).ok()?);
+    // One step up, or a few, are no line.
+    let is_line = gone >= LINE_SHARE * path && median(&mut steps)? * count >= 0.5 * gone && gone > 0.0;
+    if !is_line {
+        return None;
+    }
+    // Off the chord between its neighbours each value lies by noise alone, of its own and of theirs.
+    let mut off: Vec<f64> = points
+        .windows(3)
+        .filter_map(|three| {
+            let [a, b, c] = three else { return None };
+            let share = (b.0 - a.0) / (c.0 - a.0);
+            let noises = 1.0 + share * share + (1.0 - share) * (1.0 - share);
+            Some((b.1 - a.1 - share * (c.1 - a.1)).abs() / noises.sqrt())
+        })
+        .filter(|off| off.is_finite())
+        .collect();
+    median(&mut off).map(|median| median * MAD_TO_SD)
 }
 
 impl Forecast<'_> {

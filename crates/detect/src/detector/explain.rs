@@ -47,7 +47,8 @@ impl Detector {
     /// What is normal to a channel; `None` to a season that tells nothing, and to channels that judge no samples.
     fn normal(&self, channel: Channel, view: &View) -> Option<Normal> {
         match channel {
-            Channel::Spike => Some(self.normal_value(view)),
+            // On the way to a limit a value is as usual as any.
+            Channel::Spike | Channel::Limit => Some(self.normal_value(view)),
             Channel::Shift => {
                 let sds = self.shift.band_sds(view.at, self.far().1);
                 Some(Normal::about(&self.shift.measure(view.value, view.least), sds))

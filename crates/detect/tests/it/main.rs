@@ -13,6 +13,7 @@ mod calibration;
 mod channels;
 mod context;
 mod image;
+mod limits;
 mod memory;
 mod order;
 mod peers;

@@ -48,7 +48,7 @@ fn confirming(incident: &Incident, settings: &CorrelateSettings) -> Vec<AnomalyI
         }
         let objective = settings.objective_of(e.channel, &e.series.metric);
         let beyond = objective.is_some_and(|o| o.is_beyond(e.observed));
-        let high = e.score.get() >= settings.tunables.confirm_score;
+        let high = e.channel != Channel::Limit && e.score.get() >= settings.tunables.confirm_score;
         beyond || (high && (!settings.tunables.confirm_on_symptoms_only || is_felt(e, objective)))
     };
     let found = incident.evidence.iter().filter(confirms);

@@ -22,6 +22,8 @@ const DURATION_WEIGHT: f64 = 1.2;
 const DURATION_FULL_SECONDS: f64 = 600.0;
 /// For a series on its way to its limit within the horizon, most when it is there.
 const LIMIT_WEIGHT: f64 = 1.5;
+/// A way to its limit says at least as much as the chance that it arrives within the horizon, and that never is surer than this.
+const CHANCE_MAX: f64 = 0.95;
 /// For a metric that customers feel, going the way that hurts; a busy CPU alone hurts nobody.
 const SYMPTOM_WEIGHT: f64 = 1.0;
 /// For each further distinct metric, up to [`BREADTH_CAP`]: independent voices.
@@ -94,7 +96,12 @@ pub(crate) const TERMS: [Spec; TERM_COUNT] = [
         ..Spec::sign(Term::Score, SCORE_WEIGHT)
     },
     Spec::sign(Term::Duration, DURATION_WEIGHT),
-    Spec::sign(Term::Limit, LIMIT_WEIGHT),
+    Spec {
+        usual: 2.0,
+        // Of one that arrives as surely as can be: (ln(0.95 / 0.05) + 3) / 1.5.
+        feature_max: 8.0,
+        ..Spec::sign(Term::Limit, LIMIT_WEIGHT)
+    },
     Spec::sign(Term::Beyond, LIMIT_WEIGHT),
     Spec::sign(Term::Symptom, SYMPTOM_WEIGHT),
     Spec {
@@ -168,15 +175,23 @@ pub(crate) fn said(tracked: &Tracked, member: Member, at: EventTime, settings: &
     features.add(Term::Score, far * score);
     features.add(Term::Duration, far * duration);
     let mut value = SCORE_WEIGHT * score + DURATION_WEIGHT * duration;
+    let mut chance = 0.0;
     if let Some(objective) = settings.objective(a) {
         let near = nearness(objective, a, settings.horizon());
         value += LIMIT_WEIGHT * near;
         let is_there = objective.gap(a.observed) <= 0.0;
         features.add(if is_there { Term::Beyond } else { Term::Limit }, far * near);
+        let way = Way::of(objective, a, settings.horizon()).filter(|_| !is_there);
+        chance = way.map_or(0.0, |way| way.chance(at)).min(CHANCE_MAX);
     }
     if is_felt(tracked, settings) {
         value += SYMPTOM_WEIGHT;
         features.add(Term::Symptom, far);
+    }
+    let least = libm::log(chance / (1.0 - chance)) - BIAS;
+    if least > value {
+        features.add(Term::Limit, far * (least - value) / LIMIT_WEIGHT);
+        value = least;
     }
     if member.steps > 0 {
         features.add(Term::Upstream, far);

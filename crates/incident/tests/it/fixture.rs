@@ -39,7 +39,11 @@ pub(crate) fn minute(text: &str) -> EventTime {
 }
 
 pub(crate) fn settings() -> Arc<CorrelateSettings> {
-    settings_with(IncidentTunables::default())
+    // Stories are told by the weights at first; what is learnt has tests of its own.
+    settings_with(IncidentTunables {
+        learn: false,
+        ..IncidentTunables::default()
+    })
 }
 
 pub(crate) fn settings_with(tunables: IncidentTunables) -> Arc<CorrelateSettings> {

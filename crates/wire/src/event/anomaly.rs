@@ -20,6 +20,8 @@ published_enum! {
         Silence,
         /// Unlike its peers: far from its usual place among the entities of its group. Only in the evidence of incidents.
         Peer,
+        /// On its way to a declared limit, whose values may be usual still.
+        Limit,
     }
 }
 

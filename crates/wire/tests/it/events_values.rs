@@ -91,7 +91,7 @@ fn score() -> impl Strategy<Value = Score> {
 
 fn channel() -> impl Strategy<Value = Channel> {
     use Channel::*;
-    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer])
+    select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer, Limit])
 }
 
 fn context() -> impl Strategy<Value = ContextNote> {
