@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Anomaly, AnomalyId, AnomalyState, Direction, DomainName, EVIDENCE_POINTS_MAX, EventTime, Fingerprint,
+    Anomaly, AnomalyId, AnomalyState, Channel, Direction, DomainName, EVIDENCE_POINTS_MAX, EventTime, Fingerprint,
     Score, SeriesKey,
 };
 use serde::{Deserialize, Serialize};
@@ -273,7 +273,10 @@ impl Detector {
             pause: policy::pause(interval, settings),
         };
         let trouble = self.trouble_mut();
-        reading.habit = settings.habituation_score * trouble.alerts_at(at, settings);
+        // A limit is no matter of habit.
+        if judgement.channel != Channel::Limit {
+            reading.habit = settings.habituation_score * trouble.alerts_at(at, settings);
+        }
         let change = trouble.life.step(reading, origin, settings);
         if change == Some(Change::Opened) && trouble.count_alert(at, settings) <= TOLD_ALERTS {
             // The first few leave no trace in what counts as rare.

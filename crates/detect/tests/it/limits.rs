@@ -6,7 +6,7 @@ use forecall_types::{AnomalyState, Channel, Direction, Reading, SamplesRecord};
 use super::{anomalies, key, noise, record, run, stage};
 
 const PACE: i64 = 60;
-/// Two days that go up and down between 0.3 and 0.7.
+/// Two days that go up and down between 0.3 and 0.7, at no hour of their own.
 const BEFORE: i64 = 2_880;
 
 fn with(limit: Option<LimitEntry>) -> DetectSettings {
@@ -20,14 +20,14 @@ fn above(limit: f64) -> LimitEntry {
     LimitEntry::above("memory.*", limit)
 }
 
-/// Up and down by the hour, then a way of so much a minute.
+/// Up and down, then a way of so much a minute.
 fn memory(pace: f64, minutes: i64) -> Vec<SamplesRecord> {
     let key = key("memory.utilization", "1", "internet");
     (0..BEFORE + minutes)
         .map(|i| {
             let gone = (i - BEFORE).max(0);
             let minute = |i: i64| f64::from(i32::try_from(i).unwrap());
-            let swing = 0.2 * (minute(i) / 120.0 * std::f64::consts::TAU).sin();
+            let swing = 0.2 * (minute(i) / 107.0 * std::f64::consts::TAU).sin();
             let usual = if gone > 0 { 0.0 } else { swing };
             let value = 0.5 + usual + pace * minute(gone) + 0.005 * noise(i.unsigned_abs());
             let at = i * PACE;
@@ -55,7 +55,7 @@ fn a_leak_is_told_by_its_limit_while_its_values_are_usual() {
     let (minute, channel, direction) = with[0];
     assert_eq!((channel, direction), (Channel::Limit, Direction::Up), "{with:?}");
     assert!(
-        (31..=55).contains(&minute),
+        (30..=50).contains(&minute),
         "within the hour before, not later: {with:?}"
     );
     assert!(
@@ -81,7 +81,7 @@ fn nothing_is_told_of_a_limit_that_is_far_off_or_never_reached() {
 fn limits_below_are_reached_from_above() {
     let with = opened(Some(LimitEntry::below("memory.*", 0.05)), &memory(-0.005, 85));
     assert!(
-        matches!(with.first(), Some((31..=60, Channel::Limit, Direction::Down))),
+        matches!(with.first(), Some((30..=50, Channel::Limit, Direction::Down))),
         "{with:?}"
     );
 }

@@ -54,11 +54,13 @@ fn a_band_ahead_tells_when_the_limit_is_passed() {
         00:09 move a1 loss=1.5 ahead=1.5/1.5/1.5/1.5/1.5
         00:16",
         expect![[r#"
-            00:04:10 predicted $1/1 p=0.74 moderate degradation onset=00:20:30 customers=4000
+            00:02:10 predicted $1/1 p=0.95 moderate degradation onset=00:41:00 customers=4000
+                  internet in IR-10: loss at 1 %, expected 0.2 ± 0.1; loss expected to pass 5 at 00:41 UTC (between 00:36 and 00:46 UTC)
+            00:07:10 updated $1/2 p=0.95 moderate degradation onset=00:20:30 customers=4000
                   internet in IR-10: loss at 1.5 %, expected 0.2 ± 0.1; loss expected to pass 5 at 00:20 UTC (between 00:18 and 00:23 UTC)
-            00:09:10 updated $1/2 p=0.59 moderate degradation onset=00:20:30 customers=4000
-                  internet in IR-10: probability 0.743 -> 0.594; loss at 1.5 %, expected 0.2 ± 0.1; onset expected 00:20 UTC
-            00:14:10 updated $1/3 p=0.65 moderate degradation onset=00:20:30 customers=4000
+            00:09:10 updated $1/3 p=0.59 moderate degradation onset=00:20:30 customers=4000
+                  internet in IR-10: probability 0.95 -> 0.594; loss at 1.5 %, expected 0.2 ± 0.1; onset expected 00:20 UTC
+            00:14:10 updated $1/4 p=0.65 moderate degradation onset=00:20:30 customers=4000
                   internet in IR-10: loss at 1.5 %, expected 0.2 ± 0.1; onset expected 00:20 UTC
         "#]],
     );
