@@ -44,14 +44,14 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sorces: []\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs; did you mean `sources`?
+            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs; did you mean `sources`?
                 1 | sorces: []
                   | ^"#]],
     );
     check(
         "sources:\n  - topic: t\n    format: otlp_protobuf\n",
         expect![[r#"
-            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
+            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
                 3 |     format: otlp_protobuf
                   |             ^"#]],
     );
@@ -151,14 +151,14 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "sources:\n- topic: t\n  format: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
         expect![[r#"
-            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, asterisk_queue_log, amazon_connect
+            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect
                 3 |   format: ${env:FORECALL_TEST_UNSET:-***}
                   |           ^"#]],
     );
     check(
         "${env:FORECALL_TEST_UNSET:-hunter2}: 1\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs
+            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs
                 1 | ${env:FORECALL_TEST_UNSET:-***}: 1
                   | ^"#]],
     );
@@ -179,7 +179,7 @@ fn several_problems_are_all_listed_in_the_order_of_the_file() {
             f.yaml:6:12: sources: topic `a` stands twice: one entry reads one topic
                 6 |   - topic: a
                   |            ^
-            f.yaml:7:12: sources: topic `calls` holds personal data (calls and texts do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits
+            f.yaml:7:12: sources: topic `calls` holds personal data (calls, texts and customers' events do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits
                 7 |   - topic: calls
                   |            ^
             f.yaml:9:8: state.tick_seconds is 0: it must be at least 1

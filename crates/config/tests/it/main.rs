@@ -3,3 +3,4 @@
 mod bridges;
 mod errors;
 mod example;
+mod journeys;
