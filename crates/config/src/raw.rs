@@ -13,9 +13,7 @@ use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceName};
-use forecall_wire::telemetry::{
-    ContextSettings, CustomerEventsSettings, Mapping, TextsSettings, TimeUnit,
-};
+use forecall_wire::telemetry::{ContextSettings, CustomerEventsSettings, Mapping, TextsSettings, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 /// The whole file.
@@ -286,7 +284,7 @@ pub struct StateSettings {
     pub tick_seconds: u64,
     /// Seconds without a record after which a partition is idle and holds nobody up.
     pub idle_seconds: u64,
-    /// Hosts on which detect, correlate or outreach run. A local folder serves one: a partition that moves to another host
+    /// Hosts on which detect, journeys, correlate or outreach run. A local folder serves one: a partition that moves to another host
     /// would leave its memory behind. A `store` serves any number.
     pub hosts: u32,
 }

@@ -88,7 +88,11 @@ pub(crate) fn run(args: &JourneysArgs) -> anyhow::Result<ExitCode> {
             let (settings, log) = connect(&args.config)?;
             let maps = maps(&log, &settings.topic_names(), args)?;
             if args.json {
-                writeln!(out, "{}", json!({ "maps": maps.iter().map(json_of).collect::<Vec<_>>() }))?;
+                writeln!(
+                    out,
+                    "{}",
+                    json!({ "maps": maps.iter().map(json_of).collect::<Vec<_>>() })
+                )?;
             } else {
                 tell(&maps, &mut out)?;
             }
@@ -240,7 +244,10 @@ fn declared(step: &JourneyMapStep) -> String {
 
 fn tell(maps: &[JourneyMap], out: &mut dyn Write) -> anyhow::Result<()> {
     if maps.is_empty() {
-        writeln!(out, "no map yet: the first one comes at the end of the first day (UTC)")?;
+        writeln!(
+            out,
+            "no map yet: the first one comes at the end of the first day (UTC)"
+        )?;
         return Ok(());
     }
     for (number, map) in maps.iter().enumerate() {
@@ -259,7 +266,16 @@ fn tell(maps: &[JourneyMap], out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(
             out,
             "  {:<34} {:>9} {:>7} {:>9} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}",
-            "step", "reached", "share", "passed", "absent", "struck", "excused", "half in", "9 of 10", "allowed"
+            "step",
+            "reached",
+            "share",
+            "passed",
+            "absent",
+            "struck",
+            "excused",
+            "half in",
+            "9 of 10",
+            "allowed"
         )?;
         for step in &map.steps {
             let expects: Vec<&str> = step.expects.iter().map(|kind| kind.as_str()).collect();
@@ -341,7 +357,11 @@ fn show(
                 })
             })
             .collect();
-        writeln!(out, "{}", json!({ "customer": customer.as_str(), "failed": rows }))?;
+        writeln!(
+            out,
+            "{}",
+            json!({ "customer": customer.as_str(), "failed": rows })
+        )?;
         return Ok(());
     }
     writeln!(out, "{customer}, failed journeys: {}", failed.len())?;

@@ -52,8 +52,8 @@ mod stage;
 mod table;
 mod wave;
 
-pub use day::add_map;
 pub use anomaly::{WAVE_METRIC, anomaly_of};
+pub use day::add_map;
 pub use order::JOURNEY_SOURCES_MAX;
 pub use rule::{JourneyFile, JourneyRuleEntry, JourneyStepEntry, JourneyTunables, WaveTunables};
 pub use scope::JOURNEY_SCOPES_MAX;

@@ -59,16 +59,24 @@ fn a_wrong_rule_is_named_with_its_line() {
         expect!["f.yaml:7:5: journeys: a: it can't fail: give it `steps`, or `fails_on` and `watch_seconds`"],
     );
     check(
-        &rules("    - name: a\n      start: [x]\n      steps: [{expect: [x], within_seconds: 5}]\n      service: packages\n"),
+        &rules(
+            "    - name: a\n      start: [x]\n      steps: [{expect: [x], within_seconds: 5}]\n      service: packages\n",
+        ),
         expect!["f.yaml:7:5: journeys: a: `x` stands in two places; what it means would be unclear"],
     );
     check(
         &rules("    - name: a\n      start: [x]\n      steps: [{expect: [y], within_seconds: 5}]\n"),
-        expect!["f.yaml:7:5: journeys: journey `a`: `` is not a service name: it is empty; every rule has a `name` and the `service` it is about"],
+        expect![
+            "f.yaml:7:5: journeys: journey `a`: `` is not a service name: it is empty; every rule has a `name` and the `service` it is about"
+        ],
     );
     check(
-        &rules("    - name: a\n      start: [x]\n      steps: [{expect: [y], within_seconds: 5}]\n      service: shop\n"),
-        expect!["f.yaml:10:16: journeys: `a` is about service `shop`, which `topology.services` doesn't declare: a wave of it would make no incident"],
+        &rules(
+            "    - name: a\n      start: [x]\n      steps: [{expect: [y], within_seconds: 5}]\n      service: shop\n",
+        ),
+        expect![
+            "f.yaml:10:16: journeys: `a` is about service `shop`, which `topology.services` doesn't declare: a wave of it would make no incident"
+        ],
     );
     check(
         &format!("{SOURCE}journeys:\n  lateness_seconds: 90000\n"),
@@ -76,7 +84,9 @@ fn a_wrong_rule_is_named_with_its_line() {
     );
     check(
         &rules("    - name: a\n      begin: [x]\n"),
-        expect![[r#"f.yaml:8:7: unknown field `begin`, expected one of name, start, steps, unless, fails_on, watch_seconds, by_key, service, usual_share"#]],
+        expect![[
+            r#"f.yaml:8:7: unknown field `begin`, expected one of name, start, steps, unless, fails_on, watch_seconds, by_key, service, usual_share"#
+        ]],
     );
 }
 
@@ -85,22 +95,36 @@ fn rules_and_sources_belong_together() {
     let rule = "{name: a, start: [x], steps: [{expect: [y], within_seconds: 5}], service: packages}";
     check(
         &format!("journeys: {{rules: [{rule}]}}\n"),
-        expect!["taken; journeys: there are rules and no source of `format: customer_events`: nothing is watched"],
+        expect![
+            "taken; journeys: there are rules and no source of `format: customer_events`: nothing is watched"
+        ],
     );
     check(
         SOURCE,
-        expect!["taken; sources: topic `shop.events` holds customers' events, and `journeys.rules` has no rule: it isn't read"],
+        expect![
+            "taken; sources: topic `shop.events` holds customers' events, and `journeys.rules` has no rule: it isn't read"
+        ],
     );
     check(
-        &format!("journeys: {{rules: [{rule}]}}\nsources: [{{topic: t, format: customer_events, keyed: true}}]\n"),
-        expect!["f.yaml:5:10: sources: topic `t` is `keyed: true`, which is for telemetry: customers' events are always put in order by customer"],
+        &format!(
+            "journeys: {{rules: [{rule}]}}\nsources: [{{topic: t, format: customer_events, keyed: true}}]\n"
+        ),
+        expect![
+            "f.yaml:5:10: sources: topic `t` is `keyed: true`, which is for telemetry: customers' events are always put in order by customer"
+        ],
     );
     check(
-        &format!("journeys: {{rules: [{rule}]}}\nsources: [{{topic: t, format: customer_events, personal: false}}]\n"),
-        expect!["f.yaml:5:10: sources: topic `t` is `personal: false`, but customers' events say what happened to whom: leave it out"],
+        &format!(
+            "journeys: {{rules: [{rule}]}}\nsources: [{{topic: t, format: customer_events, personal: false}}]\n"
+        ),
+        expect![
+            "f.yaml:5:10: sources: topic `t` is `personal: false`, but customers' events say what happened to whom: leave it out"
+        ],
     );
     check(
-        &format!("journeys: {{rules: [{rule}]}}\nsources: [{{topic: t, format: flat_json, events: {{id: /x}}}}]\n"),
+        &format!(
+            "journeys: {{rules: [{rule}]}}\nsources: [{{topic: t, format: flat_json, events: {{id: /x}}}}]\n"
+        ),
         expect!["f.yaml:5:10: sources: topic `t` has `events:`; say `format: customer_events` too"],
     );
 }

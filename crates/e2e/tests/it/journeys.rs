@@ -112,7 +112,11 @@ fn customers_who_paid_and_got_nothing_are_told_of_and_many_are_one_incident() {
     assert_eq!(incident["scope"]["services"], serde_json::json!(["packages"]));
     assert_eq!(incident["scope"]["regions"], serde_json::json!(["IR-23"]));
     wait_for("the waves of both partitions as evidence", SOON, || {
-        let newest = events.look().iter().map(value).max_by_key(|v| v["revision"].as_u64());
+        let newest = events
+            .look()
+            .iter()
+            .map(value)
+            .max_by_key(|v| v["revision"].as_u64());
         newest.filter(|v| v["evidence"].as_array().is_some_and(|all| all.len() == 2))
     });
     let ids: BTreeSet<String> = events
@@ -125,7 +129,10 @@ fn customers_who_paid_and_got_nothing_are_told_of_and_many_are_one_incident() {
     let shown = house.finish("show", &["journeys", "show", &pseudonym, "--config"]);
     assert!(shown.contains("failed journeys: 1"), "{shown}");
     let map = house.finish("map", &["journeys", "map", "--config"]);
-    assert!(map.contains("paid_not_active") || map.contains("no map yet"), "{map}");
+    assert!(
+        map.contains("paid_not_active") || map.contains("no map yet"),
+        "{map}"
+    );
     let failed = house.metric("forecall_journeys_failed_total", &["rule=\"paid_not_active\""]);
     assert!(failed >= 1.0, "{}", house.metrics());
     let metrics = house.metrics();

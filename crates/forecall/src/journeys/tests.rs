@@ -53,7 +53,8 @@ fn failure(customer: &str, at: i64) -> FailedJourney {
 
 fn log() -> InProcess {
     let log = InProcess::default();
-    log.create_topics(&[TopicSpec::new("forecall.journeys.v1", 2)]).unwrap();
+    log.create_topics(&[TopicSpec::new("forecall.journeys.v1", 2)])
+        .unwrap();
     let domain = DomainName::new("isp").unwrap();
     let events = [
         (0, JourneyEvent::Map(map("paid_not_active", DAYS[0], 90))),
@@ -96,7 +97,10 @@ fn check(rule: Option<&str>, day: Option<&str>, expected: Expect) {
 
 #[test]
 fn the_last_day_of_each_rule_is_the_sum_of_its_partitions() {
-    check(None, None, expect![[r#"
+    check(
+        None,
+        None,
+        expect![[r#"
         courier_late  2026-11-27  8 began, 1 refused
           step                                 reached   share    passed  absent  struck  excused  half in  9 of 10  allowed
           package.activated                          8   100 %         5       2       0        1     55 s     60 s    600 s
@@ -104,7 +108,8 @@ fn the_last_day_of_each_rule_is_the_sum_of_its_partitions() {
         paid_not_active  2026-11-28  46 began, 2 refused
           step                                 reached   share    passed  absent  struck  excused  half in  9 of 10  allowed
           package.activated                         46   100 %        40       4       0        2     63 s     66 s    600 s
-    "#]]);
+    "#]],
+    );
     check(
         Some("paid_not_active"),
         Some("2026-11-27"),

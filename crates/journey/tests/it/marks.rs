@@ -36,7 +36,11 @@ fn a_source_that_is_behind_holds_up_all() {
     run.step(&mark(0, 0, 2));
     run.line("00:00 anna pay");
     run.step(&mark(0, 5_000, 2));
-    assert_eq!(run.told, Vec::<String>::new(), "the other partition was never heard of");
+    assert_eq!(
+        run.told,
+        Vec::<String>::new(),
+        "the other partition was never heard of"
+    );
     assert_eq!(run.stage.health().unheard, 1);
     // Written long ago, read only now: it is in time.
     run.line("05:00 anna active");
@@ -53,7 +57,11 @@ fn events_alone_move_no_time_where_there_are_marks() {
     run.step(&mark(0, 0, 1));
     run.line("00:00 anna pay");
     run.line("59:00 berta pay");
-    assert_eq!(run.told, Vec::<String>::new(), "what others did may still be on its way");
+    assert_eq!(
+        run.told,
+        Vec::<String>::new(),
+        "what others did may still be on its way"
+    );
     run.step(&mark(0, 660, 1));
     assert_eq!(run.told, Vec::<String>::new());
     run.step(&mark(0, 661, 1));
@@ -73,5 +81,9 @@ fn a_topic_that_is_no_longer_read_holds_up_nobody_and_marks_survive_a_snapshot()
     assert_eq!(restored.health().unheard, 0);
     assert_eq!(restored.health().passed, EventTime::from_secs(840));
     restored.step(&mark(0, 400, 2), &mut effects);
-    assert_eq!(restored.health().passed, EventTime::from_secs(840), "time never goes back");
+    assert_eq!(
+        restored.health().passed,
+        EventTime::from_secs(840),
+        "time never goes back"
+    );
 }

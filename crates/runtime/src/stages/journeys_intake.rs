@@ -144,7 +144,8 @@ impl Adapter for JourneysIntakeAdapter {
     fn encode(&self, _: &TopicPartition, output: Sequenced, into: &mut Vec<Effect>) -> Result<(), Reject> {
         match output {
             Sequenced::Event(event) => {
-                let encoded = encode_journey_entry(&JourneyEntry::Event(event)).map_err(|e| unwritable(&e))?;
+                let encoded =
+                    encode_journey_entry(&JourneyEntry::Event(event)).map_err(|e| unwritable(&e))?;
                 into.push(Effect::Publish(self.wiring.out(TopicId::JourneysLog, encoded)));
             }
             Sequenced::Mark(mark) => {
@@ -190,9 +191,7 @@ mod tests {
         };
         stage.pulse(pulse, &mut effects);
         match effects.outputs() {
-            [Sequenced::Mark(mark)] => {
-                (mark.read_until > EventTime::MIN).then_some(mark.read_until.secs())
-            }
+            [Sequenced::Mark(mark)] => (mark.read_until > EventTime::MIN).then_some(mark.read_until.secs()),
             told => panic!("one mark: {told:?}"),
         }
     }

@@ -9,9 +9,7 @@ use forecall_runtime::{
     ManualClock, Pipeline, Roles, SnapshotStore, Storage, Surroundings, pseudonym_key, topic_specs,
 };
 use forecall_types::{CustomerId, EventTime, FailedJourney, JourneyMap, JourneyWave};
-use forecall_wire::event::{
-    DeadLetterRead, JourneyEvent, decode_incident_event, decode_journey_event,
-};
+use forecall_wire::event::{DeadLetterRead, JourneyEvent, decode_incident_event, decode_journey_event};
 
 /// 2026-01-05 08:00 UTC.
 const START: i64 = 1_767_600_000;
@@ -163,16 +161,17 @@ impl Bed {
 
     fn told(&self) -> (Vec<FailedJourney>, Vec<JourneyWave>, Vec<JourneyMap>) {
         let (mut failed, mut waves, mut maps) = (Vec::new(), Vec::new(), Vec::new());
-        self.read("forecall.journeys.v1", |headers, key, value| {
-            match decode_journey_event(headers, value).unwrap() {
+        self.read(
+            "forecall.journeys.v1",
+            |headers, key, value| match decode_journey_event(headers, value).unwrap() {
                 JourneyEvent::Failed(f) => {
                     assert_eq!(key, f.customer.as_str().as_bytes(), "the key is the pseudonym");
                     failed.push(f);
                 }
                 JourneyEvent::Wave(w) => waves.push(w),
                 JourneyEvent::Map(m) => maps.push(m),
-            }
-        });
+            },
+        );
         (failed, waves, maps)
     }
 
@@ -214,7 +213,11 @@ fn who_paid_and_got_nothing_is_told_of_once_and_by_pseudonym() {
     bed.event("package.activated", 1, "IR-23");
     bed.event("payment.refunded", 3, "IR-23");
     bed.pass(300);
-    assert_eq!(bed.told(), (vec![], vec![], vec![]), "ten minutes aren't over for everybody");
+    assert_eq!(
+        bed.told(),
+        (vec![], vec![], vec![]),
+        "ten minutes aren't over for everybody"
+    );
     bed.pass(70);
     let (failed, waves, maps) = bed.told();
     assert_eq!((waves, maps), (vec![], vec![]));
@@ -238,12 +241,22 @@ fn who_paid_and_got_nothing_is_told_of_once_and_by_pseudonym() {
     });
     assert!(log.len() > 100, "marks keep time going: {}", log.len());
     let bytes = bed.bytes();
-    assert!(holds(&bytes, bed.customer(2).as_str()), "there is something to find");
+    assert!(
+        holds(&bytes, bed.customer(2).as_str()),
+        "there is something to find"
+    );
     for number in ["9120000001", "9120000002", "9120000003", "9120000004", "order-2"] {
         assert!(!holds(&bytes, number), "{number} stands on a topic");
     }
-    assert!(!holds(&bytes, "page.viewed"), "what no rule asks for is kept nowhere");
-    for name in ["forecall_journeys_open", "forecall_journeys_failed_total", "forecall_watermark_delay_seconds"] {
+    assert!(
+        !holds(&bytes, "page.viewed"),
+        "what no rule asks for is kept nowhere"
+    );
+    for name in [
+        "forecall_journeys_open",
+        "forecall_journeys_failed_total",
+        "forecall_watermark_delay_seconds",
+    ] {
         let text = bed.metrics.text();
         assert!(text.contains(name), "{name} in {text}");
     }
@@ -253,7 +266,11 @@ fn who_paid_and_got_nothing_is_told_of_once_and_by_pseudonym() {
 fn a_wave_over_several_partitions_is_one_incident_at_its_place() {
     let mut bed = Bed::new(3);
     for number in 0..90 {
-        bed.event("payment.accepted", number, if number < 75 { "IR-23" } else { "IR-10" });
+        bed.event(
+            "payment.accepted",
+            number,
+            if number < 75 { "IR-23" } else { "IR-10" },
+        );
     }
     bed.pass(1);
     for number in 75..90 {
@@ -262,13 +279,27 @@ fn a_wave_over_several_partitions_is_one_incident_at_its_place() {
     bed.pass(760);
     let (failed, waves, _) = bed.told();
     let opened: Vec<_> = waves.iter().filter(|w| w.revision == 1).collect();
-    assert!(opened.len() >= 2, "the customers lie on several partitions: {waves:#?}");
+    assert!(
+        opened.len() >= 2,
+        "the customers lie on several partitions: {waves:#?}"
+    );
     let ids: std::collections::BTreeSet<_> = opened.iter().map(|w| &w.id).collect();
     assert_eq!(ids.len(), opened.len(), "each wave has an id of its own");
-    assert!(failed.len() < 75 && !failed.is_empty(), "{} are told singly", failed.len());
+    assert!(
+        failed.len() < 75 && !failed.is_empty(),
+        "{} are told singly",
+        failed.len()
+    );
     let withheld: u64 = ids
         .iter()
-        .map(|id| waves.iter().filter(|w| w.id == **id).map(|w| w.withheld).max().unwrap())
+        .map(|id| {
+            waves
+                .iter()
+                .filter(|w| w.id == **id)
+                .map(|w| w.withheld)
+                .max()
+                .unwrap()
+        })
         .sum();
     assert!(withheld > 0);
 
@@ -281,7 +312,11 @@ fn a_wave_over_several_partitions_is_one_incident_at_its_place() {
     assert_eq!(newest.state.as_str(), "confirmed", "{}", newest.reason);
     let regions: Vec<&str> = newest.scope.regions.iter().map(|r| r.as_str()).collect();
     assert_eq!(regions, ["IR-23"]);
-    assert_eq!(newest.evidence.len(), opened.len(), "each partition's wave is evidence");
+    assert_eq!(
+        newest.evidence.len(),
+        opened.len(),
+        "each partition's wave is evidence"
+    );
     bed.pass(4_000);
     let last = bed.read("forecall.incidents.v1", |headers, _, value| {
         decode_incident_event(headers, value).unwrap()

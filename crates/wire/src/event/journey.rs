@@ -54,7 +54,9 @@ impl Shape<NonZeroU64> for Hash {
     }
     fn take(self) -> Result<NonZeroU64, Reject> {
         let number = u64::from_str_radix(self.digits(16)?, 16).ok();
-        number.and_then(NonZeroU64::new).ok_or_else(|| bad("it is no hash"))
+        number
+            .and_then(NonZeroU64::new)
+            .ok_or_else(|| bad("it is no hash"))
     }
 }
 
@@ -110,7 +112,7 @@ published! {
     JourneyMark of JourneyMark {
         /// The partition that is read.
         source: Source = source,
-        /// Whatever the broker took there before this stands before the mark.
+        /// Whatever the broker took there before this stands before the mark. The least time there is where nothing is known yet.
         read_until: Time = read_until,
         /// All topics of customers' events.
         #[serde(default)]

@@ -232,8 +232,8 @@ impl Reader<'_> {
             (None | Some(Value::Null), None) => record.appended_at,
             (time, _) => json::time(time, &settings.at, settings.time_unit)?,
         };
-        let written = field(root, &settings.customer.pointer)?
-            .ok_or_else(|| missing(&settings.customer.pointer))?;
+        let written =
+            field(root, &settings.customer.pointer)?.ok_or_else(|| missing(&settings.customer.pointer))?;
         let written = match settings.customer.kind {
             IdentityKind::Address => written,
             IdentityKind::Id => format!("id:{written}"),
@@ -285,7 +285,13 @@ impl Reader<'_> {
     }
 
     /// A name in plain text, from the record or from the source's own labels.
-    fn label(&self, name: &str, label: &str, from: &TextFrom, root: &Value) -> Result<Option<String>, Reject> {
+    fn label(
+        &self,
+        name: &str,
+        label: &str,
+        from: &TextFrom,
+        root: &Value,
+    ) -> Result<Option<String>, Reject> {
         match mapping::text(from, root)? {
             Some(text) if text.is_empty() => {}
             Some(text) if looks_personal(&text) => return Err(personal(name)),

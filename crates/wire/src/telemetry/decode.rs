@@ -2,8 +2,9 @@ use forecall_types::{EventTime, Reject, RejectReason, SamplesRecord};
 
 use super::points::Points;
 use super::{
-    CallBatch, CustomerEventBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk, collectd,
-    context, customer_events, customer_texts, detect_format, flat_json, influx, mapping, otlp, prometheus, samples, telegraf,
+    CallBatch, CustomerEventBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk,
+    collectd, context, customer_events, customer_texts, detect_format, flat_json, influx, mapping, otlp,
+    prometheus, samples, telegraf,
 };
 
 /// One record as the log hands it over.

@@ -40,9 +40,7 @@ mod wire_format;
 
 pub use calls::{CallBatch, CallSettings};
 pub use context::{Announcements, ContextError, ContextSettings};
-pub use customer_events::{
-    CustomerEventBatch, CustomerEvents, CustomerEventsError, CustomerEventsSettings,
-};
+pub use customer_events::{CustomerEventBatch, CustomerEvents, CustomerEventsError, CustomerEventsSettings};
 pub use customer_texts::{Texts, TextsError, TextsSettings};
 pub use decode::{Decoded, RawRecord, decode, decode_reusing};
 pub use mapping::{Condition, CustomerField, Envelope, IdentityKind, Mapping, MappingError, TextFrom};

@@ -66,7 +66,10 @@ fn plain(value: &str) -> String {
 #[test]
 fn one_event_or_a_list_of_them() {
     let whole = r#"{"id":"e-1","at":"2026-01-01T00:00:00Z","kind":"payment.accepted","customer":"+98 912 123 4567","key":"order-7","service":"packages","region":"ir-23"}"#;
-    assert_eq!(plain(whole), "payment.accepted of them at 1767225600 # packages IR-23\n");
+    assert_eq!(
+        plain(whole),
+        "payment.accepted of them at 1767225600 # packages IR-23\n"
+    );
     let least = r#"[{"id":1,"kind":"a","customer":"09121234567"},{"id":2,"kind":"b","customer":"c-9"},null]"#;
     assert_eq!(
         plain(least),
@@ -185,7 +188,11 @@ fn ids_and_keys_are_hashes_and_the_same_event_has_the_same() {
     assert_eq!(first, event("pay-09121234567", "order-1"));
     assert_ne!(first.id, event("pay-2", "order-1").id);
     assert_ne!(first.key, event("pay-09121234567", "order-2").key);
-    assert_eq!(first.region.as_ref().map(|r| r.as_str()), Some("IR-23"), "the source's own");
+    assert_eq!(
+        first.region.as_ref().map(|r| r.as_str()),
+        Some("IR-23"),
+        "the source's own"
+    );
     let encoded = encode_journey_entry(&forecall_types::JourneyEntry::Event(first)).unwrap();
     let mut bytes = encoded.key.clone();
     bytes.extend(&encoded.value);
