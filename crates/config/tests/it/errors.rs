@@ -217,17 +217,17 @@ fn parts_that_do_not_go_together_name_both() {
             f.yaml:60:3: sources: topic `crm.tickets`: mapping: `time`: `opened_at` is not a JSON pointer: it is empty or begins with /
                60 |   - topic: crm.tickets
                   |   ^
-            f.yaml:163:5: outreach.services.fixed-net names service `fixed-net`, which `topology.services` doesn't declare
-              163 |     fixed-net:
+            f.yaml:173:5: outreach.services.fixed-net names service `fixed-net`, which `topology.services` doesn't declare
+              173 |     fixed-net:
                   |     ^
-            f.yaml:173:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
-              173 |     IR-11:
+            f.yaml:183:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
+              183 |     IR-11:
                   |     ^
-            f.yaml:224:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
-              224 |         regions: [IR-99]
+            f.yaml:234:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
+              234 |         regions: [IR-99]
                   |                  ^
-            f.yaml:252:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
-              252 |       tls: none
+            f.yaml:262:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
+              262 |       tls: none
                   |            ^"#]],
     );
 }
@@ -271,7 +271,7 @@ fn a_channel_without_a_gateway_is_a_warning() {
         .iter()
         .map(|w| format!("{:?} {}", w.place, w.what))
         .collect();
-    expect!["Some((246, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+    expect!["Some((256, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
 }
 
 #[test]
