@@ -80,7 +80,7 @@ impl Adapter for Detecting {
         Ok(
             match decode_reusing(&self.source, None, &raw, spare, spellings)? {
                 Decoded::Samples(samples) => Some(samples),
-                Decoded::Calls(_) | Decoded::Nothing => None,
+                Decoded::Calls(_) | Decoded::CustomerEvents(_) | Decoded::Nothing => None,
             },
         )
     }

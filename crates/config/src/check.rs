@@ -15,6 +15,7 @@ use crate::bridge;
 use crate::canary;
 use crate::context;
 use crate::error::Problem;
+use crate::journeys;
 use crate::limits;
 use crate::place::place_of;
 use crate::raw::{File, GatewaySettings, StateStore};
@@ -90,9 +91,10 @@ pub(crate) fn check(
     let mut sources = sources(&file, &mut found);
     people(&file, &sources, &mut found);
     context::heard(&sources, &mut found);
+    let journeys = journeys::settings(&file, topology.as_ref(), &sources, &mut found);
     if file.canary.enabled {
         canary::goes(&file, &sources, &mut found);
-        let has_reader = |s: &Source| s.keyed || s.format.is_calls() || s.format.is_context();
+        let has_reader = |s: &Source| s.keyed || !s.format.is_telemetry() || s.format.is_context();
         let keyed = sources.iter().all(has_reader);
         sources.push(canary::source(&file.topics.prefix, keyed));
     }
@@ -116,6 +118,7 @@ pub(crate) fn check(
             topics: file.topics,
             sources,
             detect: Arc::new(file.detect),
+            journeys: Arc::new(journeys),
             correlate: Arc::new(correlate),
             outreach: Arc::new(file.outreach),
             directory: file.directory,
@@ -428,7 +431,7 @@ fn people(file: &File, sources: &[Source], found: &mut Findings<'_>) {
         found.wrong(
             &format!("sources.{}.topic", at.unwrap_or_default()),
             format!(
-                "sources: topic `{}` holds personal data (calls and texts do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits",
+                "sources: topic `{}` holds personal data (calls, texts and customers' events do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits",
                 source.topic
             ),
         );

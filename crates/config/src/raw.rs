@@ -8,11 +8,12 @@ use forecall_bridge::BridgeSettings;
 use forecall_delivery::{DeliverSettings, SmtpSettings};
 use forecall_detect::DetectSettings;
 use forecall_incident::{IncidentTunables, ObjectiveEntry, TeamEntry, TopologyFile};
+use forecall_journey::JourneyFile;
 use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceName};
-use forecall_wire::telemetry::{ContextSettings, Mapping, TextsSettings, TimeUnit};
+use forecall_wire::telemetry::{ContextSettings, CustomerEventsSettings, Mapping, TextsSettings, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 /// The whole file.
@@ -36,6 +37,8 @@ pub(crate) struct File {
     pub(crate) sources: Vec<SourceSettings>,
     /// The detector.
     pub(crate) detect: DetectSettings,
+    /// What should happen to a customer, and by when: journeys.
+    pub(crate) journeys: JourneyFile,
     /// Services, regions and the rules that map entities to them.
     pub(crate) topology: TopologyFile,
     /// From anomalies to incidents.
@@ -79,6 +82,7 @@ impl Default for File {
             topics: TopicSettings::default(),
             sources: Vec::new(),
             detect: DetectSettings::default(),
+            journeys: JourneyFile::default(),
             topology: TopologyFile::default(),
             correlate: IncidentTunables::default(),
             objectives: Vec::new(),
@@ -144,10 +148,13 @@ pub struct SourceSettings {
     /// For `format: context`: where in the JSON the parts stand.
     #[serde(default)]
     pub context: Option<ContextSettings>,
+    /// For `format: customer_events`: where in the JSON the parts stand.
+    #[serde(default)]
+    pub events: Option<CustomerEventsSettings>,
     /// Records are keyed by entity, so that one entity is always on one partition. If not sure: false.
     #[serde(default)]
     pub keyed: bool,
-    /// Records hold personal data (default: by format; calls and customers' texts do).
+    /// Records hold personal data (default: by format; calls, customers' texts and events do).
     #[serde(default)]
     pub personal: Option<bool>,
     /// For OTLP logs: tell lines apart by template, beside their severity. Their words then leave the decoder, all values masked
@@ -158,7 +165,7 @@ pub struct SourceSettings {
     /// Another domain than the file's.
     #[serde(default)]
     pub domain: Option<DomainName>,
-    /// Labels for entities that lack them.
+    /// Labels for entities that lack them; of `customer_events` only `service.name` and `region` are looked at.
     #[serde(default)]
     pub resource_defaults: BTreeMap<String, String>,
     /// Unit of times written as bare numbers.
@@ -202,6 +209,8 @@ pub enum FormatSettings {
     CustomerTexts,
     /// What people announce (deployments, changes of settings, load tests, maintenance) as JSON: see `context`.
     Context,
+    /// What happened to single customers (paid, activated, wrote) as JSON, for `journeys`: see `events`.
+    CustomerEvents,
     /// Lines of Asterisk's `queue_log`: calls.
     AsteriskQueueLog,
     /// Amazon Connect contact records: calls.
@@ -275,7 +284,7 @@ pub struct StateSettings {
     pub tick_seconds: u64,
     /// Seconds without a record after which a partition is idle and holds nobody up.
     pub idle_seconds: u64,
-    /// Hosts on which detect, correlate or outreach run. A local folder serves one: a partition that moves to another host
+    /// Hosts on which detect, journeys, correlate or outreach run. A local folder serves one: a partition that moves to another host
     /// would leave its memory behind. A `store` serves any number.
     pub hosts: u32,
 }

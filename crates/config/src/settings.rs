@@ -6,12 +6,15 @@ use forecall_bridge::BridgeSettings;
 use forecall_delivery::DeliverSettings;
 use forecall_detect::DetectSettings;
 use forecall_incident::CorrelateSettings;
+use forecall_journey::JourneySettings;
 use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
 use forecall_types::{ContactChannel, DomainName, Fingerprint, Labels, SourceName};
 use forecall_wire::event::TopicNames;
-use forecall_wire::telemetry::{Announcements, CallSettings as CallFields, Format, Source, Texts};
+use forecall_wire::telemetry::{
+    Announcements, CallSettings as CallFields, CustomerEvents, Format, Source, Texts,
+};
 
 use crate::canary::canary_topic;
 use crate::check::check;
@@ -43,6 +46,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// The detector.
     pub detect: Arc<DetectSettings>,
+    /// Rules of customers' journeys, and what holds for all of them.
+    pub journeys: Arc<JourneySettings>,
     /// Topology, tunables and objectives.
     pub correlate: Arc<CorrelateSettings>,
     /// Policy, words, call model.
@@ -141,6 +146,11 @@ fn format_of(raw: &SourceSettings) -> Result<Format, String> {
             "sources: topic `{topic}` has `context:`; say `format: context` too"
         ));
     }
+    if raw.events.is_some() && raw.format != FormatSettings::CustomerEvents {
+        return Err(format!(
+            "sources: topic `{topic}` has `events:`; say `format: customer_events` too"
+        ));
+    }
     Ok(match (raw.format, &raw.mapping) {
         (FormatSettings::Mapping, Some(mapping)) => {
             mapping
@@ -180,6 +190,13 @@ fn format_of(raw: &SourceSettings) -> Result<Format, String> {
                 .map_or_else(|| Ok(Announcements::default()), Announcements::new);
             Format::Context(context.map_err(|e| format!("sources: topic `{topic}`: context: {e}"))?)
         }
+        (FormatSettings::CustomerEvents, None) => {
+            let events = raw
+                .events
+                .as_ref()
+                .map_or_else(|| Ok(CustomerEvents::default()), CustomerEvents::new);
+            Format::CustomerEvents(events.map_err(|e| format!("sources: topic `{topic}`: events: {e}"))?)
+        }
         (FormatSettings::AsteriskQueueLog, None) => Format::AsteriskQueueLog,
         (FormatSettings::AmazonConnect, None) => Format::AmazonConnect,
     })
@@ -198,6 +215,11 @@ pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Sour
             "sources: topic `{topic}` is `keyed: true`, but what is announced goes to all entities: `format: context` is always re-keyed"
         ));
     }
+    if raw.keyed && source.format.is_customer_events() {
+        return Err(format!(
+            "sources: topic `{topic}` is `keyed: true`, which is for telemetry: customers' events are always put in order by customer"
+        ));
+    }
     source.keyed |= raw.keyed;
     if raw.templates && !source.format.may_be_logs() {
         return Err(format!(
@@ -205,6 +227,11 @@ pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Sour
         ));
     }
     source.templates = raw.templates;
+    if raw.personal == Some(false) && source.format.is_customer_events() {
+        return Err(format!(
+            "sources: topic `{topic}` is `personal: false`, but customers' events say what happened to whom: leave it out"
+        ));
+    }
     source.personal = raw.personal.unwrap_or(source.personal);
     source.resource_defaults = Labels::from_pairs(&raw.resource_defaults);
     source.time_unit = raw.time_unit;

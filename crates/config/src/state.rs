@@ -44,7 +44,12 @@ pub(crate) fn memory(file: &File, found: &mut Findings<'_>) {
     }
     let kept_hours = TOPICS
         .iter()
-        .filter(|t| matches!(t.id, TopicId::Samples | TopicId::Anomalies | TopicId::OutreachLog))
+        .filter(|t| {
+            matches!(
+                t.id,
+                TopicId::Samples | TopicId::Anomalies | TopicId::OutreachLog | TopicId::JourneysLog
+            )
+        })
         .map(|t| t.retention_hours)
         .min()
         .unwrap_or(0);

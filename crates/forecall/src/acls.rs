@@ -138,6 +138,9 @@ sources:
   - {topic: telemetry.unkeyed, format: otlp_proto}
   - {topic: telemetry.keyed, format: flat_json, keyed: true}
   - {topic: calls, format: asterisk_queue_log}
+  - {topic: shop.events, format: customer_events}
+journeys:
+  rules: [{name: paid_not_active, start: [payment.accepted], steps: [{expect: [package.activated], within_seconds: 600}], service: packages}]
 directory: {topic: customers}
 bridges: {duty: {to: {alertmanager: {url: 'https://alertmanager.example:9093'}}}}
 canary: {enabled: true}
@@ -158,7 +161,7 @@ pub(crate) fn reference() -> String {
     let mut page = String::from(
         "# Rights on the broker\n<!-- Made by `cargo xtask codegen`; edit the code it is made from. -->\n\n\
          The least that a login of forecall's needs on a broker with an authorizer, here with one source of each kind: \
-         `telemetry.unkeyed`, `telemetry.keyed`, `calls`, the directory topic `customers`, a bridge, and the canary. For your own file \
+         `telemetry.unkeyed`, `telemetry.keyed`, `calls`, `shop.events` (customers' events, with a rule of journeys), the directory topic `customers`, a bridge, and the canary. For your own file \
          `forecall doctor --config forecall.yaml --acls User:forecall` prints the commands. `Read` and `Write` imply `Describe`; \
          nothing on the cluster is needed.\n\n\
          | on | name | operations | for |\n|---|---|---|---|\n",
@@ -178,7 +181,7 @@ pub(crate) fn reference() -> String {
     page.push_str(
         "\n`forecall topics create` needs `Create` besides, on the names of forecall's own topics (`topics.prefix` and \
          `forecall.`) or on the cluster; run it with a login of the administrator's. `forecall directory publish` needs `Write` \
-         on the directory topic and on the transactional id. `forecall incidents` needs `Read` on the two topics of incidents, and to say \
+         on the directory topic and on the transactional id. `forecall journeys map` and `show` need `Read` on `forecall.journeys.v1`. `forecall incidents` needs `Read` on the two topics of incidents, and to say \
          something `Write` on `forecall.commands.v1`, `forecall.feedback.v1` and transactional ids that begin with the group and \
          `.incidents-cli.`; a login of the operators' with these alone will do. Stages in processes of their own may have logins of their own: the \
          last column says what each stage needs.\n\n\
@@ -203,6 +206,9 @@ mod tests {
             "forecall.canary.v1",
             "forecall.samples.v1",
             "forecall.outreach.log.v1",
+            "shop.events",
+            "forecall.journeys.log.v1",
+            "forecall.journeys.v1",
         ] {
             assert!(page.contains(&format!("`{name}`")), "{name}");
         }

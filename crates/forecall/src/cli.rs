@@ -5,6 +5,7 @@ use clap_complete::Shell;
 
 use crate::demo::DemoArgs;
 use crate::incidents::IncidentsArgs;
+use crate::journeys::JourneysArgs;
 use crate::replay::ReplayArgs;
 
 /// If the customer has called, we were late.
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Predicted incidents: follow, list, show, explain; take on, steer and judge them.
     Incidents(IncidentsArgs),
+    /// Journeys of customers: run the stage alone; the map of a day; one customer's failed journeys.
+    Journeys(JourneysArgs),
     /// What the stages remember: list, verify, start one partition cold.
     Snapshots(SnapshotsArgs),
     /// Watch from outside that the canary still arrives, and raise the alarm when it doesn't.
@@ -218,7 +221,7 @@ pub(crate) enum SnapshotsCommand {
         /// The configuration.
         #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
         config: PathBuf,
-        /// rekey, detect, correlate or outreach.
+        /// rekey, detect, journeys, correlate or outreach.
         #[arg(long)]
         stage: String,
         /// The topic, where the stage reads several.

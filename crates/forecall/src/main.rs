@@ -12,6 +12,7 @@ mod demo;
 mod directory;
 mod doctor;
 mod incidents;
+mod journeys;
 mod manual;
 mod migrate;
 mod replay;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Incidents(args) => incidents::run(args),
+        Command::Journeys(args) => journeys::run(&args),
         Command::Snapshots(args) => snapshots::run(&args),
         Command::DeadMan(args) => dead_man::run(&args),
         Command::Directory(args) => done(directory::run(&args)),

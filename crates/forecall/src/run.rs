@@ -18,6 +18,7 @@ use crate::{directory, stop};
 pub(crate) enum Which {
     All,
     Detect,
+    Journeys,
     Correlate,
     Outreach,
     Deliver,
@@ -29,6 +30,7 @@ impl Which {
         match self {
             Self::All => "run",
             Self::Detect => "detect",
+            Self::Journeys => "journeys",
             Self::Correlate => "correlate",
             Self::Outreach => "outreach",
             Self::Deliver => "deliver",
@@ -41,6 +43,10 @@ impl Which {
             Self::All => Roles::ALL,
             Self::Detect => Roles {
                 detect: true,
+                ..Roles::NONE
+            },
+            Self::Journeys => Roles {
+                journeys: true,
                 ..Roles::NONE
             },
             Self::Correlate => Roles {

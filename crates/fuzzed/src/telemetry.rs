@@ -6,7 +6,7 @@ use forecall_wire::telemetry::{
 };
 
 /// In an order that never changes: the first byte of every seed chooses by it.
-const FORMATS: [&str; 13] = [
+const FORMATS: [&str; 14] = [
     "auto",
     "otlp_proto",
     "otlp_json",
@@ -20,6 +20,7 @@ const FORMATS: [&str; 13] = [
     "samples",
     "customer_texts",
     "context",
+    "customer_events",
 ];
 
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {

@@ -1,8 +1,8 @@
 use forecall_stats::bucket_quantile;
-use forecall_types::{EventTime, JourneyMap, JourneyMapStep};
+use forecall_types::{EventTime, JourneyMap, JourneyMapStep, JourneyTimes};
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Rule, Step};
+use crate::settings::{Rule, Step, bounds};
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,12 @@ impl RuleDay {
     }
 
     /// As it is told, where anything happened.
-    pub(crate) fn map(&self, rule: &Rule, from: EventTime, to: EventTime) -> Option<JourneyMap> {
+    pub(crate) fn map(
+        &self,
+        rule: &Rule,
+        (from, to): (EventTime, EventTime),
+        simulated: bool,
+    ) -> Option<JourneyMap> {
         if *self == Self::default() {
             return None;
         }
@@ -90,7 +95,46 @@ impl RuleDay {
                 .zip(days)
                 .map(|(step, day)| day.map(step))
                 .collect(),
+            simulated,
         })
+    }
+}
+
+/// Adds a map of one partition to that of others, of the same rule and day. Steps that allow another time than before (the rule was
+/// changed between) keep their counts, and the quantiles of what was there.
+pub fn add_map(into: &mut JourneyMap, other: &JourneyMap) {
+    into.started += other.started;
+    into.refused += other.refused;
+    into.simulated |= other.simulated;
+    let known = into.steps.len();
+    into.steps.extend(other.steps.iter().skip(known).cloned());
+    for (step, more) in into.steps.iter_mut().zip(&other.steps).take(known) {
+        step.reached += more.reached;
+        step.passed += more.passed;
+        step.absent += more.absent;
+        step.struck += more.struck;
+        step.excused += more.excused;
+        if step.allowed_seconds != more.allowed_seconds {
+            continue;
+        }
+        let bounds = bounds(step.allowed_seconds);
+        let mut counts = vec![0_u64; bounds.len()];
+        for part in step.times.iter().chain(&more.times) {
+            let at = bounds.partition_point(|bound| *bound < part.seconds_max);
+            let last = counts.len().saturating_sub(1);
+            if let Some(count) = counts.get_mut(at.min(last)) {
+                *count += part.count;
+            }
+        }
+        step.median_seconds = bucket_quantile(&bounds, &counts, 0.5);
+        step.p90_seconds = bucket_quantile(&bounds, &counts, 0.9);
+        let parts = bounds.iter().zip(&counts).filter(|(_, count)| **count > 0);
+        step.times = parts
+            .map(|(seconds_max, count)| JourneyTimes {
+                seconds_max: *seconds_max,
+                count: *count,
+            })
+            .collect();
     }
 }
 
@@ -107,7 +151,12 @@ impl StepDay {
     }
 
     fn map(&self, step: &Step) -> JourneyMapStep {
+        // What took longer than the time allowed, by the rounding of seconds, is with the last part.
+        let highest = step.bounds.last().copied().unwrap_or(0.0);
+        let ends = step.bounds.iter().copied().chain(std::iter::once(highest));
+        let times = ends.zip(&self.times).filter(|(_, count)| **count > 0);
         JourneyMapStep {
+            expects: step.expects.clone(),
             reached: self.reached,
             passed: self.passed,
             absent: self.absent,
@@ -116,6 +165,12 @@ impl StepDay {
             median_seconds: bucket_quantile(&step.bounds, &self.times, 0.5),
             p90_seconds: bucket_quantile(&step.bounds, &self.times, 0.9),
             allowed_seconds: u64::try_from(step.within / 1_000_000_000).unwrap_or(0),
+            times: times
+                .map(|(seconds_max, count)| JourneyTimes {
+                    seconds_max,
+                    count: *count,
+                })
+                .collect(),
         }
     }
 }

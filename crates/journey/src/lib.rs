@@ -41,6 +41,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod anomaly;
 mod day;
 mod memory;
 mod order;
@@ -51,7 +52,10 @@ mod stage;
 mod table;
 mod wave;
 
-pub use rule::{JourneyRuleEntry, JourneyStepEntry, JourneyTunables, WaveTunables};
+pub use anomaly::{WAVE_METRIC, anomaly_of};
+pub use day::add_map;
+pub use order::JOURNEY_SOURCES_MAX;
+pub use rule::{JourneyFile, JourneyRuleEntry, JourneyStepEntry, JourneyTunables, WaveTunables};
 pub use scope::JOURNEY_SCOPES_MAX;
 pub use settings::{JourneySettings, JourneySettingsError, KINDS_MAX, RULES_MAX, STEPS_MAX, WITHIN_MAX};
 pub use stage::{JourneyHealth, JourneyStage};

@@ -83,7 +83,8 @@ impl Names {
         for told in ended {
             let (rule, _, scope) = told.place;
             if let (Some(rule), Some(scope)) = (self.rules.get(usize::from(rule)), state.scopes.get(scope)) {
-                state.owed.push(wave_of(&told, &rule.name, &rule.service, scope));
+                let wave = wave_of(&told, (&rule.name, &rule.service), scope, settings.simulated);
+                state.owed.push(wave);
             }
         }
         table
@@ -91,7 +92,12 @@ impl Names {
 }
 
 /// A wave with its names.
-pub(crate) fn wave_of(told: &Told, rule: &JourneyName, service: &ServiceName, scope: &Scope) -> JourneyWave {
+pub(crate) fn wave_of(
+    told: &Told,
+    (rule, service): (&JourneyName, &ServiceName),
+    scope: &Scope,
+    simulated: bool,
+) -> JourneyWave {
     let (_, step, _) = told.place;
     let service = scope.service.as_ref().unwrap_or(service);
     let region = scope.region.as_ref().map_or("", |region| region.as_str());
@@ -120,6 +126,7 @@ pub(crate) fn wave_of(told: &Told, rule: &JourneyName, service: &ServiceName, sc
         usual: told.usual,
         score: told.score,
         withheld: told.withheld,
+        simulated,
     }
 }
 

@@ -1,7 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use forecall_types::{EventTime, Watermark};
+use forecall_types::{EventTime, JourneyMark, SourcePartition, SourceTopic, Watermark};
 use serde::{Deserialize, Serialize};
+
+/// Source partitions that time hangs on: topics of customers' events are few, and a partition more is refused.
+pub const JOURNEY_SOURCES_MAX: usize = 4_096;
 
 /// An event that waits for earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,9 @@ pub(crate) struct Order {
     passed: Watermark,
     newest: Option<EventTime>,
     pub(crate) tick: Option<EventTime>,
+    /// Up to when each source partition was read; `None`: nothing was heard of it yet.
+    sources: BTreeMap<SourcePartition, Option<EventTime>>,
+    topics: Vec<SourceTopic>,
 }
 
 /// What became of an event.
@@ -56,8 +62,59 @@ impl Order {
         Offered::Waits
     }
 
-    /// How far time has come: behind the newest event by the lateness, or behind the tick by what silence may last.
+    /// Takes how far a source was read; `false`: there are too many of them. A source whose topic is no longer read holds up
+    /// nobody; one that is read and not heard of holds up everything: better late than a failure that isn't one.
+    pub(crate) fn mark(&mut self, mark: &JourneyMark) -> bool {
+        let mut fits = true;
+        if !mark.topics.is_empty() && mark.topics != self.topics {
+            self.topics.clone_from(&mark.topics);
+            let topics = &self.topics;
+            self.sources.retain(|source, _| {
+                topics.iter().any(|named| {
+                    named.topic == source.topic
+                        && u32::try_from(source.partition).is_ok_and(|number| number < named.partitions)
+                })
+            });
+            for named in topics {
+                for number in 0..named.partitions {
+                    let source = SourcePartition {
+                        topic: std::sync::Arc::clone(&named.topic),
+                        partition: i32::try_from(number).unwrap_or(i32::MAX),
+                    };
+                    if self.sources.len() >= JOURNEY_SOURCES_MAX {
+                        fits = false;
+                        break;
+                    }
+                    self.sources.entry(source).or_insert(None);
+                }
+            }
+        }
+        let is_full = self.sources.len() >= JOURNEY_SOURCES_MAX;
+        match self.sources.get_mut(&mark.source) {
+            Some(known) => *known = (*known).max(Some(mark.read_until)),
+            None if is_full => fits = false,
+            None => {
+                self.sources.insert(mark.source.clone(), Some(mark.read_until));
+            }
+        }
+        fits
+    }
+
+    /// Source partitions of which nobody knows yet how far they were read.
+    pub(crate) fn unheard(&self) -> usize {
+        self.sources
+            .values()
+            .filter(|until| until.is_none_or(|until| until == EventTime::MIN))
+            .count()
+    }
+
+    /// How far time has come: behind the source that was read least far by the lateness. Where no source is known, behind the
+    /// newest event by the lateness, or behind the tick by what silence may last.
     pub(crate) fn frontier(&self, lateness: std::time::Duration, silence: std::time::Duration) -> EventTime {
+        if let Some(least) = self.sources.values().min() {
+            let until = least.map(|until| until.minus(lateness));
+            return until.map_or(self.passed(), |until| until.max(self.passed()));
+        }
         let by_events = self.newest.map(|at| at.minus(lateness));
         let by_ticks = self.tick.map(|at| at.minus(silence));
         by_events

@@ -89,15 +89,65 @@ impl Default for WaveTunables {
     }
 }
 
-/// What holds for all rules.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// The section `journeys` of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct JourneyFile {
+    /// What should happen to a customer, and by when; at most [`RULES_MAX`](crate::RULES_MAX). None: nothing is watched.
+    pub rules: Vec<JourneyRuleEntry>,
+    /// How long an event may take from happening to standing on its topic. Events wait so long for earlier ones; a later one begins
+    /// nothing.
+    pub lateness_seconds: u64,
+    /// An event dated further beyond the broker's append time is refused.
+    pub future_seconds: u64,
+    /// Open journeys of a partition, at most [`OPEN_MAX`](crate::OPEN_MAX): 55 to 80 bytes each. A further one is refused.
+    pub open_max: u64,
+    /// Open journeys of one customer; a further one is refused.
+    pub open_customer_max: u64,
+    /// Events of a partition that wait for earlier ones; where it is full the oldest go on without waiting.
+    pub waiting_max: u64,
+    /// When so many fail alike that the service has failed.
+    pub waves: WaveTunables,
+}
+
+impl Default for JourneyFile {
+    fn default() -> Self {
+        let tunables = JourneyTunables::default();
+        Self {
+            rules: Vec::new(),
+            lateness_seconds: tunables.lateness_seconds,
+            future_seconds: tunables.future_seconds,
+            open_max: tunables.open_max,
+            open_customer_max: tunables.open_customer_max,
+            waiting_max: tunables.waiting_max,
+            waves: tunables.waves,
+        }
+    }
+}
+
+impl JourneyFile {
+    /// What holds for all rules.
+    pub fn tunables(&self) -> JourneyTunables {
+        JourneyTunables {
+            lateness_seconds: self.lateness_seconds,
+            future_seconds: self.future_seconds,
+            open_max: self.open_max,
+            open_customer_max: self.open_customer_max,
+            waiting_max: self.waiting_max,
+            waves: self.waves,
+            ..JourneyTunables::default()
+        }
+    }
+}
+
+/// What holds for all rules.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JourneyTunables {
     /// Events wait so long for earlier ones.
     pub lateness_seconds: u64,
-    /// Where nothing comes, time goes on by ticks, so many seconds behind them.
+    /// Where nothing comes and nobody tells how far sources were read, time goes on by ticks, so many seconds behind them.
     pub silence_seconds: u64,
-    /// An event further ahead of the newest tick is refused.
+    /// An event further ahead of the newest tick, or of its record's append time, is refused.
     pub future_seconds: u64,
     /// Open journeys of a partition, at most [`OPEN_MAX`](crate::OPEN_MAX): 55 to 80 bytes each. A further one is refused.
     pub open_max: u64,

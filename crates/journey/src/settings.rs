@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use forecall_types::{CustomerEventKind, JourneyName, NotAName, ServiceName};
 
-use crate::rule::{JourneyRuleEntry, JourneyTunables};
+use crate::rule::{JourneyRuleEntry, JourneyStepEntry, JourneyTunables};
 use crate::table::OPEN_MAX;
 
 /// Rules of one file: each costs every start of it a look.
@@ -74,6 +74,8 @@ pub(crate) enum Role {
 /// One step, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
+    /// Kinds that pass it.
+    pub(crate) expects: Vec<CustomerEventKind>,
     /// Nanoseconds allowed.
     pub(crate) within: i64,
     /// Upper ends of the parts in which times are counted, in seconds.
@@ -105,6 +107,7 @@ pub struct JourneySettings {
     pub(crate) kinds: BTreeMap<CustomerEventKind, u16>,
     /// By the kind's number: what it means, in order of the rules.
     pub(crate) roles: Vec<Vec<(u16, Role)>>,
+    pub(crate) simulated: bool,
 }
 
 impl JourneySettings {
@@ -142,6 +145,28 @@ impl JourneySettings {
             settings.roles.push(roles);
         }
         Ok(settings)
+    }
+
+    /// What is told says that it is of a replay or simulation.
+    #[must_use]
+    pub fn simulated(mut self, simulated: bool) -> Self {
+        self.simulated = simulated;
+        self
+    }
+
+    /// Whether there is nothing to watch for.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Whether such an event means anything to a rule.
+    pub fn knows(&self, kind: &CustomerEventKind) -> bool {
+        self.kinds.contains_key(kind)
+    }
+
+    /// How far beyond the broker's append time an event may be dated.
+    pub const fn future(&self) -> Duration {
+        Duration::from_secs(self.tunables.future_seconds)
     }
 
     pub(crate) fn rule(&self, number: u16) -> Option<&Rule> {
@@ -291,8 +316,16 @@ fn checked(entry: &JourneyRuleEntry, tunables: &JourneyTunables) -> Result<Rule,
         by_key: entry.by_key,
         steps: steps
             .into_iter()
-            .map(|seconds| step(seconds, tunables.waves.window_seconds))
-            .collect(),
+            .zip(0..)
+            .map(|(seconds, number)| {
+                let mut step = step(seconds, tunables.waves.window_seconds);
+                let entry: Option<&JourneyStepEntry> = entry.steps.get(number);
+                for kind in entry.into_iter().flat_map(|entry| &entry.expect) {
+                    step.expects.push(CustomerEventKind::new(kind).map_err(named)?);
+                }
+                Ok(step)
+            })
+            .collect::<Result<_, JourneySettingsError>>()?,
         passes_in_silence,
         usual_share,
     })
@@ -308,15 +341,21 @@ fn step(within_seconds: u64, window_seconds: u64) -> Step {
     let part = (within_seconds / 64)
         .max(window_seconds / 64)
         .max(window_seconds.min(60));
-    let seconds = u32::try_from(within_seconds).map_or(f64::MAX, f64::from);
     Step {
+        expects: Vec::new(),
         within: nanos(within_seconds),
-        bounds: (1..=TIMES)
-            .map(|i| libm::pow(seconds, f64::from(i) / f64::from(TIMES)))
-            .collect(),
+        bounds: bounds(within_seconds),
         part: nanos(part),
         parts: i64::try_from(window_seconds.div_ceil(part)).unwrap_or(1),
     }
+}
+
+/// Upper ends of the parts in which times up to `within_seconds` are counted, in seconds.
+pub(crate) fn bounds(within_seconds: u64) -> Vec<f64> {
+    let seconds = u32::try_from(within_seconds).map_or(f64::MAX, f64::from);
+    (1..=TIMES)
+        .map(|i| libm::pow(seconds, f64::from(i) / f64::from(TIMES)))
+        .collect()
 }
 
 pub(crate) fn nanos(seconds: u64) -> i64 {

@@ -35,6 +35,8 @@ pub struct JourneyHealth {
     pub scopes: usize,
     /// Open waves.
     pub waves: usize,
+    /// Source partitions that nothing was heard of yet: time stands still until then.
+    pub unheard: usize,
     /// Nothing before this is expected.
     pub passed: EventTime,
 }
@@ -90,6 +92,7 @@ impl JourneyStage {
             waiting: self.state.order.len(),
             scopes: self.state.scopes.len(),
             waves: self.state.waves.open(),
+            unheard: self.state.order.unheard(),
             passed: self.state.order.passed(),
         }
     }
@@ -254,7 +257,12 @@ impl JourneyStage {
         let (rule, _, scope) = told.place;
         let rule = self.settings.rule(rule)?;
         let scope = self.state.scopes.get(scope)?;
-        Some(wave_of(told, &rule.name, &rule.service, scope))
+        Some(wave_of(
+            told,
+            (&rule.name, &rule.service),
+            scope,
+            self.settings.simulated,
+        ))
     }
 
     fn day(&mut self, rule: u16, change: impl FnOnce(&mut RuleDay)) {
@@ -275,8 +283,9 @@ impl JourneyStage {
             return;
         }
         self.state.day = Some(from);
+        let simulated = self.settings.simulated;
         for (rule, of_rule) in self.settings.rules.iter().zip(&mut self.state.days) {
-            if let Some(map) = std::mem::take(of_rule).map(rule, day, day.plus(DAY)) {
+            if let Some(map) = std::mem::take(of_rule).map(rule, (day, day.plus(DAY)), simulated) {
                 effects.emit(JourneyOutput::Map(map));
             }
         }
@@ -289,7 +298,7 @@ impl Stage for JourneyStage {
     type Output = JourneyOutput;
 
     const NAME: &'static str = "journeys";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn step(&mut self, input: &JourneyEntry, effects: &mut Effects<JourneyOutput>) {
         for wave in std::mem::take(&mut self.state.owed) {
@@ -306,6 +315,11 @@ impl Stage for JourneyStage {
         }
         match input {
             JourneyEntry::Event(event) => self.offer(event, effects),
+            JourneyEntry::Mark(mark) => {
+                if !self.state.order.mark(mark) {
+                    effects.reject(RejectReason::SeriesLimit, "a source partition too many");
+                }
+            }
             JourneyEntry::Tick(tick) => self.tick(*tick, effects),
         }
         self.advance(effects);

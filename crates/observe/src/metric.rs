@@ -91,6 +91,20 @@ metrics! {
     AdoptedTotal = "adopted_total", Kind::Counter, ["stage"], 16;
     /// Violations of a numbered invariant: always a bug.
     InvariantViolationsTotal = "invariant_violations_total", Kind::Gauge, ["id"], 64;
+    /// Open journeys of customers.
+    JourneysOpen = "journeys_open", Kind::Gauge, ["partition"], 1024;
+    /// Bytes of their places and index.
+    JourneysBytes = "journeys_bytes", Kind::Gauge, ["partition"], 1024;
+    /// Customers' events waiting for earlier ones.
+    JourneyEventsWaiting = "journey_events_waiting", Kind::Gauge, ["partition"], 1024;
+    /// Waves of failed journeys that are open.
+    JourneyWavesOpen = "journey_waves_open", Kind::Gauge, ["partition"], 1024;
+    /// Source partitions of customers' events that nobody has told of yet: the time of journeys stands still until then.
+    JourneySourcesUnheard = "journey_sources_unheard", Kind::Gauge, ["partition"], 1024;
+    /// Failed journeys told singly, by rule and how (`absent`, `struck`).
+    JourneysFailedTotal = "journeys_failed_total", Kind::Counter, ["rule", "failure"], 512;
+    /// Events of waves published, by rule and state.
+    JourneyWavesTotal = "journey_waves_total", Kind::Counter, ["rule", "state"], 1024;
     /// Incident events published, by change.
     IncidentsTotal = "incidents_total", Kind::Counter, ["change"], 16;
     /// Pages decided for teams with an alert budget, by team and decision (`paged`, `held_back`).

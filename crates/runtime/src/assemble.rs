@@ -8,6 +8,7 @@ use std::time::Duration;
 use forecall_config::{GatewaySettings, Settings};
 use forecall_delivery::{DeliverSettings, Deliverer, EmailGateway, FileSink, Gateway};
 use forecall_detect::{DetectStage, RekeySettings};
+use forecall_journey::JourneyStage;
 use forecall_ledger::{AddressSeal, Ledger, MasterKey};
 use forecall_log::Membership;
 use forecall_stage::Stage as _;
@@ -25,7 +26,8 @@ use crate::pipeline::Surroundings;
 use crate::publisher::Publisher;
 use crate::snapshots::SnapshotStore;
 use crate::stages::{
-    CorrelateAdapter, DetectAdapter, Intake, IntakeAdapter, OutreachAdapter, RekeyAdapter, Wiring,
+    CorrelateAdapter, DetectAdapter, Intake, IntakeAdapter, JourneysAdapter, JourneysIntakeAdapter,
+    OutreachAdapter, RekeyAdapter, Wiring,
 };
 use crate::topics::used_partitions;
 
@@ -207,7 +209,7 @@ impl<'a> Assembly<'a> {
 
     pub(crate) fn detect(&mut self) -> Result<Drives, HostError> {
         self.pin(TopicId::Anomalies)?;
-        let telemetry = || self.settings.sources.iter().filter(|s| !s.format.is_calls());
+        let telemetry = || self.settings.sources.iter().filter(|s| s.format.is_telemetry());
         let names = |keyed: bool| {
             telemetry()
                 .filter(move |s| s.keyed == keyed)
@@ -285,6 +287,38 @@ impl<'a> Assembly<'a> {
         Ok(vec![
             ("correlate-intake", Box::new(intake)),
             ("correlate", Box::new(correlate)),
+        ])
+    }
+
+    /// Nothing where no rule is declared, or no topic of customers' events.
+    pub(crate) fn journeys(&mut self) -> Result<Drives, HostError> {
+        let sources = self.settings.sources.iter();
+        let inputs: Vec<String> = sources
+            .filter(|s| s.format.is_customer_events())
+            .map(|s| s.topic.to_string())
+            .collect();
+        if inputs.is_empty() || self.settings.journeys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.pin(TopicId::Anomalies)?;
+        let partitions = self.pin(TopicId::JourneysLog)?;
+        let intake = JourneysIntakeAdapter {
+            wiring: self.wiring.clone(),
+            settings: Arc::clone(&self.settings.journeys),
+            partitions,
+        };
+        let membership = self.membership("journeys-intake", inputs);
+        let intake = self.host(&membership, intake, Arc::new(LogSink))?;
+        let adapter = JourneysAdapter {
+            wiring: self.wiring.clone(),
+            settings: Arc::clone(&self.settings.journeys),
+            metrics: self.around.metrics.clone(),
+        };
+        let membership = self.membership(JourneyStage::NAME, vec![self.topic(TopicId::JourneysLog)]);
+        let journeys = self.host(&membership, adapter, Arc::new(LogSink))?;
+        Ok(vec![
+            ("journeys-intake", Box::new(intake)),
+            (JourneyStage::NAME, Box::new(journeys)),
         ])
     }
 

@@ -54,7 +54,7 @@ pub fn remedy_of(settings: &Settings, topic: &str) -> Remedy {
         Remedy::Divide(DetectStage::NAME)
     } else if is(TopicId::Anomalies) {
         Remedy::Divide(CorrelateStage::NAME)
-    } else if is(TopicId::OutreachLog) {
+    } else if is(TopicId::OutreachLog) || is(TopicId::JourneysLog) {
         Remedy::Keep
     } else {
         Remedy::Forget

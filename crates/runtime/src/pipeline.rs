@@ -26,6 +26,8 @@ pub struct Roles {
     pub detect: bool,
     /// `correlate` and its intake.
     pub correlate: bool,
+    /// `journeys` and its intake.
+    pub journeys: bool,
     /// `outreach`, its intake and the publisher.
     pub outreach: bool,
     /// `deliver`.
@@ -39,6 +41,7 @@ impl Roles {
     pub const ALL: Self = Self {
         detect: true,
         correlate: true,
+        journeys: true,
         outreach: true,
         deliver: true,
         bridge: true,
@@ -47,6 +50,7 @@ impl Roles {
     pub const NONE: Self = Self {
         detect: false,
         correlate: false,
+        journeys: false,
         outreach: false,
         deliver: false,
         bridge: false,
@@ -163,6 +167,9 @@ impl Pipeline {
         let mut drives: Vec<(&'static str, Box<dyn Drive>)> = Vec::new();
         if roles.detect {
             drives.extend(assembly.detect()?);
+        }
+        if roles.journeys {
+            drives.extend(assembly.journeys()?);
         }
         if roles.correlate {
             drives.extend(assembly.correlate()?);

@@ -6,6 +6,7 @@
 use forecall_config::Settings;
 use forecall_detect::{DetectStage, RekeySettings, RekeyStage};
 use forecall_incident::CorrelateStage;
+use forecall_journey::JourneyStage;
 use forecall_ledger::{CommitOutcome, Ledger, LedgerCommit, LedgerPosition};
 use forecall_log::{Committed, Log, LogError, TopicPartition, Transaction};
 use forecall_outreach::OutreachStage;
@@ -69,7 +70,7 @@ pub fn stage_of_topic(settings: &Settings, stage: &str, topic: Option<&str>) -> 
         None => match topics.as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(refused(format!(
-                "no stage `{stage}` with topics: it is one of rekey, detect, correlate, outreach"
+                "no stage `{stage}` with topics: it is one of rekey, detect, journeys, correlate, outreach"
             ))),
             several => Err(refused(format!(
                 "stage `{stage}` reads several topics; say which with --topic: {}",
@@ -111,9 +112,10 @@ fn cold(
             partition,
         ),
         "correlate" => saved(&CorrelateStage::new(Arc::clone(&settings.correlate)), partition),
+        "journeys" => saved(&JourneyStage::new(Arc::clone(&settings.journeys)), partition),
         "outreach" => saved(&OutreachStage::new(Arc::clone(&settings.outreach)), partition),
         other => Err(refused(format!(
-            "stage `{other}` keeps no memory: there is nothing to reset (rekey, detect, correlate, outreach do)"
+            "stage `{other}` keeps no memory: there is nothing to reset (rekey, detect, journeys, correlate, outreach do)"
         ))),
     }
 }

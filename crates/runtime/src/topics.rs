@@ -84,7 +84,7 @@ pub fn topic_uses(settings: &Settings, roles: Roles) -> Vec<TopicUse> {
     let mut uses = Vec::new();
     if roles.detect {
         let mut rekeyed = false;
-        for source in settings.sources.iter().filter(|s| !s.format.is_calls()) {
+        for source in settings.sources.iter().filter(|s| s.format.is_telemetry()) {
             rekeyed |= !source.keyed;
             uses.push(if source.keyed {
                 foreign("detect", &source.topic, Part::KeyedInput)
@@ -98,6 +98,16 @@ pub fn topic_uses(settings: &Settings, roles: Roles) -> Vec<TopicUse> {
         }
         uses.push(own("detect", TopicId::Anomalies, Part::Output));
         uses.push(own("detect", TopicId::DeadLetters, Part::Output));
+    }
+    let events = || settings.sources.iter().filter(|s| s.format.is_customer_events());
+    if roles.journeys && !settings.journeys.is_empty() && events().next().is_some() {
+        for source in events() {
+            uses.push(foreign("journeys-intake", &source.topic, Part::Input));
+        }
+        uses.push(own("journeys", TopicId::JourneysLog, Part::InternalLog));
+        for id in [TopicId::Journeys, TopicId::Anomalies, TopicId::DeadLetters] {
+            uses.push(own("journeys", id, Part::Output));
+        }
     }
     if roles.correlate {
         uses.push(own("correlate-intake", TopicId::Commands, Part::Events));

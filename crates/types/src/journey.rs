@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CustomerEventKind, CustomerId, DomainName, EventTime, JourneyId, JourneyName, RegionCode, Score,
-    ServiceName, Tick, WaveId,
+    ServiceName, SourcePartition, SourceTopic, Tick, WaveId,
 };
 
 /// Something one customer did, or something that was done for them: paid, activated, wrote, called.
@@ -26,11 +26,24 @@ pub struct CustomerEvent {
     pub region: Option<RegionCode>,
 }
 
+/// How far the reader of one source of customers' events has come: told to every partition of the log of `journeys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JourneyMark {
+    /// Which source partition.
+    pub source: SourcePartition,
+    /// Whatever the broker took there before this stands before the mark.
+    pub read_until: EventTime,
+    /// All topics of customers' events: each of their partitions is waited for. Empty where not known.
+    pub topics: Vec<SourceTopic>,
+}
+
 /// One record of the log of `journeys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JourneyEntry {
     /// Something happened to a customer.
     Event(CustomerEvent),
+    /// A source is known so far. Where there are marks, time comes from them alone.
+    Mark(JourneyMark),
     /// Time, written by the owner of the partition.
     Tick(Tick),
 }
@@ -80,6 +93,8 @@ pub struct FailedJourney {
     pub started_at: EventTime,
     /// When it failed: the end of the time allowed, or the event that means failure.
     pub failed_at: EventTime,
+    /// A replay or simulation.
+    pub simulated: bool,
 }
 
 /// Where a wave stands in its life.
@@ -138,11 +153,15 @@ pub struct JourneyWave {
     pub score: Score,
     /// Failures since it began that were told by the wave alone.
     pub withheld: u64,
+    /// A replay or simulation.
+    pub simulated: bool,
 }
 
 /// One step of a day of a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JourneyMapStep {
+    /// Kinds of event that it waits for; none where silence passes it.
+    pub expects: Vec<CustomerEventKind>,
     /// Journeys that came to wait for it.
     pub reached: u64,
     /// … that passed it.
@@ -159,6 +178,18 @@ pub struct JourneyMapStep {
     pub p90_seconds: Option<f64>,
     /// Seconds that the rule allows.
     pub allowed_seconds: u64,
+    /// How many of those who passed took how long, in parts of equal ratio; those without anybody are left out. Maps of several
+    /// partitions are added up by them.
+    pub times: Vec<JourneyTimes>,
+}
+
+/// Those who passed a step within a span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct JourneyTimes {
+    /// Its end, in seconds. It begins at that divided by the 64th root of the time allowed.
+    pub seconds_max: f64,
+    /// How many.
+    pub count: u64,
 }
 
 /// A day of a rule: how many came how far, how long they took, and where they fell out.
@@ -176,6 +207,8 @@ pub struct JourneyMap {
     pub refused: u64,
     /// Its steps, in order.
     pub steps: Vec<JourneyMapStep>,
+    /// A replay or simulation.
+    pub simulated: bool,
 }
 
 /// What `journeys` tells.

@@ -9,9 +9,12 @@ use forecall_delivery::{BreakerSettings, SmtpSettings};
 use forecall_detect::calendar::CalendarEntry;
 use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry, TeamEntry};
+use forecall_journey::{JourneyRuleEntry, JourneyStepEntry};
 use forecall_outreach::calls::QueueSettings;
 use forecall_outreach::{RegionSettings, ServiceSettings};
-use forecall_wire::telemetry::{ContextSettings, CustomerField, Mapping, TextsSettings};
+use forecall_wire::telemetry::{
+    ContextSettings, CustomerEventsSettings, CustomerField, Mapping, TextsSettings,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -22,7 +25,7 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 25] = [
+const SOURCES: [(&str, &str); 27] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
@@ -53,6 +56,7 @@ const SOURCES: [(&str, &str); 25] = [
         "incident/topology_file",
         include_str!("../../../incident/src/topology_file.rs"),
     ),
+    ("journey/rule", include_str!("../../../journey/src/rule.rs")),
     (
         "outreach/settings",
         include_str!("../../../outreach/src/settings.rs"),
@@ -80,6 +84,10 @@ const SOURCES: [(&str, &str); 25] = [
     (
         "wire/customer_texts",
         include_str!("../../../wire/src/telemetry/customer_texts.rs"),
+    ),
+    (
+        "wire/customer_events",
+        include_str!("../../../wire/src/telemetry/customer_events.rs"),
     ),
     (
         "wire/context",
@@ -119,6 +127,12 @@ impl Model {
             ("CustomerField", least::<CustomerField>(json!({"pointer": "/p"}))),
             ("TextsSettings", least::<TextsSettings>(json!({}))),
             ("ContextSettings", least::<ContextSettings>(json!({}))),
+            (
+                "CustomerEventsSettings",
+                least::<CustomerEventsSettings>(json!({})),
+            ),
+            ("JourneyRuleEntry", least::<JourneyRuleEntry>(json!({}))),
+            ("JourneyStepEntry", least::<JourneyStepEntry>(json!({}))),
             ("ServiceEntry", least::<ServiceEntry>(json!({"name": "n"}))),
             (
                 "RegionEntry",

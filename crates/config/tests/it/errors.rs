@@ -44,14 +44,14 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sorces: []\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs; did you mean `sources`?
+            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs; did you mean `sources`?
                 1 | sorces: []
                   | ^"#]],
     );
     check(
         "sources:\n  - topic: t\n    format: otlp_protobuf\n",
         expect![[r#"
-            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
+            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
                 3 |     format: otlp_protobuf
                   |             ^"#]],
     );
@@ -151,14 +151,14 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "sources:\n- topic: t\n  format: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
         expect![[r#"
-            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, asterisk_queue_log, amazon_connect
+            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect
                 3 |   format: ${env:FORECALL_TEST_UNSET:-***}
                   |           ^"#]],
     );
     check(
         "${env:FORECALL_TEST_UNSET:-hunter2}: 1\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs
+            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs
                 1 | ${env:FORECALL_TEST_UNSET:-***}: 1
                   | ^"#]],
     );
@@ -179,7 +179,7 @@ fn several_problems_are_all_listed_in_the_order_of_the_file() {
             f.yaml:6:12: sources: topic `a` stands twice: one entry reads one topic
                 6 |   - topic: a
                   |            ^
-            f.yaml:7:12: sources: topic `calls` holds personal data (calls and texts do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits
+            f.yaml:7:12: sources: topic `calls` holds personal data (calls, texts and customers' events do), so `ledger.pseudonym_key` is needed: 64 hexadecimal digits
                 7 |   - topic: calls
                   |            ^
             f.yaml:9:8: state.tick_seconds is 0: it must be at least 1
@@ -217,17 +217,17 @@ fn parts_that_do_not_go_together_name_both() {
             f.yaml:60:3: sources: topic `crm.tickets`: mapping: `time`: `opened_at` is not a JSON pointer: it is empty or begins with /
                60 |   - topic: crm.tickets
                   |   ^
-            f.yaml:163:5: outreach.services.fixed-net names service `fixed-net`, which `topology.services` doesn't declare
-              163 |     fixed-net:
+            f.yaml:173:5: outreach.services.fixed-net names service `fixed-net`, which `topology.services` doesn't declare
+              173 |     fixed-net:
                   |     ^
-            f.yaml:173:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
-              173 |     IR-11:
+            f.yaml:183:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
+              183 |     IR-11:
                   |     ^
-            f.yaml:224:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
-              224 |         regions: [IR-99]
+            f.yaml:234:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
+              234 |         regions: [IR-99]
                   |                  ^
-            f.yaml:252:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
-              252 |       tls: none
+            f.yaml:262:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
+              262 |       tls: none
                   |            ^"#]],
     );
 }
@@ -271,7 +271,7 @@ fn a_channel_without_a_gateway_is_a_warning() {
         .iter()
         .map(|w| format!("{:?} {}", w.place, w.what))
         .collect();
-    expect!["Some((246, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+    expect!["Some((256, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod bridges;
 mod errors;
 mod example;
+mod journeys;
 mod limits;

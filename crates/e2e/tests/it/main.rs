@@ -27,6 +27,7 @@ mod http;
 #[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
 mod incidents;
 mod installation;
+mod journeys;
 mod kill;
 mod log;
 mod mail;

@@ -125,7 +125,7 @@ fn announced_by(
             }
             (Some(record).filter(|r| !r.contexts.is_empty()), refused)
         }
-        Ok(Decoded::Nothing | Decoded::Calls(_)) => (None, Vec::new()),
+        Ok(Decoded::Nothing | Decoded::Calls(_) | Decoded::CustomerEvents(_)) => (None, Vec::new()),
         Err(reject) => (None, vec![format!("{}: {}", reject.reason, reject.detail)]),
     }
 }

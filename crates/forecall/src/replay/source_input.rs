@@ -109,6 +109,12 @@ fn record(
     let mut read = match decode(source, key, &raw)? {
         Decoded::Samples(read) => read,
         Decoded::Nothing => return Ok(None),
+        Decoded::CustomerEvents(_) => {
+            return Err(Reject::new(
+                RejectReason::NotAllowed,
+                "customers' events can't be replayed from files",
+            ));
+        }
         Decoded::Calls(_) => {
             return Err(Reject::new(
                 RejectReason::NotAllowed,

@@ -248,6 +248,7 @@ impl JourneyStage {
             region: scope.region.clone(),
             started_at: EventTime::from_nanos(journey.started),
             failed_at: end.at,
+            simulated: self.settings.simulated,
         })
     }
 }

@@ -8,6 +8,7 @@
 
 mod fixture;
 mod golden;
+mod marks;
 mod oracle;
 mod rules;
 mod waves;

@@ -244,7 +244,7 @@ proptest! {
             let at = EventTime::from_nanos(at);
             let entry = match event(&[(customer, kind.min(5), key, 0)], 0) {
                 JourneyEntry::Event(event) if kind < 6 => JourneyEntry::Event(CustomerEvent { at, id, ..event }),
-                JourneyEntry::Event(_) | JourneyEntry::Tick(_) => JourneyEntry::Tick(Tick { at }),
+                JourneyEntry::Event(_) | JourneyEntry::Mark(_) | JourneyEntry::Tick(_) => JourneyEntry::Tick(Tick { at }),
             };
             stage.step(&entry, &mut effects);
             prop_assert!(stage.health().waiting <= 8);

@@ -94,7 +94,13 @@ struct Examples {
 /// The rules that the documentation shows.
 fn examples() -> Vec<JourneyRuleEntry> {
     let text = include_str!("../../../../docs/journeys.md");
-    let yaml = text.split("```yaml").nth(1).unwrap().split("```").next().unwrap();
+    let yaml = text
+        .split("```yaml\n# journeys:\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     serde_saphyr::from_str::<Examples>(yaml).unwrap().rules
 }
 

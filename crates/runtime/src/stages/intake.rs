@@ -189,7 +189,7 @@ impl Adapter for IntakeAdapter {
                         .collect(),
                     rejects: batch.rejects,
                 }),
-                Decoded::Samples(_) | Decoded::Nothing => None,
+                Decoded::Samples(_) | Decoded::CustomerEvents(_) | Decoded::Nothing => None,
             },
         )
     }

@@ -3,6 +3,8 @@
 mod correlate;
 mod detect;
 mod intake;
+mod journeys;
+mod journeys_intake;
 mod outreach;
 mod rekey;
 
@@ -21,6 +23,8 @@ use crate::host::HostError;
 pub(crate) use correlate::CorrelateAdapter;
 pub(crate) use detect::DetectAdapter;
 pub(crate) use intake::{Intake, IntakeAdapter};
+pub(crate) use journeys::JourneysAdapter;
+pub(crate) use journeys_intake::JourneysIntakeAdapter;
 pub(crate) use outreach::OutreachAdapter;
 pub(crate) use rekey::{RekeyAdapter, source_of};
 
@@ -122,7 +126,7 @@ impl Wiring {
     /// The domains of what `detect` reads on a topic.
     pub(crate) fn domains_on(&self, topic: &str) -> impl Iterator<Item = &DomainName> {
         let is_rekeyed = self.is_on(topic, TopicId::Samples);
-        let measures = |source: &&Source| !source.format.is_calls() && !source.format.is_context();
+        let measures = |source: &&Source| source.format.is_telemetry() && !source.format.is_context();
         let sources = self.sources.values().filter(measures);
         sources
             .filter(move |source| {
@@ -147,7 +151,7 @@ impl Wiring {
         Ok(
             match decode_reusing(source, self.pseudonyms.as_deref(), &raw, spare, spellings)? {
                 Decoded::Samples(samples) => Some(samples),
-                Decoded::Calls(_) | Decoded::Nothing => None,
+                Decoded::Calls(_) | Decoded::CustomerEvents(_) | Decoded::Nothing => None,
             },
         )
     }

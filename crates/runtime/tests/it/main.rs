@@ -16,4 +16,5 @@ mod held;
 #[path = "../../../bridge/tests/it/incidents.rs"]
 #[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
 mod incidents;
+mod journeys;
 mod simulate;

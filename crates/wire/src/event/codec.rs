@@ -11,7 +11,10 @@ use super::{
     customer, feedback, heartbeat_tick, incident, notice, receipt_reply, summary,
 };
 
-fn write<T, S: Shape<T> + Serialize>(event: CloudEvent, inner: &T) -> Result<Encoded, EncodeError> {
+pub(super) fn write<T, S: Shape<T> + Serialize>(
+    event: CloudEvent,
+    inner: &T,
+) -> Result<Encoded, EncodeError> {
     event.encode(&S::put(inner))
 }
 

@@ -12,7 +12,7 @@ use super::{
     heartbeat_tick, incident, receipt_reply, summary,
 };
 
-fn foreign(payload: Payload, log: &str) -> Reject {
+pub(super) fn foreign(payload: Payload, log: &str) -> Reject {
     Reject::new(
         RejectReason::UnknownFormat,
         format!("ce_type: {} does not belong in the log of {log}", payload.name()),
@@ -43,6 +43,11 @@ pub fn decode_correlate_entry<N: AsRef<str>, V: AsRef<[u8]>>(
         | Payload::Customer
         | Payload::Reply
         | Payload::Receipt
+        | Payload::CustomerEvent
+        | Payload::JourneyMark
+        | Payload::FailedJourney
+        | Payload::JourneyWave
+        | Payload::JourneyMap
         | Payload::DeadLetter => return Err(foreign(payload, "correlate")),
     })
 }
@@ -90,6 +95,11 @@ pub fn decode_outreach_entry<N: AsRef<str>, V: AsRef<[u8]>>(
         | Payload::IncidentState
         | Payload::Notice
         | Payload::CallForecast
+        | Payload::CustomerEvent
+        | Payload::JourneyMark
+        | Payload::FailedJourney
+        | Payload::JourneyWave
+        | Payload::JourneyMap
         | Payload::DeadLetter => return Err(foreign(payload, "outreach")),
     })
 }

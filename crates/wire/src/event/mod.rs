@@ -26,6 +26,8 @@ mod entry;
 pub mod feedback;
 pub mod heartbeat_tick;
 pub mod incident;
+pub mod journey;
+mod journey_codec;
 pub mod notice;
 mod payload;
 pub mod receipt_reply;
@@ -40,6 +42,10 @@ pub use customer::DirectoryRecord;
 pub use dead_letter::{DEAD_LETTER_MARGIN_BYTES, DEAD_LETTER_PREFIX_BYTES, DeadLetter, DeadLetterRead};
 pub use entry::{
     decode_correlate_entry, decode_outreach_entry, encode_correlate_entry, encode_outreach_entry,
+};
+pub use journey::JourneyEvent;
+pub use journey_codec::{
+    decode_journey_entry, decode_journey_event, encode_journey_entry, encode_journey_event,
 };
 pub use payload::Payload;
 pub(crate) use shape::Shape;

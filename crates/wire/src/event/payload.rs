@@ -31,13 +31,23 @@ pub enum Payload {
     Reply,
     /// A gateway's answer.
     Receipt,
+    /// Something that happened to a customer.
+    CustomerEvent,
+    /// How far a source of customers' events was read.
+    JourneyMark,
+    /// A failed journey of one customer.
+    FailedJourney,
+    /// Many journeys that fail alike.
+    JourneyWave,
+    /// A day of a rule of journeys.
+    JourneyMap,
     /// A record that could not be taken; its value is the original bytes, its schema that of the headers.
     DeadLetter,
 }
 
 impl Payload {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Anomaly,
         Self::Heartbeat,
         Self::Summary,
@@ -52,6 +62,11 @@ impl Payload {
         Self::Customer,
         Self::Reply,
         Self::Receipt,
+        Self::CustomerEvent,
+        Self::JourneyMark,
+        Self::FailedJourney,
+        Self::JourneyWave,
+        Self::JourneyMap,
         Self::DeadLetter,
     ];
 
@@ -72,6 +87,11 @@ impl Payload {
             Self::Customer => "customer",
             Self::Reply => "reply",
             Self::Receipt => "receipt",
+            Self::CustomerEvent => "customer-event",
+            Self::JourneyMark => "journey-mark",
+            Self::FailedJourney => "journey",
+            Self::JourneyWave => "journey-wave",
+            Self::JourneyMap => "journey-map",
             Self::DeadLetter => "dead-letter",
         }
     }
@@ -93,6 +113,11 @@ impl Payload {
             Self::Customer => "Customer",
             Self::Reply => "Reply",
             Self::Receipt => "Receipt",
+            Self::CustomerEvent => "Customer event",
+            Self::JourneyMark => "Journey mark",
+            Self::FailedJourney => "Failed journey",
+            Self::JourneyWave => "Journey wave",
+            Self::JourneyMap => "Journey map",
             Self::DeadLetter => "Dead letter",
         }
     }
@@ -138,6 +163,15 @@ impl Payload {
             Self::Customer => &["forecall.customer.upserted.v1", "forecall.customer.erased.v1"],
             Self::Reply => &["forecall.reply.v1"],
             Self::Receipt => &["forecall.receipt.v1"],
+            Self::CustomerEvent => &["forecall.customer-event.v1"],
+            Self::JourneyMark => &["forecall.journey-mark.v1"],
+            Self::FailedJourney => &["forecall.journey.failed.v1"],
+            Self::JourneyWave => &[
+                "forecall.journey-wave.opened.v1",
+                "forecall.journey-wave.updated.v1",
+                "forecall.journey-wave.closed.v1",
+            ],
+            Self::JourneyMap => &["forecall.journey-map.v1"],
             Self::DeadLetter => &["forecall.dead-letter.v1"],
         }
     }

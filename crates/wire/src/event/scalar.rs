@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forecall_types::{
-    AnomalyId, Band, CustomerId, DomainName, ElementId, EventTime, IncidentId, IntentId, Labels, Lineage,
-    LineageRange, NotAName, NoticeId, Probability, ProblemId, ProductName, QueueName, RegionCode, Reject,
-    Score, SeriesKey, ServiceName, Watermark,
+    AnomalyId, Band, CustomerEventKind, CustomerId, DomainName, ElementId, EventTime, IncidentId, IntentId,
+    JourneyId, JourneyName, Labels, Lineage, LineageRange, NotAName, NoticeId, Probability, ProblemId,
+    ProductName, QueueName, RegionCode, Reject, Score, SeriesKey, ServiceName, Watermark, WaveId,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
@@ -127,7 +127,7 @@ macro_rules! names {
         }
     )*};
 }
-names!(Name: DomainName, ServiceName, ProblemId, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId);
+names!(Name: DomainName, ServiceName, ProblemId, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId, CustomerEventKind, JourneyId, JourneyName, WaveId);
 names!(Region: RegionCode);
 
 /// A finite number. NaN and the infinities can't be written: JSON has none, and `null` would be a lie.

@@ -28,6 +28,7 @@ pub enum TopicId {
     Samples,
     Anomalies,
     OutreachLog,
+    JourneysLog,
     Incidents,
     IncidentsState,
     Notices,
@@ -92,7 +93,7 @@ const fn topic(id: TopicId, name: &'static str, key: &'static str) -> Topic {
 }
 
 /// All topics, in the order of the data's way.
-pub const TOPICS: [Topic; 12] = [
+pub const TOPICS: [Topic; 13] = [
     Topic {
         carries: "re-keyed telemetry, in a compact binary form, with each source's marks",
         writer: "rekey",
@@ -103,7 +104,7 @@ pub const TOPICS: [Topic; 12] = [
     },
     Topic {
         carries: "anomaly opened, updated, closed; heartbeats; summaries of entities in peer groups; ticks, feedback and commands sequenced in: the log of correlate",
-        writer: "detect; correlate (ticks); console and runtime (feedback, commands)",
+        writer: "detect; journeys (waves); correlate (ticks); console and runtime (feedback, commands)",
         payloads: &[
             Payload::Anomaly,
             Payload::Heartbeat,
@@ -129,6 +130,13 @@ pub const TOPICS: [Topic; 12] = [
         retention_hours: 30 * DAY,
         internal: true,
         ..topic(TopicId::OutreachLog, "forecall.outreach.log.v1", "domain")
+    },
+    Topic {
+        carries: "what happened to customers, under pseudonyms, and how far each source was read: the log of journeys",
+        writer: "runtime (sequencing)",
+        payloads: &[Payload::CustomerEvent, Payload::JourneyMark],
+        internal: true,
+        ..topic(TopicId::JourneysLog, "forecall.journeys.log.v1", "pseudonym")
     },
     Topic {
         carries: "incident predicted, updated, confirmed, averted, retracted, expired, resolved, reviewed, reopened",
@@ -159,10 +167,15 @@ pub const TOPICS: [Topic; 12] = [
         ..topic(TopicId::NoticesState, "forecall.notices.state.v1", "notice")
     },
     Topic {
-        carries: "failed journeys of one customer",
-        writer: "none yet",
-        reserved: true,
-        ..topic(TopicId::Journeys, "forecall.journeys.v1", "pseudonym")
+        carries: "failed journeys of single customers, waves of such failures, and a map of each day and rule",
+        writer: "journeys",
+        payloads: &[Payload::FailedJourney, Payload::JourneyWave, Payload::JourneyMap],
+        retention_hours: 30 * DAY,
+        ..topic(
+            TopicId::Journeys,
+            "forecall.journeys.v1",
+            "pseudonym; of waves and maps the rule",
+        )
     },
     Topic {
         carries: "per interval: arrivals with and without the notice as quantiles, staffing",

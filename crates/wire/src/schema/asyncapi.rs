@@ -50,6 +50,7 @@ fn is_input(topic: &Topic) -> bool {
         TopicId::Samples
         | TopicId::Anomalies
         | TopicId::OutreachLog
+        | TopicId::JourneysLog
         | TopicId::Incidents
         | TopicId::IncidentsState
         | TopicId::Notices
@@ -104,6 +105,7 @@ pub(super) fn event_types_on(topic: &Topic, payload: Payload) -> Vec<&'static st
         TopicId::Samples
         | TopicId::Anomalies
         | TopicId::OutreachLog
+        | TopicId::JourneysLog
         | TopicId::Incidents
         | TopicId::IncidentsState
         | TopicId::Journeys

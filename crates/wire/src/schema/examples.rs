@@ -1,5 +1,7 @@
 //! One example or more of each payload: they stand in the schemas, and tests hold the schemas against them.
 
+mod journeys;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -49,6 +51,21 @@ pub fn examples(payload: Payload) -> Vec<Encoded> {
         Payload::Customer => customers().iter().map(event::encode_directory_record).collect(),
         Payload::Reply => [event::encode_reply(&reply())].into_iter().collect(),
         Payload::Receipt => [event::encode_receipt(&receipt())].into_iter().collect(),
+        Payload::CustomerEvent => [event::encode_journey_entry(&journeys::entries().0)]
+            .into_iter()
+            .collect(),
+        Payload::JourneyMark => [event::encode_journey_entry(&journeys::entries().1)]
+            .into_iter()
+            .collect(),
+        Payload::FailedJourney => [event::encode_journey_event(&journeys::failed(), &named("isp"), 3)]
+            .into_iter()
+            .collect(),
+        Payload::JourneyWave => [event::encode_journey_event(&journeys::wave(), &named("isp"), 3)]
+            .into_iter()
+            .collect(),
+        Payload::JourneyMap => [event::encode_journey_event(&journeys::map(), &named("isp"), 3)]
+            .into_iter()
+            .collect(),
         Payload::DeadLetter => Ok(dead_letters()),
     };
     made.expect("the examples are small and hold finite numbers only")

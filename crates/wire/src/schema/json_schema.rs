@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{examples, sorted};
 use crate::event::{
-    Payload, anomaly, call, call_forecast, command, customer, feedback, heartbeat_tick, incident, notice,
-    receipt_reply, summary,
+    Payload, anomaly, call, call_forecast, command, customer, feedback, heartbeat_tick, incident, journey,
+    notice, receipt_reply, summary,
 };
 
 /// The schema, complete: `$id`, title, description, examples.
@@ -27,6 +27,11 @@ pub(super) fn of(payload: Payload) -> Value {
         Payload::Customer => generated::<customer::CustomerChange>(),
         Payload::Reply => generated::<receipt_reply::Reply>(),
         Payload::Receipt => generated::<receipt_reply::Receipt>(),
+        Payload::CustomerEvent => generated::<journey::CustomerEvent>(),
+        Payload::JourneyMark => generated::<journey::JourneyMark>(),
+        Payload::FailedJourney => generated::<journey::FailedJourney>(),
+        Payload::JourneyWave => generated::<journey::JourneyWave>(),
+        Payload::JourneyMap => generated::<journey::JourneyMap>(),
         Payload::DeadLetter => dead_letter_headers(),
     };
     if let Some(root) = schema.as_object_mut() {
@@ -66,7 +71,12 @@ fn sample(payload: Payload, encoded: &crate::event::Encoded) -> Value {
         | Payload::Call
         | Payload::Customer
         | Payload::Reply
-        | Payload::Receipt => serde_json::from_slice(&encoded.value).unwrap_or_default(),
+        | Payload::Receipt
+        | Payload::CustomerEvent
+        | Payload::JourneyMark
+        | Payload::FailedJourney
+        | Payload::JourneyWave
+        | Payload::JourneyMap => serde_json::from_slice(&encoded.value).unwrap_or_default(),
     }
 }
 

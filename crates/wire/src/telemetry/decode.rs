@@ -2,8 +2,9 @@ use forecall_types::{EventTime, Reject, RejectReason, SamplesRecord};
 
 use super::points::Points;
 use super::{
-    CallBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk, collectd, context,
-    customer_texts, detect_format, flat_json, influx, mapping, otlp, prometheus, samples, telegraf,
+    CallBatch, CustomerEventBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk,
+    collectd, context, customer_events, customer_texts, detect_format, flat_json, influx, mapping, otlp,
+    prometheus, samples, telegraf,
 };
 
 /// One record as the log hands it over.
@@ -46,13 +47,15 @@ pub enum Decoded {
     Samples(SamplesRecord),
     /// Calls, and the lines refused.
     Calls(CallBatch),
+    /// What happened to customers, and what was refused of it.
+    CustomerEvents(CustomerEventBatch),
     /// A tombstone, or a record that holds nothing forecall looks at, by design (a deleted row, an outbound call).
     Nothing,
 }
 
 /// Decodes one record.
 ///
-/// `pseudonyms` is needed for call formats and for mappings with a customer: numbers and addresses become pseudonyms
+/// `pseudonyms` is needed for calls, customers' events and mappings with a customer: numbers and addresses become pseudonyms
 /// here and don't leave this function.
 ///
 /// # Errors
@@ -115,6 +118,9 @@ pub fn decode_reusing(
         Format::Mapping(declared) => mapping::decode(&mut points, declared, pseudonyms, record, value)?,
         Format::CustomerTexts(texts) => customer_texts::decode(&mut points, texts, record, value)?,
         Format::Context(settings) => context::decode(&mut points, settings, record, value)?,
+        Format::CustomerEvents(declared) => {
+            return customer_events::decode(source, key_of(pseudonyms)?, declared, record, value);
+        }
         Format::AsteriskQueueLog => return asterisk::decode(source, key_of(pseudonyms)?, value),
         Format::AmazonConnect => return amazon_connect::decode(source, key_of(pseudonyms)?, value),
         Format::Samples => return samples::decode(value).map(Decoded::Samples),

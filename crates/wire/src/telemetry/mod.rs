@@ -1,4 +1,5 @@
-//! Telemetry: the bytes of a record on a source topic become points ([`SamplesRecord`](forecall_types::SamplesRecord)) or calls ([`CallRecord`](forecall_types::CallRecord)).
+//! Telemetry: the bytes of a record on a source topic become points ([`SamplesRecord`](forecall_types::SamplesRecord)) calls ([`CallRecord`](forecall_types::CallRecord)), or
+//! what happened to customers ([`CustomerEvent`](forecall_types::CustomerEvent)).
 //!
 //! One file a format; [`decode`] is the way in. A bad point is refused beside the good ones
 //! ([`SampleBatch::reject`](forecall_types::SampleBatch::reject), [`CallBatch::rejects`]); a record of which nothing
@@ -12,6 +13,7 @@ mod asterisk;
 mod calls;
 mod collectd;
 mod context;
+mod customer_events;
 mod customer_texts;
 mod decode;
 mod detect_format;
@@ -38,6 +40,7 @@ mod wire_format;
 
 pub use calls::{CallBatch, CallSettings};
 pub use context::{Announcements, ContextError, ContextSettings};
+pub use customer_events::{CustomerEventBatch, CustomerEvents, CustomerEventsError, CustomerEventsSettings};
 pub use customer_texts::{Texts, TextsError, TextsSettings};
 pub use decode::{Decoded, RawRecord, decode, decode_reusing};
 pub use mapping::{Condition, CustomerField, Envelope, IdentityKind, Mapping, MappingError, TextFrom};

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use forecall_types::{CustomerId, DomainName, Fingerprint};
@@ -84,6 +85,18 @@ impl PseudonymKey {
                 .base32(20)
                 .as_str(),
         )
+    }
+
+    /// An event's id, hashed with the key.
+    pub(super) fn event(&self, domain: &DomainName, source: &str, id: &str) -> u128 {
+        self.digest(&["event", domain.as_str(), source, id]).as_u128()
+    }
+
+    /// An order or ticket, hashed with the key: the same one in all sources of a domain.
+    pub(super) fn journey_key(&self, domain: &DomainName, key: &str) -> NonZeroU64 {
+        let upper = self.digest(&["key", domain.as_str(), key]).as_u128() >> 64;
+        let hash = u64::try_from(upper).unwrap_or_default();
+        NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN)
     }
 
     /// The digits of a phone number with its country code, if the text is one.

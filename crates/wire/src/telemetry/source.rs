@@ -4,7 +4,7 @@ use forecall_types::{DomainName, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labels, Sour
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Announcements, CallSettings, Mapping, Texts};
+use super::{Announcements, CallSettings, CustomerEvents, Mapping, Texts};
 
 /// How the records of a topic are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub enum Format {
     CustomerTexts(Texts),
     /// What people announce: deployments, maintenance.
     Context(Announcements),
+    /// What happened to single customers: paid, activated, wrote.
+    CustomerEvents(CustomerEvents),
     /// Lines of Asterisk's `queue_log`.
     AsteriskQueueLog,
     /// Amazon Connect contact records.
@@ -59,6 +61,7 @@ impl Format {
             Self::Mapping(_) => "mapping",
             Self::CustomerTexts(_) => "customer_texts",
             Self::Context(_) => "context",
+            Self::CustomerEvents(_) => "customer_events",
             Self::AsteriskQueueLog => "asterisk_queue_log",
             Self::AmazonConnect => "amazon_connect",
             Self::Samples => "samples",
@@ -78,6 +81,7 @@ impl Format {
             Self::FlatJson,
             Self::CustomerTexts(Texts::default()),
             Self::Context(Announcements::default()),
+            Self::CustomerEvents(CustomerEvents::default()),
             Self::AsteriskQueueLog,
             Self::AmazonConnect,
             Self::Samples,
@@ -90,7 +94,11 @@ impl Format {
     pub const fn looks_at_headers(&self) -> bool {
         matches!(
             self,
-            Self::Auto | Self::Mapping(_) | Self::CustomerTexts(_) | Self::Context(_)
+            Self::Auto
+                | Self::Mapping(_)
+                | Self::CustomerTexts(_)
+                | Self::Context(_)
+                | Self::CustomerEvents(_)
         )
     }
 
@@ -114,8 +122,19 @@ impl Format {
             | Self::Mapping(_)
             | Self::CustomerTexts(_)
             | Self::Context(_)
+            | Self::CustomerEvents(_)
             | Self::Samples => false,
         }
+    }
+
+    /// Whether its records say what happened to single customers.
+    pub const fn is_customer_events(&self) -> bool {
+        matches!(self, Self::CustomerEvents(_))
+    }
+
+    /// Whether `rekey` and `detect` read its records: all but calls and customers' events.
+    pub const fn is_telemetry(&self) -> bool {
+        !self.is_calls() && !self.is_customer_events()
     }
 
     /// Whether its records say what was announced, and measure nothing.
@@ -208,12 +227,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source with the default limits, not keyed; `personal` for call formats, customers' texts and mappings with a
+    /// A source with the default limits, not keyed; `personal` for call formats, customers' texts and events, and mappings with a
     /// customer.
     pub fn new(name: SourceName, topic: &str, domain: DomainName, format: Format) -> Self {
         let personal = match &format {
             Format::Mapping(mapping) => mapping.customer.is_some(),
-            Format::CustomerTexts(_) => true,
+            Format::CustomerTexts(_) | Format::CustomerEvents(_) => true,
             other => other.is_calls(),
         };
         Self {

@@ -565,3 +565,27 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         _ => (),
     }
 }
+
+#[test]
+fn what_journeys_read_and_tell_comes_back_unchanged() {
+    for payload in [Payload::CustomerEvent, Payload::JourneyMark] {
+        for example in schema::examples(payload) {
+            let entry = event::decode_journey_entry(&example.headers, &example.value).unwrap();
+            assert_eq!(written(event::encode_journey_entry(&entry)), example);
+        }
+    }
+    let domain = forecall_types::DomainName::new("isp").unwrap();
+    for payload in [Payload::FailedJourney, Payload::JourneyWave, Payload::JourneyMap] {
+        for example in schema::examples(payload) {
+            let told = event::decode_journey_event(&example.headers, &example.value).unwrap();
+            assert_eq!(written(event::encode_journey_event(&told, &domain, 3)), example);
+            assert!(event::decode_journey_entry(&example.headers, &example.value).is_err());
+        }
+    }
+    let mut hash: Value = serde_json::from_slice(&schema::examples(Payload::FailedJourney)[0].value).unwrap();
+    hash["key"] = json!("order-7");
+    let headers = &schema::examples(Payload::FailedJourney)[0].headers;
+    let refused = event::decode_journey_event(headers, hash.to_string().as_bytes()).unwrap_err();
+    assert_eq!(refused.reason, RejectReason::BadValue);
+    assert!(!refused.detail.contains("order-7"), "{}", refused.detail);
+}

@@ -9,6 +9,7 @@
 mod calls;
 mod context;
 mod corpus;
+mod customer_events;
 mod flat_formats;
 mod mapping;
 mod otlp;
@@ -57,6 +58,7 @@ pub(crate) fn decoded_with(source: &Source, value: &[u8], headers: &[(&str, &[u8
     match decode(source, Some(&key()), &record(value, headers)) {
         Err(reject) => format!("refused: {}: {}\n", reject.reason, reject.detail),
         Ok(Decoded::Nothing) => "nothing\n".to_owned(),
+        Ok(Decoded::CustomerEvents(batch)) => format!("{} events of customers\n", batch.events.len()),
         Ok(Decoded::Samples(samples)) => samples_text(&samples),
         Ok(Decoded::Calls(batch)) => {
             let mut out = String::new();

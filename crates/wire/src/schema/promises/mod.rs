@@ -83,6 +83,11 @@ pub fn side_of(payload: Payload) -> Option<Side> {
         | Payload::Call
         | Payload::Reply
         | Payload::Receipt
+        | Payload::CustomerEvent
+        | Payload::JourneyMark
+        | Payload::FailedJourney
+        | Payload::JourneyWave
+        | Payload::JourneyMap
         | Payload::DeadLetter => TOPICS
             .iter()
             .any(|t| !t.internal && t.payloads.contains(&payload))

@@ -35,6 +35,7 @@ fn all_formats() -> Vec<Format> {
         mapping(Envelope::CloudEvents),
         mapping(Envelope::Debezium),
         Format::from_name("customer_texts").unwrap(),
+        Format::from_name("customer_events").unwrap(),
         Format::AsteriskQueueLog,
         Format::AmazonConnect,
         Format::Samples,

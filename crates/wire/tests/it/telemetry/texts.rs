@@ -112,7 +112,7 @@ fn nothing_personal_leaves(value: &[u8]) {
             left.extend_from_slice(super::samples_text(&samples).as_bytes());
             left.extend_from_slice(format!("{samples:?}").as_bytes());
         }
-        Ok(Decoded::Calls(_)) => panic!("no calls"),
+        Ok(Decoded::Calls(_) | Decoded::CustomerEvents(_)) => panic!("no calls"),
         Ok(Decoded::Nothing) => {}
         Err(reject) => {
             left.extend_from_slice(format!("{reject:?}").as_bytes());

@@ -22,7 +22,7 @@ fn text_of(result: Result<Decoded, forecall_types::Reject>) -> String {
         Err(reject) => format!("refused: {}: {}\n", reject.reason, reject.detail),
         Ok(Decoded::Samples(samples)) => samples_text(&samples),
         Ok(Decoded::Nothing) => "nothing\n".to_owned(),
-        Ok(Decoded::Calls(_)) => "calls\n".to_owned(),
+        Ok(Decoded::Calls(_) | Decoded::CustomerEvents(_)) => "calls\n".to_owned(),
     }
 }
 
