@@ -168,7 +168,7 @@ impl Above {
             ("try_from", ty) if ty == "String" || ty.starts_with("Vec<") => {
                 self.serde.written_as = Some(ty.to_owned());
             }
-            ("with", "seconds" | "crate::settings::seconds") => self.serde.in_seconds = true,
+            ("with", "seconds" | "forecall_types::seconds") => self.serde.in_seconds = true,
             ("rename", key) => self.serde.rename = Some(key.to_owned()),
             ("transparent" | "into" | "try_from" | "skip_serializing" | "expecting", _) => {}
             _ => return Err(format!("unknown hint `{part}`")),

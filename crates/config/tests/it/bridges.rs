@@ -39,7 +39,7 @@ bridges:
     let of = |name: &str| &settings.bridges[name];
     assert_eq!(of("pd").to.url(), "https://events.pagerduty.com/v2/enqueue");
     assert_eq!(of("pd").retry.give_up_after.as_secs(), 60);
-    assert_eq!(of("pd").retry.tries_max, 20);
+    assert_eq!(of("pd").retry.tries_max, 30);
     assert!(of("pd").predictions && !of("hook").predictions && of("graphs").dry_run);
     let BridgeTarget::Alertmanager(target) = &of("am").to else {
         panic!("it is an Alertmanager")

@@ -131,7 +131,7 @@ pub const TOPICS: [Topic; 12] = [
         ..topic(TopicId::OutreachLog, "forecall.outreach.log.v1", "domain")
     },
     Topic {
-        carries: "incident predicted, updated, confirmed, averted, retracted, expired, resolved, reviewed, reopened",
+        carries: "incident predicted, updated, confirmed, averted, retracted, expired, resolved, reviewed, reopened, merged; work announced, started, overrun, ended, cancelled",
         writer: "correlate",
         payloads: &[Payload::IncidentEvent],
         retention_hours: 365 * DAY,
@@ -183,7 +183,7 @@ pub const TOPICS: [Topic; 12] = [
         ..topic(TopicId::Feedback, "forecall.feedback.v1", "incident")
     },
     Topic {
-        carries: "operator commands: declare, acknowledge, eta, step, attribute, retract, close, approve, kill",
+        carries: "operator commands: declare, acknowledge, eta, step, attribute, retract, close, review, merge, plan, silence, unsilence, approve, kill",
         writer: "console, or anybody who may command",
         payloads: &[Payload::Command],
         retention_hours: 365 * DAY,
