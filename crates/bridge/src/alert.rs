@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use forecall_types::{EventTime, Incident, IncidentId, IncidentState, RegionCode, Severity};
+use forecall_types::{EventTime, Incident, IncidentId, IncidentState, RegionCode, Severity, WorkStage};
 
 use crate::words;
 
@@ -111,6 +111,15 @@ fn first_labels(incident: &Incident) -> BTreeMap<&'static str, String> {
 
 /// How an incident stands, in a few words.
 fn standing(incident: &Incident) -> String {
+    if let Some(work) = &incident.work {
+        return match work.stage {
+            WorkStage::Announced => format!("announced from {}", words::time(work.starts_at)),
+            WorkStage::Started => format!("under way until {}", words::time(work.ends_at)),
+            WorkStage::Overrun => "takes longer than was announced".to_owned(),
+            WorkStage::Ended => "over".to_owned(),
+            WorkStage::Cancelled => "cancelled".to_owned(),
+        };
+    }
     match incident.state {
         IncidentState::Predicted => {
             let onset = incident
@@ -126,6 +135,7 @@ fn standing(incident: &Incident) -> String {
         IncidentState::Retracted => "retracted: it was none".to_owned(),
         IncidentState::Expired => "did not come".to_owned(),
         IncidentState::Resolved | IncidentState::Reviewed => "over".to_owned(),
+        IncidentState::Merged => "goes on as another incident".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forecall_types::{EventTime, IncidentEvent, IncidentId};
+use forecall_types::{EventTime, Incident, IncidentEvent, IncidentId, WorkStage};
 
 use crate::{Alert, BridgeSettings, Phase};
 
@@ -113,10 +113,21 @@ impl Memory {
     }
 }
 
+/// Planned work calls nobody while it goes as it was announced.
+fn is_surprising(incident: &Incident) -> bool {
+    match incident.work.as_ref().map(|work| work.stage) {
+        None | Some(WorkStage::Overrun) => true,
+        Some(WorkStage::Announced | WorkStage::Started | WorkStage::Ended | WorkStage::Cancelled) => false,
+    }
+}
+
 fn is_wanted(event: &IncidentEvent, settings: &BridgeSettings) -> bool {
     let incident = &event.incident;
     let services = &settings.services;
     incident.state.is_open()
+        && incident.silenced.is_none()
+        && incident.parent.is_none()
+        && is_surprising(incident)
         && (settings.predictions || incident.state == forecall_types::IncidentState::Confirmed)
         && settings.severity_min.admits(incident.severity)
         && (settings.domains.is_empty() || settings.domains.contains(&incident.domain))

@@ -61,6 +61,7 @@ pub(crate) fn join(file: &mut File) {
                 customer_facing: true,
                 depends_on: Vec::new(),
                 kind: forecall_incident::ServiceKind::General,
+                responsibility: forecall_incident::ServiceResponsibility::Unknown,
             }));
     }
     if !topology.regions.is_empty() {

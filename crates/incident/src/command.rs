@@ -6,7 +6,7 @@ use forecall_stage::Effects;
 use forecall_types::{
     Acknowledgement, Action, Command, Feedback, IncidentChange, IncidentEvent, IncidentId, IncidentState,
     Position, Probability, ProblemId, RegionCode, RejectReason, RepairStep, STEPS_MAX, Scope, ServiceName,
-    Severity, Verdict,
+    Severity, Verdict, WorkStage,
 };
 
 use crate::group::{Domain, Open};
@@ -16,13 +16,13 @@ use crate::publish::Step;
 use crate::reason::{clock, place};
 use crate::scope::pairs_of;
 
-/// Services times regions of one declaration: a country of provinces by a dozen services, with room.
+/// Services times regions of one declaration or plan: a country of provinces by a dozen services, with room.
 const DECLARED_PAIRS_MAX: usize = 1_024;
 
 /// Why a command wasn't obeyed.
-type Refusal = (RejectReason, String);
+pub(crate) type Refusal = (RejectReason, String);
 
-fn not_allowed(why: impl Into<String>) -> Refusal {
+pub(crate) fn not_allowed(why: impl Into<String>) -> Refusal {
     (RejectReason::NotAllowed, why.into())
 }
 
@@ -68,6 +68,9 @@ impl Domain {
                 if *eta <= command.at {
                     return Err(not_allowed("the time given is not after the command"));
                 }
+                if open.incident.work.as_ref().is_some_and(|w| *eta <= w.starts_at) {
+                    return Err(not_allowed("the work would be over before it begins"));
+                }
                 open.incident.eta = Some(*eta);
                 open.notes
                     .push(format!("expected to be over by {} ({by})", clock(*eta)));
@@ -91,6 +94,7 @@ impl Domain {
             } => {
                 let open = self.open_mut(incident)?;
                 open.incident.responsibility = *responsibility;
+                open.is_attributed = true;
                 open.notes
                     .push(format!("responsibility {} ({by})", responsibility.as_str()));
                 Ok(())
@@ -110,6 +114,19 @@ impl Domain {
                 effects,
             ),
             Action::Review { incident, problem } => self.review_by_word(incident, problem, by, step, effects),
+            Action::Merge { incident, into } => self.merge((incident, into), by, step, effects),
+            Action::Plan {
+                scope,
+                starts_at,
+                ends_at,
+                label,
+            } => self.plan(command, (scope, label), (*starts_at, *ends_at), step, effects),
+            Action::Silence {
+                matchers,
+                until,
+                reason,
+            } => self.silence(command, matchers, *until, reason, step),
+            Action::Unsilence { silence } => self.unsilence(silence, step),
             Action::Approve { .. } | Action::Kill { .. } => Err(not_allowed("it is about notices")),
         }
     }
@@ -144,8 +161,9 @@ impl Domain {
             Verdict::Expected => "verdict: expected",
             Verdict::NewNormal => "verdict: new normal",
         };
+        let id = self.standing_for(&feedback.incident);
         let mut all = self.closed.iter_mut();
-        if let Some(ended) = all.find(|e| e.incident.id == feedback.incident) {
+        if let Some(ended) = all.find(|e| e.incident.id == id) {
             let closed = &mut ended.incident;
             // Most verdicts come afterwards: the state stays, the word is published.
             if feedback.verdict == Verdict::FalseAlarm {
@@ -163,20 +181,23 @@ impl Domain {
             return Ok(());
         }
         if feedback.verdict == Verdict::FalseAlarm {
-            return self.end_by_word(&feedback.incident, Trigger::Retract, word, step, effects);
+            return self.end_by_word(&id, Trigger::Retract, word, step, effects);
         }
-        let open = self.open_mut(&feedback.incident)?;
+        let open = self.open_mut(&id)?;
         open.notes.push(word.into());
         Ok(())
     }
 
-    fn open_mut(&mut self, id: &IncidentId) -> Result<&mut Open, Refusal> {
+    pub(crate) fn open_mut(&mut self, id: &IncidentId) -> Result<&mut Open, Refusal> {
         let closed = self.closed.iter().find(|e| e.incident.id == *id);
-        let closed = closed.map(|e| e.life.state());
+        let closed = closed.map(|e| match &e.incident.merged_into {
+            Some(into) => format!("merged into {into}"),
+            None => e.life.state().as_str().to_owned(),
+        });
         self.open.get_mut(id).ok_or_else(|| {
             not_allowed(closed.map_or_else(
                 || format!("incident {id} is not known"),
-                |state| format!("incident {id} is {}", state.as_str()),
+                |stands| format!("incident {id} is {stands}"),
             ))
         })
     }
@@ -192,6 +213,8 @@ impl Domain {
         let life = self.open_mut(id)?.life;
         if life.after(trigger).is_none() {
             let what = match trigger {
+                Trigger::Close if life.work().is_some() => "work that has not started is retracted",
+                Trigger::Retract if life.work().is_some() => "work that has started is closed",
                 Trigger::Close => "only a confirmed one can be closed; a prediction is retracted",
                 Trigger::Foresee
                 | Trigger::Hit
@@ -199,12 +222,14 @@ impl Domain {
                 | Trigger::FadeAfterAction
                 | Trigger::HorizonPassed
                 | Trigger::Retract
-                | Trigger::Review => "its state does not allow it",
+                | Trigger::Review
+                | Trigger::Announce
+                | Trigger::Start
+                | Trigger::Overrun
+                | Trigger::Merge => "its state does not allow it",
             };
-            return Err(not_allowed(format!(
-                "incident {id} is {}: {what}",
-                life.state().as_str()
-            )));
+            let stands = life.work().map_or(life.state().as_str(), WorkStage::as_str);
+            return Err(not_allowed(format!("incident {id} is {stands}: {what}")));
         }
         if let Some(open) = self.open.remove(id) {
             let a = self.assess(&open.pairs, step);
@@ -256,7 +281,7 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) -> Result<(), Refusal> {
-        check_declared(scope, step)?;
+        check_scope(scope, step)?;
         let mut owners: BTreeSet<IncidentId> = BTreeSet::new();
         let mut rest: BTreeMap<RegionCode, BTreeSet<ServiceName>> = BTreeMap::new();
         for pair in pairs_of(scope) {
@@ -293,7 +318,8 @@ impl Domain {
                 open.severity_floor = severity;
                 open.incident.probability = Probability::ONE;
                 open.notes.push(format!("declared by {}", command.by));
-                self.publish_declared(open, change, step, effects);
+                self.learner.hit(&open.pairs);
+                self.tell(open, change, "", step, effects);
             }
         }
         Ok(())
@@ -326,10 +352,10 @@ impl Domain {
     }
 }
 
-fn check_declared(scope: &Scope, step: &Step<'_>) -> Result<(), Refusal> {
+pub(crate) fn check_scope(scope: &Scope, step: &Step<'_>) -> Result<(), Refusal> {
     let unknown = |why: String| Err((RejectReason::UnknownScope, why));
     if scope.services.is_empty() || scope.regions.is_empty() {
-        return unknown("a declaration needs services and regions".into());
+        return unknown("it needs services and regions".into());
     }
     if let Some(service) = scope
         .services

@@ -14,10 +14,11 @@ use crate::learn::Learner;
 use crate::life::{Life, Trigger};
 use crate::metric::MetricKind;
 use crate::order::{Order, SeenIds};
-use crate::paging::Pages;
+use crate::paging::{HeldBy, Pages};
 use crate::peer::Peers;
 use crate::scope::Pair;
 use crate::settings::CorrelateSettings;
+use crate::silence::Silences;
 
 /// Anomalies of one domain kept as evidence: at 2 KiB each 16 MiB; a further one is refused.
 pub const ANOMALIES_MAX: usize = 8_192;
@@ -147,6 +148,12 @@ pub(crate) struct Open {
     pub(crate) top: Vec<AnomalyId>,
     /// What people have done since the last event, in words.
     pub(crate) notes: Vec<String>,
+    /// What held its pages back when it was published last, whatever the budgets.
+    pub(crate) held: Option<HeldBy>,
+    /// Whoever waits for planned work was reminded of it.
+    pub(crate) is_reminded: bool,
+    /// A person has said who answers for it.
+    pub(crate) is_attributed: bool,
 }
 
 impl Open {
@@ -168,6 +175,8 @@ pub(crate) struct Ended {
     pub(crate) at: EventTime,
     /// A person said afterwards that it was a false alarm: it doesn't come back.
     pub(crate) is_disowned: bool,
+    /// A person has said who answers for it.
+    pub(crate) is_attributed: bool,
 }
 
 /// All of one domain.
@@ -188,6 +197,8 @@ pub(crate) struct Domain {
     pub(crate) peers: Peers,
     /// Pages of the last day.
     pub(crate) pages: Pages,
+    /// What pages nobody for a while.
+    pub(crate) silences: Silences,
     /// What came of predictions.
     pub(crate) learner: Learner,
 }
@@ -205,6 +216,7 @@ impl Domain {
             over: SeenIds::default(),
             peers: Peers::default(),
             pages: Pages::default(),
+            silences: Silences::default(),
             learner: Learner::default(),
         }
     }
@@ -217,6 +229,13 @@ impl Domain {
                 .values()
                 .any(|o| o.faded_since.is_some() || !o.notes.is_empty())
             || self.open.values().any(|o| !o.declared)
+    }
+
+    /// When time alone will change something although nothing goes on: a silence over an open incident ends, planned work comes on.
+    pub(crate) fn next_due(&self) -> Option<EventTime> {
+        let silence = |o: &Open| o.incident.silenced.as_ref().map(|s| s.until);
+        let times = self.open.values().flat_map(|o| [silence(o), o.next_work()]);
+        times.flatten().min()
     }
 
     /// Takes a revision of an anomaly.
@@ -322,6 +341,7 @@ impl Domain {
 
     /// Ends evidence without news, and forgets what is over and needed by no open incident.
     pub(crate) fn tidy(&mut self, at: EventTime, settings: &CorrelateSettings) {
+        self.silences.expire(at);
         let stale = Duration::from_secs(settings.tunables.evidence_stale_seconds);
         let keep = Duration::from_secs(settings.tunables.resolve_after_seconds);
         for tracked in self.tracked.values_mut().filter(|t| t.active) {

@@ -23,23 +23,28 @@
 //! # Ok::<(), forecall_incident::SettingsError>(())
 //! ```
 
+mod begin;
 pub mod cause;
 mod command;
 pub mod explain;
 mod group;
 mod learn;
 mod life;
+mod merge;
 mod metric;
 mod order;
 mod paging;
 mod peer;
+mod planned;
 mod predict;
 mod publish;
 mod reason;
 mod review;
 mod scope;
 mod settings;
+mod silence;
 mod stage;
+mod storm;
 mod suspects;
 mod topology;
 mod topology_file;
@@ -54,14 +59,18 @@ pub use peer::{
     PEER_FORGOTTEN_AFTER, PEER_MEMBERS_MAX, PEER_MEMBERS_MIN, PEER_OPEN_SCORE, PEER_VALUES_WAITING_MAX,
     PEER_WARM_UP_STEPS,
 };
+pub use planned::{WORK_AHEAD_MAX, WORK_SPAN_MAX, WORKS_MAX};
 pub use scope::estimate_customers;
 pub use settings::{
     CorrelateParts, CorrelateSettings, CustomerTable, IncidentTunables, OBJECTIVES_MAX, ObjectiveEntry,
     SettingsError,
 };
+pub use silence::{PATTERNS_MAX, SILENCE_SPAN_MAX, SILENCES_MAX};
 pub use stage::{CorrelateHealth, CorrelateInput, CorrelateStage, DOMAINS_MAX, TICK_BACK_MAX};
 pub use topology::{
     DEPENDENCY_STEPS_MAX, Place, REGIONS_MAX, RULES_MAX, RegionInfo, SERVICES_MAX, SHORT_NAME_UNITS_MAX,
     Topology,
 };
-pub use topology_file::{RegionEntry, RuleEntry, ServiceEntry, ServiceKind, TopologyError, TopologyFile};
+pub use topology_file::{
+    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, ServiceResponsibility, TopologyError, TopologyFile,
+};

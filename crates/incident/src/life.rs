@@ -1,4 +1,4 @@
-use forecall_types::{IncidentChange, IncidentState};
+use forecall_types::{IncidentChange, IncidentState, WorkStage};
 use serde::{Deserialize, Serialize};
 
 /// What can happen to an incident.
@@ -20,11 +20,19 @@ pub enum Trigger {
     Close,
     /// It was looked at afterwards.
     Review,
+    /// A person announces planned work.
+    Announce,
+    /// The time of planned work has come.
+    Start,
+    /// The time of planned work is over, and its signs are still there.
+    Overrun,
+    /// A person says that it is one with another.
+    Merge,
 }
 
 impl Trigger {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Foresee,
         Self::Hit,
         Self::Fade,
@@ -33,53 +41,112 @@ impl Trigger {
         Self::Retract,
         Self::Close,
         Self::Review,
+        Self::Announce,
+        Self::Start,
+        Self::Overrun,
+        Self::Merge,
     ];
 }
 
 /// Where an incident stands, and how often it has come back. It only begins, and goes on, as the table allows: no other life can
 /// be written down, since its fields can't be set. What an event says of its state comes from here.
 ///
-/// | from \\ trigger | foresee | hit | fade | fade after action | horizon passed | retract | close | review |
-/// |---|---|---|---|---|---|---|---|---|
-/// | none | predicted | confirmed | | | | | | |
-/// | predicted | | confirmed | expired | averted | expired | retracted | | |
-/// | confirmed | | | resolved | resolved | | retracted | resolved | |
-/// | averted, expired, resolved | predicted, re-opened | confirmed, re-opened | | | | | | reviewed |
-/// | retracted | | | | | | | | reviewed |
-/// | reviewed | | | | | | | | |
+/// | from \\ trigger | foresee | hit | fade | fade after action | horizon passed | retract | close | review | merge |
+/// |---|---|---|---|---|---|---|---|---|---|
+/// | none | predicted | confirmed | | | | | | | |
+/// | predicted | | confirmed | expired | averted | expired | retracted | | | merged |
+/// | confirmed | | | resolved | resolved | | retracted | resolved | | merged |
+/// | averted, expired, resolved | predicted, re-opened | confirmed, re-opened | | | | | | reviewed | |
+/// | retracted | | | | | | | | reviewed | |
+/// | reviewed, merged | | | | | | | | | |
+///
+/// Planned work has a life of its own, which no evidence begins; what an event says of its state is in brackets:
+///
+/// | from \\ trigger | announce | start | overrun | fade | close | retract | review |
+/// |---|---|---|---|---|---|---|---|
+/// | none | announced (predicted) | | | | | | |
+/// | announced | | started (confirmed) | | | | cancelled (retracted) | |
+/// | started | | | overrun (confirmed) | ended (resolved) | ended | | |
+/// | overrun | | | | ended | ended | | |
+/// | ended, cancelled | | | | | | | (reviewed), once |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
     state: IncidentState,
     reopened: u32,
+    work: Option<WorkStage>,
 }
 
 impl Life {
     /// How an incident begins, and the change its first event names; `None`: nothing begins so.
     pub const fn begin(trigger: Trigger) -> Option<(Self, IncidentChange)> {
+        if let Some(stage) = next_stage(None, trigger) {
+            return Some(Self::at_work(stage, 0));
+        }
         match next_state(None, trigger) {
-            Some(state) => Some((Self { state, reopened: 0 }, change_into(state))),
+            Some(state) => {
+                let life = Self {
+                    state,
+                    reopened: 0,
+                    work: None,
+                };
+                Some((life, change_into(state)))
+            }
             None => None,
         }
     }
 
+    const fn at_work(stage: WorkStage, reopened: u32) -> (Self, IncidentChange) {
+        let (state, change) = state_at(stage);
+        let work = Some(stage);
+        (
+            Self {
+                state,
+                reopened,
+                work,
+            },
+            change,
+        )
+    }
+
     /// How it goes on, and the change that the event names; `None`: not allowed.
     pub const fn after(self, trigger: Trigger) -> Option<(Self, IncidentChange)> {
+        let Self { reopened, work, .. } = self;
+        // To be looked at is the same for all that is over.
+        if let Some(stage) = work
+            && !matches!(trigger, Trigger::Review)
+        {
+            return match next_stage(Some(stage), trigger) {
+                Some(next) => Some(Self::at_work(next, reopened)),
+                None => None,
+            };
+        }
         let Some(state) = next_state(Some(self.state), trigger) else {
             return None;
         };
         let back = state.is_open() && !self.state.is_open();
-        if back {
-            let reopened = self.reopened.saturating_add(1);
-            Some((Self { state, reopened }, IncidentChange::Reopened))
+        let (reopened, change) = if back {
+            (reopened.saturating_add(1), IncidentChange::Reopened)
         } else {
-            let reopened = self.reopened;
-            Some((Self { state, reopened }, change_into(state)))
-        }
+            (reopened, change_into(state))
+        };
+        Some((
+            Self {
+                state,
+                reopened,
+                work,
+            },
+            change,
+        ))
     }
 
     /// Where it stands.
     pub const fn state(self) -> IncidentState {
         self.state
+    }
+
+    /// How far planned work has come; `None`: it is none.
+    pub const fn work(self) -> Option<WorkStage> {
+        self.work
     }
 
     /// How often it has come back.
@@ -99,12 +166,55 @@ impl Life {
     }
 }
 
-/// Whether `trigger` may happen to an incident that stands at `state`.
-pub const fn allows(state: IncidentState, trigger: Trigger) -> bool {
-    next_state(Some(state), trigger).is_some()
+/// Whether `trigger` may happen to an incident that stands at `state`; `work` as its event tells it.
+pub const fn allows(state: IncidentState, work: Option<WorkStage>, trigger: Trigger) -> bool {
+    let life = Life {
+        state,
+        reopened: 0,
+        work,
+    };
+    life.after(trigger).is_some()
 }
 
-/// The table of [`Life`]; `from` is `None` where there is no incident yet.
+/// The table of planned work; `from` is `None` where there is none yet.
+const fn next_stage(from: Option<WorkStage>, trigger: Trigger) -> Option<WorkStage> {
+    use WorkStage as W;
+    match (from, trigger) {
+        (None, Trigger::Announce) => Some(W::Announced),
+        (Some(W::Announced), Trigger::Start) => Some(W::Started),
+        (Some(W::Announced), Trigger::Retract) => Some(W::Cancelled),
+        (Some(W::Started), Trigger::Overrun) => Some(W::Overrun),
+        (Some(W::Started | W::Overrun), Trigger::Fade | Trigger::Close) => Some(W::Ended),
+        (
+            None | Some(W::Announced | W::Started | W::Overrun | W::Ended | W::Cancelled),
+            Trigger::Foresee
+            | Trigger::Hit
+            | Trigger::Fade
+            | Trigger::FadeAfterAction
+            | Trigger::HorizonPassed
+            | Trigger::Retract
+            | Trigger::Close
+            | Trigger::Review
+            | Trigger::Announce
+            | Trigger::Start
+            | Trigger::Overrun
+            | Trigger::Merge,
+        ) => None,
+    }
+}
+
+/// What an event says of planned work that has come so far.
+const fn state_at(stage: WorkStage) -> (IncidentState, IncidentChange) {
+    match stage {
+        WorkStage::Announced => (IncidentState::Predicted, IncidentChange::Announced),
+        WorkStage::Started => (IncidentState::Confirmed, IncidentChange::Started),
+        WorkStage::Overrun => (IncidentState::Confirmed, IncidentChange::Overrun),
+        WorkStage::Ended => (IncidentState::Resolved, IncidentChange::Ended),
+        WorkStage::Cancelled => (IncidentState::Retracted, IncidentChange::Cancelled),
+    }
+}
+
+/// The table of all other incidents; `from` is `None` where there is no incident yet.
 const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option<IncidentState> {
     use IncidentState as S;
     match (from, trigger) {
@@ -118,14 +228,30 @@ const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option<Inc
         (Some(S::Predicted), Trigger::Fade | Trigger::HorizonPassed) => Some(S::Expired),
         (Some(S::Confirmed), Trigger::Fade | Trigger::FadeAfterAction | Trigger::Close) => Some(S::Resolved),
         (Some(S::Averted | S::Retracted | S::Expired | S::Resolved), Trigger::Review) => Some(S::Reviewed),
+        (Some(S::Predicted | S::Confirmed), Trigger::Merge) => Some(S::Merged),
         (
+            None
+            | Some(
+                S::Predicted
+                | S::Confirmed
+                | S::Averted
+                | S::Retracted
+                | S::Expired
+                | S::Resolved
+                | S::Reviewed
+                | S::Merged,
+            ),
+            Trigger::Announce | Trigger::Start | Trigger::Overrun,
+        )
+        | (
             None,
             Trigger::Fade
             | Trigger::FadeAfterAction
             | Trigger::HorizonPassed
             | Trigger::Retract
             | Trigger::Close
-            | Trigger::Review,
+            | Trigger::Review
+            | Trigger::Merge,
         )
         | (Some(S::Predicted), Trigger::Foresee | Trigger::Close | Trigger::Review)
         | (Some(S::Confirmed), Trigger::Foresee | Trigger::Hit | Trigger::HorizonPassed | Trigger::Review)
@@ -137,10 +263,12 @@ const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option<Inc
             | Trigger::FadeAfterAction
             | Trigger::HorizonPassed
             | Trigger::Retract
-            | Trigger::Close,
+            | Trigger::Close
+            | Trigger::Merge,
         )
+        // What is merged goes on as the other one.
         | (
-            Some(S::Reviewed),
+            Some(S::Reviewed | S::Merged),
             Trigger::Foresee
             | Trigger::Hit
             | Trigger::Fade
@@ -148,7 +276,8 @@ const fn next_state(from: Option<IncidentState>, trigger: Trigger) -> Option<Inc
             | Trigger::HorizonPassed
             | Trigger::Retract
             | Trigger::Close
-            | Trigger::Review,
+            | Trigger::Review
+            | Trigger::Merge,
         ) => None,
     }
 }
@@ -163,6 +292,7 @@ const fn change_into(state: IncidentState) -> IncidentChange {
         IncidentState::Expired => IncidentChange::Expired,
         IncidentState::Resolved => IncidentChange::Resolved,
         IncidentState::Reviewed => IncidentChange::Reviewed,
+        IncidentState::Merged => IncidentChange::Merged,
     }
 }
 
@@ -189,6 +319,13 @@ mod tests {
             ("expired", reach(&[T::Foresee, T::HorizonPassed])),
             ("resolved", reach(&[T::Hit, T::Close])),
             ("reviewed", reach(&[T::Hit, T::Close, T::Review])),
+            ("merged", reach(&[T::Foresee, T::Merge])),
+            ("announced", reach(&[T::Announce])),
+            ("started", reach(&[T::Announce, T::Start])),
+            ("overrun", reach(&[T::Announce, T::Start, T::Overrun])),
+            ("ended", reach(&[T::Announce, T::Start, T::Close])),
+            ("cancelled", reach(&[T::Announce, T::Retract])),
+            ("ended+", reach(&[T::Announce, T::Start, T::Close, T::Review])),
         ]
     }
 
@@ -196,7 +333,8 @@ mod tests {
     fn every_cell_of_the_table() {
         let mut text = String::new();
         for (name, from) in lives() {
-            assert!(from.is_none_or(|life| life.state().as_str() == name));
+            let stage = |life: Life| life.work().map_or(life.state().as_str(), WorkStage::as_str);
+            assert!(from.is_none_or(|life| name.trim_end_matches('+') == stage(life)));
             write!(text, "{name:9}").unwrap();
             for trigger in Trigger::ALL {
                 let to = from.map_or_else(|| Life::begin(trigger), |life| life.after(trigger));
@@ -213,14 +351,21 @@ mod tests {
             text.push('\n');
         }
         expect![[r#"
-            none      Foresee=predicted Hit=confirmed Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=-
-            predicted Foresee=- Hit=confirmed Fade=expired FadeAfterAction=averted HorizonPassed=expired Retract=retracted Close=- Review=-
-            confirmed Foresee=- Hit=- Fade=resolved FadeAfterAction=resolved HorizonPassed=- Retract=retracted Close=resolved Review=-
-            averted   Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
-            retracted Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
-            expired   Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
-            resolved  Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed
-            reviewed  Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=-
+            none      Foresee=predicted Hit=confirmed Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=- Announce=predicted(announced) Start=- Overrun=- Merge=-
+            predicted Foresee=- Hit=confirmed Fade=expired FadeAfterAction=averted HorizonPassed=expired Retract=retracted Close=- Review=- Announce=- Start=- Overrun=- Merge=merged
+            confirmed Foresee=- Hit=- Fade=resolved FadeAfterAction=resolved HorizonPassed=- Retract=retracted Close=resolved Review=- Announce=- Start=- Overrun=- Merge=merged
+            averted   Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed Announce=- Start=- Overrun=- Merge=-
+            retracted Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed Announce=- Start=- Overrun=- Merge=-
+            expired   Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed Announce=- Start=- Overrun=- Merge=-
+            resolved  Foresee=predicted(reopened) Hit=confirmed(reopened) Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed Announce=- Start=- Overrun=- Merge=-
+            reviewed  Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=- Announce=- Start=- Overrun=- Merge=-
+            merged    Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=- Announce=- Start=- Overrun=- Merge=-
+            announced Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=retracted(cancelled) Close=- Review=- Announce=- Start=confirmed(started) Overrun=- Merge=-
+            started   Foresee=- Hit=- Fade=resolved(ended) FadeAfterAction=- HorizonPassed=- Retract=- Close=resolved(ended) Review=- Announce=- Start=- Overrun=confirmed(overrun) Merge=-
+            overrun   Foresee=- Hit=- Fade=resolved(ended) FadeAfterAction=- HorizonPassed=- Retract=- Close=resolved(ended) Review=- Announce=- Start=- Overrun=- Merge=-
+            ended     Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed Announce=- Start=- Overrun=- Merge=-
+            cancelled Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=reviewed Announce=- Start=- Overrun=- Merge=-
+            ended+    Foresee=- Hit=- Fade=- FadeAfterAction=- HorizonPassed=- Retract=- Close=- Review=- Announce=- Start=- Overrun=- Merge=-
         "#]].assert_eq(&text);
     }
 

@@ -11,6 +11,7 @@
 //!   Journal of the American Statistical Association 118 (2023).
 //!
 //! Where customers are hit already nothing is doubtful, and the purse alone counts. An extreme incident is paged whatever was spent.
+//! What is silenced isn't paged at all, nor counted, until the silence is over.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use forecall_types::{
     EventTime, Incident, IncidentId, IncidentState, Page, PageDecision, RegionCode, ServiceName, Severity,
-    fits,
+    SilenceId, fits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,24 @@ impl TeamEntry {
     }
 }
 
+/// What holds pages back whatever the budgets are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum HeldBy {
+    /// A person's word.
+    Silence(SilenceId),
+    /// Another incident that speaks for it.
+    Storm(IncidentId),
+}
+
+/// What holds the pages of an incident back, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Hold {
+    /// In words for an SRE; `None`: nothing but the budgets.
+    pub(crate) why: Option<String>,
+    /// It was something else, or nothing, when the incident was published last.
+    pub(crate) has_turned: bool,
+}
+
 /// A page of the last day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Paged {
@@ -100,7 +119,7 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// Decides for all teams concerned that haven't been paged of it yet; `incident` is as it is about to be published.
-    pub(crate) fn decide(&mut self, incident: &mut Incident, teams: &[TeamEntry]) {
+    pub(crate) fn decide(&mut self, incident: &mut Incident, teams: &[TeamEntry], hold: &Hold) {
         self.settle(&incident.id, false_chance(incident));
         if !incident.state.is_open() {
             return;
@@ -116,10 +135,18 @@ impl Pages {
             if held.is_some_and(|page| page.decision == PageDecision::Paged) {
                 continue;
             }
-            let page = self.ask(team, incident);
+            let page = match &hold.why {
+                Some(why) => Page {
+                    team: Arc::from(team.name.as_str()),
+                    decision: PageDecision::HeldBack,
+                    at: incident.at,
+                    why: why.clone(),
+                },
+                None => self.ask(team, incident),
+            };
             match before.and_then(|i| incident.paging.get_mut(i)) {
                 // Held back as before: the first reason stands.
-                Some(_) if page.decision == PageDecision::HeldBack => {}
+                Some(_) if page.decision == PageDecision::HeldBack && !hold.has_turned => {}
                 Some(old) => *old = page,
                 None => incident.paging.push(page),
             }
@@ -155,6 +182,14 @@ impl Pages {
         }
     }
 
+    /// Whoever was paged of `from` was paged of `into`.
+    pub(crate) fn merge(&mut self, from: &IncidentId, into: &IncidentId) {
+        let pages = self.teams.values_mut().flatten();
+        for page in pages.filter(|page| page.incident == *from) {
+            page.incident = into.clone();
+        }
+    }
+
     /// A person's verdict, or what became of it.
     pub(crate) fn settle(&mut self, incident: &IncidentId, false_chance: f64) {
         let pages = self.teams.values_mut().flatten();
@@ -172,7 +207,9 @@ fn false_chance(incident: &Incident) -> f64 {
         IncidentState::Averted
         | IncidentState::Confirmed
         | IncidentState::Resolved
-        | IncidentState::Reviewed => 0.0,
+        | IncidentState::Reviewed
+        // The pages of what is merged are those of the other one.
+        | IncidentState::Merged => 0.0,
         IncidentState::Retracted | IncidentState::Expired => 1.0,
     }
 }

@@ -39,6 +39,9 @@ impl Step<'_> {
         let incident = &mut open.incident;
         incident.state = open.life.state();
         incident.reopened = open.life.reopened();
+        if let (Some(work), Some(stage)) = (&mut incident.work, open.life.work()) {
+            work.stage = stage;
+        }
         incident.phase = phase(incident);
         let (scope, kind, severity) = self.effect(incident, open.severity_floor, a);
         incident.scope = scope;
@@ -53,6 +56,12 @@ impl Step<'_> {
             .map(|w| w.evidence.clone())
             .collect();
         incident.contributions = match incident.state {
+            // Announced: no estimate.
+            IncidentState::Predicted | IncidentState::Averted | IncidentState::Expired
+                if incident.work.is_some() =>
+            {
+                Vec::new()
+            }
             IncidentState::Predicted | IncidentState::Averted | IncidentState::Expired => {
                 a.contributions.clone()
             }
@@ -60,13 +69,15 @@ impl Step<'_> {
             IncidentState::Confirmed
             | IncidentState::Retracted
             | IncidentState::Resolved
-            | IncidentState::Reviewed => Vec::new(),
+            | IncidentState::Reviewed
+            | IncidentState::Merged => Vec::new(),
         };
         self.expect_onset(incident, open.since, a);
         let notes = std::mem::take(&mut open.notes).join("; ");
         let begin = format!("{}: ", place(&incident.scope));
         incident.reason = begin + &sentence(&[&notes, reason, &evidence(&a.evidence), &suspected(incident)]);
         if incident.state == IncidentState::Predicted
+            && incident.work.is_none()
             && let Some(onset) = incident.onset_predicted
         {
             let when = a.onset.as_ref().and_then(limit_passed);
@@ -81,7 +92,7 @@ impl Step<'_> {
     }
 
     fn expect_onset(&self, incident: &mut Incident, since: EventTime, a: &Assessment) {
-        if incident.state != IncidentState::Predicted {
+        if incident.state != IncidentState::Predicted || incident.work.is_some() {
             return;
         }
         let horizon = self.settings.horizon();
@@ -169,7 +180,8 @@ impl Step<'_> {
             IncidentState::Predicted
             | IncidentState::Averted
             | IncidentState::Retracted
-            | IncidentState::Expired => a.probability,
+            | IncidentState::Expired
+            | IncidentState::Merged => a.probability,
         }
     }
 }

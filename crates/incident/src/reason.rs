@@ -41,6 +41,30 @@ pub(crate) fn clock(at: EventTime) -> String {
     format!("{:02}:{:02} UTC", minute / 60, minute % 60)
 }
 
+/// `14:07 UTC`; where it is on another day than `now`, `2026-12-02 14:07 UTC`.
+pub(crate) fn moment(at: EventTime, now: EventTime) -> String {
+    let day = |at: EventTime| at.secs().div_euclid(86_400);
+    if day(at) == day(now) {
+        return clock(at);
+    }
+    let (year, month, day) = civil(day(at));
+    format!("{year:04}-{month:02}-{day:02} {}", clock(at))
+}
+
+/// Year, month and day of a day counted from 1970-01-01: Howard Hinnant, *chrono-Compatible Low-Level Date Algorithms*.
+const fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
 /// `internet, tv in IR-10`.
 pub(crate) fn place(scope: &Scope) -> String {
     let services: Vec<&str> = scope.services.iter().map(|s| s.as_str()).collect();
@@ -219,6 +243,19 @@ mod tests {
             }),
             None
         );
+    }
+
+    #[test]
+    fn days_are_told_by_their_date() {
+        for (days, date) in [
+            (0, (1970, 1, 1)),
+            (-1, (1969, 12, 31)),
+            (11_016, (2000, 2, 29)),
+            (20_789, (2026, 12, 2)),
+            (20_878, (2027, 3, 1)),
+        ] {
+            assert_eq!(civil(days), date, "{days}");
+        }
     }
 
     #[test]

@@ -1,24 +1,24 @@
-//! Judges every scope at a step of event time: opens, confirms, updates and ends incidents.
+//! Judges every scope at a step of event time: confirms, updates and ends incidents, and has new ones opened.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use forecall_stage::Effects;
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    AnomalyId, EventTime, Fingerprint, Incident, IncidentChange, IncidentEvent, IncidentId, IncidentKind,
-    IncidentState, Lineage, Probability, RegionCode, RejectReason, Responsibility, Scope, Severity,
-    check_invariant,
+    Incident, IncidentChange, IncidentEvent, IncidentId, IncidentState, Probability, Responsibility,
+    WorkStage, check_invariant,
 };
 
-use crate::group::{Domain, Ended, OPEN_MAX, Open, Standing};
-use crate::life::{Life, Trigger};
+use crate::group::{Domain, Ended, Open, Standing};
+use crate::life::Trigger;
+use crate::paging::{HeldBy, Hold};
 use crate::predict::{Assessment, Hit, assess};
 use crate::publish::Step;
-use crate::reason::{clock, place};
-use crate::scope::{Pair, pairs_of};
-use crate::suspects::suspects;
+use crate::reason::clock;
+use crate::scope::Pair;
+use crate::silence;
+use crate::suspects::{first_suspect, suspects};
 
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
@@ -32,15 +32,8 @@ impl Domain {
         )
     }
 
-    /// The next event of an incident, with the suspects of now; where nothing tells of any more, those of before stand.
-    fn publish(
-        &mut self,
-        open: &mut Open,
-        change: IncidentChange,
-        a: &Assessment,
-        reason: &str,
-        step: &Step<'_>,
-    ) -> IncidentEvent {
+    /// Finds its suspects; where nothing tells of any more, those of before stand.
+    fn suspect(&self, open: &mut Open, step: &Step<'_>) {
         let members = self.members_of(&open.pairs);
         // What a person has judged says nothing more.
         let heard = members.iter().filter(|(_, m)| m.standing != Standing::Spent);
@@ -50,11 +43,31 @@ impl Domain {
         if !causes.is_empty() {
             open.incident.causes = causes;
         }
+    }
+
+    /// The next event of an incident, with the suspects of now; where nothing tells of any more, those of before stand.
+    pub(crate) fn publish(
+        &mut self,
+        open: &mut Open,
+        change: IncidentChange,
+        a: &Assessment,
+        reason: &str,
+        step: &Step<'_>,
+    ) -> IncidentEvent {
+        self.suspect(open, step);
+        attribute(open, step);
         let mut event = step.publish(open, change, a, reason);
-        // The canary's incidents call nobody.
-        if !self.name.is_canary() {
-            self.pages.decide(&mut open.incident, &step.settings.teams);
+        // The canary's incidents call nobody, nor does work that goes as it was announced.
+        let work = open.incident.work.as_ref().map(|w| w.stage);
+        let is_quiet = matches!(work, Some(WorkStage::Announced | WorkStage::Started));
+        if !self.name.is_canary() && !is_quiet {
+            if open.incident.state.is_open() {
+                open.incident.silenced = self.silenced(open, a);
+            }
+            let hold = hold(open, step);
+            self.pages.decide(&mut open.incident, &step.settings.teams, &hold);
             event.incident.paging.clone_from(&open.incident.paging);
+            event.incident.silenced.clone_from(&open.incident.silenced);
         }
         event
     }
@@ -62,13 +75,36 @@ impl Domain {
     /// Judges the whole domain at a step, after all entries before it were taken.
     pub(crate) fn evaluate(&mut self, step: &Step<'_>, effects: &mut Effects<IncidentEvent>) {
         self.tidy(step.at, step.settings);
-        let ids: Vec<IncidentId> = self.open.keys().cloned().collect();
-        for id in ids {
+        // Planned work comes last: it takes at once what the others give free.
+        let is_work = |open: &&Open| open.incident.work.is_some();
+        let (works, others): (Vec<&Open>, Vec<&Open>) = self.open.values().partition(is_work);
+        let ids = others.into_iter().chain(works).map(|o| o.incident.id.clone());
+        for id in ids.collect::<Vec<IncidentId>>() {
             if let Some(open) = self.open.remove(&id) {
                 self.review(open, step, effects);
             }
         }
-        self.open_new(step, effects);
+        let fresh = self.open_new(step, effects);
+        for (id, _, _) in &fresh {
+            if let Some(mut open) = self.open.remove(id) {
+                self.suspect(&mut open, step);
+                self.open.insert(id.clone(), open);
+            }
+        }
+        // Before anybody is paged of what is new.
+        let mut news = self.storms(step);
+        for (id, change, reason) in fresh {
+            news.remove(&id);
+            if let Some(open) = self.open.remove(&id) {
+                self.tell(open, change, &reason, step, effects);
+            }
+        }
+        for id in news {
+            if let Some(open) = self.open.remove(&id) {
+                let a = self.assess(&open.pairs, step);
+                self.go_on(open, &a, step, effects);
+            }
+        }
         check_invariant!(
             InvariantId::C1,
             self.each_scope_has_one_owner(),
@@ -85,6 +121,9 @@ impl Domain {
     }
 
     fn review(&mut self, mut open: Open, step: &Step<'_>, effects: &mut Effects<IncidentEvent>) {
+        if let Some(work) = open.incident.work.clone() {
+            return self.review_work(open, &work, step, effects);
+        }
         let a = self.assess(&open.pairs, step);
         let t = &step.settings.tunables;
         // What comes and goes must stay away for longer each time: nobody is helped by hearing of every turn.
@@ -134,9 +173,35 @@ impl Domain {
                 return self.end(open, Trigger::Fade, &why, &a, step, effects);
             }
         }
-        if let Some(reason) = step.news(&open, &a) {
-            open.incident.probability = step.probability(open.life.state(), &a);
-            effects.emit(self.publish(&mut open, IncidentChange::Updated, &a, &reason, step));
+        self.go_on(open, &a, step, effects);
+    }
+
+    /// Publishes an incident as it is now, and keeps it.
+    pub(crate) fn tell(
+        &mut self,
+        mut open: Open,
+        change: IncidentChange,
+        why: &str,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) {
+        let a = self.assess(&open.pairs, step);
+        effects.emit(self.publish(&mut open, change, &a, why, step));
+        self.open.insert(open.incident.id.clone(), open);
+    }
+
+    /// Keeps an incident that goes on as it is, and tells what is news of it.
+    pub(crate) fn go_on(
+        &mut self,
+        mut open: Open,
+        a: &Assessment,
+        step: &Step<'_>,
+        effects: &mut Effects<IncidentEvent>,
+    ) {
+        self.note_silence(&mut open, a, step);
+        if let Some(reason) = step.news(&open, a) {
+            open.incident.probability = step.probability(open.life.state(), a);
+            effects.emit(self.publish(&mut open, IncidentChange::Updated, a, &reason, step));
         }
         self.open.insert(open.incident.id.clone(), open);
     }
@@ -185,7 +250,11 @@ impl Domain {
             | Trigger::FadeAfterAction
             | Trigger::HorizonPassed
             | Trigger::Close
-            | Trigger::Review => step.probability(state, a),
+            | Trigger::Review
+            | Trigger::Announce
+            | Trigger::Start
+            | Trigger::Overrun
+            | Trigger::Merge => step.probability(state, a),
         };
         if state == IncidentState::Resolved {
             let over = if by_person {
@@ -203,7 +272,8 @@ impl Domain {
             | IncidentState::Confirmed
             | IncidentState::Expired
             | IncidentState::Resolved
-            | IncidentState::Reviewed => {}
+            | IncidentState::Reviewed
+            | IncidentState::Merged => {}
         }
         effects.emit(self.publish(&mut open, change, a, why, step));
         self.release(
@@ -219,258 +289,47 @@ impl Domain {
             life: open.life,
             at: step.at,
             is_disowned: false,
+            is_attributed: open.is_attributed,
         });
-    }
-
-    fn open_new(&mut self, step: &Step<'_>, effects: &mut Effects<IncidentEvent>) {
-        let free: Vec<Pair> = self
-            .groups
-            .iter()
-            .filter(|(_, g)| g.owner.is_none())
-            .map(|(p, _)| p.clone())
-            .collect();
-        let lasting = Duration::from_secs(step.settings.tunables.predict_for_seconds);
-        // Services of one region that the same anomalies speak for are one trouble.
-        let mut troubles: BTreeMap<(RegionCode, Vec<AnomalyId>, Trigger), BTreeSet<Pair>> = BTreeMap::new();
-        for pair in free {
-            let a = self.assess(&BTreeSet::from([pair.clone()]), step);
-            self.learner.watch(&pair, &a, step.at, step.settings);
-            let Some(group) = self.groups.get_mut(&pair) else {
-                continue;
-            };
-            let likely = a.probability.get() >= step.settings.tunables.predict_threshold;
-            let above = likely.then(|| group.above_since.unwrap_or(step.at));
-            group.above_since = above;
-            let trigger = if a.hit.is_some() {
-                Trigger::Hit
-            } else if above.is_some_and(|since| step.at.since(since) >= lasting) {
-                Trigger::Foresee
-            } else {
-                continue;
-            };
-            troubles
-                .entry((pair.region.clone(), a.active, trigger))
-                .or_default()
-                .insert(pair);
-        }
-        for ((region, active, trigger), pairs) in troubles {
-            if !self.join(&region, &active, &pairs) {
-                self.open_one(&pairs, trigger, step, effects);
-            }
-        }
-    }
-
-    /// Adds services to an open incident of the region that stands on the same evidence.
-    fn join(&mut self, region: &RegionCode, active: &[AnomalyId], pairs: &BTreeSet<Pair>) -> bool {
-        let host = self.open.values().find(|open| {
-            let members = self.members_of(&open.pairs);
-            open.incident.scope.regions.iter().eq([region])
-                && active.iter().all(|id| members.contains_key(id))
-        });
-        let Some(id) = host.map(|o| o.incident.id.clone()) else {
-            return false;
-        };
-        let mut is_hit = false;
-        if let Some(open) = self.open.get_mut(&id) {
-            is_hit = open.incident.state == IncidentState::Confirmed;
-            for pair in pairs {
-                open.incident.scope.services.insert(pair.service.clone());
-                open.notes.push(format!("{} is touched as well", pair.service));
-                open.pairs.insert(pair.clone());
-            }
-        }
-        if is_hit {
-            self.learner.hit(pairs);
-        }
-        self.own(pairs, &id);
-        true
-    }
-
-    fn own(&mut self, pairs: &BTreeSet<Pair>, id: &IncidentId) {
-        for pair in pairs {
-            let group = self.groups.entry(pair.clone()).or_default();
-            group.owner = Some(id.clone());
-            group.refused = false;
-        }
-    }
-
-    fn open_one(
-        &mut self,
-        pairs: &BTreeSet<Pair>,
-        trigger: Trigger,
-        step: &Step<'_>,
-        effects: &mut Effects<IncidentEvent>,
-    ) {
-        let a = self.assess(pairs, step);
-        let scope = Scope {
-            services: pairs.iter().map(|p| p.service.clone()).collect(),
-            regions: pairs.iter().map(|p| p.region.clone()).collect(),
-            ..Scope::default()
-        };
-        let reason = a.hit.as_ref().filter(|_| trigger == Trigger::Hit);
-        let reason = reason.map_or(String::new(), |hit| {
-            format!("customers hit since {} ({})", clock(hit.since), hit.why)
-        });
-        let since = a.hit.as_ref().map(|h| h.since);
-        if let Some((mut open, change)) = self.new_incident(scope, trigger, since, step, effects) {
-            open.incident.probability = step.probability(open.life.state(), &a);
-            if trigger == Trigger::Foresee {
-                self.learner
-                    .tell(&open.incident.id, pairs, &a, step.at, step.settings);
-            } else {
-                self.learner.hit(pairs);
-            }
-            effects.emit(self.publish(&mut open, change, &a, &reason, step));
-            self.open.insert(open.incident.id.clone(), open);
-        }
-    }
-
-    /// An incident not yet published, with the change that its event names, its scope owned; `None` where there is no room.
-    /// One that ended a while ago in this scope comes back: under its id, and in all else as if it were new.
-    pub(crate) fn new_incident(
-        &mut self,
-        scope: Scope,
-        trigger: Trigger,
-        onset_observed: Option<EventTime>,
-        step: &Step<'_>,
-        effects: &mut Effects<IncidentEvent>,
-    ) -> Option<(Open, IncidentChange)> {
-        let pairs = pairs_of(&scope);
-        if self.open.len() >= OPEN_MAX {
-            let groups = pairs.iter().filter_map(|p| self.groups.get(p));
-            let told = groups.clone().count() > 0 && groups.clone().all(|g| g.refused);
-            if !told {
-                let what = format!("no incident for {}: {OPEN_MAX} are open", place(&scope));
-                effects.reject(RejectReason::SeriesLimit, what);
-            }
-            for pair in &pairs {
-                self.groups.entry(pair.clone()).or_default().refused = true;
-            }
-            return None;
-        }
-        let former = self.take_former(&pairs, trigger, step);
-        let (life, change) = match &former {
-            Some(former) => former.life.after(trigger)?,
-            None => Life::begin(trigger)?,
-        };
-        let notes = match &former {
-            Some(f) => vec![format!(
-                "again; it was {} at {}",
-                f.life.state().as_str(),
-                clock(f.at)
-            )],
-            None => self.cite_former(&pairs, step),
-        };
-        let former = former.map(|ended| ended.incident);
-        let id = former
-            .as_ref()
-            .map_or_else(|| self.fresh_id(&scope, step.at), |f| f.id.clone());
-        self.own(&pairs, &id);
-        let confirmed = life.state() == IncidentState::Confirmed;
-        let mut lineage: Lineage = self.lineage_of(&self.members_of(&pairs));
-        if let Some(former) = &former {
-            lineage.merge(&former.lineage);
-        }
-        let open = Open {
-            incident: Incident {
-                id,
-                revision: former.as_ref().map_or(0, |f| f.revision),
-                domain: self.name.clone(),
-                state: life.state(),
-                reopened: life.reopened(),
-                phase: None,
-                severity: Severity::Minor,
-                kind: IncidentKind::Degradation,
-                scope,
-                probability: Probability::ONE,
-                contributions: Vec::new(),
-                opened_at: former.as_ref().map_or(step.at, |f| f.opened_at),
-                at: step.at,
-                onset_predicted: None,
-                onset_interval: None,
-                onset_observed: onset_observed.filter(|_| confirmed),
-                resolved_at: None,
-                evidence: Vec::new(),
-                causes: Vec::new(),
-                paging: Vec::new(),
-                responsibility: former
-                    .as_ref()
-                    .map_or(Responsibility::Unknown, |f| f.responsibility),
-                problem: None,
-                acknowledged: None,
-                eta: None,
-                steps: Vec::new(),
-                reason: String::new(),
-                version: Arc::clone(&step.settings.version),
-                settings: Arc::clone(&step.settings.settings_digest),
-                lineage,
-                simulated: step.settings.simulated,
-            },
-            life,
-            since: step.at,
-            pairs,
-            declared: false,
-            severity_floor: Severity::Minor,
-            faded_since: None,
-            top: Vec::new(),
-            notes,
-        };
-        Some((open, change))
-    }
-
-    /// Publishes the first event of an incident that a person declared.
-    pub(crate) fn publish_declared(
-        &mut self,
-        mut open: Open,
-        change: IncidentChange,
-        step: &Step<'_>,
-        effects: &mut Effects<IncidentEvent>,
-    ) {
-        let a = self.assess(&open.pairs, step);
-        self.learner.hit(&open.pairs);
-        effects.emit(self.publish(&mut open, change, &a, "", step));
-        self.open.insert(open.incident.id.clone(), open);
-    }
-
-    fn fresh_id(&self, scope: &Scope, at: EventTime) -> IncidentId {
-        let mut parts: Vec<Vec<u8>> = vec![self.name.as_str().into(), at.nanos().to_le_bytes().into()];
-        parts.extend(scope.regions.iter().map(|r| r.as_str().into()));
-        // The empty part keeps regions and services apart.
-        parts.push(Vec::new());
-        parts.extend(scope.services.iter().map(|s| s.as_str().into()));
-        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        let mut from = Fingerprint::of_parts(&parts);
-        loop {
-            let id = IncidentId::derived(from);
-            // Ended and opened again within one step: the next of the chain.
-            if !self.closed.iter().any(|ended| ended.incident.id == id) && !self.open.contains_key(&id) {
-                return id;
-            }
-            from = from.chain(b"again");
-        }
-    }
-
-    /// Takes out the newest incident of this scope that ended a while ago and that `trigger` brings back.
-    fn take_former(&mut self, pairs: &BTreeSet<Pair>, trigger: Trigger, step: &Step<'_>) -> Option<Ended> {
-        // Each spike of the canary must be an incident of its own: it counts the notices of new ones.
-        if self.name.is_canary() {
-            return None;
-        }
-        let found = self.closed.iter().rposition(|ended| {
-            !ended.is_disowned && is_former(ended, pairs, step) && ended.life.after(trigger).is_some()
-        })?;
-        self.closed.remove(found)
-    }
-
-    /// A word on an incident of this scope that ended a while ago and stays over.
-    fn cite_former(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Vec<String> {
-        let mut former = self.closed.iter().rev().filter(|e| is_former(e, pairs, step));
-        let cite = |e: &Ended| format!("again, after {} ({})", e.incident.id, e.life.state().as_str());
-        former.next().map(cite).into_iter().collect()
     }
 }
 
-fn is_former(ended: &Ended, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> bool {
-    let within = Duration::from_secs(step.settings.tunables.reopen_within_seconds);
-    step.at.since(ended.at) <= within && !pairs.is_disjoint(&pairs_of(&ended.incident.scope))
+/// What holds its pages back now, remembered until it is published next. A person's word goes before all else.
+fn hold(open: &mut Open, step: &Step<'_>) -> Hold {
+    let Incident { silenced, parent, .. } = &open.incident;
+    let (by, why) = match (silenced, parent) {
+        (Some(s), _) => (
+            Some(HeldBy::Silence(s.id.clone())),
+            Some(silence::in_words(s, step.at)),
+        ),
+        (None, Some(parent)) => (
+            Some(HeldBy::Storm(parent.clone())),
+            Some(format!("part of storm {parent}")),
+        ),
+        (None, None) => (None, None),
+    };
+    let has_turned = by != open.held;
+    open.held = by;
+    Hold { why, has_turned }
+}
+
+/// Who answers for it, by what the topology says of its cause: once, when it is confirmed, where no person has said.
+fn attribute(open: &mut Open, step: &Step<'_>) {
+    let incident = &mut open.incident;
+    let is_open_question = open.life.state() == IncidentState::Confirmed
+        && incident.work.is_none()
+        && !open.is_attributed
+        && incident.responsibility == Responsibility::Unknown;
+    let Some(cause) = first_suspect(incident).filter(|_| is_open_question) else {
+        return;
+    };
+    let responsibility = step.settings.topology.responsibility(&cause.node);
+    if responsibility != Responsibility::Unknown {
+        open.notes.push(format!(
+            "responsibility {}: as {} has it",
+            responsibility.as_str(),
+            cause.node
+        ));
+        incident.responsibility = responsibility;
+    }
 }

@@ -6,10 +6,14 @@ use forecall_types::{Anomaly, Channel, RegionCode, ServiceName, fits};
 use serde::{Deserialize, Serialize};
 
 use crate::Topology;
+use crate::group::OPEN_MAX;
 use crate::paging::{TEAMS_MAX, TeamEntry};
 
 /// Objectives in one configuration; each anomaly is tried against them in order.
 pub const OBJECTIVES_MAX: usize = 256;
+
+/// Two incidents are no storm: each of them is to be heard.
+const STORM_INCIDENTS_MIN: usize = 3;
 
 /// Customers by region and service, from the directory.
 pub type CustomerTable = BTreeMap<RegionCode, BTreeMap<ServiceName, u64>>;
@@ -52,6 +56,12 @@ pub struct IncidentTunables {
     pub extreme_customers: u64,
     /// From this many regions on, an outage is extreme.
     pub extreme_regions: u64,
+    /// So many incidents at once are a storm: one speaks for all, the others page nobody.
+    pub storm_incidents: usize,
+    /// Incidents that begin this soon after each other may be one storm.
+    pub storm_within_seconds: u64,
+    /// So do those that share a region or a suspect, within this time.
+    pub storm_shared_seconds: u64,
     /// Probabilities are told by what came of earlier predictions. Outcomes are counted and learnt from either way; without it
     /// only nothing is done with what they taught.
     pub learn: bool,
@@ -77,6 +87,9 @@ impl Default for IncidentTunables {
             severe_customers: 100_000,
             extreme_customers: 1_000_000,
             extreme_regions: 5,
+            storm_incidents: 5,
+            storm_within_seconds: 300,
+            storm_shared_seconds: 3_600,
             learn: true,
         }
     }
@@ -287,6 +300,8 @@ fn check_tunables(t: &IncidentTunables) -> Result<(), SettingsError> {
         ("update_every_seconds", t.update_every_seconds),
         ("heartbeat_missing_seconds", t.heartbeat_missing_seconds),
         ("evidence_stale_seconds", t.evidence_stale_seconds),
+        ("storm_within_seconds", t.storm_within_seconds),
+        ("storm_shared_seconds", t.storm_shared_seconds),
     ];
     let range = |field, value, must| Err(SettingsError::Range { field, value, must });
     for (field, seconds) in spans {
@@ -303,6 +318,11 @@ fn check_tunables(t: &IncidentTunables) -> Result<(), SettingsError> {
             t.retract_threshold,
             "at least 0, under predict_threshold",
         );
+    }
+    if !(STORM_INCIDENTS_MIN..=OPEN_MAX).contains(&t.storm_incidents) {
+        let value = t.storm_incidents;
+        #[allow(clippy::cast_precision_loss, reason = "only to be shown")]
+        return range("storm_incidents", value as f64, "3 to 1024");
     }
     if !(t.confirm_score > 0.0 && t.confirm_score <= 20.0) {
         return range("confirm_score", t.confirm_score, "above 0, at most 20");

@@ -40,6 +40,8 @@ pub struct CorrelateHealth {
     pub open: usize,
     /// Sources whose heartbeat is missing, or that are behind and get no further: a fault of forecall, told to its operator.
     pub missing: Vec<(DomainName, SourcePartition)>,
+    /// Silences in force.
+    pub silences: usize,
     /// What came of predictions.
     pub learnt: LearntHealth,
 }
@@ -115,6 +117,7 @@ impl CorrelateStage {
             health.held += domain.order.held_len();
             health.anomalies += domain.tracked.len();
             health.open += domain.open.len();
+            health.silences += domain.silences.count(self.state.tick);
             health.learnt.take(&domain.learner);
             let missing = domain.order.missing().cloned();
             health.missing.extend(missing.map(|s| (domain.name.clone(), s)));
@@ -128,6 +131,7 @@ impl CorrelateStage {
         let mut domains = self.state.domains.values();
         domains.all(|domain| {
             !domain.is_busy()
+                && domain.next_due().is_none()
                 && domain.order.held_len() == 0
                 && domain.peers.first_waiting().is_none()
                 && !domain.learner.is_waiting()
@@ -231,6 +235,10 @@ fn advance(
         let frontier = domain.order.frontier(tick);
         let waiting = domain.peers.first_waiting();
         let before = domain.order.judged();
+        // The first step that isn't before it, whatever else makes one be judged.
+        let due = domain.next_due().map(|due| due.minus(Duration::from_nanos(1)));
+        let due = due.map(|due| before.map_or(due, |judged| due.max(judged)));
+        let waiting = waiting.into_iter().chain(due).min();
         let next = domain.order.next_step(frontier, settings.step(), busy, waiting);
         let Some((at, forced)) = next else {
             // Nothing more comes before what has been judged.
@@ -294,7 +302,7 @@ impl Stage for CorrelateStage {
     type Output = IncidentEvent;
 
     const NAME: &'static str = "correlate";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
         let position = &input.position;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forecall_types::{Anomaly, Cause, Channel, ContextKind, EventTime, Scope, ServiceName};
+use forecall_types::{Anomaly, Cause, Channel, ContextKind, EventTime, Incident, Scope, ServiceName};
 
 use crate::cause::{
     Alarm, CallRecord, Case, CauseTunables, Measure, NodeRecord, Point, Statistic, Tier, Track, Trouble, rank,
@@ -256,6 +256,15 @@ pub(crate) fn suspects<'a>(
     }
     causes.truncate(CAUSES_MAX);
     causes
+}
+
+/// Share from which the first suspect counts as the cause: as much as all others together.
+const SUSPECT_SHARE_MIN: f64 = 0.5;
+
+/// The suspect that explains half of an incident or more.
+pub(crate) fn first_suspect(incident: &Incident) -> Option<&Cause> {
+    let first = incident.causes.first();
+    first.filter(|cause| cause.share >= SUSPECT_SHARE_MIN)
 }
 
 #[cfg(test)]

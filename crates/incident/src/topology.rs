@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use forecall_types::{ElementId, RegionCode, SeriesKey, ServiceName, fits};
+use forecall_types::{ElementId, RegionCode, Responsibility, SeriesKey, ServiceName, fits};
 
-use crate::topology_file::{RegionEntry, RuleEntry, ServiceEntry, ServiceKind, TopologyError, TopologyFile};
+use crate::topology_file::{
+    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, ServiceResponsibility, TopologyError, TopologyFile,
+};
 
 /// Services in one topology: a national operator has hundreds; more is a generated mistake.
 pub const SERVICES_MAX: usize = 4_096;
@@ -48,6 +50,7 @@ struct Rule {
 struct Service {
     customer_facing: bool,
     kind: ServiceKind,
+    responsibility: ServiceResponsibility,
     /// Who needs it directly.
     needed_by: BTreeSet<ServiceName>,
 }
@@ -115,6 +118,7 @@ impl Topology {
         for entry in entries {
             let name = service_name("services", &entry.name)?;
             let service = Service {
+                responsibility: entry.responsibility,
                 customer_facing: entry.customer_facing,
                 kind: entry.kind,
                 needed_by: BTreeSet::new(),
@@ -252,6 +256,12 @@ impl Topology {
     /// What hangs on a service.
     pub fn kind(&self, service: &ServiceName) -> ServiceKind {
         self.services.get(service).map(|s| s.kind).unwrap_or_default()
+    }
+
+    /// Who answers where the service or element of this name is the cause, as declared.
+    pub fn responsibility(&self, name: &str) -> Responsibility {
+        let service = ServiceName::new(name).ok().and_then(|n| self.services.get(&n));
+        service.map(|s| s.responsibility.into()).unwrap_or_default()
     }
 
     /// The regions that hold `code`, nearest first; stops where a circle closes.
@@ -405,6 +415,7 @@ mod tests {
             customer_facing,
             depends_on: needs.iter().map(|&n| n.into()).collect(),
             kind: ServiceKind::General,
+            responsibility: ServiceResponsibility::Unknown,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use forecall_types::Responsibility;
 use serde::{Deserialize, Serialize};
 
 /// A topology as it is written down; [`Topology::check`](crate::Topology::check) makes it usable.
@@ -31,6 +32,35 @@ pub struct ServiceEntry {
     /// What hangs on it.
     #[serde(default)]
     pub kind: ServiceKind,
+    /// Who answers where it is the cause of an incident.
+    #[serde(default)]
+    pub responsibility: ServiceResponsibility,
+}
+
+/// Who answers for a service. That work was planned, or that an order came from outside, only people can say, and of an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceResponsibility {
+    /// Nothing is said of that.
+    #[default]
+    Unknown,
+    /// The operator.
+    Own,
+    /// A supplier.
+    Supplier,
+    /// The power grid.
+    Power,
+}
+
+impl From<ServiceResponsibility> for Responsibility {
+    fn from(declared: ServiceResponsibility) -> Self {
+        match declared {
+            ServiceResponsibility::Unknown => Self::Unknown,
+            ServiceResponsibility::Own => Self::Own,
+            ServiceResponsibility::Supplier => Self::Supplier,
+            ServiceResponsibility::Power => Self::Power,
+        }
+    }
 }
 
 /// What hangs on a service; decides whether its outage is extreme.

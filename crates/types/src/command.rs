@@ -3,7 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerId, DomainName, EventTime, IncidentId, NoticeId, ProblemId, Responsibility, Scope, Severity,
+    CustomerId, DomainName, EventTime, IncidentId, Matchers, NoticeId, ProblemId, Remark, Responsibility,
+    Scope, Severity, SilenceId,
 };
 
 /// What a person says of an incident afterwards.
@@ -103,6 +104,38 @@ pub enum Action {
         /// The problem record.
         problem: ProblemId,
     },
+    /// Two open incidents are one.
+    Merge {
+        /// Which ends.
+        incident: IncidentId,
+        /// Which goes on for both.
+        into: IncidentId,
+    },
+    /// Work is planned. It is an incident of its own, from the announcement to the end.
+    Plan {
+        /// Whom and what it touches.
+        scope: Scope,
+        /// When it begins.
+        starts_at: EventTime,
+        /// When it is to be over.
+        ends_at: EventTime,
+        /// What is done.
+        label: Remark,
+    },
+    /// Incidents that match page nobody for a while. The silence's id is that of the command.
+    Silence {
+        /// Which.
+        matchers: Matchers,
+        /// Up to when.
+        until: EventTime,
+        /// Why.
+        reason: Remark,
+    },
+    /// A silence ends now.
+    Unsilence {
+        /// Which.
+        silence: SilenceId,
+    },
     /// This exact text may go out; `text` is the fingerprint of the rendered texts that were shown.
     Approve {
         /// Which notice.
@@ -128,7 +161,11 @@ impl Action {
             | Self::Attribute { .. }
             | Self::Retract { .. }
             | Self::Close { .. }
-            | Self::Review { .. } => true,
+            | Self::Review { .. }
+            | Self::Merge { .. }
+            | Self::Plan { .. }
+            | Self::Silence { .. }
+            | Self::Unsilence { .. } => true,
             Self::Approve { .. } | Self::Kill { .. } => false,
         }
     }

@@ -130,6 +130,10 @@ name!(
     NoticeId, "notice id"
 );
 name!(
+    /// A silence: the id of the command that made it.
+    SilenceId, "silence id"
+);
+name!(
     /// A customer's pseudonym (`cus_` …): an HMAC made at decoding; no name or number can be read from it.
     CustomerId, "customer pseudonym"
 );

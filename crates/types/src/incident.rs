@@ -4,8 +4,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, Probability,
-    ProblemId, ProductName, RegionCode, Score, SeriesKey, ServiceName,
+    AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, PlannedWork,
+    Probability, ProblemId, ProductName, RegionCode, Score, SeriesKey, ServiceName, Silenced,
 };
 
 /// Evidence kept in one event: the strongest first. 32 with windows stay far below 256 KiB.
@@ -31,6 +31,8 @@ pub enum IncidentState {
     Resolved,
     /// Looked at afterwards.
     Reviewed,
+    /// One with another incident, which goes on for both.
+    Merged,
 }
 
 impl IncidentState {
@@ -44,6 +46,7 @@ impl IncidentState {
             Self::Expired => "expired",
             Self::Resolved => "resolved",
             Self::Reviewed => "reviewed",
+            Self::Merged => "merged",
         }
     }
 
@@ -51,7 +54,12 @@ impl IncidentState {
     pub const fn is_open(self) -> bool {
         match self {
             Self::Predicted | Self::Confirmed => true,
-            Self::Averted | Self::Retracted | Self::Expired | Self::Resolved | Self::Reviewed => false,
+            Self::Averted
+            | Self::Retracted
+            | Self::Expired
+            | Self::Resolved
+            | Self::Reviewed
+            | Self::Merged => false,
         }
     }
 }
@@ -305,6 +313,9 @@ pub struct Incident {
     pub severity: Severity,
     /// By effect.
     pub kind: IncidentKind,
+    /// What was announced, where its kind is planned work. Its state is predicted until it starts, then confirmed, then resolved;
+    /// retracted where it was cancelled. That customers are hit isn't said by it.
+    pub work: Option<PlannedWork>,
     /// Whom and what it touches.
     pub scope: Scope,
     /// Chance that customers are hit within the horizon (1 when confirmed).
@@ -330,6 +341,14 @@ pub struct Incident {
     pub causes: Vec<Cause>,
     /// Whether teams with an alert budget are to be paged of it; empty where none has one.
     pub paging: Vec<Page>,
+    /// The silence by which it pages nobody; `None` where none covers it. It says nothing of customers: they are told all the same.
+    pub silenced: Option<Silenced>,
+    /// It speaks for a storm: several incidents that came at once.
+    pub storm: bool,
+    /// The incident that speaks for the storm it is part of; `None`: it speaks for itself.
+    pub parent: Option<IncidentId>,
+    /// The incident that goes on for it, where it was merged into one.
+    pub merged_into: Option<IncidentId>,
     /// Who answers for it.
     pub responsibility: Responsibility,
     /// Whether a person has taken it on.
@@ -374,6 +393,18 @@ pub enum IncidentChange {
     Reviewed,
     /// Come back after its end: predicted or confirmed again.
     Reopened,
+    /// Planned work is to come.
+    Announced,
+    /// Planned work has begun.
+    Started,
+    /// Planned work takes longer than was announced.
+    Overrun,
+    /// Planned work is over.
+    Ended,
+    /// Planned work will not come.
+    Cancelled,
+    /// It goes on as another incident.
+    Merged,
 }
 
 impl IncidentChange {
@@ -389,6 +420,12 @@ impl IncidentChange {
             Self::Resolved => "resolved",
             Self::Reviewed => "reviewed",
             Self::Reopened => "reopened",
+            Self::Announced => "announced",
+            Self::Started => "started",
+            Self::Overrun => "overrun",
+            Self::Ended => "ended",
+            Self::Cancelled => "cancelled",
+            Self::Merged => "merged",
         }
     }
 }

@@ -35,8 +35,10 @@ mod region;
 mod reject;
 mod sample;
 pub mod seconds;
+mod silence;
 mod summary;
 mod time;
+mod work;
 
 pub use anomaly::*;
 pub use batch::*;
@@ -60,5 +62,7 @@ pub use pattern::*;
 pub use region::*;
 pub use reject::*;
 pub use sample::*;
+pub use silence::*;
 pub use summary::*;
 pub use time::*;
+pub use work::*;

@@ -151,6 +151,7 @@ fn correlate_settings(learn: bool, threshold: f64, pages: Option<u32>) -> Result
         customer_facing: true,
         depends_on: Vec::new(),
         kind: ServiceKind::General,
+        responsibility: forecall_incident::ServiceResponsibility::Unknown,
     });
     let regions = REGIONS.map(|code| RegionEntry {
         code: code.into(),

@@ -1,5 +1,8 @@
 use forecall_bridge::{BridgeSettings, LeastSeverity, Memory, Phase, Verdict};
-use forecall_types::{DomainName, Incident, IncidentChange, IncidentEvent, IncidentState, Severity};
+use forecall_types::{
+    DomainName, Incident, IncidentChange, IncidentEvent, IncidentKind, IncidentState, PlannedWork, Remark,
+    Severity, Silenced, WorkStage,
+};
 
 use crate::incidents::{Labels, alertmanager, at, event, incident, life};
 
@@ -57,6 +60,53 @@ fn simulations_and_canaries_never_go() {
         assert_eq!(memory.step(0, &event, &settings()), verdict);
     }
     assert!(memory.is_empty());
+}
+
+#[test]
+fn what_calls_nobody_is_not_told_until_it_does() {
+    let mut memory = Memory::default();
+    let base = incident("inc_1");
+    let silenced = Incident {
+        silenced: Some(Silenced {
+            id: "s".parse().unwrap(),
+            until: at(60),
+            by: "noc".into(),
+            reason: Remark::new("the rack is moved").unwrap(),
+        }),
+        ..base.clone()
+    };
+    let child = Incident {
+        parent: Some("inc_2".parse().unwrap()),
+        ..base.clone()
+    };
+    let work = |stage| Incident {
+        kind: IncidentKind::Planned,
+        work: Some(PlannedWork {
+            stage,
+            starts_at: at(0),
+            ends_at: at(30),
+            label: Remark::new("fibre is spliced").unwrap(),
+            by: "core".into(),
+        }),
+        ..base.clone()
+    };
+    for quiet in [
+        silenced,
+        child,
+        work(WorkStage::Announced),
+        work(WorkStage::Started),
+    ] {
+        let event = event(IncidentChange::Updated, quiet);
+        assert_eq!(memory.step(0, &event, &settings()), Verdict::Filtered);
+    }
+    let overrun = event(IncidentChange::Overrun, work(WorkStage::Overrun));
+    let Verdict::Tell(alert) = memory.step(1, &overrun, &settings()) else {
+        panic!("not told")
+    };
+    assert_eq!(
+        alert.annotations["summary"],
+        "Planned work of internet in IR-23: takes longer than was announced"
+    );
 }
 
 #[test]

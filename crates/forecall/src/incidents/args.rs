@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use forecall_types::{
-    DomainName, IncidentId, NotAName, ProblemId, ProductName, RegionCode, Responsibility, ServiceName,
-    Severity, Verdict,
+    DomainName, IncidentId, NotAName, ProblemId, ProductName, RegionCode, Remark, Responsibility,
+    ServiceName, Severity, SilenceId, Verdict,
 };
 
 #[derive(Debug, Args)]
@@ -97,10 +97,44 @@ pub(crate) enum IncidentsCommand {
     Declare {
         #[command(flatten)]
         scope: ScopeArgs,
+        /// How bad; it doesn't fall below this while the incident is open.
+        #[arg(long, value_enum, default_value_t = SeverityArg::Severe)]
+        severity: SeverityArg,
         #[command(flatten)]
         say: SayArgs,
     },
-    /// It was an error: customers who were told are told so.
+    /// Two open incidents are one: the first ends as merged, the second goes on for both.
+    #[command(
+        after_help = "Example:\n  forecall incidents merge inc_7k2m4q9x1c8v5b3n inc_1f5h9k2m6q0t4w8z --by noc\n\nServices and regions of both together must be all of their pairs: else customers would be told of what they don't have. A later verdict on the first counts for the second."
+    )]
+    Merge {
+        /// The incident that ends.
+        id: IncidentId,
+        /// The incident that goes on for both.
+        into: IncidentId,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// Announce planned work: an incident of its own, which calls nobody while it goes as announced.
+    #[command(
+        after_help = "Example:\n  forecall incidents plan --service internet --region IR-10 --from 2026-12-01T22:30:00Z --until 2026-12-02T01:00:00Z --label 'fibre is spliced, CHG-4712' --by core\n\n`close` ends it once it has started, `retract` cancels it before, `eta` moves its end. By itself it ends when its time is over and nothing is abnormal; else it overruns."
+    )]
+    Plan {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// When it begins: a time (RFC 3339), or a span from now (45m, 2h).
+        #[arg(long)]
+        from: String,
+        /// When it is to be over, alike.
+        #[arg(long)]
+        until: String,
+        /// What is done; nothing of a person.
+        #[arg(long, value_parser = remark)]
+        label: Remark,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// It was an error: customers who were told are told so. Planned work that hasn't started is cancelled by it.
     #[command(after_help = "Example:\n  forecall incidents retract inc_7k2m4q9x1c8v5b3n --by noc")]
     Retract {
         /// The incident.
@@ -116,6 +150,29 @@ pub(crate) enum IncidentsCommand {
         #[command(flatten)]
         say: SayArgs,
     },
+    /// What matches pages nobody for a while: a maintenance window, a fault that is known. Customers are told all the same.
+    #[command(
+        after_help = "Examples:\n  forecall incidents silence --service internet --region IR-10 --for 2h --reason 'the rack is moved, CHG-4711' --by noc\n  forecall incidents silence --metric 'bgp.*' --label 'host.name=edge-*' --until 2026-12-01T06:00:00Z --reason 'known flaw' --by core\n\nIn patterns * stands for any run of characters. An incident is silent where one silence covers all of it: its services, its regions and each piece of its active evidence. The key is the silence's id."
+    )]
+    Silence {
+        #[command(flatten)]
+        matchers: MatcherArgs,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// End a silence now.
+    #[command(after_help = "Example:\n  forecall incidents unsilence cli-7k2m4q9x1c8v5b3n --by noc")]
+    Unsilence {
+        /// The silence, as `silences` names it.
+        id: SilenceId,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// Silences that were said and aren't over, from the topic of commands.
+    #[command(
+        after_help = "Example:\n  forecall incidents silences\n\nA command that was refused is on the topic as well: dead letters say so, and `silenced` of an incident names the silence that counts."
+    )]
+    Silences(SilencesArgs),
     /// An incident that is over was looked at; it never comes back after that.
     #[command(
         after_help = "Example:\n  forecall incidents review inc_7k2m4q9x1c8v5b3n --problem PRB-1042 --by noc"
@@ -215,6 +272,55 @@ pub(crate) struct SayArgs {
     pub(crate) dry_run: bool,
 }
 
+/// `name=pattern`.
+fn label(text: &str) -> Result<(String, String), &'static str> {
+    let (name, pattern) = text.split_once('=').ok_or("write name=pattern")?;
+    Ok((name.to_owned(), pattern.to_owned()))
+}
+
+fn remark(text: &str) -> Result<Remark, &'static str> {
+    Remark::new(text).map_err(|refused| refused.why)
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MatcherArgs {
+    /// Services, as a pattern; may be given several times.
+    #[arg(long = "service")]
+    pub(crate) services: Vec<String>,
+    /// Regions, as a pattern; may be given several times.
+    #[arg(long = "region")]
+    pub(crate) regions: Vec<String>,
+    /// Metrics, as a pattern; may be given several times.
+    #[arg(long = "metric")]
+    pub(crate) metrics: Vec<String>,
+    /// A label of the resource and a pattern for its value; may be given several times.
+    #[arg(long = "label", value_name = "NAME=PATTERN", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// How long (45m, 2h); at most 30 days.
+    #[arg(
+        long = "for",
+        value_name = "SPAN",
+        conflicts_with = "until",
+        required_unless_present = "until"
+    )]
+    pub(crate) span: Option<String>,
+    /// Up to when (RFC 3339); at most 30 days ahead.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Why; nothing of a person.
+    #[arg(long, value_parser = remark)]
+    pub(crate) reason: Remark,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SilencesArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Only of this domain.
+    #[arg(long)]
+    pub(crate) domain: Option<DomainName>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ScopeArgs {
     /// A service that is touched; may be given several times.
@@ -226,9 +332,6 @@ pub(crate) struct ScopeArgs {
     /// A product that is touched; none: all that need the services.
     #[arg(long = "product")]
     pub(crate) products: Vec<ProductName>,
-    /// How bad; it doesn't fall below this while the incident is open.
-    #[arg(long, value_enum, default_value_t = SeverityArg::Severe)]
-    pub(crate) severity: SeverityArg,
 }
 
 /// Cases of the command line for cases of an enum of `types`.

@@ -3,6 +3,8 @@
 mod args;
 mod say;
 mod show;
+mod silences;
+mod steer;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -27,6 +29,7 @@ use crate::stop;
 pub(crate) use args::IncidentsArgs;
 use args::{IncidentsCommand, ListArgs, ReadArgs, SayArgs, TailArgs};
 use say::{Draft, Speaker, Words};
+use steer::Steer;
 use topic::{Strange, Topics, passes};
 
 /// Between two looks for news; a look costs a question for each partition.
@@ -104,9 +107,32 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
             responsibility,
             say,
         } => on(&say, Words::Attribute(id, responsibility.into())),
-        IncidentsCommand::Declare { scope, say } => on(&say, Words::declare(scope)),
+        IncidentsCommand::Declare { scope, severity, say } => {
+            on(&say, Words::Declare(scope.into(), severity.into()))
+        }
+        IncidentsCommand::Merge { id, into, say } => on(&say, Words::Steer(Steer::Merge(id, into))),
+        IncidentsCommand::Plan {
+            scope,
+            from,
+            until,
+            label,
+            say,
+        } => {
+            let times = (moment(&from, true)?, moment(&until, true)?);
+            on(&say, Words::Steer(Steer::Plan(scope.into(), times, label)))
+        }
         IncidentsCommand::Retract { id, say } => on(&say, Words::Retract(id)),
         IncidentsCommand::Close { id, say } => on(&say, Words::Close(id)),
+        IncidentsCommand::Silence { matchers, say } => {
+            let until = matchers.until.as_deref().or(matchers.span.as_deref());
+            let until = moment(until.unwrap_or_default(), true)?;
+            on(&say, Words::Steer(Steer::silence(matchers, until)))
+        }
+        IncidentsCommand::Unsilence { id, say } => on(&say, Words::Steer(Steer::Unsilence(id))),
+        IncidentsCommand::Silences(args) => reading(&args.read, |_, topics, out| {
+            let all = silences::in_force(topics, args.domain.as_ref(), now())?;
+            silences::list(&all, args.read.json, out)
+        }),
         IncidentsCommand::Review { id, problem, say } => on(&say, Words::Review(id, problem)),
     }
 }

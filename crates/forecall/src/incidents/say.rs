@@ -10,12 +10,13 @@ use forecall_incident::{Trigger, allows};
 use forecall_log::{Log, OutRecord, Transaction};
 use forecall_types::{
     Action, Command, DomainName, EventTime, Feedback, Fingerprint, Incident, IncidentId, NAME_BYTES_MAX,
-    ProblemId, Responsibility, Scope, Severity, Verdict,
+    ProblemId, Responsibility, Scope, Severity, Verdict, WorkStage,
 };
 use forecall_wire::event::{Encoded, TopicId, encode_command, encode_feedback};
 use serde_json::{Value, json};
 
 use super::args::ScopeArgs;
+use super::steer::Steer;
 use super::topic::Topics;
 use crate::replay::time_text;
 
@@ -31,18 +32,18 @@ pub(super) enum Words {
     Close(IncidentId),
     Review(IncidentId, ProblemId),
     Declare(Scope, Severity),
+    Steer(Steer),
 }
 
-impl Words {
-    pub(super) fn declare(args: ScopeArgs) -> Self {
-        let scope = Scope {
+impl From<ScopeArgs> for Scope {
+    fn from(args: ScopeArgs) -> Self {
+        Self {
             services: args.services.into_iter().collect(),
             regions: args.regions.into_iter().collect(),
             products: args.products.into_iter().collect(),
             elements: BTreeSet::new(),
             customers_estimated: None,
-        };
-        Self::Declare(scope, args.severity.into())
+        }
     }
 }
 
@@ -151,15 +152,13 @@ pub(super) fn draft(
         }
         Words::Retract(id) => {
             let incident = open(&id)?;
-            (
-                incident.domain,
-                Action::Retract { incident: id },
-                incident.reopened,
-            )
+            check_allowed(&incident, Trigger::Retract, "work that has started is closed")?;
+            let action = Action::Retract { incident: id };
+            (incident.domain, action, incident.reopened)
         }
         Words::Close(id) => {
             let incident = open(&id)?;
-            let why = "only a confirmed one can be closed; a prediction is retracted";
+            let why = "only a confirmed one can be closed; a prediction, and work that has not started, is retracted";
             check_allowed(&incident, Trigger::Close, why)?;
             (incident.domain, Action::Close { incident: id }, incident.reopened)
         }
@@ -177,16 +176,18 @@ pub(super) fn draft(
             let action = Action::Declare { scope, severity };
             (settings.domain.clone(), action, minute)
         }
+        Words::Steer(steer) => steer.said(from, topics, settings)?,
     };
     command_draft(domain, action, stand, from, topics)
 }
 
-fn check_allowed(incident: &Incident, trigger: Trigger, why: &str) -> anyhow::Result<()> {
+pub(super) fn check_allowed(incident: &Incident, trigger: Trigger, why: &str) -> anyhow::Result<()> {
+    let work = incident.work.as_ref().map(|work| work.stage);
     ensure!(
-        allows(incident.state, trigger),
+        allows(incident.state, work, trigger),
         "{} is {}: {why}",
         incident.id,
-        incident.state.as_str()
+        work.map_or(incident.state.as_str(), WorkStage::as_str)
     );
     Ok(())
 }
@@ -275,7 +276,7 @@ fn out(topics: &Topics<'_>, topic: TopicId, encoded: Encoded) -> OutRecord {
 }
 
 /// A key or a team as it may stand in a record.
-fn check_text(option: &str, text: &str) -> anyhow::Result<()> {
+pub(super) fn check_text(option: &str, text: &str) -> anyhow::Result<()> {
     let is_good = !text.is_empty()
         && text.len() <= NAME_BYTES_MAX
         && text.trim() == text
@@ -299,7 +300,7 @@ fn check_step(code: &str, settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_scope(scope: &Scope, settings: &Settings) -> anyhow::Result<()> {
+pub(super) fn check_scope(scope: &Scope, settings: &Settings) -> anyhow::Result<()> {
     let topology = settings.correlate.topology();
     for service in &scope.services {
         if !topology.knows_service(service) {

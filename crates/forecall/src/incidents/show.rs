@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use forecall_types::{EventTime, Evidence, Incident, IncidentEvent, Lineage, SeriesKey};
+use forecall_types::{EventTime, Evidence, Incident, IncidentEvent, Lineage, SeriesKey, Silenced};
 use serde_json::{Value, json};
 
 use super::topic::{History, Line};
@@ -244,6 +244,19 @@ fn facts(i: &Incident) -> Vec<(&'static str, String)> {
     if let Some(customers) = i.scope.customers_estimated {
         facts.push(("customers", format!("{customers} expected to be hit")));
     }
+    if let Some(work) = &i.work {
+        facts.push((
+            "work",
+            format!(
+                "{} by {}, {} to {}: {}",
+                work.stage.as_str(),
+                work.by,
+                time_text::write(work.starts_at),
+                time_text::write(work.ends_at),
+                work.label
+            ),
+        ));
+    }
     facts.push((
         "opened",
         format!(
@@ -269,6 +282,20 @@ fn facts(i: &Incident) -> Vec<(&'static str, String)> {
     facts.extend(i.problem.as_ref().map(|p| ("problem", p.to_string())));
     let pages = i.paging.iter();
     facts.extend(pages.map(|p| ("page", format!("{} {}: {}", p.team, p.decision.as_str(), p.why))));
+    if let Some(silenced) = &i.silenced {
+        let until = time_text::write(silenced.until);
+        let Silenced { id, by, reason, .. } = silenced;
+        facts.push(("silenced", format!("until {until} by {by}: {reason} ({id})")));
+    }
+    if i.storm {
+        facts.push(("storm", "it speaks for others".to_owned()));
+    }
+    facts.extend(i.parent.as_ref().map(|p| ("storm", format!("part of {p}"))));
+    facts.extend(
+        i.merged_into
+            .as_ref()
+            .map(|into| ("merged", format!("into {into}"))),
+    );
     let steps = i.steps.iter();
     facts.extend(steps.map(|s| ("step", format!("{}, {}", s.code, time_text::write(s.at)))));
     facts.push(("why", i.reason.clone()));

@@ -6,7 +6,8 @@ use forecall_config::Settings;
 use forecall_log::{InProcess, Log as _, OutRecord, TopicSpec, Transaction};
 use forecall_types::{
     Acknowledgement, AnomalyId, EventTime, Evidence, Fingerprint, Incident, IncidentChange, IncidentEvent,
-    IncidentId, IncidentState, Probability, RegionCode, Responsibility, ServiceName, Verdict,
+    IncidentId, IncidentState, Matchers, Probability, RegionCode, Remark, Responsibility, ServiceName,
+    Verdict, WorkStage,
 };
 use forecall_wire::event::{
     Encoded, Payload, TopicId, TopicNames, decode_command, decode_feedback, decode_incident_event,
@@ -16,6 +17,8 @@ use forecall_wire::schema::examples;
 
 use super::args::Filter;
 use super::say::{Draft, Speaker, Words, draft, publish};
+use super::silences;
+use super::steer::Steer;
 use super::topic::{Strange, Topics};
 use super::{moment, show, why};
 
@@ -442,7 +445,7 @@ fn words_that_can_not_be_obeyed_are_refused_with_the_reason() {
     let told = |words: Words| bed.refusal(words).replace(id("a").as_str(), "$1");
     assert_eq!(
         told(Words::Close(id("a"))),
-        "$1 is predicted: only a confirmed one can be closed; a prediction is retracted"
+        "$1 is predicted: only a confirmed one can be closed; a prediction, and work that has not started, is retracted"
     );
     assert_eq!(
         told(Words::Review(id("a"), "PRB-1042".parse().unwrap())),
@@ -473,6 +476,127 @@ fn words_that_can_not_be_obeyed_are_refused_with_the_reason() {
         bed.say(Words::Verdict(id("a"), Verdict::Right), Some(" "))
             .is_err()
     );
+}
+
+fn silence(until: i64) -> Words {
+    Words::Steer(Steer::Silence(
+        Matchers {
+            services: BTreeSet::from(["inter*".into()]),
+            labels: [("host.name".into(), "edge-1".into())].into(),
+            ..Matchers::default()
+        },
+        EventTime::from_secs(1_795_000_600 + until),
+        Remark::new("the rack is moved").unwrap(),
+    ))
+}
+
+#[test]
+fn silences_are_listed_until_they_are_over_or_ended() {
+    let bed = Bed::new();
+    let publish_it = |words: Words, key: &str| {
+        let Draft::Record { key, record, .. } = bed.say(words, Some(key)).unwrap() else {
+            panic!("nothing to say");
+        };
+        publish(&bed.log, &bed.settings, &key, record).unwrap();
+    };
+    publish_it(silence(7_200), "move-rack");
+    publish_it(silence(60), "short");
+    // The first under a key counts.
+    publish_it(silence(9_000), "move-rack");
+    let listed = |at: i64| {
+        let now = EventTime::from_secs(1_795_000_600 + at);
+        let all = silences::in_force(&bed.topics(), None, now).unwrap();
+        text(|out| silences::list(&all, false, out))
+    };
+    let names = |listed: String| -> Vec<String> {
+        let rows = listed.lines().skip(1);
+        rows.map(|row| row.split_whitespace().next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(listed(0)), ["short", "move-rack"]);
+    assert!(
+        listed(0).contains("noc          service=inter* host.name=edge-1: the rack is moved"),
+        "{}",
+        listed(0)
+    );
+    assert_eq!(names(listed(60)), ["move-rack"]);
+    assert_eq!(names(listed(7_200)), Vec::<String>::new());
+    let id = || "move-rack".parse().unwrap();
+    publish_it(Words::Steer(Steer::Unsilence(id())), "end");
+    assert_eq!(names(listed(60)), Vec::<String>::new());
+    assert_eq!(
+        bed.refusal(Words::Steer(Steer::Unsilence(id()))),
+        "no silence move-rack is in force: `forecall incidents silences` names those that are"
+    );
+}
+
+#[test]
+fn what_steers_and_can_not_be_is_refused_with_the_reason() {
+    let bed = Bed::new();
+    let mut other = sample();
+    bed.publish(IncidentChange::Predicted, &other);
+    other.id = id("b");
+    other.domain = "elsewhere".parse().unwrap();
+    bed.publish(IncidentChange::Predicted, &other);
+    let told = |steer| {
+        let refused = bed.refusal(Words::Steer(steer));
+        refused
+            .replace(id("a").as_str(), "$1")
+            .replace(id("b").as_str(), "$2")
+    };
+    let plan = |from: i64, until: i64| {
+        let time = |secs| EventTime::from_secs(1_795_000_600 + secs);
+        let label = Remark::new("fibre is spliced").unwrap();
+        Steer::Plan(sample().scope, (time(from), time(until)), label)
+    };
+    assert_eq!(told(plan(60, 60)), "the work would be over before it begins");
+    assert!(told(plan(-90, -60)).contains("planned work lies ahead"));
+    assert!(told(plan(0, 31 * 86_400)).contains("30 days at most"));
+    assert!(told(plan(91 * 86_400, 91 * 86_400 + 60)).contains("90 days ahead at most"));
+    assert!(bed.say(Words::Steer(plan(3_600, 7_200)), None).is_ok());
+    assert_eq!(
+        told(Steer::Merge(id("a"), id("a"))),
+        "$1 is one with itself already"
+    );
+    assert_eq!(
+        told(Steer::Merge(id("a"), id("b"))),
+        "they are of different domains"
+    );
+    let everything = Steer::Silence(
+        Matchers::default(),
+        EventTime::from_secs(1_795_000_700),
+        Remark::new("quiet").unwrap(),
+    );
+    assert!(told(everything).contains("say what is to be silent"));
+    assert!(bed.refusal(silence(0)).contains("a silence lies ahead"));
+    assert!(bed.refusal(silence(31 * 86_400)).contains("30 days at most"));
+    assert!(bed.say(silence(600), None).is_ok());
+}
+
+#[test]
+fn planned_work_is_shown_as_far_as_it_has_come() {
+    let bed = Bed::new();
+    let example = &examples(Payload::IncidentEvent)[1];
+    let mut event = decode_incident_event(&example.headers, &example.value).unwrap();
+    bed.publish(event.change, &event.incident);
+    let id = event.incident.id.clone();
+    let shown = text(|out| show::one(&bed.topics().history(&id).unwrap(), false, out));
+    assert!(shown.contains("announced by core-network, 20"), "{shown}");
+    assert!(
+        bed.refusal(Words::Close(id.clone()))
+            .contains("is announced: only a confirmed one can be closed")
+    );
+    assert!(bed.say(Words::Retract(id.clone()), None).is_ok());
+    let work = event.incident.work.as_mut().unwrap();
+    work.stage = WorkStage::Started;
+    event.incident.state = IncidentState::Confirmed;
+    event.incident.revision += 1;
+    bed.publish(IncidentChange::Started, &event.incident);
+    assert!(
+        bed.refusal(Words::Retract(id.clone()))
+            .contains("is started: work that has started is closed")
+    );
+    assert!(bed.say(Words::Close(id), None).is_ok());
 }
 
 #[test]

@@ -7,9 +7,11 @@ use anyhow::{Context as _, bail};
 use forecall_incident::explain::Heard;
 use forecall_log::{Log, RecordRef, TopicPartition, partition_of_key};
 use forecall_types::{
-    DomainName, EventTime, Incident, IncidentChange, IncidentEvent, IncidentId, IncidentState,
+    Command, DomainName, EventTime, Incident, IncidentChange, IncidentEvent, IncidentId, IncidentState,
 };
-use forecall_wire::event::{TopicId, TopicNames, decode_incident_event, decode_incident_state};
+use forecall_wire::event::{
+    TopicId, TopicNames, decode_command, decode_incident_event, decode_incident_state,
+};
 
 use super::args::Filter;
 
@@ -197,6 +199,20 @@ impl Topics<'_> {
             })?;
         }
         listed(newest.into_values().collect())
+    }
+
+    /// Every command that the topic keeps, in no order over its partitions.
+    pub(super) fn commands(&self, visit: &mut dyn FnMut(Command)) -> anyhow::Result<()> {
+        for partition in self.partitions(TopicId::Commands)? {
+            self.log.read(&partition, 0, &mut |record| {
+                if let Some(value) = record.value
+                    && let Ok(command) = decode_command(record.headers.get(), value)
+                {
+                    visit(command);
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// A reader that stands at the end as it is now, or at the beginning.

@@ -126,6 +126,10 @@ fn one(told: &Told, out: &mut dyn Write) -> anyhow::Result<()> {
             "Confirmed by what was measured. Each of these may confirm alone, and without them it would not have been: {}.",
             named(i, by)
         )?,
+        Ground::Planned(by) => writeln!(
+            out,
+            "Planned work, announced by {by}. No evidence was asked for: its time alone brings it on."
+        )?,
         Ground::Over => writeln!(out, "It had ended.")?,
     }
     match &e.weighing {
@@ -240,6 +244,7 @@ fn revision(told: &Told) -> Value {
         Ground::Foreseen => json!({"kind": "foreseen"}),
         Ground::Measured(by) => json!({"kind": "measured", "anomalies": by}),
         Ground::Declared(by) => json!({"kind": "declared", "by": by}),
+        Ground::Planned(by) => json!({"kind": "planned", "by": by}),
         Ground::Over => json!({"kind": "over"}),
     };
     let ranges = i.lineage.ranges().iter();

@@ -192,7 +192,9 @@ impl Heard {
             IncidentState::Predicted
             | IncidentState::Confirmed
             | IncidentState::Retracted
-            | IncidentState::Reviewed => return,
+            | IncidentState::Reviewed
+            // What is merged speaks on for the other one.
+            | IncidentState::Merged => return,
         }
         for evidence in &incident.evidence {
             let pairs = self.0.entry(evidence.anomaly.clone()).or_default();

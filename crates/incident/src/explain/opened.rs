@@ -15,11 +15,16 @@ pub enum Ground {
     Measured(Vec<AnomalyId>),
     /// By a person's word: this role or team declared it.
     Declared(String),
+    /// By a person's word: this role or team announced it as planned work.
+    Planned(String),
     /// It had ended.
     Over,
 }
 
 pub(super) fn ground(incident: &Incident, settings: &CorrelateSettings) -> Ground {
+    if let Some(work) = incident.work.as_ref().filter(|_| incident.state.is_open()) {
+        return Ground::Planned(work.by.to_string());
+    }
     match incident.state {
         IncidentState::Predicted => Ground::Foreseen,
         IncidentState::Confirmed => declared_by(&incident.reason).map_or_else(
@@ -30,7 +35,8 @@ pub(super) fn ground(incident: &Incident, settings: &CorrelateSettings) -> Groun
         | IncidentState::Retracted
         | IncidentState::Expired
         | IncidentState::Resolved
-        | IncidentState::Reviewed => Ground::Over,
+        | IncidentState::Reviewed
+        | IncidentState::Merged => Ground::Over,
     }
 }
 

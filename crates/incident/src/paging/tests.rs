@@ -39,6 +39,11 @@ fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) 
         evidence: Vec::new(),
         causes: Vec::new(),
         paging: Vec::new(),
+        silenced: None,
+        storm: false,
+        parent: None,
+        merged_into: None,
+        work: None,
         responsibility: Responsibility::Unknown,
         problem: None,
         acknowledged: None,
@@ -62,7 +67,7 @@ fn decided(team: &TeamEntry, asked: &[(i64, IncidentState, f64)]) -> String {
     let mut told = String::new();
     for (number, (hours, state, probability)) in (0_u32..).zip(asked) {
         let mut one = incident(number, hour(*hours), *state, *probability);
-        pages.decide(&mut one, std::slice::from_ref(team));
+        pages.decide(&mut one, std::slice::from_ref(team), &Hold::default());
         told.push(match one.paging[0].decision {
             PageDecision::Paged => 'P',
             PageDecision::HeldBack => 'h',
@@ -102,10 +107,10 @@ fn false_alarms_cost_room_and_what_came_true_earns_it() {
         let mut paged = 0;
         for number in 0..20 {
             let mut one = incident(number, hour(i64::from(number)), Predicted, 0.7);
-            pages.decide(&mut one, std::slice::from_ref(&team));
+            pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
             paged += usize::from(one.paging[0].decision == PageDecision::Paged);
             one.state = state;
-            pages.decide(&mut one, std::slice::from_ref(&team));
+            pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
         }
         paged
     };
@@ -127,11 +132,11 @@ fn a_person_s_verdict_counts_afterwards() {
     let mut pages = Pages::default();
     for number in 0..3 {
         let mut one = incident(number, hour(0), Confirmed, 1.0);
-        pages.decide(&mut one, std::slice::from_ref(&team));
+        pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
         pages.settle(&one.id, 1.0);
     }
     let mut next = incident(3, hour(1), Predicted, 0.9);
-    pages.decide(&mut next, std::slice::from_ref(&team));
+    pages.decide(&mut next, std::slice::from_ref(&team), &Hold::default());
     assert_eq!(
         (next.paging[0].decision, next.paging[0].why.as_str()),
         (
@@ -146,22 +151,22 @@ fn one_held_back_is_paged_once_it_is_surer_and_never_twice() {
     let team = team("a", 1);
     let mut pages = Pages::default();
     let mut one = incident(1, hour(0), Predicted, 0.4);
-    pages.decide(&mut one, std::slice::from_ref(&team));
+    pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
     assert_eq!(
         one.paging[0].why,
         "page 1 of 1 in 24 hours needs a probability of 0.5"
     );
     one.at = hour(1);
-    pages.decide(&mut one, std::slice::from_ref(&team));
+    pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
     assert_eq!(one.paging[0].at, hour(0), "the first refusal stands");
     (one.state, one.at) = (Confirmed, hour(2));
-    pages.decide(&mut one, std::slice::from_ref(&team));
+    pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
     assert_eq!(
         (one.paging[0].decision, one.paging[0].at),
         (PageDecision::Paged, hour(2))
     );
     one.at = hour(30);
-    pages.decide(&mut one, std::slice::from_ref(&team));
+    pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
     assert_eq!((one.paging.len(), one.paging[0].at), (1, hour(2)));
 }
 
@@ -172,11 +177,11 @@ fn an_extreme_one_is_paged_whatever_was_spent() {
     for number in 0..2 {
         let mut one = incident(number, hour(i64::from(number)), Confirmed, 1.0);
         one.severity = Severity::Extreme;
-        pages.decide(&mut one, std::slice::from_ref(&team));
+        pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
         assert_eq!(one.paging[0].decision, PageDecision::Paged);
     }
     let mut third = incident(3, hour(2), Confirmed, 1.0);
-    pages.decide(&mut third, std::slice::from_ref(&team));
+    pages.decide(&mut third, std::slice::from_ref(&team), &Hold::default());
     assert_eq!(
         third.paging[0].why,
         "all 1 pages of 24 hours are spent; the next is free at 01:00 UTC"
@@ -191,7 +196,7 @@ fn teams_answer_for_their_own() {
     south.regions = vec!["IR-1*".into()];
     let mut pages = Pages::default();
     let mut one = incident(1, hour(0), Confirmed, 1.0);
-    pages.decide(&mut one, &[tv, south]);
+    pages.decide(&mut one, &[tv, south], &Hold::default());
     let teams: Vec<&str> = one.paging.iter().map(|page| &*page.team).collect();
     assert_eq!(teams, ["south"]);
 }
@@ -211,13 +216,13 @@ proptest! {
             at += wait * 600;
             let state = if is_hit { Confirmed } else { Predicted };
             let mut one = incident(number, EventTime::from_secs(at), state, probability);
-            pages.decide(&mut one, std::slice::from_ref(&team));
+            pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
             if one.paging[0].decision == PageDecision::Paged {
                 paged.push(at);
             }
             let end = if comes_true { IncidentState::Resolved } else { IncidentState::Expired };
             one.state = end;
-            pages.decide(&mut one, std::slice::from_ref(&team));
+            pages.decide(&mut one, std::slice::from_ref(&team), &Hold::default());
         }
         for &first in &paged {
             let within = paged.iter().filter(|&&t| t >= first && t < first + 86_400).count();

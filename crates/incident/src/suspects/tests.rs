@@ -13,6 +13,7 @@ fn topology() -> Topology {
         customer_facing,
         depends_on: needs.iter().map(|&n| n.into()).collect(),
         kind: ServiceKind::General,
+        responsibility: crate::ServiceResponsibility::Unknown,
     };
     Topology::check(&TopologyFile {
         services: vec![

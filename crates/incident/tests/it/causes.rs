@@ -1,5 +1,7 @@
 //! What an incident says of its cause.
 
+use forecall_types::Incident;
+
 use crate::fixture::Run;
 
 fn causes_after(lines: &[&str]) -> (Vec<(String, String, f64)>, String) {
@@ -53,4 +55,63 @@ fn causes_stand_when_their_evidence_has_gone() {
     lines.extend(["00:13 close a1", "00:13 close a2", "01:20 tick"]);
     let (causes, _) = causes_after(&lines);
     assert_eq!(causes.first().map(|c| c.0.as_str()), Some("access"));
+}
+
+/// Who answers for the incident after these lines, revision by revision.
+fn answers(lines: &[&str]) -> Vec<String> {
+    let mut run = Run::new();
+    for line in lines {
+        run.line(line);
+    }
+    // `tv` has one of its own.
+    let of_internet = |i: &Incident| i.scope.services.iter().any(|s| s.as_str() == "internet");
+    let events = run.events.iter().filter(|e| of_internet(&e.incident));
+    let told = events.map(|e| {
+        let i = &e.incident;
+        format!("{} {}", e.change.as_str(), i.responsibility.as_str())
+    });
+    let mut told: Vec<String> = told.collect();
+    told.dedup();
+    told
+}
+
+#[test]
+fn who_answers_for_the_cause_is_told_once_it_is_confirmed() {
+    assert_eq!(
+        answers(&DEPENDENCY),
+        ["predicted unknown", "confirmed supplier", "updated supplier"]
+    );
+}
+
+#[test]
+fn a_persons_word_on_who_answers_stands_also_when_it_comes_back() {
+    let mut lines = DEPENDENCY.to_vec();
+    lines.insert(5, "00:06 attribute own $2");
+    lines.extend([
+        "00:13 close a1",
+        "00:13 close a2",
+        "00:30 open a3 access/IR-10 rpc.duration=400 expected=40 score=9",
+        "00:30 open a4 internet/IR-10 http.duration=430 expected=70 score=9",
+        "00:40 tick",
+    ]);
+    let told = answers(&lines);
+    assert!(told.contains(&"confirmed own".to_owned()), "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("updated own"), "{told:?}");
+}
+
+#[test]
+fn what_the_topology_says_is_said_again_when_it_is_confirmed_again() {
+    let mut lines = DEPENDENCY.to_vec();
+    lines.extend([
+        "00:13 close a1",
+        "00:13 close a2",
+        "00:30 open a3 internet/IR-10 loss=2.5 expected=0.2 score=9 slope=0.003",
+        "00:33 tick",
+    ]);
+    let told = answers(&lines);
+    assert_eq!(
+        told.last().map(String::as_str),
+        Some("reopened unknown"),
+        "{told:?}"
+    );
 }

@@ -11,6 +11,9 @@
 //! 00:10 review PRB-1 $1
 //! 00:10 declare internet/IR-10 severe
 //! 00:10 verdict false_alarm
+//! 00:10 merge $2 $1
+//! 00:10 plan internet+tv/IR-10 from=01:00 until=02:00
+//! 00:10 silence until=02:00 services=internet+tv* regions=… metrics=… cell.id=c* id=s1   and: unsilence s1
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,14 +22,15 @@ use std::sync::Arc;
 
 use forecall_incident::{
     CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry,
-    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, Topology, TopologyFile,
+    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, ServiceResponsibility, TeamEntry, Topology,
+    TopologyFile,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
     Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
-    DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Position,
-    ProblemId, RegionCode, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity, SourcePartition,
-    Tick, Verdict, Watermark,
+    DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Matchers,
+    Position, ProblemId, RegionCode, Remark, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity,
+    SilenceId, SourcePartition, Tick, Verdict, Watermark,
 };
 
 pub(crate) fn domain() -> DomainName {
@@ -47,11 +51,20 @@ pub(crate) fn settings() -> Arc<CorrelateSettings> {
 }
 
 pub(crate) fn settings_with(tunables: IncidentTunables) -> Arc<CorrelateSettings> {
+    settings_of(tunables, Vec::new())
+}
+
+pub(crate) fn settings_of(tunables: IncidentTunables, teams: Vec<TeamEntry>) -> Arc<CorrelateSettings> {
     let service = |name: &str, customer_facing, needs: &[&str]| ServiceEntry {
         name: name.into(),
         customer_facing,
         depends_on: needs.iter().map(|&n| n.into()).collect(),
         kind: ServiceKind::General,
+        responsibility: if name == "access" {
+            ServiceResponsibility::Supplier
+        } else {
+            ServiceResponsibility::Unknown
+        },
     };
     let region = |code: &str| RegionEntry {
         code: code.into(),
@@ -92,6 +105,7 @@ pub(crate) fn settings_with(tunables: IncidentTunables) -> Arc<CorrelateSettings
         ],
         customers,
         tunables,
+        teams,
         version: "0".into(),
         settings_digest: "s".into(),
         ..CorrelateParts::default()
@@ -115,8 +129,12 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new() -> Self {
+        Self::under(settings())
+    }
+
+    pub(crate) fn under(settings: Arc<CorrelateSettings>) -> Self {
         Self {
-            stage: CorrelateStage::new(settings()),
+            stage: CorrelateStage::new(settings),
             events: Vec::new(),
             entries: Vec::new(),
             anomalies: BTreeMap::new(),
@@ -218,20 +236,42 @@ impl Run {
                 incident: incident(),
                 responsibility: Responsibility::Own,
             },
-            "declare" => {
-                let (services, regions) = rest[0].split_once('/').unwrap();
-                Action::Declare {
-                    scope: Scope {
-                        services: services
-                            .split('+')
-                            .map(|s| ServiceName::new(s).unwrap())
+            "silence" => {
+                let of = |name: &str| rest.iter().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
+                let patterns = |name| of(name).into_iter().flat_map(|w| w.split('+')).map(Arc::from);
+                Action::Silence {
+                    matchers: Matchers {
+                        services: patterns("services").collect(),
+                        regions: patterns("regions").collect(),
+                        metrics: patterns("metrics").collect(),
+                        labels: of("cell.id")
+                            .map(|v| ("cell.id".into(), v.into()))
+                            .into_iter()
                             .collect(),
-                        regions: regions.split('+').map(|r| RegionCode::new(r).unwrap()).collect(),
-                        products: BTreeSet::new(),
-                        elements: BTreeSet::new(),
-                        customers_estimated: None,
                     },
-                    severity: Severity::Severe,
+                    until: minute(of("until").unwrap()),
+                    reason: Remark::new("the rack is moved").unwrap(),
+                }
+            }
+            "unsilence" => Action::Unsilence {
+                silence: SilenceId::new(rest[0]).unwrap(),
+            },
+            "declare" => Action::Declare {
+                scope: scope(rest[0]),
+                severity: Severity::Severe,
+            },
+            // The first named ends, the second goes on.
+            "merge" => Action::Merge {
+                incident: incident(),
+                into: self.incident(&rest[1..]),
+            },
+            "plan" => {
+                let time = |name: &str| minute(rest.iter().find_map(|w| w.strip_prefix(name)).unwrap());
+                Action::Plan {
+                    scope: scope(rest[0]),
+                    starts_at: time("from="),
+                    ends_at: time("until="),
+                    label: Remark::new("fibre is spliced, CHG-4712").unwrap(),
                 }
             }
             other => panic!("verb {other}"),
@@ -392,6 +432,33 @@ impl Run {
         if let Some(problem) = &i.problem {
             write!(self.text, " problem={problem}").unwrap();
         }
+        if let Some(into) = &i.merged_into {
+            let number = 1 + self.incidents.iter().position(|id| id == into).unwrap_or(98);
+            write!(self.text, " into=${number}").unwrap();
+        }
+        if i.responsibility != Responsibility::Unknown && i.work.is_none() {
+            write!(self.text, " by={}", i.responsibility.as_str()).unwrap();
+        }
+        if i.storm {
+            self.text.push_str(" storm");
+        }
+        if let Some(parent) = &i.parent {
+            let number = 1 + self.incidents.iter().position(|id| id == parent).unwrap_or(98);
+            write!(self.text, " parent=${number}").unwrap();
+        }
+        if let Some(work) = &i.work {
+            write!(self.text, " work={}", work.stage.as_str()).unwrap();
+        }
+        if let Some(silenced) = &i.silenced {
+            write!(self.text, " silenced={}", silenced.id).unwrap();
+        }
+        for page in i.paging.iter().filter(|p| p.at == i.at) {
+            let mut why = page.why.clone();
+            for (n, id) in self.incidents.iter().enumerate() {
+                why = why.replace(id.as_str(), &format!("${}", n + 1));
+            }
+            write!(self.text, " {}={} ({why})", page.team, page.decision.as_str()).unwrap();
+        }
         if !i.scope.elements.is_empty() {
             let names: Vec<&str> = i.scope.elements.iter().map(|e| e.as_str()).collect();
             write!(self.text, " elements={}", names.join(",")).unwrap();
@@ -404,6 +471,21 @@ impl Run {
             reason = reason.replace(id.as_str(), &format!("${}", n + 1));
         }
         writeln!(self.text, "\n      {reason}").unwrap();
+    }
+}
+
+/// `internet+tv/IR-10+IR-23`.
+fn scope(text: &str) -> Scope {
+    let (services, regions) = text.split_once('/').unwrap();
+    Scope {
+        services: services
+            .split('+')
+            .map(|s| ServiceName::new(s).unwrap())
+            .collect(),
+        regions: regions.split('+').map(|r| RegionCode::new(r).unwrap()).collect(),
+        products: BTreeSet::new(),
+        elements: BTreeSet::new(),
+        customers_estimated: None,
     }
 }
 
@@ -438,7 +520,23 @@ pub(crate) fn anomaly(name: &str, at: EventTime, labels: &[(&str, &str)]) -> Ano
 }
 
 pub(crate) fn told(fixture: &str) -> String {
-    let mut run = Run::new();
+    told_under(settings(), fixture)
+}
+
+/// With one team that answers for all, of five pages a day.
+pub(crate) fn paged(fixture: &str) -> String {
+    let team = TeamEntry {
+        name: "noc".into(),
+        services: Vec::new(),
+        regions: Vec::new(),
+        pages_a_day: 5,
+        false_pages_max: 0.5,
+    };
+    told_under(settings_of(IncidentTunables::default(), vec![team]), fixture)
+}
+
+pub(crate) fn told_under(settings: Arc<CorrelateSettings>, fixture: &str) -> String {
+    let mut run = Run::under(settings);
     for line in fixture.lines() {
         run.line(line);
     }

@@ -148,8 +148,8 @@ fn two_scopes_are_two_incidents_and_one_cause_below_two_services_is_one() {
                   internet in IR-10: loss at 7 %, expected 0.2 ± 0.1; onset expected 00:01 UTC
             00:02:10 predicted $2/1 p=0.63 moderate degradation onset=00:01:00 elements=c7
                   internet, tv in IR-23: loss at 8 %, expected 0.2 ± 0.1; cause likely access (100 % of it); onset expected 00:01 UTC
-            00:03:00 confirmed $2/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 elements=c7
-                  internet, tv in IR-23: customers hit since 00:01 UTC (loss above 5); loss at 8 %, expected 0.2 ± 0.1; cause likely access (100 % of it)
+            00:03:00 confirmed $2/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 by=supplier elements=c7
+                  internet, tv in IR-23: responsibility supplier: as access has it; customers hit since 00:01 UTC (loss above 5); loss at 8 %, expected 0.2 ± 0.1; cause likely access (100 % of it)
             00:03:00 confirmed $1/2 p=1.00 moderate degradation onset=00:01:00 hit=00:01:00 customers=4000
                   internet in IR-10: customers hit since 00:01 UTC (loss above 5); loss at 7 %, expected 0.2 ± 0.1
         "#]],
@@ -296,12 +296,12 @@ fn people_declare_and_close() {
                   tv in IR-10: declared by noc
             00:05:10 confirmed $3/1 p=1.00 severe degradation hit=00:05:00
                   internet, tv in IR-23: declared by noc
-            00:06:10 updated $2/2 p=1.00 severe degradation hit=00:05:00
+            00:06:10 updated $2/2 p=1.00 severe degradation hit=00:05:00 by=own
                   tv in IR-10: responsibility own (noc)
             00:06:10 updated $1/3 p=1.00 severe degradation onset=00:32:10 hit=00:05:00 eta=00:40:00 customers=4000
                   internet in IR-10: expected to be over by 00:40 UTC (noc); errors at 9, expected 1 ± 0.5
                   refused not_allowed: command c27 at log/0@27: the time given is not after the command
-            00:30:10 retracted $2/3 p=0.00 severe degradation hit=00:05:00
+            00:30:10 retracted $2/3 p=0.00 severe degradation hit=00:05:00 by=own
                   tv in IR-10: verdict: false alarm
             00:30:10 resolved $1/4 p=1.00 severe degradation onset=00:32:10 hit=00:05:00 eta=00:40:00 over=00:30:10 customers=4000
                   internet in IR-10: closed by noc

@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use forecall_incident::{CorrelateInput, CorrelateStage};
+use forecall_incident::{CorrelateInput, CorrelateStage, IncidentTunables};
 use forecall_stage::{Effects, Stage};
 use forecall_types::invariant::{InvariantId, violations};
 use forecall_types::{
     Action, Anomaly, AnomalyState, Command, CorrelateEntry, EventTime, Feedback, Incident, IncidentEvent,
-    IncidentId, IncidentPhase, Position, ProblemId, RegionCode, Responsibility, Scope, Score, ServiceName,
-    Severity, Tick, Verdict,
+    IncidentId, IncidentKind, IncidentPhase, IncidentState, Lineage, Matchers, Position, ProblemId,
+    RegionCode, Remark, Responsibility, Scope, Score, ServiceName, Severity, SilenceId, Tick, Verdict,
+    WorkStage,
 };
 
-use crate::fixture::{anomaly, domain, settings};
+use crate::fixture::{anomaly, domain, settings_with};
 
 /// What may follow what, as `from to change`; an update keeps the state.
-const LEGAL: [&str; 20] = [
+const LEGAL: [&str; 33] = [
     "none predicted predicted",
     "none confirmed confirmed",
     "predicted confirmed confirmed",
@@ -36,16 +37,33 @@ const LEGAL: [&str; 20] = [
     "resolved reviewed reviewed",
     "predicted predicted updated",
     "confirmed confirmed updated",
+    "none announced announced",
+    "announced started started",
+    "announced cancelled cancelled",
+    "started overrun overrun",
+    "started ended ended",
+    "overrun ended ended",
+    "ended reviewed reviewed",
+    "cancelled reviewed reviewed",
+    "announced announced updated",
+    "started started updated",
+    "overrun overrun updated",
+    "predicted merged merged",
+    "confirmed merged merged",
 ];
+
+/// Where an incident stands: planned work by its stage.
+fn stand(incident: &Incident) -> &'static str {
+    match &incident.work {
+        Some(work) if incident.state != IncidentState::Reviewed => work.stage.as_str(),
+        Some(_) | None => incident.state.as_str(),
+    }
+}
 
 /// The step of an incident's published life, as a line of [`LEGAL`].
 fn turn(before: Option<&Incident>, event: &IncidentEvent) -> String {
-    let from = before.map_or("none", |b| b.state.as_str());
-    format!(
-        "{from} {} {}",
-        event.incident.state.as_str(),
-        event.change.as_str()
-    )
+    let from = before.map_or("none", stand);
+    format!("{from} {} {}", stand(&event.incident), event.change.as_str())
 }
 
 /// Whether an event may follow the last revision of its incident.
@@ -79,6 +97,26 @@ pub(crate) fn goes_on(before: Option<&Incident>, event: &IncidentEvent) -> Resul
     if now.phase != phase {
         return wrong("its phase is another");
     }
+    if now.work.is_some() != (now.kind == IncidentKind::Planned) {
+        return wrong("planned work is what has a plan");
+    }
+    if let Some(work) = &now.work {
+        let state = match work.stage {
+            WorkStage::Announced => "predicted",
+            WorkStage::Started | WorkStage::Overrun => "confirmed",
+            WorkStage::Ended => "resolved",
+            WorkStage::Cancelled => "retracted",
+        };
+        if state != now.state.as_str() && now.state != IncidentState::Reviewed {
+            return wrong("its stage and its state don't go together");
+        }
+    }
+    if now.merged_into.is_some() != (now.state == IncidentState::Merged) {
+        return wrong("merged is what goes on as another");
+    }
+    if now.storm && now.parent.is_some() || now.work.is_some() && (now.storm || now.parent.is_some()) {
+        return wrong("it can't speak for a storm and be part of one; planned work is in none");
+    }
     if now.problem.is_some() != (now.state.as_str() == "reviewed") {
         return wrong("reviewed is what has a problem record");
     }
@@ -87,6 +125,17 @@ pub(crate) fn goes_on(before: Option<&Incident>, event: &IncidentEvent) -> Resul
     }
     if now.state.is_open() && now.resolved_at.is_some() {
         return wrong("open, and it has an end");
+    }
+    Ok(())
+}
+
+/// Whether whoever is part of a storm names an open incident that speaks for one.
+fn storms_have_one_voice(last: &BTreeMap<IncidentId, Incident>) -> Result<(), String> {
+    for child in last.values().filter(|i| i.state.is_open()) {
+        let Some(parent) = &child.parent else { continue };
+        if !last.get(parent).is_some_and(|p| p.storm && p.state.is_open()) {
+            return Err(format!("{} is part of a storm for which nobody speaks", child.id));
+        }
     }
     Ok(())
 }
@@ -114,6 +163,8 @@ struct World {
     count: u64,
     anomalies: Vec<Anomaly>,
     incidents: Vec<IncidentId>,
+    /// Those that are open and no planned work.
+    open: Vec<IncidentId>,
 }
 
 impl World {
@@ -192,9 +243,23 @@ impl World {
         self.dice.of(&self.incidents)
     }
 
+    fn plan(&mut self) -> Action {
+        let starts_at = self.now.plus(Duration::from_secs(60 * self.dice.below(20)));
+        Action::Plan {
+            scope: Scope {
+                services: BTreeSet::from([ServiceName::new("internet").unwrap()]),
+                regions: BTreeSet::from([RegionCode::new(self.dice.of(&["IR-10", "IR-23"])).unwrap()]),
+                ..Scope::default()
+            },
+            starts_at,
+            ends_at: starts_at.plus(Duration::from_secs(60 * (1 + self.dice.below(20)))),
+            label: Remark::new("fibre is spliced").unwrap(),
+        }
+    }
+
     fn action(&mut self) -> Action {
         let incident = self.incident();
-        match self.dice.below(16) {
+        match self.dice.below(26) {
             0 => Action::Declare {
                 scope: Scope {
                     services: BTreeSet::from([ServiceName::new(self.dice.of(&["internet", "tv"])).unwrap()]),
@@ -217,7 +282,25 @@ impl World {
                 responsibility: Responsibility::Own,
             },
             8 => Action::Retract { incident },
-            9..=10 => Action::Close { incident },
+            9..=10 | 16 | 18 => Action::Close { incident },
+            17 if self.dice.below(3) == 0 => self.plan(),
+            22..=25 if self.open.len() > 1 => Action::Merge {
+                incident: self.dice.of(&self.open),
+                into: self.dice.of(&self.open),
+            },
+            19 => Action::Silence {
+                matchers: Matchers {
+                    regions: BTreeSet::from([self.dice.of(&["IR-*", "IR-10", "XX"]).into()]),
+                    metrics: self.dice.of(&[BTreeSet::new(), BTreeSet::from(["lo*".into()])]),
+                    ..Matchers::default()
+                },
+                until: self.now.plus(Duration::from_secs(60 * self.dice.below(50))),
+                reason: Remark::new("known flaw").unwrap(),
+            },
+            20 => Action::Unsilence {
+                silence: SilenceId::new(&format!("c{}", self.count.saturating_sub(self.dice.below(200))))
+                    .unwrap(),
+            },
             _ => Action::Review {
                 incident,
                 problem: ProblemId::new("PRB-1").unwrap(),
@@ -228,13 +311,18 @@ impl World {
 
 /// Random commands and events; each step of each life is held against the table. Returns how often each step was seen.
 fn live(steps: u64, seed: u64) -> BTreeMap<String, u64> {
-    let mut stage = CorrelateStage::new(settings());
+    // Of the four scopes there are, three are a storm.
+    let mut stage = CorrelateStage::new(settings_with(IncidentTunables {
+        storm_incidents: 3,
+        ..IncidentTunables::default()
+    }));
     let mut world = World {
         dice: Dice(seed),
         now: EventTime::from_secs(0),
         count: 0,
         anomalies: Vec::new(),
         incidents: Vec::new(),
+        open: Vec::new(),
     };
     let mut last: BTreeMap<IncidentId, Incident> = BTreeMap::new();
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
@@ -261,13 +349,21 @@ fn live(steps: u64, seed: u64) -> BTreeMap<String, u64> {
                 world.incidents.push(id.clone());
                 if world.incidents.len() > 24 {
                     let old = world.incidents.remove(0);
-                    // What is over for long and known by nobody needs no memory; the open are few.
-                    if last.get(&old).is_some_and(|i| i.state.as_str() == "reviewed") {
-                        last.remove(&old);
+                    // A word on it may still wait; what it stood on is asked by nobody.
+                    if let Some(incident) = last.get_mut(&old) {
+                        incident.evidence.clear();
+                        incident.lineage = Lineage::default();
                     }
                 }
             }
+            world.open.retain(|open| *open != id);
+            if event.incident.state.is_open() && event.incident.work.is_none() {
+                world.open.push(id.clone());
+            }
             last.insert(id, event.incident);
+        }
+        if let Err(why) = storms_have_one_voice(&last) {
+            panic!("seed {seed}, step {offset}: {why}");
         }
     }
     assert_eq!(violations(InvariantId::C1), 0);

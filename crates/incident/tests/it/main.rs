@@ -15,3 +15,6 @@ mod learn;
 mod lives;
 mod peers;
 mod properties;
+mod silences;
+mod storms;
+mod works;

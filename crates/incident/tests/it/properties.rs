@@ -11,7 +11,7 @@ use crate::lives::goes_on;
 
 /// Lines of one random run: anomalies, commands and verdicts over two hours, minute by minute.
 fn lines() -> impl Strategy<Value = Vec<String>> {
-    proptest::collection::vec((0_u32..120, 0_u32..14, 0_u32..6, 1_u32..20), 1..60).prop_map(|mut picks| {
+    proptest::collection::vec((0_u32..120, 0_u32..17, 0_u32..6, 1_u32..20), 1..60).prop_map(|mut picks| {
         picks.sort();
         let mut known = std::collections::BTreeSet::new();
         let mut lines = Vec::new();
@@ -34,7 +34,13 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
                 10 => format!("{time} verdict false_alarm ${incident}"),
                 11 => format!("{time} step team_on_site ${incident}"),
                 12 => format!("{time} review PRB-1 ${incident}"),
-                _ => format!("{time} eta 05:00 ${incident}"),
+                13 => format!("{time} eta 05:00 ${incident}"),
+                14 | 15 => {
+                    let at = |minute: u32| format!("{:02}:{:02}", minute / 60, minute % 60);
+                    let (from, until) = (at(minute + size / 2), at(minute + size * 2));
+                    format!("{time} plan internet+tv/{region} from={from} until={until}")
+                }
+                _ => format!("{time} silence until=02:{:02} regions={region} id=s{minute}-{which}", size * 2),
             });
         }
         lines
@@ -98,10 +104,11 @@ proptest! {
                 let (p, sum) = (i.probability.get(), i.contributions.iter().map(|c| c.value).sum::<f64>());
                 prop_assert!((libm::log(p) - libm::log(1.0 - p) - sum).abs() < 1e-9, "{p}: {:?}", i.contributions);
             }
-            prop_assert!(i.state != IncidentState::Predicted || !i.contributions.is_empty());
+            prop_assert!(i.state != IncidentState::Predicted || i.work.is_some() || !i.contributions.is_empty());
             let weights: f64 = i.evidence.iter().map(|e| e.weight).sum();
             prop_assert!(weights < 1.0 + 1e-9 && i.evidence.iter().all(|e| e.weight >= 0.0));
-            for region in &i.scope.regions {
+            // Work holds what nobody else has of its scope, which its events don't tell.
+            for region in i.scope.regions.iter().filter(|_| i.work.is_none()) {
                 for service in &i.scope.services {
                     let key = (region.to_string(), service.to_string());
                     if !i.state.is_open() {

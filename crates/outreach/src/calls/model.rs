@@ -200,7 +200,8 @@ impl CallModel {
                     | IncidentState::Retracted
                     | IncidentState::Expired
                     | IncidentState::Resolved
-                    | IncidentState::Reviewed => false,
+                    | IncidentState::Reviewed
+                    | IncidentState::Merged => false,
                 };
                 if news {
                     let trouble = Trouble::new(incident, affected);

@@ -61,7 +61,8 @@ impl Trouble {
                 self.drive.ended = None;
                 self.confirmed = true;
             }
-            IncidentState::Resolved | IncidentState::Reviewed => {
+            // What is merged is over here; its customers are counted with the other incident.
+            IncidentState::Resolved | IncidentState::Reviewed | IncidentState::Merged => {
                 self.drive.ended = self.drive.ended.or(incident.resolved_at).or(Some(incident.at));
                 self.drive.probability = if self.confirmed || incident.onset_observed.is_some() {
                     1.0

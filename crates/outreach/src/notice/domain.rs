@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::audience::audience;
 use super::directory::{Directory, PersonNo};
-use super::plan::{on_news, standing_news, tell};
+use super::plan::{on_news, tell};
 use super::policy::quiet_until;
-use super::record::{Record, Thread};
-use super::thread::{Change, EtaMove, News, news_of};
+use super::record::{Record, Thread, Told};
+use super::thread::{Change, EtaMove, LastTold, News, news_of, standing_news};
 use crate::settings::OutreachSettings;
 use crate::stage::OutreachOutput;
 use crate::words::Wording;
@@ -116,6 +116,7 @@ impl Domain {
         let change = Change {
             change: event.change,
             state: incident.state,
+            work: incident.work.as_ref().map(|work| work.stage),
             step: told_steps(incident, desk.settings) > told_steps(&thread.incident, desk.settings),
             eta: eta_move(thread, incident),
         };
@@ -127,6 +128,9 @@ impl Domain {
         }
         let in_scope = audience(desk.directory, &incident.scope, desk.settings).len();
         on_news(&mut desk, thread, news_of(change), incident.at);
+        if let Some(into) = &incident.merged_into {
+            hand_over(threads, &incident.id, into);
+        }
         Some(u64::try_from(in_scope).unwrap_or(u64::MAX))
     }
 
@@ -173,7 +177,11 @@ impl Domain {
             | Action::Attribute { .. }
             | Action::Retract { .. }
             | Action::Close { .. }
-            | Action::Review { .. } => office.effects.reject(
+            | Action::Review { .. }
+            | Action::Merge { .. }
+            | Action::Plan { .. }
+            | Action::Silence { .. }
+            | Action::Unsilence { .. } => office.effects.reject(
                 RejectReason::NotAllowed,
                 "a command on an incident belongs to the log of correlate",
             ),
@@ -222,7 +230,7 @@ impl Domain {
         let (mut desk, threads) = self.open(office);
         for thread in threads.values_mut() {
             if !on {
-                let news = standing_news(thread.incident.state);
+                let news = standing_news(&thread.incident);
                 tell(&mut desk, thread, news, at);
                 continue;
             }
@@ -250,7 +258,9 @@ impl Domain {
     pub(crate) fn on_tick(&mut self, at: EventTime, office: &mut Office<'_>) {
         let (mut desk, threads) = self.open(office);
         for thread in threads.values_mut() {
+            // Promises are of trouble that is there; planned work is only known to be under way.
             if thread.incident.state == IncidentState::Confirmed
+                && thread.incident.work.is_none()
                 && let Some(news) = thread.promises.due(at, &desk.settings.promise)
                 && on_news(&mut desk, thread, news, at) == 0
             {
@@ -266,7 +276,7 @@ impl Domain {
                 })
                 .collect();
             if std::mem::take(&mut thread.look_again) {
-                again.insert(standing_news(thread.incident.state));
+                again.insert(standing_news(&thread.incident));
             }
             for news in again {
                 tell(&mut desk, thread, news, at);
@@ -282,6 +292,35 @@ impl Domain {
             .collect();
         for id in gone {
             forget(threads, desk.notices, &id);
+        }
+    }
+}
+
+/// Whoever knows of trouble from a thread that was merged knows of it in the other one: nobody hears of it as new again.
+fn hand_over(threads: &mut BTreeMap<IncidentId, Thread>, from: &IncidentId, into: &IncidentId) {
+    let Some(thread) = threads.get(from) else { return };
+    let knows = |told: &Told| match told.last {
+        LastTold::Predicted | LastTold::Trouble | LastTold::TroubleWithEta => true,
+        LastTold::Nothing | LastTold::Closed => false,
+    };
+    let told: Vec<(PersonNo, Told)> = thread
+        .told
+        .iter()
+        .filter(|(_, told)| knows(told))
+        .map(|(no, told)| {
+            // It was told by no notice of the other thread.
+            let told = Told {
+                before: told.last,
+                notice: u32::MAX,
+                ..told.clone()
+            };
+            (*no, told)
+        })
+        .collect();
+    let Some(host) = threads.get_mut(into) else { return };
+    for (no, told) in told {
+        if host.last_told(no) == LastTold::Nothing {
+            host.told.insert(no, told);
         }
     }
 }

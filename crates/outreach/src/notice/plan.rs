@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    ContactChannel, EventTime, Fingerprint, HoldReason, IncidentState, Intent, IntentId, IntentState, Notice,
-    NoticeStage, NoticeState, check_invariant, invariant::InvariantId,
+    ContactChannel, EventTime, Fingerprint, HoldReason, Intent, IntentId, IntentState, Notice, NoticeStage,
+    NoticeState, check_invariant, invariant::InvariantId,
 };
 
 use super::audience::Question;
@@ -25,19 +25,6 @@ use crate::words::{Facts, FactsSource, fingerprint};
 
 /// A closing message goes within this time or not at all: later it only puzzles.
 const CLOSING_EXPIRY: Duration = Duration::from_secs(12 * 3600);
-
-/// News that holds for as long as an incident is in this state.
-pub(crate) const fn standing_news(state: IncidentState) -> News {
-    match state {
-        IncidentState::Predicted => News::StillPredicted,
-        IncidentState::Confirmed => News::StillConfirmed,
-        IncidentState::Averted => News::Averted,
-        IncidentState::Retracted => News::Retracted,
-        IncidentState::Expired => News::Expired,
-        IncidentState::Resolved => News::Resolved,
-        IncidentState::Reviewed => News::Reviewed,
-    }
-}
 
 /// Who gets a message, and why others don't.
 #[derive(Default)]

@@ -26,6 +26,8 @@ pub(crate) fn next_update(
 ) -> Option<EventTime> {
     let next = at.plus(minutes(settings.next_minutes)).floor(PROMISE_STEP);
     match stage {
+        // Of planned work nobody is told how it goes on, so that mustn't be promised.
+        NoticeStage::Predicted if incident.work.is_some() => None,
         NoticeStage::Predicted => {
             let onset = incident.onset_predicted.map(|t| t.floor(PROMISE_STEP));
             Some(onset.map_or(next, |onset| onset.min(next)))

@@ -1,9 +1,7 @@
 //! One thread per trouble (R9): what has happened and what this person was last told give what they are told now.
 
-use forecall_types::{IncidentChange, IncidentState, NoticeStage};
+use forecall_types::{Incident, IncidentChange, IncidentState, NoticeStage, WorkStage};
 use serde::{Deserialize, Serialize};
-
-use super::plan::standing_news;
 
 /// What has happened, from a customer's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,11 +34,15 @@ pub(crate) enum News {
     Resolved,
     /// Looked at afterwards.
     Reviewed,
+    /// Planned work is under way: there are no words for that yet.
+    WorkGoesOn,
+    /// It goes on as another incident, whose thread tells of it.
+    Merged,
 }
 
 #[cfg(test)]
 impl News {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Predicted,
         Self::StillPredicted,
         Self::Confirmed,
@@ -55,6 +57,8 @@ impl News {
         Self::Expired,
         Self::Resolved,
         Self::Reviewed,
+        Self::WorkGoesOn,
+        Self::Merged,
     ];
 }
 
@@ -129,7 +133,10 @@ pub(crate) const fn stage_for(news: News, told: LastTold) -> Option<NoticeStage>
         (News::Resolved, L::Predicted | L::Trouble | L::TroubleWithEta) => Some(S::Resolved),
         (News::Retracted, L::Predicted | L::Trouble | L::TroubleWithEta) => Some(S::Retraction),
         (News::Averted | News::Expired | News::Resolved | News::Retracted, L::Nothing | L::Closed) => None,
-        (News::Reviewed, L::Nothing | L::Predicted | L::Trouble | L::TroubleWithEta | L::Closed) => None,
+        (
+            News::Reviewed | News::WorkGoesOn | News::Merged,
+            L::Nothing | L::Predicted | L::Trouble | L::TroubleWithEta | L::Closed,
+        ) => None,
     }
 }
 
@@ -142,6 +149,10 @@ pub(crate) const fn overtakes(news: News, stage: NoticeStage) -> bool {
     match news {
         News::Predicted | News::StillPredicted | News::StillConfirmed | News::Reviewed => false,
         News::Confirmed => !open_trouble,
+        // "It will be disrupted from 14:30" is no news after that.
+        News::WorkGoesOn => matches!(stage, NoticeStage::Predicted),
+        // What hasn't left is told by the other thread.
+        News::Merged => open_trouble || matches!(stage, NoticeStage::Predicted),
         News::EtaLater | News::EtaSooner | News::EtaLost | News::PromiseDue => {
             open_trouble || matches!(stage, NoticeStage::Predicted)
         }
@@ -157,6 +168,8 @@ pub(crate) const fn overtakes(news: News, stage: NoticeStage) -> bool {
 pub(crate) struct Change {
     pub(crate) change: IncidentChange,
     pub(crate) state: IncidentState,
+    /// Where it is planned work: how far that has come.
+    pub(crate) work: Option<WorkStage>,
     /// A step with approved words is new.
     pub(crate) step: bool,
     /// The end moved: later, or sooner (or is known for the first time).
@@ -170,8 +183,52 @@ pub(crate) enum EtaMove {
     Sooner,
 }
 
+/// News that holds for as long as an incident stands as it does.
+pub(crate) fn standing_news(incident: &Incident) -> News {
+    incident
+        .work
+        .as_ref()
+        .map_or_else(|| standing(incident.state), |work| news_of_work(work.stage))
+}
+
+const fn standing(state: IncidentState) -> News {
+    match state {
+        IncidentState::Predicted => News::StillPredicted,
+        IncidentState::Confirmed => News::StillConfirmed,
+        IncidentState::Averted => News::Averted,
+        IncidentState::Retracted => News::Retracted,
+        IncidentState::Expired => News::Expired,
+        IncidentState::Resolved => News::Resolved,
+        IncidentState::Reviewed => News::Reviewed,
+        IncidentState::Merged => News::Merged,
+    }
+}
+
+/// Planned work has words where it is announced, and closing ones for those who were told of it. Customers aren't known to be hit in
+/// between.
+const fn news_of_work(stage: WorkStage) -> News {
+    match stage {
+        WorkStage::Announced => News::StillPredicted,
+        WorkStage::Started | WorkStage::Overrun => News::WorkGoesOn,
+        WorkStage::Ended => News::Resolved,
+        WorkStage::Cancelled => News::Expired,
+    }
+}
+
 /// What an incident event means for customers. An end that moves tells more than a step.
 pub(crate) const fn news_of(change: Change) -> News {
+    if let Some(stage) = change.work {
+        return match change.state {
+            IncidentState::Reviewed => News::Reviewed,
+            IncidentState::Predicted
+            | IncidentState::Confirmed
+            | IncidentState::Averted
+            | IncidentState::Retracted
+            | IncidentState::Expired
+            | IncidentState::Resolved
+            | IncidentState::Merged => news_of_work(stage),
+        };
+    }
     match change.change {
         IncidentChange::Predicted => News::Predicted,
         IncidentChange::Confirmed => News::Confirmed,
@@ -180,6 +237,13 @@ pub(crate) const fn news_of(change: Change) -> News {
         IncidentChange::Expired => News::Expired,
         IncidentChange::Resolved => News::Resolved,
         IncidentChange::Reviewed => News::Reviewed,
+        IncidentChange::Merged => News::Merged,
+        // What only planned work says, of an incident that doesn't say that it is any: nothing is known of it.
+        IncidentChange::Announced
+        | IncidentChange::Started
+        | IncidentChange::Overrun
+        | IncidentChange::Ended
+        | IncidentChange::Cancelled => News::WorkGoesOn,
         // Whoever was told that it is over hears once more that it is there; a prediction alone doesn't take that back.
         IncidentChange::Reopened => match change.state {
             IncidentState::Confirmed => News::Confirmed,
@@ -188,7 +252,8 @@ pub(crate) const fn news_of(change: Change) -> News {
             | IncidentState::Retracted
             | IncidentState::Expired
             | IncidentState::Resolved
-            | IncidentState::Reviewed => standing_news(change.state),
+            | IncidentState::Reviewed
+            | IncidentState::Merged => standing(change.state),
         },
         IncidentChange::Updated => match change.state {
             IncidentState::Predicted => News::StillPredicted,
@@ -203,6 +268,7 @@ pub(crate) const fn news_of(change: Change) -> News {
             IncidentState::Expired => News::Expired,
             IncidentState::Resolved => News::Resolved,
             IncidentState::Reviewed => News::Reviewed,
+            IncidentState::Merged => News::Merged,
         },
     }
 }
@@ -253,6 +319,8 @@ mod tests {
             Expired       | -              all_clear      resolved       resolved       -
             Resolved      | -              resolved       resolved       resolved       -
             Reviewed      | -              -              -              -              -
+            WorkGoesOn    | -              -              -              -              -
+            Merged        | -              -              -              -              -
         "#]]
         .assert_eq(&table);
     }
@@ -283,8 +351,58 @@ mod tests {
             Expired: predicted confirmed progress eta_changed
             Resolved: predicted confirmed progress eta_changed
             Reviewed:
+            WorkGoesOn: predicted
+            Merged: predicted confirmed progress eta_changed
         "#]]
         .assert_eq(&table);
+    }
+
+    #[test]
+    fn planned_work_is_told_ahead_and_closed_and_nothing_in_between() {
+        use IncidentState::{Confirmed, Predicted, Resolved, Retracted, Reviewed};
+        let told = |change, state, work| {
+            let news = news_of(Change {
+                change,
+                state,
+                work: Some(work),
+                step: true,
+                eta: Some(EtaMove::Later),
+            });
+            [LastTold::Nothing, LastTold::Predicted]
+                .map(|told| stage_for(news, told).map_or("-", NoticeStage::as_str))
+        };
+        for (change, state, work, stages) in [
+            (
+                IncidentChange::Announced,
+                Predicted,
+                WorkStage::Announced,
+                ["predicted", "-"],
+            ),
+            (
+                IncidentChange::Updated,
+                Predicted,
+                WorkStage::Announced,
+                ["predicted", "-"],
+            ),
+            (IncidentChange::Started, Confirmed, WorkStage::Started, ["-", "-"]),
+            (IncidentChange::Updated, Confirmed, WorkStage::Started, ["-", "-"]),
+            (IncidentChange::Overrun, Confirmed, WorkStage::Overrun, ["-", "-"]),
+            (
+                IncidentChange::Ended,
+                Resolved,
+                WorkStage::Ended,
+                ["-", "resolved"],
+            ),
+            (
+                IncidentChange::Cancelled,
+                Retracted,
+                WorkStage::Cancelled,
+                ["-", "all_clear"],
+            ),
+            (IncidentChange::Reviewed, Reviewed, WorkStage::Ended, ["-", "-"]),
+        ] {
+            assert_eq!(told(change, state, work), stages, "{change:?}");
+        }
     }
 
     #[test]
@@ -307,6 +425,7 @@ mod tests {
             news_of(Change {
                 change: IncidentChange::Updated,
                 state,
+                work: None,
                 step,
                 eta,
             })
@@ -329,6 +448,7 @@ mod tests {
             let news = news_of(Change {
                 change: IncidentChange::Reopened,
                 state,
+                work: None,
                 step: false,
                 eta: None,
             });

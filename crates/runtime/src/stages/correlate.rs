@@ -90,6 +90,8 @@ impl Adapter for CorrelateAdapter {
         self.metrics
             .set(Metric::IncidentsOpen, &[&number], gauge(health.open));
         self.metrics
+            .set(Metric::SilencesInForce, &[&number], gauge(health.silences));
+        self.metrics
             .set(Metric::HeartbeatsMissing, &[&number], gauge(health.missing.len()));
         self.tell_outcomes(&number, &health.learnt);
     }

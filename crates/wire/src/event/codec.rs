@@ -204,9 +204,14 @@ pub fn encode_command(inner: &types::Command) -> Result<Encoded, EncodeError> {
         | types::Action::Attribute { incident, .. }
         | types::Action::Retract { incident }
         | types::Action::Review { incident, .. }
+        | types::Action::Merge { incident, .. }
         | types::Action::Close { incident } => incident.as_str(),
         types::Action::Approve { notice, .. } => notice.as_str(),
-        types::Action::Declare { .. } | types::Action::Kill { .. } => inner.domain.as_str(),
+        types::Action::Declare { .. }
+        | types::Action::Plan { .. }
+        | types::Action::Silence { .. }
+        | types::Action::Unsilence { .. }
+        | types::Action::Kill { .. } => inner.domain.as_str(),
     };
     let domain = Some(inner.domain.as_str());
     let event = CloudEvent::new("forecall.command.v1".to_owned(), &inner.id, "1", domain);

@@ -1,12 +1,34 @@
 //! What an operator wants done.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use forecall_types as types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::incident::{Responsibility, Scope, Severity};
-use super::scalar::{Name, Time};
+use super::scalar::{Name, Pattern, Sentence, Time};
 use super::shape::{Shape, published, within};
+
+published! {
+    /// What a silence is for. In patterns `*` stands for any run of characters. An incident matches where every service, every region
+    /// and all of its active evidence does. What isn't given matches all; one list at least must be.
+    #[derive(Eq)]
+    Matchers of Matchers {
+        /// Services.
+        #[serde(default)]
+        services: BTreeSet<Pattern> = services,
+        /// Regions.
+        #[serde(default)]
+        regions: BTreeSet<Pattern> = regions,
+        /// Metrics.
+        #[serde(default)]
+        metrics: BTreeSet<Pattern> = metrics,
+        /// Labels of the resource, by name.
+        #[serde(default)]
+        labels: BTreeMap<Pattern, Pattern> = labels,
+    }
+}
 
 /// The actions, told apart by `kind`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +84,38 @@ pub enum Action {
         /// The problem record.
         problem: Name,
     },
+    /// Two open incidents are one. Their services and regions together must be all of their pairs.
+    Merge {
+        /// Which ends.
+        incident: Name,
+        /// Which goes on for both.
+        into: Name,
+    },
+    /// Work is planned. It is an incident of its own, from the announcement to the end.
+    Plan {
+        /// Whom and what it touches.
+        scope: Scope,
+        /// When it begins; at most 90 days ahead.
+        starts_at: Time,
+        /// When it is to be over; at most 30 days later.
+        ends_at: Time,
+        /// What is done.
+        label: Sentence,
+    },
+    /// Incidents that match page nobody for a while. The silence's id is that of the command.
+    Silence {
+        /// Which.
+        matchers: Matchers,
+        /// Up to when; at most 30 days.
+        until: Time,
+        /// Why.
+        reason: Sentence,
+    },
+    /// A silence ends now.
+    Unsilence {
+        /// Which.
+        silence: Name,
+    },
     /// This exact text may go out.
     Approve {
         /// Which notice.
@@ -116,6 +170,33 @@ impl Shape<types::Action> for Action {
                 incident: Shape::put(incident),
                 problem: Shape::put(problem),
             },
+            types::Action::Merge { incident, into } => Self::Merge {
+                incident: Shape::put(incident),
+                into: Shape::put(into),
+            },
+            types::Action::Plan {
+                scope,
+                starts_at,
+                ends_at,
+                label,
+            } => Self::Plan {
+                scope: Shape::put(scope),
+                starts_at: Shape::put(starts_at),
+                ends_at: Shape::put(ends_at),
+                label: Shape::put(label),
+            },
+            types::Action::Silence {
+                matchers,
+                until,
+                reason,
+            } => Self::Silence {
+                matchers: Shape::put(matchers),
+                until: Shape::put(until),
+                reason: Shape::put(reason),
+            },
+            types::Action::Unsilence { silence } => Self::Unsilence {
+                silence: Shape::put(silence),
+            },
             types::Action::Approve { notice, text } => Self::Approve {
                 notice: Shape::put(notice),
                 text: Shape::put(text),
@@ -157,6 +238,33 @@ impl Shape<types::Action> for Action {
             Self::Review { incident, problem } => types::Action::Review {
                 incident: at("incident", incident)?,
                 problem: at("problem", problem)?,
+            },
+            Self::Merge { incident, into } => types::Action::Merge {
+                incident: at("incident", incident)?,
+                into: at("into", into)?,
+            },
+            Self::Plan {
+                scope,
+                starts_at,
+                ends_at,
+                label,
+            } => types::Action::Plan {
+                scope: at("scope", scope)?,
+                starts_at: at("starts_at", starts_at)?,
+                ends_at: at("ends_at", ends_at)?,
+                label: at("label", label)?,
+            },
+            Self::Silence {
+                matchers,
+                until,
+                reason,
+            } => types::Action::Silence {
+                matchers: at("matchers", matchers)?,
+                until: at("until", until)?,
+                reason: at("reason", reason)?,
+            },
+            Self::Unsilence { silence } => types::Action::Unsilence {
+                silence: at("silence", silence)?,
             },
             Self::Approve { notice, text } => types::Action::Approve {
                 notice: at("notice", notice)?,

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::anomaly::Channel;
-use super::scalar::{InputLineage, Interval, Name, Number, Range, Region, Series, Share, Surprise, Time};
+use super::scalar::{
+    InputLineage, Interval, Name, Number, Range, Region, Sentence, Series, Share, Surprise, Time,
+};
 use super::shape::{Shape, published, published_enum};
 
 published_enum! {
@@ -27,6 +29,8 @@ published_enum! {
         Resolved,
         /// Looked at afterwards.
         Reviewed,
+        /// One with another incident, which goes on for both.
+        Merged,
     }
 }
 
@@ -105,6 +109,18 @@ published_enum! {
         Reviewed,
         /// Come back after its end, under the same id: predicted or confirmed again.
         Reopened,
+        /// Planned work is to come.
+        Announced,
+        /// Planned work has begun.
+        Started,
+        /// Planned work takes longer than was announced.
+        Overrun,
+        /// Planned work is over.
+        Ended,
+        /// Planned work will not come.
+        Cancelled,
+        /// It goes on as another incident.
+        Merged,
     }
 }
 
@@ -257,6 +273,59 @@ published! {
     }
 }
 
+published_enum! {
+    /// How far planned work has come.
+    WorkStage {
+        /// It is to come.
+        Announced,
+        /// Its time has come.
+        Started,
+        /// Its time is over, and its signs are still there.
+        Overrun,
+        /// Over.
+        Ended,
+        /// It will not come.
+        Cancelled,
+    }
+}
+
+published! {
+    /// What was said of planned work, and how far it has come.
+    #[derive(Eq)]
+    PlannedWork of PlannedWork {
+        /// How far it has come.
+        stage: WorkStage = stage,
+        /// When it begins.
+        starts_at: Time = starts_at,
+        /// When it was said to be over; a later word stands in `eta`.
+        ends_at: Time = ends_at,
+        /// What is done.
+        label: Sentence = label,
+        /// Role or team that announced it; never a person's name.
+        by: String = by,
+    }
+}
+
+published! {
+    /// That an incident pages nobody for a while, by a person's word. Customers are told all the same.
+    #[derive(Eq)]
+    Silenced of Silenced {
+        /// The silence: the id of the command that made it.
+        id: Name = id,
+        /// Event time at which it ends.
+        until: Time = until,
+        /// Role or team; never a person's name.
+        by: String = by,
+        /// Why.
+        reason: Sentence = reason,
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 published! {
     /// Predicted trouble for customers: the whole state at one revision. One that is re-opened goes on under its id; its onset,
     /// end, acknowledgement, steps and ETA are those since then.
@@ -279,6 +348,10 @@ published! {
         severity: Severity = severity,
         /// By effect.
         kind: IncidentKind = kind,
+        /// What was announced, where the kind is planned work. The state is predicted until it starts, then confirmed, then resolved;
+        /// retracted where it was cancelled. That customers are hit isn't said by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<PlannedWork> = work,
         /// Whom and what it touches.
         scope: Scope = scope,
         /// Chance that customers are hit within the horizon (1 when confirmed).
@@ -311,6 +384,18 @@ published! {
         /// Whether teams with an alert budget are to be paged of it; absent where none has one.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         paging: Vec<Page> = paging,
+        /// The silence by which it pages nobody; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        silenced: Option<Silenced> = silenced,
+        /// It speaks for a storm: several incidents that came at once.
+        #[serde(default, skip_serializing_if = "is_false")]
+        storm: bool = storm,
+        /// The incident that speaks for the storm it is part of; absent: it speaks for itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<Name> = parent,
+        /// The incident that goes on for it, where it was merged into one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        merged_into: Option<Name> = merged_into,
         /// Who answers for it.
         responsibility: Responsibility = responsibility,
         /// Who has taken it on; absent: nobody yet.

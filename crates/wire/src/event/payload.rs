@@ -145,6 +145,12 @@ impl Payload {
                 "forecall.incident.resolved.v1",
                 "forecall.incident.reviewed.v1",
                 "forecall.incident.reopened.v1",
+                "forecall.incident.announced.v1",
+                "forecall.incident.started.v1",
+                "forecall.incident.overrun.v1",
+                "forecall.incident.ended.v1",
+                "forecall.incident.cancelled.v1",
+                "forecall.incident.merged.v1",
             ],
             Self::IncidentState => &["forecall.incident.state.v1"],
             Self::Notice => &[

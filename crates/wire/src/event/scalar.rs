@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
     AnomalyId, Band, CustomerEventKind, CustomerId, DomainName, ElementId, EventTime, IncidentId, IntentId,
     JourneyId, JourneyName, Labels, Lineage, LineageRange, NotAName, NoticeId, Probability, ProblemId,
-    ProductName, QueueName, RegionCode, Reject, Score, SeriesKey, ServiceName, Watermark, WaveId,
+    ProductName, QueueName, RegionCode, Reject, Remark, Score, SeriesKey, ServiceName, SilenceId, Watermark,
+    WaveId,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
@@ -127,8 +129,41 @@ macro_rules! names {
         }
     )*};
 }
-names!(Name: DomainName, ServiceName, ProblemId, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId, CustomerEventKind, JourneyId, JourneyName, WaveId);
+names!(Name: DomainName, ServiceName, ProblemId, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId, CustomerEventKind, JourneyId, JourneyName, WaveId, SilenceId);
 names!(Region: RegionCode);
+
+/// A sentence by a person: 1 to 256 bytes in one line, no white space at an end, nothing of a person in it (no `@`, no ten digits
+/// in a row).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Sentence(String);
+inline_schema!(
+    Sentence,
+    "sentence",
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 256})
+);
+names!(Sentence: Remark);
+
+/// A pattern in which `*` stands for any run of characters; what has none matches exactly. 1 to 128 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+inline_schema!(
+    Pattern,
+    "pattern",
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 128})
+);
+
+impl Shape<Arc<str>> for Pattern {
+    fn put(inner: &Arc<str>) -> Self {
+        Self(inner.as_ref().to_owned())
+    }
+    fn take(self) -> Result<Arc<str>, Reject> {
+        // A pattern is a name in which a star may stand.
+        ServiceName::new(&self.0).map_err(|e| refused(&e))?;
+        Ok(Arc::from(self.0))
+    }
+}
 
 /// A finite number. NaN and the infinities can't be written: JSON has none, and `null` would be a lie.
 #[derive(Debug, Clone, Copy, PartialEq)]

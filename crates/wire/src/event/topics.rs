@@ -139,7 +139,7 @@ pub const TOPICS: [Topic; 13] = [
         ..topic(TopicId::JourneysLog, "forecall.journeys.log.v1", "pseudonym")
     },
     Topic {
-        carries: "incident predicted, updated, confirmed, averted, retracted, expired, resolved, reviewed, reopened",
+        carries: "incident predicted, updated, confirmed, averted, retracted, expired, resolved, reviewed, reopened, merged; work announced, started, overrun, ended, cancelled",
         writer: "correlate",
         payloads: &[Payload::IncidentEvent],
         retention_hours: 365 * DAY,
@@ -196,7 +196,7 @@ pub const TOPICS: [Topic; 13] = [
         ..topic(TopicId::Feedback, "forecall.feedback.v1", "incident")
     },
     Topic {
-        carries: "operator commands: declare, acknowledge, eta, step, attribute, retract, close, approve, kill",
+        carries: "operator commands: declare, acknowledge, eta, step, attribute, retract, close, review, merge, plan, silence, unsilence, approve, kill",
         writer: "console, or anybody who may command",
         payloads: &[Payload::Command],
         retention_hours: 365 * DAY,

@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Acknowledgement, Action, Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord,
-    CallScenario, Cause, Channel, Command, ContactChannel, ContextKind, ContextNote, Customer,
-    CustomerChange, Direction, EventTime, Evidence, Feedback, Heartbeat, HoldReason, Incident,
-    IncidentChange, IncidentEvent, IncidentKind, IncidentPhase, IncidentState, IntentState, Labels, Language,
-    Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Page, PageDecision, Position,
-    Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, RepairStep, Reply, ReplyKind,
-    Responsibility, Scope, Score, SeriesKey, Severity, SourcePartition, Staffing, Summary, SummaryPart,
-    SummaryValue, Tick, Verdict, Watermark,
+    Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord, CallScenario, Channel,
+    ContactChannel, ContextKind, ContextNote, Customer, CustomerChange, Direction, EventTime, Feedback,
+    Heartbeat, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState, Labels,
+    Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Purpose,
+    Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind, Score, SeriesKey, SourcePartition, Staffing,
+    Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
 };
 
+use super::incident_examples::{actions, command, incident, planned};
 use crate::event::{self, DeadLetter, DirectoryRecord, EncodeError, Encoded, Payload};
 
 /// Examples of a payload as complete records, made from values of `forecall_types`.
@@ -33,11 +32,29 @@ pub fn examples(payload: Payload) -> Vec<Encoded> {
             .map(|a| event::encode_command(&command(a)))
             .collect(),
         Payload::IncidentEvent => {
-            let event = IncidentEvent {
+            let confirmed = IncidentEvent {
                 change: IncidentChange::Confirmed,
                 incident: incident(),
             };
-            [event::encode_incident_event(&event)].into_iter().collect()
+            let announced = IncidentEvent {
+                change: IncidentChange::Announced,
+                incident: planned(),
+            };
+            let merged = IncidentEvent {
+                change: IncidentChange::Merged,
+                incident: Incident {
+                    state: IncidentState::Merged,
+                    merged_into: Some(named("inc_1f5h9k2m6q0t4w8z")),
+                    ..incident()
+                },
+            };
+            [
+                event::encode_incident_event(&confirmed),
+                event::encode_incident_event(&announced),
+                event::encode_incident_event(&merged),
+            ]
+            .into_iter()
+            .collect()
         }
         Payload::IncidentState => [event::encode_incident_state(&incident())].into_iter().collect(),
         Payload::Notice => [
@@ -72,18 +89,18 @@ pub fn examples(payload: Payload) -> Vec<Encoded> {
 }
 
 /// Minutes after the first of the examples' times.
-fn at(minutes: i64) -> EventTime {
+pub(super) fn at(minutes: i64) -> EventTime {
     EventTime::from_secs(1_795_325_400 + 60 * minutes)
 }
 
-fn named<T: TryFrom<String>>(text: &str) -> T
+pub(super) fn named<T: TryFrom<String>>(text: &str) -> T
 where
     T::Error: Debug,
 {
     T::try_from(text.to_owned()).expect("the examples' names keep the rules for names")
 }
 
-fn lineage() -> Lineage {
+pub(super) fn lineage() -> Lineage {
     let range = LineageRange {
         topic: Arc::from("telemetry.otlp"),
         partition: 3,
@@ -93,7 +110,7 @@ fn lineage() -> Lineage {
     Lineage::from_ranges(vec![range], false)
 }
 
-fn series() -> Arc<SeriesKey> {
+pub(super) fn series() -> Arc<SeriesKey> {
     Arc::new(SeriesKey {
         metric: Arc::from("http.server.request.duration.p99"),
         unit: Arc::from("s"),
@@ -102,7 +119,7 @@ fn series() -> Arc<SeriesKey> {
     })
 }
 
-fn band() -> Band {
+pub(super) fn band() -> Band {
     Band {
         low: 0.08,
         high: 0.31,
@@ -197,122 +214,6 @@ fn feedback() -> Feedback {
         incident: named("inc_7k2m4q9x1c8v5b3n"),
         at: at(90),
         verdict: Verdict::Right,
-    }
-}
-
-fn actions() -> Vec<Action> {
-    let incident = || named("inc_7k2m4q9x1c8v5b3n");
-    vec![
-        Action::Declare {
-            scope: scope(),
-            severity: Severity::Severe,
-        },
-        Action::Acknowledge { incident: incident() },
-        Action::Eta {
-            incident: incident(),
-            eta: at(60),
-        },
-        Action::Step {
-            incident: incident(),
-            code: Arc::from("team_on_site"),
-        },
-        Action::Attribute {
-            incident: incident(),
-            responsibility: Responsibility::Supplier,
-        },
-        Action::Retract { incident: incident() },
-        Action::Close { incident: incident() },
-        Action::Review {
-            incident: incident(),
-            problem: named("PRB-1042"),
-        },
-        Action::Approve {
-            notice: named("ntc_2d6f8h1j3k5m7p9r"),
-            text: Arc::from("99aa06d3014798d86001c324468d497f"),
-        },
-        Action::Kill { on: true },
-    ]
-}
-
-fn command(action: Action) -> Command {
-    Command {
-        id: Arc::from("cmd-0042"),
-        domain: named("isp"),
-        at: at(6),
-        by: Arc::from("noc"),
-        action,
-    }
-}
-
-fn scope() -> Scope {
-    Scope {
-        services: BTreeSet::from([named("internet")]),
-        regions: BTreeSet::from([named("IR-23")]),
-        products: BTreeSet::new(),
-        elements: BTreeSet::from([named("olt-teh-5")]),
-        customers_estimated: Some(4_200),
-    }
-}
-
-fn incident() -> Incident {
-    Incident {
-        id: named("inc_7k2m4q9x1c8v5b3n"),
-        revision: 3,
-        domain: named("isp"),
-        state: IncidentState::Confirmed,
-        reopened: 1,
-        phase: Some(IncidentPhase::Mitigating),
-        severity: Severity::Moderate,
-        kind: IncidentKind::Degradation,
-        scope: scope(),
-        probability: Probability::ONE,
-        contributions: Vec::new(),
-        opened_at: at(2),
-        at: at(6),
-        onset_predicted: Some(at(7)),
-        onset_interval: Some((at(5), at(12))),
-        onset_observed: Some(at(6)),
-        resolved_at: None,
-        evidence: vec![Evidence {
-            anomaly: named("ano_5h2k9c0q7m3xw8dz"),
-            series: series(),
-            channel: Channel::Shift,
-            from: at(0),
-            at: at(6),
-            observed: 1.2,
-            expected: 0.18,
-            band: band(),
-            score: Score::clamped(9.1),
-            weight: 0.8,
-            active: true,
-        }],
-        causes: vec![Cause {
-            node: Arc::from("olt-teh-5"),
-            path: vec![Arc::from("olt-teh-5"), Arc::from("internet")],
-            share: 0.7,
-        }],
-        paging: vec![Page {
-            team: "access-network".into(),
-            decision: PageDecision::Paged,
-            at: at(2),
-            why: "page 1 of 5 in 24 hours".into(),
-        }],
-        responsibility: Responsibility::Unknown,
-        acknowledged: Some(Acknowledgement {
-            at: at(6),
-            by: Arc::from("noc"),
-        }),
-        eta: Some(at(60)),
-        steps: vec![RepairStep {
-            at: at(20),
-            code: Arc::from("team_on_site"),
-        }],
-        problem: None,
-        reason: "p99 of internet in IR-23 passed the customers' threshold".to_owned(),
-        version: Arc::from("correlate-1"),
-        settings: Arc::from("3f9c2a71"),
-        lineage: lineage(),
-        simulated: false,
     }
 }
 

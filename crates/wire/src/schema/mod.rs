@@ -11,6 +11,7 @@
 
 mod asyncapi;
 mod examples;
+mod incident_examples;
 mod json_schema;
 mod promises;
 mod reference;

@@ -10,12 +10,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-fn name<T: TryFrom<String, Error = NotAName> + Clone + std::fmt::Debug>() -> impl Strategy<Value = T> + Clone
-{
+use super::steering_values::{action, silenced, work};
+
+pub(crate) fn name<T: TryFrom<String, Error = NotAName> + Clone + std::fmt::Debug>()
+-> impl Strategy<Value = T> + Clone {
     "[a-zA-Z0-9اآب][a-z0-9 _./اب-]{0,12}[a-z0-9ب]".prop_map(|t| T::try_from(t).unwrap())
 }
 
-fn text() -> impl Strategy<Value = Arc<str>> {
+pub(crate) fn text() -> impl Strategy<Value = Arc<str>> {
     "\\PC{0,24}".prop_map(Arc::from)
 }
 
@@ -23,7 +25,7 @@ fn string() -> impl Strategy<Value = String> {
     "[\\s\\S]{0,40}"
 }
 
-fn time() -> impl Strategy<Value = EventTime> {
+pub(crate) fn time() -> impl Strategy<Value = EventTime> {
     prop_oneof![
         any::<i64>().prop_map(EventTime::from_nanos),
         (0_i64..4_000_000_000).prop_map(EventTime::from_secs),
@@ -256,7 +258,7 @@ fn feedback() -> impl Strategy<Value = Feedback> {
     })
 }
 
-fn severity() -> impl Strategy<Value = Severity> {
+pub(crate) fn severity() -> impl Strategy<Value = Severity> {
     select(vec![
         Severity::Minor,
         Severity::Moderate,
@@ -265,12 +267,12 @@ fn severity() -> impl Strategy<Value = Severity> {
     ])
 }
 
-fn responsibility() -> impl Strategy<Value = Responsibility> {
+pub(crate) fn responsibility() -> impl Strategy<Value = Responsibility> {
     use Responsibility::*;
     select(vec![Unknown, Own, Supplier, Power, Planned, ExternalOrder])
 }
 
-fn scope() -> impl Strategy<Value = Scope> {
+pub(crate) fn scope() -> impl Strategy<Value = Scope> {
     let sets = (
         btree_set(name(), 0..3),
         btree_set(region(), 0..3),
@@ -286,24 +288,6 @@ fn scope() -> impl Strategy<Value = Scope> {
             customers_estimated,
         },
     )
-}
-
-fn action() -> impl Strategy<Value = Action> {
-    prop_oneof![
-        (scope(), severity()).prop_map(|(scope, severity)| Action::Declare { scope, severity }),
-        name().prop_map(|incident| Action::Acknowledge { incident }),
-        (name(), time()).prop_map(|(incident, eta)| Action::Eta { incident, eta }),
-        (name(), text()).prop_map(|(incident, code)| Action::Step { incident, code }),
-        (name(), responsibility()).prop_map(|(incident, responsibility)| Action::Attribute {
-            incident,
-            responsibility
-        }),
-        name().prop_map(|incident| Action::Retract { incident }),
-        name().prop_map(|incident| Action::Close { incident }),
-        (name(), name()).prop_map(|(incident, problem)| Action::Review { incident, problem }),
-        (name(), text()).prop_map(|(notice, text)| Action::Approve { notice, text }),
-        any::<bool>().prop_map(|on| Action::Kill { on }),
-    ]
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -392,7 +376,7 @@ fn page() -> impl Strategy<Value = Page> {
 pub(crate) fn incident() -> impl Strategy<Value = Incident> {
     use IncidentState::*;
     let state = select(vec![
-        Predicted, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed,
+        Predicted, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed, Merged,
     ]);
     let phase = option::of(select(vec![
         IncidentPhase::Acknowledged,
@@ -433,13 +417,21 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         responsibility(),
         option::of(acknowledged),
         vec(step, 0..3),
-        (option::of(name()), vec(contribution(), 0..3), vec(page(), 0..3)),
+        (
+            option::of(name()),
+            vec(contribution(), 0..3),
+            vec(page(), 0..3),
+            option::of(silenced()),
+            option::of(work()),
+            (any::<bool>(), option::of(name()), option::of(name())),
+        ),
     );
     let tail = (string(), text(), text(), lineage(), any::<bool>());
     (head, times, parts, tail).prop_map(|(head, times, parts, tail)| {
         let (id, revision, domain, (state, reopened, phase), severity, kind, scope, probability) = head;
         let (opened_at, at, onset_predicted, onset_interval, onset_observed, resolved_at, eta) = times;
-        let (evidence, causes, responsibility, acknowledged, steps, (problem, contributions, paging)) = parts;
+        let (evidence, causes, responsibility, acknowledged, steps, rest) = parts;
+        let (problem, contributions, paging, silenced, work, (storm, parent, merged_into)) = rest;
         let (reason, version, settings, lineage, simulated) = tail;
         Incident {
             id,
@@ -454,6 +446,11 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             probability: Probability::clamped(probability),
             contributions,
             paging,
+            silenced,
+            work,
+            storm,
+            parent,
+            merged_into,
             opened_at,
             at,
             onset_predicted,
@@ -479,7 +476,8 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
 fn incident_event() -> impl Strategy<Value = IncidentEvent> {
     use IncidentChange::*;
     let change = select(vec![
-        Predicted, Updated, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed, Reopened,
+        Predicted, Updated, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed, Reopened, Announced,
+        Started, Overrun, Ended, Cancelled, Merged,
     ]);
     (change, incident()).prop_map(|(change, incident)| IncidentEvent { change, incident })
 }

@@ -1,0 +1,203 @@
+//! Examples of incidents and of what people say of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use forecall_types::{
+    Acknowledgement, Action, Cause, Channel, Command, Evidence, Incident, IncidentKind, IncidentPhase,
+    IncidentState, Matchers, Page, PageDecision, PlannedWork, Probability, Remark, RepairStep,
+    Responsibility, Scope, Score, Severity, Silenced, WorkStage,
+};
+
+use super::examples::{at, band, lineage, named, series};
+
+pub(super) fn actions() -> Vec<Action> {
+    let incident = || named("inc_7k2m4q9x1c8v5b3n");
+    vec![
+        Action::Declare {
+            scope: scope(),
+            severity: Severity::Severe,
+        },
+        Action::Acknowledge { incident: incident() },
+        Action::Eta {
+            incident: incident(),
+            eta: at(60),
+        },
+        Action::Step {
+            incident: incident(),
+            code: Arc::from("team_on_site"),
+        },
+        Action::Attribute {
+            incident: incident(),
+            responsibility: Responsibility::Supplier,
+        },
+        Action::Retract { incident: incident() },
+        Action::Close { incident: incident() },
+        Action::Review {
+            incident: incident(),
+            problem: named("PRB-1042"),
+        },
+        Action::Merge {
+            incident: incident(),
+            into: named("inc_1f5h9k2m6q0t4w8z"),
+        },
+        Action::Plan {
+            scope: scope(),
+            starts_at: at(2_880),
+            ends_at: at(3_000),
+            label: remark("fibre is spliced, CHG-4712"),
+        },
+        Action::Silence {
+            matchers: Matchers {
+                services: BTreeSet::from([Arc::from("internet")]),
+                regions: BTreeSet::from([Arc::from("IR-23*")]),
+                labels: BTreeMap::from([(Arc::from("host.name"), Arc::from("olt-teh-*"))]),
+                ..Matchers::default()
+            },
+            until: at(120),
+            reason: remark("the rack is moved, CHG-4711"),
+        },
+        Action::Unsilence {
+            silence: named("cmd-0042"),
+        },
+        Action::Approve {
+            notice: named("ntc_2d6f8h1j3k5m7p9r"),
+            text: Arc::from("99aa06d3014798d86001c324468d497f"),
+        },
+        Action::Kill { on: true },
+    ]
+}
+
+fn remark(text: &str) -> Remark {
+    Remark::new(text).expect("it is short and holds nothing of a person")
+}
+
+pub(super) fn command(action: Action) -> Command {
+    Command {
+        id: Arc::from("cmd-0042"),
+        domain: named("isp"),
+        at: at(6),
+        by: Arc::from("noc"),
+        action,
+    }
+}
+
+pub(super) fn scope() -> Scope {
+    Scope {
+        services: BTreeSet::from([named("internet")]),
+        regions: BTreeSet::from([named("IR-23")]),
+        products: BTreeSet::new(),
+        elements: BTreeSet::from([named("olt-teh-5")]),
+        customers_estimated: Some(4_200),
+    }
+}
+
+pub(super) fn incident() -> Incident {
+    Incident {
+        id: named("inc_7k2m4q9x1c8v5b3n"),
+        revision: 3,
+        domain: named("isp"),
+        state: IncidentState::Confirmed,
+        reopened: 1,
+        phase: Some(IncidentPhase::Mitigating),
+        severity: Severity::Moderate,
+        kind: IncidentKind::Degradation,
+        work: None,
+        scope: scope(),
+        probability: Probability::ONE,
+        contributions: Vec::new(),
+        opened_at: at(2),
+        at: at(6),
+        onset_predicted: Some(at(7)),
+        onset_interval: Some((at(5), at(12))),
+        onset_observed: Some(at(6)),
+        resolved_at: None,
+        evidence: vec![Evidence {
+            anomaly: named("ano_5h2k9c0q7m3xw8dz"),
+            series: series(),
+            channel: Channel::Shift,
+            from: at(0),
+            at: at(6),
+            observed: 1.2,
+            expected: 0.18,
+            band: band(),
+            score: Score::clamped(9.1),
+            weight: 0.8,
+            active: true,
+        }],
+        causes: vec![Cause {
+            node: Arc::from("olt-teh-5"),
+            path: vec![Arc::from("olt-teh-5"), Arc::from("internet")],
+            share: 0.7,
+        }],
+        paging: vec![Page {
+            team: "access-network".into(),
+            decision: PageDecision::Paged,
+            at: at(2),
+            why: "page 1 of 5 in 24 hours".into(),
+        }],
+        storm: false,
+        parent: Some(named("inc_1f5h9k2m6q0t4w8z")),
+        merged_into: None,
+        silenced: Some(Silenced {
+            id: named("cmd-0042"),
+            until: at(120),
+            by: Arc::from("noc"),
+            reason: remark("the rack is moved, CHG-4711"),
+        }),
+        responsibility: Responsibility::Unknown,
+        acknowledged: Some(Acknowledgement {
+            at: at(6),
+            by: Arc::from("noc"),
+        }),
+        eta: Some(at(60)),
+        steps: vec![RepairStep {
+            at: at(20),
+            code: Arc::from("team_on_site"),
+        }],
+        problem: None,
+        reason: "p99 of internet in IR-23 passed the customers' threshold".to_owned(),
+        version: Arc::from("correlate-1"),
+        settings: Arc::from("3f9c2a71"),
+        lineage: lineage(),
+        simulated: false,
+    }
+}
+
+/// Planned work that is to come.
+pub(super) fn planned() -> Incident {
+    Incident {
+        id: named("inc_3b8d1f6k0p5s9v2x"),
+        revision: 1,
+        state: IncidentState::Predicted,
+        reopened: 0,
+        phase: None,
+        severity: Severity::Minor,
+        kind: IncidentKind::Planned,
+        work: Some(PlannedWork {
+            stage: WorkStage::Announced,
+            starts_at: at(2_880),
+            ends_at: at(3_000),
+            label: remark("fibre is spliced, CHG-4712"),
+            by: Arc::from("core-network"),
+        }),
+        opened_at: at(6),
+        onset_predicted: Some(at(2_880)),
+        onset_interval: None,
+        onset_observed: None,
+        evidence: Vec::new(),
+        causes: Vec::new(),
+        paging: Vec::new(),
+        silenced: None,
+        storm: false,
+        parent: None,
+        merged_into: None,
+        responsibility: Responsibility::Planned,
+        acknowledged: None,
+        eta: Some(at(3_000)),
+        steps: Vec::new(),
+        reason: "internet in IR-23: planned work from 2026-11-24 to 2026-11-24, announced by core-network"
+            .to_owned(),
+        ..incident()
+    }
+}
