@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Anomaly, AnomalyId, AnomalyState, Channel, Direction, DomainName, EVIDENCE_POINTS_MAX, EventTime, Fingerprint,
-    Score, SeriesKey,
+    Anomaly, AnomalyId, AnomalyState, Channel, Direction, DomainName, EVIDENCE_POINTS_MAX, EventTime,
+    Fingerprint, Score, SeriesKey,
 };
 use serde::{Deserialize, Serialize};
 

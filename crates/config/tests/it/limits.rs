@@ -60,5 +60,8 @@ fn where_they_have_no_room_a_warning_says_so() {
 fn a_limit_that_can_not_be_is_refused_with_its_place() {
     let error = Settings::from_yaml("f.yaml", "detect:\n  limits:\n    - {metric: disk}\n").unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("entry 1 of `limits`") && text.contains("`above`"), "{text}");
+    assert!(
+        text.contains("entry 1 of `limits`") && text.contains("`above`"),
+        "{text}"
+    );
 }
