@@ -25,7 +25,7 @@ use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 27] = [
+const SOURCES: [(&str, &str); 28] = [
     ("config/raw", include_str!("../raw.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
@@ -41,6 +41,7 @@ const SOURCES: [(&str, &str); 27] = [
         "detect/peers",
         include_str!("../../../detect/src/peers/settings.rs"),
     ),
+    ("detect/limits", include_str!("../../../detect/src/limits.rs")),
     ("detect/rule", include_str!("../../../detect/src/rule.rs")),
     ("detect/kind", include_str!("../../../detect/src/kind.rs")),
     (
