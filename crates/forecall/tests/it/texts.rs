@@ -215,7 +215,15 @@ fn a_new_error_and_a_surge_of_a_known_one_are_found_in_logs_and_calm_ones_open_n
     let mut written = all(&folder.path().join("out"));
     written.insert("said".to_owned(), said);
     for (name, text) in &written {
-        for secret in ["maryam", "Maryam", "example.com", "6037-9911", "60379911", "123 4", "2345-"] {
+        for secret in [
+            "maryam",
+            "Maryam",
+            "example.com",
+            "6037-9911",
+            "60379911",
+            "123 4",
+            "2345-",
+        ] {
             assert!(!text.contains(secret), "{secret} stands in {name}");
         }
     }

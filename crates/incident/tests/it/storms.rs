@@ -58,7 +58,7 @@ fn of_those_that_come_at_once_one_pages_and_another_takes_its_place() {
                   tv in IR-23: speaks for a storm of 2 incidents; loss at 9 %, expected 0.2 ± 0.1
             00:15:10 updated $2/3 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 parent=$3 noc=held_back (part of storm $3)
                   tv in IR-10: part of storm $3; loss at 9 %, expected 0.2 ± 0.1
-            00:21:10 predicted $4/1 p=0.81 moderate degradation onset=00:20:00 parent=$3 noc=held_back (part of storm $3)
+            00:21:10 predicted $4/1 p=0.85 moderate degradation onset=00:20:00 parent=$3 noc=held_back (part of storm $3)
                   internet in IR-23: part of storm $3; loss at 9 %, expected 0.2 ± 0.1; onset expected 00:20 UTC
             00:22:00 confirmed $4/2 p=1.00 moderate degradation onset=00:20:00 hit=00:20:00 parent=$3
                   internet in IR-23: customers hit since 00:20 UTC (loss above 5); loss at 9 %, expected 0.2 ± 0.1

@@ -168,7 +168,7 @@ fn what_was_open_before_the_work_stays_an_incident_and_what_is_beside_it_becomes
                   internet in IR-23: loss at 9 %, expected 0.2 ± 0.1
             00:30:10 ended $2/7 p=1.00 moderate planned onset=00:05:00 eta=01:00:00 over=00:30:10 work=ended customers=4000
                   internet, tv in IR-10: closed by noc; loss at 9 %, expected 0.2 ± 0.1; errors at 9, expected 0.2 ± 0.1
-            00:32:10 predicted $4/1 p=0.88 severe outage onset=00:31:00 noc=paged (page 3 of 5 in 24 hours)
+            00:32:10 predicted $4/1 p=0.90 severe outage onset=00:31:00 noc=paged (page 3 of 5 in 24 hours)
                   tv in IR-10: after planned work $2 (resolved); loss at 80 %, expected 0.2 ± 0.1; onset expected 00:31 UTC
             00:33:00 confirmed $4/2 p=1.00 severe outage onset=00:31:00 hit=00:31:00
                   tv in IR-10: customers hit since 00:31 UTC (loss above 5); loss at 80 %, expected 0.2 ± 0.1
