@@ -8,8 +8,7 @@ correlate: {horizon_seconds: 1800}
 ";
 
 fn load(more: &str) -> (Option<Vec<LimitEntry>>, Vec<String>) {
-    let settings =
-        Settings::from_yaml("f.yaml", &format!("{OBJECTIVES}{more}")).unwrap_or_else(|e| panic!("{e}"));
+    let settings = Settings::from_yaml("f.yaml", &format!("{OBJECTIVES}{more}")).unwrap();
     let warnings = settings.warnings.iter().map(|w| w.what.clone());
     (settings.detect.limits.clone(), warnings.collect())
 }
