@@ -7,10 +7,13 @@ const OBJECTIVES: &str = "objectives:
 correlate: {horizon_seconds: 1800}
 ";
 
-fn load(more: &str) -> (Option<Vec<LimitEntry>>, Vec<String>) {
-    let settings = Settings::from_yaml("f.yaml", &format!("{OBJECTIVES}{more}")).unwrap();
+type Loaded = Result<(Option<Vec<LimitEntry>>, Vec<String>), String>;
+
+fn load(more: &str) -> Loaded {
+    let settings =
+        Settings::from_yaml("f.yaml", &format!("{OBJECTIVES}{more}")).map_err(|e| e.to_string())?;
     let warnings = settings.warnings.iter().map(|w| w.what.clone());
-    (settings.detect.limits.clone(), warnings.collect())
+    Ok((settings.detect.limits.clone(), warnings.collect()))
 }
 
 #[test]
@@ -23,14 +26,14 @@ fn detection_heeds_the_limits_of_objectives_within_the_horizon() {
         within(LimitEntry::above("memory.utilization", 0.95)),
         within(LimitEntry::below("certificate.*", 0.0)),
     ];
-    assert_eq!(load(""), (Some(expected), vec![]));
-    assert_eq!(load("detect: {limits: []}\n"), (Some(vec![]), vec![]));
+    assert_eq!(load(""), Ok((Some(expected), vec![])));
+    assert_eq!(load("detect: {limits: []}\n"), Ok((Some(vec![]), vec![])));
     let own = "detect: {limits: [{metric: disk, above: 0.9, chance: 0.8}]}\n";
     let disk = LimitEntry {
         chance: 0.8,
         ..LimitEntry::above("disk", 0.9)
     };
-    assert_eq!(load(own), (Some(vec![disk]), vec![]));
+    assert_eq!(load(own), Ok((Some(vec![disk]), vec![])));
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn memory(pace: f64, minutes: i64) -> Vec<SamplesRecord> {
         .map(|i| {
             let gone = (i - BEFORE).max(0);
             let minute = |i: i64| f64::from(i32::try_from(i).unwrap());
-            let swing = 0.2 * (minute(i) / 107.0 * std::f64::consts::TAU).sin();
+            let swing = 0.2 * libm::sin(minute(i) / 107.0 * std::f64::consts::TAU);
             let usual = if gone > 0 { 0.0 } else { swing };
             let value = 0.5 + usual + pace * minute(gone) + 0.005 * noise(i.unsigned_abs());
             let at = i * PACE;
