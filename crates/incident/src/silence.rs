@@ -4,7 +4,8 @@
 //! sleeps. An incident is covered where one silence covers all of it: every service, every region, and each piece of its active
 //! evidence. What grows beyond the silence pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
@@ -59,7 +60,7 @@ impl Silences {
 }
 
 fn covers(matchers: &Matchers, incident: &Incident, a: &Assessment) -> bool {
-    let any = |patterns: &std::collections::BTreeSet<std::sync::Arc<str>>, name: &str| {
+    let any = |patterns: &BTreeSet<Arc<str>>, name: &str| {
         patterns.is_empty() || patterns.iter().any(|pattern| fits(pattern, name))
     };
     let labels_fit = |e: &Evidence| {

@@ -67,23 +67,18 @@ impl Detector {
         let line = noise_on_a_line(points);
         let raw = path(points);
         let mut season = self.profile(newest, settings);
-        let usual = |season: Option<(&Season, f64)>, at| {
-            season
-                .and_then(|(season, last)| Some(season.expected(settings.place(at))? - last))
-                .unwrap_or(0.0)
-        };
         let mut within = [(0.0, 0.0); crate::recent::RECENT_LEN];
         let within = within.get_mut(..points.len())?;
         for (point, (steps, value)) in within.iter_mut().zip(points) {
             let span = Duration::try_from_secs_f64(-steps * pace).unwrap_or_default();
-            *point = (*steps, value - usual(season, newest.minus(span)));
+            *point = (*steps, value - usual(season, newest.minus(span), settings));
         }
         if line.is_some() && path(within) > LINE_UNEXPLAINED * raw {
             // A way that its day doesn't know, as a counter's that runs down to some hour of it.
             season = None;
             within.copy_from_slice(points);
         }
-        let mut past = self.past(season, &|at| usual(season, at), (newest, pace));
+        let mut past = self.past(season, &|at| usual(season, at, settings), (newest, pace));
         if let Some(noise) = line.filter(|_| season.is_none()) {
             past.noise = past.noise.min(noise.max(scale_floor(self.shift.slow())));
         }
@@ -172,6 +167,14 @@ impl Detector {
     }
 }
 
+/// How far the profile of the day lies from what it says of the last sample's time; 0 without one.
+fn usual(season: Option<(&Season, f64)>, at: EventTime, settings: &DetectSettings) -> f64 {
+    season
+        .and_then(|(season, last)| Some(season.expected(settings.place(at))? - last))
+        .unwrap_or(0.0)
+}
+
+/// What is gone from each value to the next.
 fn steps(points: &[(f64, f64)]) -> impl Iterator<Item = f64> + '_ {
     let pairs = points.windows(2);
     pairs.filter_map(|pair| Some((pair.last()?.1 - pair.first()?.1).abs()))
@@ -214,10 +217,7 @@ impl Forecast<'_> {
     pub fn at(&self, at: EventTime) -> Ahead {
         let steps = at.seconds_from(self.from) / self.pace;
         let values = self.outlook.after(steps);
-        let usual = self
-            .season
-            .and_then(|(season, last)| Some(season.expected(self.settings.place(at))? - last))
-            .unwrap_or(0.0);
+        let usual = usual(self.season, at, self.settings);
         let (least, most) = self.bounds;
         let within = |value: f64| as_written(kept((value + usual).max(least).min(most)));
         let expected = values.quantile(0.5);

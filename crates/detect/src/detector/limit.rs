@@ -1,7 +1,5 @@
 //! Series on their way to a declared limit, whose values are still usual.
 
-use std::time::Duration;
-
 use forecall_stats::{BandAt, Limit, Passage};
 use forecall_types::{Channel, EventTime};
 
@@ -18,7 +16,6 @@ const END: usize = 4;
 const PARTS: [u32; 5] = [0, 1, 2, 4, 8];
 /// A way that takes this many times the span, as the crow flies, isn't looked at: a forecast costs some hundred microseconds.
 const LOOKED_AT: f64 = 2.0;
-
 /// However likely it is: a way to a limit says nothing of how unusual values are.
 const LOUDEST: f64 = 2.0;
 
@@ -49,7 +46,7 @@ impl Detector {
         }
     }
 
-    /// The chance that the limit is passed within the gate's span; `None` where nothing goes there, or it lies behind.
+    /// The chance that the limit is passed within the entry's span; `None` where nothing goes there, or it lies behind.
     fn chance_of(&self, at: EventTime, heeded: &LimitEntry, settings: &DetectSettings) -> Option<f64> {
         let newest = f64::from(self.spike.recent.newest()?);
         let gap = (heeded.value() - newest) * heeded.sign();
@@ -76,7 +73,7 @@ impl Detector {
             value: heeded.value(),
             sign: heeded.sign(),
         };
-        Some(Passage::new(&bands, limit).chance(Duration::as_secs_f64(&within)))
+        Some(Passage::new(&bands, limit).chance(within.as_secs_f64()))
     }
 
     /// Seconds to the limit at the pace of the last samples, all of them or the newer half, whichever is faster; `None` where

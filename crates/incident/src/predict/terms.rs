@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use forecall_types::{Anomaly, EventTime, Term};
+use forecall_types::{EventTime, Term};
 use serde::{Deserialize, Serialize};
 
 use crate::group::{Member, Tracked};
@@ -177,11 +177,17 @@ pub(crate) fn said(tracked: &Tracked, member: Member, at: EventTime, settings: &
     let mut value = SCORE_WEIGHT * score + DURATION_WEIGHT * duration;
     let mut chance = 0.0;
     if let Some(objective) = settings.objective(a) {
-        let near = nearness(objective, a, settings.horizon());
-        value += LIMIT_WEIGHT * near;
         let is_there = objective.gap(a.observed) <= 0.0;
+        let way = (!is_there)
+            .then(|| Way::of(objective, a, settings.horizon()))
+            .flatten();
+        let near = match &way {
+            _ if is_there => 1.0,
+            Some(way) => way.nearness(),
+            None => nearness_by_slope(objective, a.observed, a.slope, settings.horizon()),
+        };
+        value += LIMIT_WEIGHT * near;
         features.add(if is_there { Term::Beyond } else { Term::Limit }, far * near);
-        let way = Way::of(objective, a, settings.horizon()).filter(|_| !is_there);
         chance = way.map_or(0.0, |way| way.chance(at)).min(CHANCE_MAX);
     }
     if is_felt(tracked, settings) {
@@ -205,18 +211,7 @@ pub(crate) fn said(tracked: &Tracked, member: Member, at: EventTime, settings: &
     Said { value, features }
 }
 
-/// 1 at or beyond the limit, 0.5 to 1 when it is reached within the horizon, the more the sooner, else 0; by the band ahead its mean
-/// over all that may come.
-fn nearness(objective: &Objective, a: &Anomaly, horizon: Duration) -> f64 {
-    if objective.gap(a.observed) <= 0.0 {
-        return 1.0;
-    }
-    match Way::of(objective, a, horizon) {
-        Some(way) => way.nearness(),
-        None => nearness_by_slope(objective, a.observed, a.slope, horizon),
-    }
-}
-
+/// 0.5 to 1 where the limit is reached within the horizon, the more the sooner, else 0.
 fn nearness_by_slope(objective: &Objective, observed: f64, slope: f64, horizon: Duration) -> f64 {
     let pace = slope * objective.sign;
     if pace.is_nan() || pace <= 0.0 {
