@@ -1,17 +1,20 @@
 //! Who is paged of what: at most so many pages a day for each team, the surest first.
 //!
-//! Each incident asks once for each team that answers for a part of its scope. Two rules decide, both over the last 24 hours of event
+//! Each incident asks once for each team that answers for a part of its scope. Three rules decide, over the last 24 hours of event
 //! time:
 //! - *The purse.* At most `pages_a_day`. The fuller it is spent, the surer a prediction must be: the k-th of N is paged while its chance of
 //!   being false is at most 1 − k / (N + 1). What is left at the end is for what is nearly certain.
 //! - *False discoveries.* The expected number of false ones among the pages, this one included, may be a share `false_pages_max` of
-//!   them and one page of credit. The chance of a page's being false is 1 − probability, and 0 or 1 once its outcome is known, so that
+//!   them, with a credit of two pages' share. The chance of a page's being false is 1 − probability, and 0 or 1 once its outcome is known, so that
 //!   pages that came true earn room and false alarms cost it. This is online control of the false discovery rate by local false
 //!   discovery rates: Gang, Sun and Wang, *Structure-adaptive sequential testing for online false discovery rate control*,
 //!   Journal of the American Statistical Association 118 (2023).
+//! - *What a page is worth.* Where more asked for one within a week than the budget holds, a prediction must be as sure as the last of
+//!   them that would have fitted in.
 //!
 //! Where customers are hit already nothing is doubtful, and the purse alone counts. An extreme incident is paged whatever was spent.
-//! What is silenced isn't paged at all, nor counted, until the silence is over.
+//! What is silenced isn't paged at all, nor counted, until the silence is over; nor is somebody called when a page is free at last
+//! and customers aren't hit any more.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -32,8 +35,14 @@ pub const PAGES_A_DAY_MAX: u32 = 1_000;
 /// Pages of one day remembered: those of the budget, and as many extreme ones beyond it.
 const PAGES_KEPT_MAX: usize = 2_000;
 const DAY: Duration = Duration::from_secs(86_400);
-/// Pages that may be false before any has come true, as a start.
-const CREDIT: f64 = 1.0;
+/// Pages that may be false before any has come true, by what share of them may be: one where it is a half.
+const CREDIT_PER_SHARE: f64 = 2.0;
+/// What is asked of the pages of a team is remembered so long …
+const ASKED_FOR: Duration = Duration::from_secs(7 * 86_400);
+/// … and of so many incidents, at some 60 bytes: 146 a day; of more the oldest are forgotten.
+const ASKED_MAX: usize = 1_024;
+/// However scarce pages are, a prediction as sure as this may still have one.
+const PRICE_MAX: f64 = 0.97;
 
 /// A team and its alert budget, as written in the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,6 +99,8 @@ pub(crate) enum HeldBy {
     Silence(SilenceId),
     /// Another incident that speaks for it.
     Storm(IncidentId),
+    /// What hit customers has passed, whatever may still be open.
+    Passed,
 }
 
 /// What holds the pages of an incident back, and since when.
@@ -110,11 +121,54 @@ struct Paged {
     false_chance: f64,
 }
 
+/// What one team was paged of, and what might have been.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Purse {
+    /// Of the last day, oldest first, at most [`PAGES_KEPT_MAX`].
+    spent: VecDeque<Paged>,
+    /// When it was asked first of all.
+    since: Option<EventTime>,
+    /// Of the last week, at most [`ASKED_MAX`]: when each incident asked first, and how sure it has been at most.
+    asked: BTreeMap<IncidentId, (EventTime, f64)>,
+}
+
+impl Purse {
+    /// How sure a prediction has to be, so that of what was asked within a week no more than the budget would have been paged.
+    /// `None`: there was room for all, or less than a day is known.
+    fn price(&mut self, team: &TeamEntry, incident: &Incident, sure: f64) -> Option<f64> {
+        let now = incident.at;
+        self.asked.retain(|_, (at, _)| now.since(*at) < ASKED_FOR);
+        let since = *self.since.get_or_insert(now);
+        let known = now.since(since).min(ASKED_FOR);
+        let own = self.asked.entry(incident.id.clone()).or_insert((now, sure));
+        own.1 = own.1.max(sure);
+        if self.asked.len() > ASKED_MAX {
+            let oldest = self.asked.iter().min_by_key(|(id, (at, _))| (*at, (*id).clone()));
+            let oldest = oldest.map(|(id, _)| id.clone());
+            oldest.map(|id| self.asked.remove(&id));
+        }
+        if known < DAY {
+            return None;
+        }
+        let room = f64::from(team.pages_a_day) * known.as_secs_f64() / DAY.as_secs_f64();
+        let mut sureness: Vec<f64> = self.asked.values().map(|(_, sure)| *sure).collect();
+        sureness.sort_by(|a, b| b.total_cmp(a));
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most 1,000 pages on 7 days"
+        )]
+        let room = room as usize;
+        (sureness.len() > room)
+            .then(|| sureness.get(room.saturating_sub(1)).map(|p| p.min(PRICE_MAX)))
+            .flatten()
+    }
+}
+
 /// What each team was paged of in the last day.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Pages {
-    /// Oldest first, at most [`PAGES_KEPT_MAX`] each.
-    teams: BTreeMap<Arc<str>, VecDeque<Paged>>,
+    teams: BTreeMap<Arc<str>, Purse>,
 }
 
 impl Pages {
@@ -155,10 +209,12 @@ impl Pages {
 
     fn ask(&mut self, team: &TeamEntry, incident: &Incident) -> Page {
         let name: Arc<str> = Arc::from(team.name.as_str());
-        let spent = self.teams.entry(Arc::clone(&name)).or_default();
-        spent.retain(|page| incident.at.since(page.at) < DAY);
+        let purse = self.teams.entry(Arc::clone(&name)).or_default();
         let false_chance = false_chance(incident);
-        let refused = refusal(team, spent, incident, false_chance);
+        let price = purse.price(team, incident, 1.0 - false_chance);
+        let spent = &mut purse.spent;
+        spent.retain(|page| incident.at.since(page.at) < DAY);
+        let refused = refusal(team, spent, incident, (false_chance, price));
         let nth = format!("page {} of {} in 24 hours", spent.len() + 1, team.pages_a_day);
         let (decision, why) = match refused {
             Some(why) if incident.severity == Severity::Extreme => {
@@ -184,15 +240,17 @@ impl Pages {
 
     /// Whoever was paged of `from` was paged of `into`.
     pub(crate) fn merge(&mut self, from: &IncidentId, into: &IncidentId) {
-        let pages = self.teams.values_mut().flatten();
-        for page in pages.filter(|page| page.incident == *from) {
-            page.incident = into.clone();
+        for purse in self.teams.values_mut() {
+            for page in purse.spent.iter_mut().filter(|page| page.incident == *from) {
+                page.incident = into.clone();
+            }
+            purse.asked.remove(from);
         }
     }
 
     /// A person's verdict, or what became of it.
     pub(crate) fn settle(&mut self, incident: &IncidentId, false_chance: f64) {
-        let pages = self.teams.values_mut().flatten();
+        let pages = self.teams.values_mut().flat_map(|purse| &mut purse.spent);
         for page in pages.filter(|page| page.incident == *incident) {
             page.false_chance = false_chance;
         }
@@ -219,7 +277,7 @@ fn refusal(
     team: &TeamEntry,
     spent: &VecDeque<Paged>,
     incident: &Incident,
-    false_chance: f64,
+    (false_chance, price): (f64, Option<f64>),
 ) -> Option<String> {
     let count = u32::try_from(spent.len()).unwrap_or(u32::MAX);
     if count >= team.pages_a_day {
@@ -246,8 +304,14 @@ fn refusal(
             number(1.0 - purse)
         ));
     }
+    if let Some(price) = price.filter(|price| 1.0 - false_chance < *price) {
+        return Some(format!(
+            "more asks for pages than the budget holds: of a week it goes to those with a probability of {} or more",
+            number(price)
+        ));
+    }
     let expected: f64 = spent.iter().map(|page| page.false_chance).sum::<f64>() + false_chance;
-    let most = team.false_pages_max * nth + CREDIT;
+    let most = team.false_pages_max * (nth + CREDIT_PER_SHARE);
     (expected > most).then(|| {
         format!(
             "of {nth} pages in 24 hours {} would be false, {} may be",

@@ -64,7 +64,7 @@ impl Domain {
             if open.incident.state.is_open() {
                 open.incident.silenced = self.silenced(open, a);
             }
-            let hold = hold(open, step);
+            let hold = hold(open, a, step);
             self.pages.decide(&mut open.incident, &step.settings.teams, &hold);
             event.incident.paging.clone_from(&open.incident.paging);
             event.incident.silenced.clone_from(&open.incident.silenced);
@@ -295,8 +295,9 @@ impl Domain {
 }
 
 /// What holds its pages back now, remembered until it is published next. A person's word goes before all else.
-fn hold(open: &mut Open, step: &Step<'_>) -> Hold {
+fn hold(open: &mut Open, a: &Assessment, step: &Step<'_>) -> Hold {
     let Incident { silenced, parent, .. } = &open.incident;
+    let has_passed = open.life.state() == IncidentState::Confirmed && !open.declared && a.hit.is_none();
     let (by, why) = match (silenced, parent) {
         (Some(s), _) => (
             Some(HeldBy::Silence(s.id.clone())),
@@ -305,6 +306,10 @@ fn hold(open: &mut Open, step: &Step<'_>) -> Hold {
         (None, Some(parent)) => (
             Some(HeldBy::Storm(parent.clone())),
             Some(format!("part of storm {parent}")),
+        ),
+        (None, None) if has_passed => (
+            Some(HeldBy::Passed),
+            Some("what hit customers has passed".to_owned()),
         ),
         (None, None) => (None, None),
     };

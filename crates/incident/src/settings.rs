@@ -34,7 +34,7 @@ pub struct IncidentTunables {
     pub retract_threshold: f64,
     /// How long it must have faded before it is withdrawn.
     pub retract_after_seconds: u64,
-    /// Score at which an anomaly alone confirms, where it lasts.
+    /// Score at which an anomaly alone confirms, where it lasts and its metric has no objective: one that has hits customers beyond it.
     pub confirm_score: f64,
     /// How long that score must have stood.
     pub confirm_for_seconds: u64,

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::pages::THRESHOLD;
+use super::pages::{THRESHOLD, is_worth};
 use super::score::{Alert, Worth, worth};
 use super::told::Arm;
-use super::world::{HORIZON, REGIONS, SERVICES, World};
+use super::world::{HORIZON, REGIONS, SCORED_FROM, SERVICES, World};
 
 fn place(scope: usize) -> String {
     format!(
@@ -15,9 +15,42 @@ fn place(scope: usize) -> String {
     )
 }
 
-/// False alarms and ramps told late, of what is shipped.
+/// What happened there about then.
+fn near(alert: &Alert, world: &World) -> String {
+    let mut faults = world
+        .faults
+        .iter()
+        .filter(|f| alert.scopes.iter().any(|s| f.scopes.contains(s)));
+    let near =
+        faults.find(|f| (f.from.saturating_sub(2 * HORIZON)..f.end + HORIZON).contains(&alert.minute));
+    near.map_or_else(
+        || "nothing".to_owned(),
+        |f| format!("{} from {} to {}", f.kind.name(), f.from, f.end),
+    )
+}
+
+/// False alarms and ramps told late, of what is shipped; and pages that were worth nothing.
 pub(crate) fn of(number: usize, world: &World, arms: &[Arm]) -> String {
     let mut text = String::new();
+    for arm in arms {
+        let Some((budget, false_share)) = arm.pages else {
+            continue;
+        };
+        let all = arm.alerts.iter().zip(&arm.reasons);
+        for (page, reason) in all.filter(|(page, _)| page.world == number && page.minute >= SCORED_FROM) {
+            if world.events.iter().any(|event| is_worth(page, event)) {
+                continue;
+            }
+            let at = page.scopes.first().map_or_else(String::new, |s| place(*s));
+            let _ = writeln!(
+                text,
+                "{}, world {number}: of {budget} pages a day, {false_share} of them false, one for nothing at {} in {at}: {}: {reason}",
+                arm.name(),
+                page.minute,
+                near(page, world),
+            );
+        }
+    }
     let shipped = arms
         .iter()
         .filter(|arm| arm.pages.is_none() && (arm.threshold - THRESHOLD).abs() < 1e-9);
@@ -32,15 +65,7 @@ pub(crate) fn of(number: usize, world: &World, arms: &[Arm]) -> String {
             if worth(alert, &world.events) != Worth::False {
                 continue;
             }
-            let near = world
-                .faults
-                .iter()
-                .filter(|f| alert.scopes.iter().any(|s| f.scopes.contains(s)))
-                .find(|f| (f.from.saturating_sub(2 * HORIZON)..f.end + HORIZON).contains(&alert.minute));
-            let near = near.map_or_else(
-                || "nothing".to_owned(),
-                |f| format!("{} from {} to {}", f.kind.name(), f.from, f.end),
-            );
+            let near = near(alert, world);
             let at = alert.scopes.first().map_or_else(String::new, |s| place(*s));
             let _ = writeln!(
                 text,

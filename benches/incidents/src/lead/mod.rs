@@ -72,8 +72,10 @@ pub(crate) fn run(
         for threshold in THRESHOLDS {
             arms.push(Arm::new(learns, threshold, None)?);
         }
-        for pages in pages::BUDGETS {
-            arms.push(Arm::new(learns, pages::THRESHOLD, Some(pages))?);
+        for budget in pages::BUDGETS {
+            for false_share in pages::FALSE_SHARES {
+                arms.push(Arm::new(learns, pages::THRESHOLD, Some((budget, false_share)))?);
+            }
         }
     }
     let mut rivals: Vec<Rival> = Vec::new();

@@ -37,8 +37,8 @@ pub(crate) struct Saying {
 pub(crate) struct Arm {
     pub(crate) learns: bool,
     pub(crate) threshold: f64,
-    /// What its one team may be paged a day; `None`: there is no team, and each incident alerts.
-    pub(crate) pages: Option<u32>,
+    /// What its one team may be paged a day, and the share that may be false; `None`: there is no team, and each incident alerts.
+    pub(crate) pages: Option<(u32, f64)>,
     stage: CorrelateStage,
     offset: i64,
     seen: BTreeSet<IncidentId>,
@@ -135,17 +135,17 @@ pub(crate) fn limits() -> Vec<LimitEntry> {
     limited.map(of).collect()
 }
 
-fn team(pages_a_day: u32) -> TeamEntry {
+fn team((pages_a_day, false_pages_max): (u32, f64)) -> TeamEntry {
     TeamEntry {
         name: "all".into(),
         services: Vec::new(),
         regions: Vec::new(),
         pages_a_day,
-        false_pages_max: 0.5,
+        false_pages_max,
     }
 }
 
-fn correlate_settings(learn: bool, threshold: f64, pages: Option<u32>) -> Result<CorrelateSettings> {
+fn correlate_settings(learn: bool, threshold: f64, pages: Option<(u32, f64)>) -> Result<CorrelateSettings> {
     let services = SERVICES.map(|name| ServiceEntry {
         name: name.into(),
         customer_facing: true,
@@ -191,7 +191,7 @@ fn correlate_settings(learn: bool, threshold: f64, pages: Option<u32>) -> Result
 }
 
 impl Arm {
-    pub(crate) fn new(learns: bool, threshold: f64, pages: Option<u32>) -> Result<Self> {
+    pub(crate) fn new(learns: bool, threshold: f64, pages: Option<(u32, f64)>) -> Result<Self> {
         let settings = correlate_settings(learns, threshold, pages)?;
         Ok(Self {
             learns,

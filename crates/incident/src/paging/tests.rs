@@ -89,6 +89,38 @@ fn the_fuller_the_purse_is_spent_the_surer_a_prediction_must_be() {
 }
 
 #[test]
+fn where_more_asks_than_the_budget_holds_a_page_is_kept_for_who_is_surer() {
+    let of_day = |day: i64| [0.7, 0.7, 0.9, 0.7, 0.7, 0.9].map(|p| (24 * day, Predicted, p));
+    let mut asked: Vec<_> = (0..3).flat_map(of_day).collect();
+    for (i, one) in asked.iter_mut().enumerate() {
+        one.0 = 4 * i64::try_from(i).unwrap();
+    }
+    // The first day knows no better than first come, first served.
+    assert_eq!(
+        decided(&team("a", 2), &asked),
+        "PPhhhh".to_owned() + &"hhPhhP".repeat(2)
+    );
+    // With room for all nothing is held back.
+    assert_eq!(decided(&team("a", 20), &asked), "P".repeat(18));
+    // What is as sure as can be has a page although all that came before was: first come, first served again.
+    let sure: Vec<_> = (0..9).map(|i| (8 * i, Confirmed, 1.0)).collect();
+    assert_eq!(decided(&team("a", 2), &sure), "PPhPPhPPh");
+}
+
+#[test]
+fn who_may_not_be_woken_for_nothing_is_paged_of_what_is_certain() {
+    let mut strict = team("a", 20);
+    strict.false_pages_max = 0.001;
+    let asked = [
+        (0, Predicted, 0.99),
+        (1, Confirmed, 1.0),
+        (2, Predicted, 0.999),
+        (3, Predicted, 0.999),
+    ];
+    assert_eq!(decided(&strict, &asked), "hPPP");
+}
+
+#[test]
 fn a_day_later_there_is_room_again() {
     let asked = [
         (0, Confirmed, 1.0),

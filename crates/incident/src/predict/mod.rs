@@ -197,9 +197,12 @@ pub(crate) fn is_felt(tracked: &Tracked, settings: &CorrelateSettings) -> bool {
 
 fn hit(tracked: &Tracked, at: EventTime, settings: &CorrelateSettings) -> Option<Hit> {
     let a = &tracked.anomaly;
-    if let (Some(since), Some(objective)) = (tracked.beyond_since, settings.objective(a))
-        && at.since(since) >= objective.lasting
-    {
+    if let Some(objective) = settings.objective(a) {
+        // Somebody has said from where on customers are hit: how unusual it is says nothing more of that.
+        let since = tracked.beyond_since?;
+        if at.since(since) < objective.lasting {
+            return None;
+        }
         let side = if objective.sign > 0.0 { "above" } else { "below" };
         let limit = crate::reason::number(objective.limit);
         return Some(Hit {

@@ -103,3 +103,57 @@ fn silences_that_cannot_be_are_refused() {
         "#]],
     );
 }
+
+#[test]
+fn nobody_is_called_when_a_silence_ends_and_customers_are_not_hit_any_more() {
+    check(
+        "ticks
+        00:00 silence until=00:20 services=internet id=s1
+        00:05 open a1 internet/IR-10 loss=9 expected=0.2 score=9
+        00:18 move a1 internet/IR-10 loss=0.4 expected=0.2 score=3
+        00:22
+        00:23 move a1 internet/IR-10 loss=8 expected=0.2 score=9
+        00:30",
+        expect![[r#"
+            00:06:10 predicted $1/1 p=0.81 moderate degradation onset=00:05:00 silenced=s1 noc=held_back (silenced until 00:20 UTC by noc: the rack is moved) customers=4000
+                  internet in IR-10: loss at 9 %, expected 0.2 ± 0.1; onset expected 00:05 UTC
+            00:07:00 confirmed $1/2 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 silenced=s1 customers=4000
+                  internet in IR-10: customers hit since 00:05 UTC (loss above 5); loss at 9 %, expected 0.2 ± 0.1
+            00:12:00 updated $1/3 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 silenced=s1 customers=4000
+                  internet in IR-10: loss at 9 %, expected 0.2 ± 0.1
+            00:17:00 updated $1/4 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 silenced=s1 customers=4000
+                  internet in IR-10: loss at 9 %, expected 0.2 ± 0.1
+            00:20:00 updated $1/5 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 noc=held_back (what hit customers has passed) customers=4000
+                  internet in IR-10: no longer silenced; loss at 0.4 %, expected 0.2 ± 0.1
+            00:25:00 updated $1/6 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 noc=paged (page 1 of 5 in 24 hours) customers=4000
+                  internet in IR-10: loss at 8 %, expected 0.2 ± 0.1
+            00:30:00 updated $1/7 p=1.00 moderate degradation onset=00:05:00 hit=00:05:00 customers=4000
+                  internet in IR-10: loss at 8 %, expected 0.2 ± 0.1
+        "#]],
+    );
+}
+
+#[test]
+fn what_has_an_objective_hits_customers_beyond_it_however_unusual_it_is_within() {
+    check(
+        "ticks
+        00:05 open a1 internet/IR-10 loss=4.5 expected=0.2 score=19
+        00:40",
+        expect![[r#"
+            00:06:10 predicted $1/1 p=0.63 moderate degradation onset=00:36:10 noc=paged (page 1 of 5 in 24 hours) customers=4000
+                  internet in IR-10: loss at 4.5 %, expected 0.2 ± 0.1; onset expected 00:36 UTC
+            00:10:10 updated $1/2 p=0.73 moderate degradation onset=00:36:10 customers=4000
+                  internet in IR-10: probability 0.632 -> 0.735; loss at 4.5 %, expected 0.2 ± 0.1; onset expected 00:36 UTC
+            00:15:10 updated $1/3 p=0.83 moderate degradation onset=00:36:10 customers=4000
+                  internet in IR-10: loss at 4.5 %, expected 0.2 ± 0.1; onset expected 00:36 UTC
+            00:20:10 updated $1/4 p=0.83 moderate degradation onset=00:36:10 customers=4000
+                  internet in IR-10: loss at 4.5 %, expected 0.2 ± 0.1; onset expected 00:36 UTC
+            00:25:10 updated $1/5 p=0.83 moderate degradation onset=00:36:10 customers=4000
+                  internet in IR-10: loss at 4.5 %, expected 0.2 ± 0.1; onset expected 00:36 UTC
+            00:30:10 updated $1/6 p=0.83 moderate degradation onset=00:36:10 customers=4000
+                  internet in IR-10: loss at 4.5 %, expected 0.2 ± 0.1; onset expected 00:36 UTC
+            00:35:10 updated $1/7 p=0.83 moderate degradation onset=00:36:10 customers=4000
+                  internet in IR-10: loss at 4.5 %, expected 0.2 ± 0.1; onset expected 00:36 UTC
+        "#]],
+    );
+}
