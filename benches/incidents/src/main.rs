@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
 mod asked;
+mod faults;
 mod files;
 mod lead;
 mod method;
@@ -125,7 +126,11 @@ fn run(cli: &Cli) -> Result<()> {
         }
         let data = cli.data.clone().unwrap_or_default();
         all.extend(match set {
-            "petshop" => sets::petshop(&data, &mut report)?,
+            "petshop" => {
+                let issues = sets::petshop(&data, &mut report)?;
+                sets::faults(&issues, &mut report);
+                issues
+            }
             "nezha" => sets::nezha(&data, &mut report)?,
             LEAD => {
                 let settings: DetectSettings = serde_json::from_str(&cli.detect)

@@ -11,7 +11,7 @@ use crate::lead::Lead;
 use crate::method::{FORECALL, Method, OF_PODS, OF_SERVICES};
 use crate::simulated::{Kind, cases};
 use crate::table::Table;
-use crate::{nezha as recorded_pods, petshop as recorded_shop, rivals};
+use crate::{faults, nezha as recorded_pods, petshop as recorded_shop, rivals};
 
 /// Where the most frequent cause is learnt by the constant answer.
 const LEARNT_FROM: &str = "train";
@@ -29,6 +29,7 @@ pub(crate) struct Report {
     pods: Vec<(String, Answer)>,
     misses: String,
     pub(crate) lead: Option<Lead>,
+    faults: Option<(String, serde_json::Value)>,
 }
 
 impl Report {
@@ -42,6 +43,9 @@ impl Report {
             text.push_str(
                 "\nIn brackets: Wilson's interval, 95 %. top-k: all causes of a fault are among the first k.\n",
             );
+        }
+        if let Some((told, _)) = &self.faults {
+            text.push_str(told);
         }
         if let Some(lead) = &self.lead {
             text.push_str(&lead.text);
@@ -64,6 +68,7 @@ impl Report {
             "pods": told(&self.pods),
             "tables": self.tables.iter().map(Table::json).collect::<Vec<_>>(),
             "lead": self.lead.as_ref().map(|lead| &lead.json),
+            "faults": self.faults.as_ref().map(|(_, json)| json),
             "notes": self.notes,
         })
     }
@@ -106,6 +111,16 @@ fn told(all: &[Asked]) -> Vec<(String, Answer)> {
         .into_iter()
         .map(|(asked, answer)| (asked.id.clone(), answer))
         .collect()
+}
+
+/// The same recordings through detection and correlation. What can't be put to them is said, and hinders no ranking.
+pub(crate) fn faults(all: &[Asked], report: &mut Report) {
+    match faults::table(all) {
+        Ok(table) => report.faults = Some(table),
+        Err(error) => report.note(&format!(
+            "PetShop's faults can't be put to the whole way: {error:#}"
+        )),
+    }
 }
 
 pub(crate) fn petshop(data: &Path, report: &mut Report) -> Result<Vec<Asked>> {

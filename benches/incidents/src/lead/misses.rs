@@ -21,8 +21,7 @@ fn near(alert: &Alert, world: &World) -> String {
         .faults
         .iter()
         .filter(|f| alert.scopes.iter().any(|s| f.scopes.contains(s)));
-    let near =
-        faults.find(|f| (f.from.saturating_sub(2 * HORIZON)..f.end + HORIZON).contains(&alert.minute));
+    let near = faults.find(|f| (f.from.saturating_sub(2 * HORIZON)..f.end + HORIZON).contains(&alert.minute));
     near.map_or_else(
         || "nothing".to_owned(),
         |f| format!("{} from {} to {}", f.kind.name(), f.from, f.end),

@@ -42,7 +42,10 @@ impl Figures {
             let scored = |a: &&Alert| a.world == *world && a.minute >= SCORED_FROM;
             let mine: Vec<&Alert> = alerts.iter().filter(scored).collect();
             figures.pages += mine.len();
-            figures.worth_it += mine.iter().filter(|a| events.iter().any(|e| is_worth(a, e))).count();
+            figures.worth_it += mine
+                .iter()
+                .filter(|a| events.iter().any(|e| is_worth(a, e)))
+                .count();
             figures.troubles += events.len();
             for event in *events {
                 let first = mine.iter().filter(|a| is_worth(a, event)).map(|a| a.minute).min();
@@ -118,7 +121,12 @@ pub(crate) fn table(
             if let Some((pages, false_share)) = arm.pages
                 && pages == budget
             {
-                row(budget, arm.name(), &format!("{false_share} may be false"), &arm.alerts);
+                row(
+                    budget,
+                    arm.name(),
+                    &format!("{false_share} may be false"),
+                    &arm.alerts,
+                );
             }
         }
         let mut methods: Vec<&str> = rivals.iter().map(|rival| rival.method).collect();
