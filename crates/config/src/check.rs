@@ -11,7 +11,6 @@ use forecall_ledger::Secret;
 use forecall_types::{ContactChannel, Fingerprint, RegionCode, ServiceName};
 use forecall_wire::telemetry::Source;
 
-use crate::bridge;
 use crate::canary;
 use crate::context;
 use crate::error::Problem;
@@ -22,6 +21,7 @@ use crate::raw::{File, GatewaySettings, StateStore};
 use crate::secret::literals_allowed;
 use crate::settings::{Settings, source_of};
 use crate::state;
+use crate::{api, bridge};
 
 /// Collects problems, each placed at its key.
 pub(crate) struct Findings<'t> {
@@ -88,6 +88,7 @@ pub(crate) fn check(
     secrets(&file, values, &mut found);
     gateways(&file, &mut found);
     bridge::targets(&file, &mut found);
+    api::access(&file, &mut found);
     let mut sources = sources(&file, &mut found);
     people(&file, &sources, &mut found);
     context::heard(&sources, &mut found);
@@ -129,6 +130,7 @@ pub(crate) fn check(
             state: file.state,
             canary: file.canary,
             http: file.http,
+            api: file.api,
             logs: file.logs,
             digest,
             warnings: found.warnings,

@@ -10,6 +10,7 @@
 //! # Ok::<(), forecall_config::ConfigError>(())
 //! ```
 
+mod api;
 mod bridge;
 mod canary;
 mod check;
@@ -26,6 +27,7 @@ mod secret;
 mod settings;
 mod state;
 
+pub use api::{ApiRole, ApiSettings, ApiToken};
 pub use canary::{CANARY_METRIC, CANARY_REGION, CANARY_SLOTS, canary_service};
 pub use doc::files;
 pub use error::{ConfigError, Problem};

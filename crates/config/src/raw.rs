@@ -16,6 +16,8 @@ use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceNa
 use forecall_wire::telemetry::{ContextSettings, CustomerEventsSettings, Mapping, TextsSettings, TimeUnit};
 use serde::{Deserialize, Serialize};
 
+use crate::api::ApiSettings;
+
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,6 +67,8 @@ pub(crate) struct File {
     pub(crate) canary: CanarySettings,
     /// Metrics and health.
     pub(crate) http: HttpSettings,
+    /// Commands and verdicts over HTTP; without it there is no such interface.
+    pub(crate) api: Option<ApiSettings>,
     /// Log lines.
     pub(crate) logs: LogSettings,
 }
@@ -96,6 +100,7 @@ impl Default for File {
             state: StateSettings::default(),
             canary: CanarySettings::default(),
             http: HttpSettings::default(),
+            api: None,
             logs: LogSettings::default(),
         }
     }

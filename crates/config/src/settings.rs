@@ -16,6 +16,7 @@ use forecall_wire::telemetry::{
     Announcements, CallSettings as CallFields, CustomerEvents, Format, Source, Texts,
 };
 
+use crate::api::ApiSettings;
 use crate::canary::canary_topic;
 use crate::check::check;
 use crate::error::{ConfigError, Problem};
@@ -68,6 +69,8 @@ pub struct Settings {
     pub canary: CanarySettings,
     /// Metrics and health.
     pub http: HttpSettings,
+    /// Commands and verdicts over HTTP; `None`: no such interface.
+    pub api: Option<ApiSettings>,
     /// Log lines.
     pub logs: LogSettings,
     /// Digest of what decides, secrets left out.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::demo::DemoArgs;
@@ -60,6 +60,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  forecall audit --config forecall.yaml\n\nEnds with 1 where something is left over. It may run beside the stages; it reads whole topics."
     )]
     Audit(AuditArgs),
+    /// Take commands and verdicts over HTTP, alone; `run` does it beside the stages where the configuration has `api`.
+    #[command(after_help = "Example:\n  forecall api --config forecall.yaml")]
+    Api(RunArgs),
+    /// Make a token for the HTTP interface: shown once, kept nowhere; the configuration knows its hash.
+    #[command(after_help = "Example:\n  forecall api-token --name noc --role operator")]
+    ApiToken(ApiTokenArgs),
     /// Predicted incidents: follow, list, show, explain; take on, steer and judge them.
     Incidents(IncidentsArgs),
     /// Journeys of customers: run the stage alone; the map of a day; one customer's failed journeys.
@@ -110,6 +116,43 @@ pub(crate) struct CheckArgs {
     /// Answer as JSON: `{"ok":true}` or the problems.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiTokenArgs {
+    /// The team or program, as records will name it; never a person.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// What its bearer may do; each role may do what those before it may.
+    #[arg(long, value_enum)]
+    pub(crate) role: RoleName,
+    /// Answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Roles as they are written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Ask who it is.
+    Viewer,
+    /// Steer incidents, give verdicts, stop all messages.
+    Operator,
+    /// Approve what goes out to customers.
+    Approver,
+    /// Let messages go again after a stop.
+    Admin,
+}
+
+impl From<RoleName> for forecall_config::ApiRole {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Viewer => Self::Viewer,
+            RoleName::Operator => Self::Operator,
+            RoleName::Approver => Self::Approver,
+            RoleName::Admin => Self::Admin,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

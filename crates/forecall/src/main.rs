@@ -3,6 +3,7 @@
 //! It knows the command line, files and exit codes, and puts [`forecall_runtime::Pipeline`] on a log.
 
 mod acls;
+mod api;
 mod audit;
 mod check;
 mod cli;
@@ -56,6 +57,8 @@ fn main() -> ExitCode {
         Command::Topics(args) => done(topics::run(&args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Api(args) => done(api::run(&args)),
+        Command::ApiToken(args) => done(api::token(&args)),
         Command::Incidents(args) => incidents::run(args),
         Command::Journeys(args) => journeys::run(&args),
         Command::Snapshots(args) => snapshots::run(&args),

@@ -133,6 +133,11 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     if roles.outreach {
         directory::import(&settings, &mut pipeline)?;
     }
+    let _api = if which == Which::All {
+        crate::api::begin(&settings, log.clone(), args.slot)?
+    } else {
+        None
+    };
     health.set_ready("start", true);
     count_client(metrics.clone(), Arc::clone(&stop));
     info!(slot = args.slot, ?which, "running");

@@ -20,4 +20,4 @@ mod server;
 pub use logs::{LogFormat, LogSettings, NotALogLevel, init_logs};
 pub use metric::{Kind, Metric, reference};
 pub use registry::Metrics;
-pub use server::{Health, ServeError, Server, serve};
+pub use server::{Health, ServeError, Server, serve, serve_router};

@@ -143,6 +143,27 @@ pub fn serve(
     if !address.ip().is_loopback() && !allow_remote {
         return Err(ServeError::NotLoopback(address));
     }
+    let router = Router::new()
+        .route("/", get(index))
+        .route("/metrics", get(text))
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready))
+        .with_state(Shared { metrics, health });
+    host(address, router)
+}
+
+/// Serves other routes on a thread of their own, to this machine alone.
+///
+/// # Errors
+/// See [`ServeError`].
+pub fn serve_router(address: SocketAddr, router: Router) -> Result<Server, ServeError> {
+    if !address.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(address));
+    }
+    host(address, router)
+}
+
+fn host(address: SocketAddr, router: Router) -> Result<Server, ServeError> {
     let bind = |source| ServeError::Bind { address, source };
     let listener = std::net::TcpListener::bind(address).map_err(bind)?;
     listener.set_nonblocking(true).map_err(bind)?;
@@ -151,12 +172,6 @@ pub fn serve(
         .enable_all()
         .build()
         .map_err(bind)?;
-    let router = Router::new()
-        .route("/", get(index))
-        .route("/metrics", get(text))
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
-        .with_state(Shared { metrics, health });
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::spawn(move || {
         runtime.block_on(async move {

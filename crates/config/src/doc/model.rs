@@ -20,13 +20,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::source::{Items, Shape, defaults, read};
+use crate::api::{ApiSettings, ApiToken};
 use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 28] = [
+const SOURCES: [(&str, &str); 29] = [
     ("config/raw", include_str!("../raw.rs")),
+    ("config/api", include_str!("../api.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
     (
@@ -174,6 +176,11 @@ impl Model {
             (
                 "GrafanaSettings",
                 least::<GrafanaSettings>(json!({"url": "u", "token": "t"})),
+            ),
+            ("ApiSettings", least::<ApiSettings>(json!({"tokens": {}}))),
+            (
+                "ApiToken",
+                least::<ApiToken>(json!({"role": "viewer", "sha256": "0"})),
             ),
             ("RetrySettings", least::<RetrySettings>(json!({}))),
             (

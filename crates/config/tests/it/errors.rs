@@ -44,7 +44,7 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sorces: []\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs; did you mean `sources`?
+            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, api, logs; did you mean `sources`?
                 1 | sorces: []
                   | ^"#]],
     );
@@ -508,5 +508,18 @@ fn rules_are_read_and_their_errors_placed() {
             f.yaml:3:5: detect: entry 1 of `rules`: with what holds for all, `open_samples` must lie between 1 and `open_of_samples`
                 3 |     - metric: x
                   |     ^"#]],
+    );
+}
+
+#[test]
+fn the_interface_over_http_stays_on_this_machine_and_knows_hashes_only() {
+    check(
+        "api:\n  listen: 0.0.0.0:9465\n  tokens:\n    noc: { role: operator, sha256: \"hunter2\" }\n",
+        expect![[r#""#]],
+    );
+    check("api:\n  tokens: {}\n", expect![[r#""#]]);
+    check(
+        "api:\n  tokens:\n    Noc Team: { role: boss, sha256: \"\" }\n",
+        expect![[r#""#]],
     );
 }

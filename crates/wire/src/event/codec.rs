@@ -104,6 +104,14 @@ decoder!(/** Reads a customer's answer. */
 decoder!(/** Reads a call. */
     decode_call -> types::CallRecord, Call, call::Call);
 
+/// Reads what a command is to do, apart from who says it, when and where: as in the field `action` of a command.
+///
+/// # Errors
+/// It isn't the JSON that the schema asks for.
+pub fn decode_action(value: &[u8]) -> Result<types::Action, Reject> {
+    read::<types::Action, command::Action>(value)
+}
+
 /// Writes an anomaly: key is the domain.
 ///
 /// # Errors

@@ -1,0 +1,21 @@
+//! The HTTP interface by which people and programs speak to forecall.
+//!
+//! It decides who may say what, and writes what was said to the topics of commands and verdicts, as the command line does. It
+//! knows nothing of what becomes of it: a command that a stage refuses stands on the dead-letter topic. It is no way round
+//! any rule: a stage can't tell where a record came from.
+//!
+//! ```
+//! use forecall_config::ApiRole;
+//! use forecall_console::needed;
+//! use forecall_types::Action;
+//! assert_eq!(needed(&Action::Kill { on: true }), ApiRole::Operator);
+//! assert_eq!(needed(&Action::Kill { on: false }), ApiRole::Admin);
+//! ```
+
+mod access;
+mod api;
+mod said;
+
+pub use access::{Bearer, NewToken, needed};
+pub use api::{Api, ApiError, serve};
+pub use said::{Said, SaidError};

@@ -1,0 +1,80 @@
+//! `forecall api` and `forecall api-token`: the HTTP interface alone, and tokens for it.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use forecall_config::{ApiRole, Settings};
+use forecall_console::{Api, NewToken, serve};
+use forecall_kafka::KafkaLog;
+use forecall_log::Log;
+use forecall_observe::{Server, init_logs};
+use forecall_runtime::{Clock, SystemClock};
+use forecall_wire::event::TopicNames;
+use serde_json::json;
+use tracing::info;
+
+use crate::cli::{ApiTokenArgs, RunArgs};
+use crate::stop;
+
+/// Serves the interface where the configuration has one.
+pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow::Result<Option<Server>> {
+    let Some(api) = &settings.api else {
+        return Ok(None);
+    };
+    let server = serve(
+        api,
+        Api {
+            log,
+            topics: TopicNames::with_prefix(&settings.topics.prefix),
+            domain: settings.domain.clone(),
+            now: Arc::new(|| SystemClock.now()),
+            identity: format!("{}.api.{slot}", settings.group),
+        },
+    )
+    .context("the HTTP interface doesn't start")?;
+    info!(address = %server.local_addr(), "commands and verdicts are taken over HTTP");
+    Ok(Some(server))
+}
+
+/// The interface alone, where stages run in processes of their own.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let settings = Settings::load(&args.config)?;
+    init_logs(&settings.logs)?;
+    let name = args.config.display();
+    let kafka = settings
+        .kafka
+        .clone()
+        .with_context(|| format!("{name} has no `kafka:`: there is nowhere to write commands to"))?;
+    let stop: Arc<AtomicBool> = stop::on_signal()?;
+    let log = Arc::new(KafkaLog::connect_until(kafka, Arc::clone(&stop))?);
+    let _server = begin(&settings, log, args.slot)?.ok_or_else(|| {
+        anyhow!("{name} has no `api:`: say who may speak; `forecall api-token` makes a token")
+    })?;
+    while !stop.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// Makes a token and shows it once.
+pub(crate) fn token(args: &ApiTokenArgs) -> anyhow::Result<()> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).context("the system gives no random bytes")?;
+    let new = NewToken::from_random(random);
+    let role = ApiRole::from(args.role).as_str();
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let told = json!({"name": args.name, "role": role, "token": new.token, "sha256": new.sha256});
+        writeln!(out, "{told}")?;
+    } else {
+        writeln!(
+            out,
+            "The token, shown this once:\n\n  {}\n\nWhat the configuration needs to know it:\n\napi:\n  tokens:\n    {}: {{ role: {role}, sha256: \"{}\" }}",
+            new.token, args.name, new.sha256
+        )?;
+    }
+    Ok(())
+}
