@@ -4,6 +4,7 @@
 
 mod acls;
 mod audit;
+mod calls;
 mod check;
 mod cli;
 mod codegen;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Incidents(args) => incidents::run(args),
         Command::Journeys(args) => journeys::run(&args),
+        Command::Calls(args) => calls::run(&args),
         Command::Snapshots(args) => snapshots::run(&args),
         Command::DeadMan(args) => dead_man::run(&args),
         Command::Directory(args) => done(directory::run(&args)),

@@ -43,7 +43,7 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Self {
-            level_step: 0.01,
+            level_step: 0.005,
             slow_spread: 0.04,
             day_spread: 0.04,
             day_keep: 0.5,

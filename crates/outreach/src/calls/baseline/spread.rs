@@ -14,7 +14,7 @@ const NORMAL: [f64; POINTS] = [-1.959_964, -1.281_552, 0.0, 1.281_552, 1.959_964
 /// Step of each: about 1 ÷ the normal density there, so that all are learned equally fast; the outermost slower.
 const STEP: [f64; POINTS] = [6.0, 4.0, 2.5, 4.0, 6.0];
 /// Where each is held.
-const HELD: [(f64, f64); POINTS] = [(-5.0, -0.6), (-3.0, -0.4), (-0.4, 0.4), (0.4, 3.0), (0.6, 5.0)];
+const HELD: [(f64, f64); POINTS] = [(-5.0, -0.6), (-3.0, -0.4), (-0.0, 0.0), (0.4, 3.0), (0.6, 5.0)];
 
 /// Quantiles of residuals in units of their expected deviation; they begin as the normal law's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
