@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 #[command(name = "forecall-bench-calls", max_term_width = 110)]
 struct Cli {
     /// Folder with `calls/*.csv`, or the folder of these files itself.
-    #[arg(long)]
-    data: PathBuf,
+    #[arg(long, required_unless_present = "history")]
+    data: Option<PathBuf>,
     /// Days at the end that are forecast.
     #[arg(long, default_value_t = 64)]
     test_days: usize,
@@ -33,6 +33,12 @@ struct Cli {
     /// Only series whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Another history instead of the public ones …
+    #[arg(long, requires = "minutes")]
+    history: Option<PathBuf>,
+    /// … in intervals of so many minutes.
+    #[arg(long)]
+    minutes: Option<u64>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -66,39 +72,38 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let inner = cli.data.join("calls");
-    let data = if inner.is_dir() { inner } else { cli.data.clone() };
     let mut rows = Vec::new();
     if !cli.json {
         println!(
             "| series | horizon | n | wMAPE % | of the median | seasonal naive | 8-week mean | MASE | CRPS | CRPS, 13 levels | 80 % band | 95 % band | CPU s |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
         );
     }
-    for (name, file, minutes) in SERIES {
-        if cli.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
-            continue;
-        }
-        let text = text(&data.join(file), cli.first_days)?;
+    for (name, path, minutes) in series(cli) {
+        let text = text(&path, cli.first_days)?;
         let settings = TableSettings {
             interval: Duration::from_secs(60 * minutes),
             zone: None,
             holidays: BTreeSet::new(),
         };
-        let table = read_table(&text, &settings).with_context(|| format!("failed to read {file}"))?;
+        let table =
+            read_table(&text, &settings).with_context(|| format!("failed to read {}", path.display()))?;
         for (words, horizon) in HORIZONS {
             let before = speed::cpu()?;
             let found = backtest(&table.history, horizon, cli.test_days, |_, _| ())?;
             let spent = speed::cpu()?.saturating_sub(before);
             let scores = score(&found);
             if cli.json {
-                rows.push(json_of(name, words, &scores, spent));
+                rows.push(json_of(&name, words, &scores, spent));
             } else {
-                tell(name, words, &scores, spent);
+                tell(&name, words, &scores, spent);
                 if cli.parameters {
                     println!("{:?}", found.parameters);
                 }
             }
         }
+    }
+    if cli.history.is_some() {
+        return Ok(());
     }
     let costs = speed::costs()?;
     if cli.json {
@@ -107,6 +112,26 @@ fn run(cli: &Cli) -> Result<()> {
         println!("\n{}", speed::table(&costs));
     }
     Ok(())
+}
+
+/// Names, files and minutes of an interval.
+fn series(cli: &Cli) -> Vec<(String, PathBuf, u64)> {
+    if let (Some(path), Some(minutes)) = (&cli.history, cli.minutes) {
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        return vec![(name, path.clone(), minutes)];
+    }
+    let data = cli.data.clone().unwrap_or_default();
+    let inner = data.join("calls");
+    let data = if inner.is_dir() { inner } else { data };
+    let is_wanted = |name: &str| cli.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let wanted = SERIES.into_iter().filter(|(name, _, _)| is_wanted(name));
+    wanted
+        .map(|(name, file, minutes)| (name.to_owned(), data.join(file), minutes))
+        .collect()
 }
 
 /// The file's text, or that of its first days.
@@ -141,7 +166,9 @@ fn tell(name: &str, horizon: &str, s: &Scores, spent: Duration) {
         percent(s.median.wmape),
         percent(s.naive.wmape),
         percent(s.seasonal.wmape),
-        s.model.mase.map_or_else(|| "–".to_owned(), |mase| format!("{mase:.3}")),
+        s.model
+            .mase
+            .map_or_else(|| "–".to_owned(), |mase| format!("{mase:.3}")),
         s.crps,
         s.crps_13,
         100.0 * s.band_80.coverage,
@@ -158,4 +185,3 @@ fn json_of(name: &str, horizon: &str, s: &Scores, spent: Duration) -> Value {
         "coverage_95": s.band_95.coverage, "cpu_seconds": spent.as_secs_f64(),
     })
 }
-

@@ -78,7 +78,11 @@ pub(crate) fn costs() -> Result<Value> {
         std::hint::black_box(sum);
         let made = cpu()?;
         model = replayed(&calendar);
-        year.push((cpu()?.saturating_sub(made)).saturating_sub(made.saturating_sub(before)).as_secs_f64());
+        year.push(
+            (cpu()?.saturating_sub(made))
+                .saturating_sub(made.saturating_sub(before))
+                .as_secs_f64(),
+        );
         let mut running = model.clone();
         let before = cpu()?;
         for round in 0..ROUNDS {
@@ -98,7 +102,10 @@ pub(crate) fn costs() -> Result<Value> {
     let mut restored: Baseline = decode_state(&bytes)?;
     for slot in 0..SLOTS {
         let start = at(DAYS, slot);
-        let (one, other) = (model.forecast(&calendar, start), restored.forecast(&calendar, start));
+        let (one, other) = (
+            model.forecast(&calendar, start),
+            restored.forecast(&calendar, start),
+        );
         ensure!(
             one.mean.to_bits() == other.mean.to_bits() && one.variance.to_bits() == other.variance.to_bits(),
             "a restored model forecasts otherwise"

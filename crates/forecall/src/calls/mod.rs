@@ -178,21 +178,33 @@ pub(crate) fn run(args: &CallsArgs) -> anyhow::Result<ExitCode> {
 
 fn text_of(path: &Path) -> anyhow::Result<String> {
     let name = path.display();
-    let size = std::fs::metadata(path).with_context(|| format!("failed to open {name}"))?.len();
+    let size = std::fs::metadata(path)
+        .with_context(|| format!("failed to open {name}"))?
+        .len();
     if size > FILE_MAX {
-        bail!("{name} has {} MiB, more than the {} MiB a history may have", size >> 20, FILE_MAX >> 20);
+        bail!(
+            "{name} has {} MiB, more than the {} MiB a history may have",
+            size >> 20,
+            FILE_MAX >> 20
+        );
     }
     std::fs::read_to_string(path).with_context(|| format!("failed to read {name}"))
 }
 
 fn table(args: &HistoryArgs) -> anyhow::Result<Table> {
-    let holidays = args.holidays.as_deref().map(holidays).transpose()?.unwrap_or_default();
+    let holidays = args
+        .holidays
+        .as_deref()
+        .map(holidays)
+        .transpose()?
+        .unwrap_or_default();
     let settings = TableSettings {
         interval: args.interval,
         zone: args.zone.clone(),
         holidays,
     };
-    read_table(&text_of(&args.history)?, &settings).with_context(|| format!("{} can't be used", args.history.display()))
+    read_table(&text_of(&args.history)?, &settings)
+        .with_context(|| format!("{} can't be used", args.history.display()))
 }
 
 fn holidays(path: &Path) -> anyhow::Result<BTreeSet<i64>> {
@@ -204,7 +216,11 @@ fn holidays(path: &Path) -> anyhow::Result<BTreeSet<i64>> {
             continue;
         }
         let date: jiff::civil::Date = line.parse().with_context(|| {
-            format!("{}, line {}: `{line}` is no day: write 2026-12-25", path.display(), number + 1)
+            format!(
+                "{}, line {}: `{line}` is no day: write 2026-12-25",
+                path.display(),
+                number + 1
+            )
         })?;
         let midnight = date.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp().as_second();
         days.insert(midnight.div_euclid(86_400));
@@ -229,7 +245,12 @@ fn walk(args: &BacktestArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         bar.set_length(u64::try_from(all).unwrap_or(u64::MAX));
         bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
     })
-    .with_context(|| format!("{} can't be tested: ask for fewer --test-days", args.history.history.display()))?;
+    .with_context(|| {
+        format!(
+            "{} can't be tested: ask for fewer --test-days",
+            args.history.history.display()
+        )
+    })?;
     bar.finish_and_clear();
     let scores = score(&found);
     std::fs::create_dir_all(&args.out).with_context(|| format!("failed to make {}", args.out.display()))?;
@@ -240,9 +261,15 @@ fn walk(args: &BacktestArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         test_days,
     };
     let metrics = files::metrics(&about, &table, &found, &scores);
-    files::write(&args.out.join("forecasts.csv"), &files::csv(&table, &found.forecasts))?;
+    files::write(
+        &args.out.join("forecasts.csv"),
+        &files::csv(&table, &found.forecasts),
+    )?;
     files::write(&args.out.join("metrics.json"), &format!("{metrics:#}\n"))?;
-    files::write(&args.out.join("report.html"), &report::page(&about, &table, &found, &scores))?;
+    files::write(
+        &args.out.join("report.html"),
+        &report::page(&about, &table, &found, &scores),
+    )?;
     if args.json {
         writeln!(out, "{metrics:#}")?;
     } else {
@@ -266,16 +293,30 @@ fn tell(args: &BacktestArgs, table: &Table, scores: &Scores, out: &mut dyn Write
         scores.mean_calls
     )?;
     if table.incomplete > 0 {
-        writeln!(out, "left out, for rows are missing: {} intervals", table.incomplete)?;
+        writeln!(
+            out,
+            "left out, for rows are missing: {} intervals",
+            table.incomplete
+        )?;
     }
     let mase = |mase: Option<f64>| mase.map_or_else(|| "no data".to_owned(), |mase| format!("{mase:.3}"));
-    writeln!(out, "  {:<28} {:>10} {:>8} {:>10}", "", "wMAPE", "MASE", "intervals")?;
+    writeln!(
+        out,
+        "  {:<28} {:>10} {:>8} {:>10}",
+        "", "wMAPE", "MASE", "intervals"
+    )?;
     for (name, own) in [
         ("forecall", scores.model),
         ("the week before", scores.naive),
         ("mean of eight weeks", scores.seasonal),
     ] {
-        writeln!(out, "  {name:<28} {:>10} {:>8} {:>10}", percent(own.wmape), mase(own.mase), own.count)?;
+        writeln!(
+            out,
+            "  {name:<28} {:>10} {:>8} {:>10}",
+            percent(own.wmape),
+            mase(own.mase),
+            own.count
+        )?;
     }
     writeln!(
         out,
@@ -285,7 +326,10 @@ fn tell(args: &BacktestArgs, table: &Table, scores: &Scores, out: &mut dyn Write
         100.0 * scores.band_95.coverage
     )?;
     let folder = args.out.display();
-    writeln!(out, "written: {folder}/forecasts.csv, {folder}/metrics.json, {folder}/report.html")?;
+    writeln!(
+        out,
+        "written: {folder}/forecasts.csv, {folder}/metrics.json, {folder}/report.html"
+    )?;
     Ok(())
 }
 
@@ -298,7 +342,8 @@ fn forecast(args: &ForecastArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.out {
         None => out.write_all(text.as_bytes())?,
         Some(folder) => {
-            std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("failed to make {}", folder.display()))?;
             let path = folder.join("forecasts.csv");
             files::write(&path, &text)?;
             writeln!(out, "{} forecasts written to {}", forecasts.len(), path.display())?;

@@ -19,7 +19,10 @@ td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto}\
 .ax{stroke:#9aa7b3;stroke-width:1}text{font-size:12px;fill:#4c5a67}";
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 fn percent(share: f64) -> String {
@@ -46,17 +49,30 @@ impl Scale {
 }
 
 fn quantile(forecast: &Forecast, level: f64) -> f64 {
-    let found = LEVELS.iter().zip(forecast.quantiles).find(|((l, _), _)| (l - level).abs() < 1e-9);
+    let found = LEVELS
+        .iter()
+        .zip(forecast.quantiles)
+        .find(|((l, _), _)| (l - level).abs() < 1e-9);
     found.map_or(forecast.mean, |(_, value)| value)
 }
 
 fn area(scale: &Scale, shown: &[Forecast], low: f64, high: f64, class: &str) -> String {
     let mut points = String::new();
     for (number, forecast) in shown.iter().enumerate() {
-        let _ = write!(points, "{:.1},{:.1} ", scale.x(number), scale.y(quantile(forecast, high)));
+        let _ = write!(
+            points,
+            "{:.1},{:.1} ",
+            scale.x(number),
+            scale.y(quantile(forecast, high))
+        );
     }
     for (number, forecast) in shown.iter().enumerate().rev() {
-        let _ = write!(points, "{:.1},{:.1} ", scale.x(number), scale.y(quantile(forecast, low)));
+        let _ = write!(
+            points,
+            "{:.1},{:.1} ",
+            scale.x(number),
+            scale.y(quantile(forecast, low))
+        );
     }
     format!("<polygon class=\"{class}\" points=\"{points}\"/>")
 }
@@ -104,7 +120,11 @@ fn bands(table: &Table, shown: &[Forecast]) -> String {
         let x = scale.x(number);
         let _ = write!(line, "{x:.1},{:.1} ", scale.y(forecast.mean));
         if let Some(actual) = forecast.actual {
-            let _ = write!(dots, "<circle class=\"a\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"1.6\"/>", scale.y(actual));
+            let _ = write!(
+                dots,
+                "<circle class=\"a\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"1.6\"/>",
+                scale.y(actual)
+            );
         }
     }
     format!(
@@ -117,7 +137,10 @@ fn bands(table: &Table, shown: &[Forecast]) -> String {
 
 #[allow(clippy::cast_precision_loss, reason = "hundreds of points")]
 fn residuals(table: &Table, shown: &[Forecast]) -> String {
-    let off: Vec<f64> = shown.iter().map(|f| f.actual.map_or(0.0, |actual| actual - f.mean)).collect();
+    let off: Vec<f64> = shown
+        .iter()
+        .map(|f| f.actual.map_or(0.0, |actual| actual - f.mean))
+        .collect();
     let most = off.iter().fold(1.0_f64, |most, e| most.max(e.abs()));
     let scale = Scale {
         count: shown.len().max(1) as f64,
@@ -126,7 +149,12 @@ fn residuals(table: &Table, shown: &[Forecast]) -> String {
     };
     let mut dots = String::new();
     for (number, e) in off.iter().enumerate() {
-        let _ = write!(dots, "<circle class=\"r\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"1.5\"/>", scale.x(number), scale.y(*e));
+        let _ = write!(
+            dots,
+            "<circle class=\"r\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"1.5\"/>",
+            scale.x(number),
+            scale.y(*e)
+        );
     }
     format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"what came less what was expected\">{}{dots}</svg>",
@@ -144,7 +172,11 @@ fn coverage(forecasts: &[Forecast]) -> String {
             .filter_map(|f| Some(f.actual? <= quantile(f, level)))
             .collect();
         let below = came.iter().filter(|b| **b).count();
-        let share = if came.is_empty() { "no data".to_owned() } else { percent(below as f64 / came.len() as f64) };
+        let share = if came.is_empty() {
+            "no data".to_owned()
+        } else {
+            percent(below as f64 / came.len() as f64)
+        };
         let _ = write!(rows, "<tr><td>{}</td><td>{share}</td></tr>", percent(level));
     }
     format!("<table><tr><th>quantile</th><th>came at or below it</th></tr>{rows}</table>")

@@ -86,7 +86,11 @@ pub(super) fn run(args: &StaffArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let of_answered = (answered > 0.0).then(|| (reached.service_level / answered).min(1.0));
     let is_met = reached.service_level >= target.service_level && reached.occupancy <= target.occupancy_max;
     let wait = Some(reached.mean_wait_seconds).filter(|wait| wait.is_finite());
-    let model = if args.patience.0.is_some() { "Erlang A" } else { "Erlang C" };
+    let model = if args.patience.0.is_some() {
+        "Erlang A"
+    } else {
+        "Erlang C"
+    };
     if args.json {
         let answer = json!({
             "model": model, "offered_load_erlangs": offered.load(), "agents": agents, "scheduled": paid,
@@ -101,16 +105,29 @@ pub(super) fn run(args: &StaffArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     writeln!(out, "{model}, {:.2} erlangs offered", offered.load())?;
     writeln!(out, "  {:<46} {agents:>10}", "agents on the phone")?;
-    writeln!(out, "  {:<46} {paid:>10}", format!("scheduled, at {} % shrinkage", args.shrinkage))?;
+    writeln!(
+        out,
+        "  {:<46} {paid:>10}",
+        format!("scheduled, at {} % shrinkage", args.shrinkage)
+    )?;
     writeln!(out, "  {:<46} {:>10}", "callers who wait", percent(reached.wait))?;
     let within = format!("answered within {} s, of all offered", args.within);
     writeln!(out, "  {within:<46} {:>10}", percent(reached.service_level))?;
     let within = format!("answered within {} s, of those answered", args.within);
-    writeln!(out, "  {within:<46} {:>10}", of_answered.map_or_else(|| "no data".to_owned(), percent))?;
+    writeln!(
+        out,
+        "  {within:<46} {:>10}",
+        of_answered.map_or_else(|| "no data".to_owned(), percent)
+    )?;
     let wait = wait.map_or_else(|| "no end".to_owned(), |wait| format!("{wait:.1} s"));
     writeln!(out, "  {:<46} {wait:>10}", "mean wait of all callers")?;
     writeln!(out, "  {:<46} {:>10}", "occupancy", percent(reached.occupancy))?;
-    writeln!(out, "  {:<46} {:>10}", "give up, of all offered", percent(reached.abandoned))?;
+    writeln!(
+        out,
+        "  {:<46} {:>10}",
+        "give up, of all offered",
+        percent(reached.abandoned)
+    )?;
     if !is_met {
         writeln!(out, "the target is not met")?;
     }
@@ -139,7 +156,10 @@ mod tests {
         let mut out = Vec::new();
         run(&args, &mut out).unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!((answer["agents"].as_u64(), answer["scheduled"].as_u64()), (Some(14), Some(20)));
+        assert_eq!(
+            (answer["agents"].as_u64(), answer["scheduled"].as_u64()),
+            (Some(14), Some(20))
+        );
         let near = |name: &str, value: f64| {
             let found = answer[name].as_f64().unwrap();
             assert!((found - value).abs() < 5e-5, "{name} {found}");
@@ -150,8 +170,19 @@ mod tests {
         near("occupancy", 0.714_286);
         // Too few agents without patience: nobody's wait has an end.
         let mut out = Vec::new();
-        run(&StaffArgs { agents: Some(9), json: false, ..args }, &mut out).unwrap();
+        run(
+            &StaffArgs {
+                agents: Some(9),
+                json: false,
+                ..args
+            },
+            &mut out,
+        )
+        .unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("no end") && text.contains("the target is not met"), "{text}");
+        assert!(
+            text.contains("no end") && text.contains("the target is not met"),
+            "{text}"
+        );
     }
 }

@@ -5,7 +5,9 @@ fn history(late: u32) -> String {
     let mut text = "start,calls\n".to_owned();
     let first: jiff::civil::Date = "2026-01-05".parse().unwrap();
     for day in 0..56_i64 {
-        let date = first.checked_add(jiff::SignedDuration::from_hours(24 * day)).unwrap();
+        let date = first
+            .checked_add(jiff::SignedDuration::from_hours(24 * day))
+            .unwrap();
         for slot in 0..6_u32 {
             let base = if day % 7 > 4 { 20 } else { 60 };
             let wobble = u32::try_from((day * 7 + i64::from(slot) * 5) % 11).unwrap();
@@ -68,10 +70,18 @@ fn a_backtest_writes_its_files_and_never_looks_ahead() {
         // Another future: what was forecast before it stays, byte for byte.
         std::fs::write(&args.history.history, history(300)).unwrap();
         let other = forecasts(&args);
-        let before = |text: &str| text.lines().filter(|l| !l.contains(",2026-03-01 ")).collect::<Vec<_>>().join("\n");
+        let before = |text: &str| {
+            text.lines()
+                .filter(|l| !l.contains(",2026-03-01 "))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         assert_eq!(before(&one), before(&other));
         if horizon == Ahead::Next {
-            assert_ne!(one, other, "the last day's own counts do move the intervals after them");
+            assert_ne!(
+                one, other,
+                "the last day's own counts do move the intervals after them"
+            );
         }
     }
 }
@@ -90,31 +100,62 @@ fn what_comes_next_is_forecast_at_open_hours_alone() {
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.lines().count(), 1 + 7 * 6);
     let mean = |line: &str| line.split(',').nth(2).unwrap().parse::<f64>().unwrap();
-    let monday = text.lines().find(|l| l.contains(",2026-03-02 10:00:00,")).unwrap();
-    let sunday = text.lines().find(|l| l.contains(",2026-03-08 10:00:00,")).unwrap();
+    let monday = text
+        .lines()
+        .find(|l| l.contains(",2026-03-02 10:00:00,"))
+        .unwrap();
+    let sunday = text
+        .lines()
+        .find(|l| l.contains(",2026-03-08 10:00:00,"))
+        .unwrap();
     assert!(monday.starts_with("2026-03-01 12:00:00,"), "{monday}");
-    assert!((60.0..90.0).contains(&mean(monday)) && mean(sunday) < 45.0, "{monday} {sunday}");
+    assert!(
+        (60.0..90.0).contains(&mean(monday)) && mean(sunday) < 45.0,
+        "{monday} {sunday}"
+    );
 }
 
 #[test]
 fn errors_name_file_line_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     for (text, expected) in [
-        (history(0).replace("2026-01-07 09:30:00,", "2026-01-07 09:30:00,x"), "line 15: `x"),
+        (
+            history(0).replace("2026-01-07 09:30:00,", "2026-01-07 09:30:00,x"),
+            "line 15: `x",
+        ),
         (
             history(0).replace("2026-01-07 09:30:00", "2026-01-07 09:00:00"),
             "2026-01-07 09:00:00 comes a second time (first in line 14): leave one, or add them up",
         ),
-        ("when,calls\n".to_owned(), "line 1: the header has to be `start,calls`"),
-        (history(0).replace(":30:00", ":00:00").replace("x", ""), "comes a second time"),
+        (
+            "when,calls\n".to_owned(),
+            "line 1: the header has to be `start,calls`",
+        ),
+        (
+            history(0).replace(":30:00", ":00:00").replace("x", ""),
+            "comes a second time",
+        ),
     ] {
         let args = args(folder.path(), &text, Ahead::Day);
         let error = format!("{:#}", walk(&args, &mut Vec::new()).unwrap_err());
-        assert!(error.contains("calls.csv can't be used") && error.contains(expected), "{error}");
+        assert!(
+            error.contains("calls.csv can't be used") && error.contains(expected),
+            "{error}"
+        );
     }
-    let hourly: String = history(0).lines().filter(|l| !l.contains(":30:00")).map(|l| format!("{l}\n")).collect();
-    let error = format!("{:#}", walk(&args(folder.path(), &hourly, Ahead::Day), &mut Vec::new()).unwrap_err());
-    assert!(error.contains("the file's own step is 1 h, coarser than the interval of 30 min"), "{error}");
+    let hourly: String = history(0)
+        .lines()
+        .filter(|l| !l.contains(":30:00"))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let error = format!(
+        "{:#}",
+        walk(&args(folder.path(), &hourly, Ahead::Day), &mut Vec::new()).unwrap_err()
+    );
+    assert!(
+        error.contains("the file's own step is 1 h, coarser than the interval of 30 min"),
+        "{error}"
+    );
     let mut long = args(folder.path(), &history(0), Ahead::Day);
     long.test_days = 55;
     let error = format!("{:#}", walk(&long, &mut Vec::new()).unwrap_err());

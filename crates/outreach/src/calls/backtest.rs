@@ -136,6 +136,11 @@ impl History {
         &self.calendar
     }
 
+    /// Starts and counts, in order.
+    pub fn counts(&self) -> impl Iterator<Item = (EventTime, f64)> + '_ {
+        self.rows.iter().map(|row| (row.1, row.2))
+    }
+
     /// Number of intervals with a count.
     pub const fn len(&self) -> usize {
         self.rows.len()
@@ -154,7 +159,9 @@ impl History {
     }
 
     fn before(&self, day: i64) -> &[(Place, EventTime, f64)] {
-        self.rows.split_at(self.rows.partition_point(|row| row.0.day < day)).0
+        self.rows
+            .split_at(self.rows.partition_point(|row| row.0.day < day))
+            .0
     }
 }
 

@@ -231,9 +231,6 @@ mod tests {
     fn a_holiday_is_a_kind_of_its_own() {
         let calendar =
             Calendar::new(Zone::utc(), Duration::from_secs(1800)).with_holidays(BTreeSet::from([12_114]));
-        assert_eq!(
-            (calendar.kind(12_114), calendar.kind(12_115)),
-            (KINDS - 1, 1)
-        );
+        assert_eq!((calendar.kind(12_114), calendar.kind(12_115)), (KINDS - 1, 1));
     }
 }

@@ -85,14 +85,22 @@ fn cost(
             }
         }
     }
-    let score: f64 = sums.iter().filter(|sum| sum.1 > 0.0).map(|sum| sum.0 / sum.1).sum();
+    let score: f64 = sums
+        .iter()
+        .filter(|sum| sum.1 > 0.0)
+        .map(|sum| sum.0 / sum.1)
+        .sum();
     let days = f64::from(model.days().saturating_sub(warm)).max(5.0);
     let pull: f64 = point
         .iter()
         .zip(prior)
         .enumerate()
         .map(|(place, (x, from))| {
-            let strength = if Parameters::is_near(place) { PRIOR_NEAR_DAYS } else { PRIOR_DAYS };
+            let strength = if Parameters::is_near(place) {
+                PRIOR_NEAR_DAYS
+            } else {
+                PRIOR_DAYS
+            };
             strength / days * (x - from) * (x - from)
         })
         .sum();
@@ -124,7 +132,9 @@ fn simplex(origin: Point, evaluations: usize, mut cost: impl FnMut(&Point) -> f6
     let mut used = corners.len();
     while used < evaluations {
         corners.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let Some((worst_cost, worst)) = corners.pop() else { break };
+        let Some((worst_cost, worst)) = corners.pop() else {
+            break;
+        };
         let (Some(best), Some(second)) = (corners.first().copied(), corners.last().copied()) else {
             break;
         };
@@ -146,14 +156,22 @@ fn simplex(origin: Point, evaluations: usize, mut cost: impl FnMut(&Point) -> f6
         let reflected = at(1.0);
         if reflected.0 < best.0 {
             let expanded = at(expand);
-            corners.push(if expanded.0 < reflected.0 { expanded } else { reflected });
+            corners.push(if expanded.0 < reflected.0 {
+                expanded
+            } else {
+                reflected
+            });
             continue;
         }
         if reflected.0 < second.0 {
             corners.push(reflected);
             continue;
         }
-        let inner = at(if reflected.0 < worst_cost { contract } else { -contract });
+        let inner = at(if reflected.0 < worst_cost {
+            contract
+        } else {
+            -contract
+        });
         if inner.0 < reflected.0.min(worst_cost) {
             corners.push(inner);
             continue;

@@ -22,6 +22,8 @@ pub mod table;
 mod trouble;
 
 #[cfg(test)]
+mod backtest_tests;
+#[cfg(test)]
 mod tests;
 
 pub use model::{CALLS_MAX, CallCounts, CallModel, CallState, INCIDENTS_MAX, QUEUES_MAX};

@@ -49,14 +49,14 @@ pub struct Scores {
 
 fn pinball(actual: f64, quantile: f64, level: f64) -> f64 {
     let off = actual - quantile;
-    if off >= 0.0 { level * off } else { (level - 1.0) * off }
+    if off >= 0.0 {
+        level * off
+    } else {
+        (level - 1.0) * off
+    }
 }
 
-fn plain(
-    forecasts: &[Forecast],
-    scale: Option<f64>,
-    value: impl Fn(&Forecast) -> Option<f64>,
-) -> Score {
+fn plain(forecasts: &[Forecast], scale: Option<f64>, value: impl Fn(&Forecast) -> Option<f64>) -> Score {
     let (mut off, mut calls, mut count) = (0.0, 0.0, 0_usize);
     for forecast in forecasts {
         if let (Some(actual), Some(value)) = (forecast.actual, value(forecast)) {
@@ -81,7 +81,10 @@ fn real(count: usize) -> f64 {
 
 fn band(forecasts: &[Forecast], low: f64, high: f64) -> Band {
     let at = |forecast: &Forecast, level: f64| {
-        let found = LEVELS.iter().zip(forecast.quantiles).find(|((l, _), _)| (l - level).abs() < 1e-9);
+        let found = LEVELS
+            .iter()
+            .zip(forecast.quantiles)
+            .find(|((l, _), _)| (l - level).abs() < 1e-9);
         found.map_or(f64::NAN, |(_, value)| value)
     };
     let (mut within, mut width, mut count) = (0.0, 0.0, 0.0);
@@ -116,7 +119,12 @@ pub fn score(backtest: &Backtest) -> Scores {
     }
     let count = f64::max(count, 1.0);
     let crps = |skip: usize| {
-        let inner: Vec<f64> = losses.iter().skip(skip).take(LEVELS.len() - 2 * skip).copied().collect();
+        let inner: Vec<f64> = losses
+            .iter()
+            .skip(skip)
+            .take(LEVELS.len() - 2 * skip)
+            .copied()
+            .collect();
         2.0 * inner.iter().sum::<f64>() / (count * real(inner.len()))
     };
     let median = |forecast: &Forecast| {

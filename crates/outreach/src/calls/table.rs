@@ -41,7 +41,9 @@ pub enum Wrong {
     #[error("`{0}` is no time: write 2026-11-29 13:30:00, or with an offset 2026-11-29T13:30:00+03:30")]
     Time(String),
     /// No count.
-    #[error("`{0}` is no number of calls: it takes a whole number, 0 or more; leave the field empty where it is not known")]
+    #[error(
+        "`{0}` is no number of calls: it takes a whole number, 0 or more; leave the field empty where it is not known"
+    )]
     Calls(String),
     /// The same start again.
     #[error("{start} comes a second time (first in line {first}): leave one, or add them up")]
@@ -52,7 +54,9 @@ pub enum Wrong {
         first: usize,
     },
     /// Off the grid.
-    #[error("{start} is off the file's own step of {step}: starts lie on multiples of it, counted from midnight")]
+    #[error(
+        "{start} is off the file's own step of {step}: starts lie on multiples of it, counted from midnight"
+    )]
     OffStep {
         /// As written.
         start: String,
@@ -63,7 +67,9 @@ pub enum Wrong {
     #[error("`{0}` has another offset than the rows before: name the time zone (--zone Europe/Berlin)")]
     Offsets(String),
     /// Rows longer than asked.
-    #[error("the file's own step is {step}, coarser than the interval of {interval}: ask for an interval that is a multiple of {step}")]
+    #[error(
+        "the file's own step is {step}, coarser than the interval of {interval}: ask for an interval that is a multiple of {step}"
+    )]
     Coarse {
         /// Of the file.
         step: String,
@@ -71,7 +77,9 @@ pub enum Wrong {
         interval: String,
     },
     /// Doesn't divide.
-    #[error("the file's own step of {step} doesn't divide the interval of {interval}: ask for a multiple of {step}")]
+    #[error(
+        "the file's own step of {step} doesn't divide the interval of {interval}: ask for a multiple of {step}"
+    )]
     Uneven {
         /// Of the file.
         step: String,
@@ -140,7 +148,13 @@ impl Table {
                 let (t, offset) = (civil(zone), zone.to_offset(timestamp).seconds());
                 let sign = if offset < 0 { '-' } else { '+' };
                 let minutes = offset.abs() / 60;
-                format!("{}T{}{sign}{:02}:{:02}", t.date(), t.time(), minutes / 60, minutes % 60)
+                format!(
+                    "{}T{}{sign}{:02}:{:02}",
+                    t.date(),
+                    t.time(),
+                    minutes / 60,
+                    minutes % 60
+                )
             }
         }
     }
@@ -308,7 +322,9 @@ fn count_of(text: &str) -> Result<Option<f64>, Wrong> {
     }
     let is_count = |calls: &f64| (0.0..=CALLS_MAX).contains(calls) && calls.fract().abs() < 1e-9;
     let calls = text.parse::<f64>().ok().filter(is_count);
-    calls.map(Some).ok_or_else(|| Wrong::Calls(text.chars().take(40).collect()))
+    calls
+        .map(Some)
+        .ok_or_else(|| Wrong::Calls(text.chars().take(40).collect()))
 }
 
 struct Stamp<'a> {
@@ -348,7 +364,10 @@ impl Stamp<'_> {
 
 fn stamp_of(text: &str) -> Option<Stamp<'_>> {
     // Behind the date, a sign or a Z begins the offset.
-    let begins = text.char_indices().skip(10).find(|(_, c)| matches!(c, '+' | '-' | 'Z' | 'z'));
+    let begins = text
+        .char_indices()
+        .skip(10)
+        .find(|(_, c)| matches!(c, '+' | '-' | 'Z' | 'z'));
     let Some((at, _)) = begins else {
         let civil = text.parse().ok()?;
         return Some(Stamp { civil, offset: None });

@@ -58,7 +58,11 @@ impl Law {
         let (m, v) = (self.root * self.root, self.doubt);
         let mean = m + v;
         let variance = self.dispersion * mean + 4.0 * m * v + 2.0 * v * v;
-        let mean = if mean.is_finite() { mean.max(MEAN_MIN) } else { MEAN_MIN };
+        let mean = if mean.is_finite() {
+            mean.max(MEAN_MIN)
+        } else {
+            MEAN_MIN
+        };
         let variance = if variance.is_finite() { variance } else { mean };
         Moments { mean, variance }
     }

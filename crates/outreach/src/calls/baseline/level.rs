@@ -107,7 +107,11 @@ impl Level {
                 covariance[state][state] = square(spread);
             }
             // Spreads of 1, ½ and ⅓: the month's way is smooth.
-            spread = if wave == 0 { spread / 2.0 } else { spread * 2.0 / 3.0 };
+            spread = if wave == 0 {
+                spread / 2.0
+            } else {
+                spread * 2.0 / 3.0
+            };
         }
         covariance[REOPENED][REOPENED] = square(REOPENED_SPREAD);
         Self {

@@ -75,7 +75,10 @@ impl<'a> Look<'a> {
     /// The level, with what today has shown so far, and the day at which it stands.
     fn level(self) -> Option<(Cow<'a, Level>, i64)> {
         let baseline = self.baseline;
-        let known = baseline.level.as_ref().map(|level| (Cow::Borrowed(level), baseline.level_day));
+        let known = baseline
+            .level
+            .as_ref()
+            .map(|level| (Cow::Borrowed(level), baseline.level_day));
         let Some(today) = &baseline.today else {
             return known;
         };

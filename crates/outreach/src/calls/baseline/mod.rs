@@ -21,8 +21,8 @@ mod within;
 use forecall_types::EventTime;
 use serde::{Deserialize, Serialize};
 
-pub use self::law::{Law, Moments};
 use self::law::seen_root;
+pub use self::law::{Law, Moments};
 use self::level::{DayFacts, DayRate, Level};
 pub use self::look::{DayLook, Look};
 pub(super) use self::parameters::FREE;
@@ -95,6 +95,8 @@ pub struct Baseline {
     within: Within,
     last: Option<Place>,
     last_open: Option<i64>,
+    /// Days before this one are over.
+    now: i64,
     today: Option<Today>,
     /// Day, ln(rate) and variance as expected a week before.
     ahead: Vec<(i64, DayRate)>,
@@ -141,6 +143,7 @@ impl Baseline {
             within: Within::default(),
             last: None,
             last_open: None,
+            now: i64::MIN,
             today: None,
             ahead: Vec::new(),
             spread: [Spread::default(); 3],
@@ -165,15 +168,20 @@ impl Baseline {
     }
 
     fn facts(&self, calendar: &Calendar, day: i64) -> DayFacts {
-        let shut_between = |open: i64| {
-            (open + 1..day).any(|d| self.shapes.seen(calendar.kind(d)) >= 2 && !self.shapes.is_shut(calendar.kind(d)))
+        // Only of days that are over it is known that they were closed.
+        let was_shut = |open: i64| {
+            (open + 1..day).any(|d| {
+                let kind = calendar.kind(d);
+                self.shapes.seen(kind) >= 2 && !self.shapes.is_shut(kind)
+            })
         };
         DayFacts {
             kind: calendar.kind(day),
             month: month_share(day),
-            reopened: self
-                .last_open
-                .is_some_and(|open| day - open <= CLOSED_DAYS_MAX && shut_between(open)),
+            reopened: day == self.now
+                && self
+                    .last_open
+                    .is_some_and(|open| day - open <= CLOSED_DAYS_MAX && was_shut(open)),
         }
     }
 
@@ -203,6 +211,7 @@ impl Baseline {
 
     /// Ends the day in progress if it lies before `day`, so that what is asked next rests on all of it.
     pub fn end_days_before(&mut self, calendar: &Calendar, day: i64) {
+        self.now = self.now.max(day);
         if self.today.as_ref().is_some_and(|today| today.day < day)
             && let Some(today) = self.today.take()
         {
@@ -236,16 +245,15 @@ impl Baseline {
         self.refresh(calendar, day);
         let facts = self.facts(calendar, day);
         let p = self.parameters;
-        let rate = self.level.as_ref().map(|level| level.outlook(facts, days_between(self.level_day, day), &p));
+        let rate = self
+            .level
+            .as_ref()
+            .map(|level| level.outlook(facts, days_between(self.level_day, day), &p));
         let week = self.ahead.iter().find(|(d, _)| *d == day);
         let week = week.map(|(_, rate)| (scale_of(rate.log), rate.variance));
         self.ahead.retain(|(d, _)| *d > day);
         if let Some(level) = &self.level {
-            let then = DayFacts {
-                kind: calendar.kind(day + WEEK),
-                month: month_share(day + WEEK),
-                reopened: false,
-            };
+            let then = self.facts(calendar, day + WEEK);
             let days = days_between(self.level_day, day + WEEK);
             self.ahead.push((day + WEEK, level.outlook(then, days, &p)));
         }
@@ -336,7 +344,8 @@ impl Baseline {
             self.forget_within();
         }
         let weight = if is_odd { ODD_WEIGHT } else { 1.0 };
-        self.shapes.learn(today.facts.kind, &today.counts, rate, weight, noise, &p);
+        self.shapes
+            .learn(today.facts.kind, &today.counts, rate, weight, noise, &p);
         self.last_open = Some(today.day);
         let counted = today.counts.iter().flatten().fold(0.0, |n, _| n + 1.0);
         self.per_day += 0.1 * (counted - self.per_day);
@@ -402,7 +411,10 @@ impl Baseline {
         let bound = CLIP * total.sqrt();
         let held = (z - mean).clamp(-bound, bound);
         self.within.update(&expected, total, held);
-        #[allow(clippy::cast_possible_truncation, reason = "counts of calls: 24 bits are enough")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "counts of calls: 24 bits are enough"
+        )]
         let kept = (square(mean + held) - 0.25).max(0.0) as f32;
         today.counts[slot] = Some(kept);
         let fast = square(p.fast_spread);
@@ -416,7 +428,9 @@ impl Baseline {
         let eta = today.dawn[0] + tilt * today.dawn[1] + bend * today.dawn[2];
         let day = earlier(today.scale, eta, today.rate.variance, today.dawn_variance);
         let turned = [square(p.tilt_spread); 2];
-        let week = today.week.map(|(scale, variance)| earlier(scale, 0.0, variance, turned));
+        let week = today
+            .week
+            .map(|(scale, variance)| earlier(scale, 0.0, variance, turned));
         let judged = Judged {
             root: z,
             expected: [Some((mean, total)), Some(day), week],

@@ -88,8 +88,22 @@ impl Parameters {
     pub(in crate::calls) fn bound(free: [f64; FREE]) -> Self {
         let exp = |x: f64, low: f64, high: f64| libm::exp(x.clamp(-30.0, 30.0)).clamp(low, high);
         let share = |x: f64| (1.0 / (1.0 + libm::exp(-x.clamp(-30.0, 30.0)))).min(0.98);
-        let [level, slow, day, keep, own, tilt, tilt_keep, memory, shrink, smooth, month, fast, fast_keep, dispersion] =
-            free;
+        let [
+            level,
+            slow,
+            day,
+            keep,
+            own,
+            tilt,
+            tilt_keep,
+            memory,
+            shrink,
+            smooth,
+            month,
+            fast,
+            fast_keep,
+            dispersion,
+        ] = free;
         Self {
             level_step: exp(level, 1e-4, 0.3),
             slow_spread: exp(slow, 1e-4, 1.0),

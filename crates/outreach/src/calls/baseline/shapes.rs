@@ -193,7 +193,11 @@ impl Shapes {
                 count += 1.0;
             }
         }
-        if count > 0.0 { (sum / count - 1.0).max(0.0) as f32 } else { 0.0 }
+        if count > 0.0 {
+            (sum / count - 1.0).max(0.0) as f32
+        } else {
+            0.0
+        }
     }
 
     /// Makes the shape of a kind anew, where days have been learned since.
@@ -323,7 +327,11 @@ fn boxed(values: &[f64], weight: &[f64], reach: usize) -> Vec<f64> {
         .map(|slot| {
             let (from, to) = (slot.saturating_sub(reach), (slot + reach + 1).min(slots));
             let count = weights[to] - weights[from];
-            if count > 0.0 { (sums[to] - sums[from]) / count } else { 0.0 }
+            if count > 0.0 {
+                (sums[to] - sums[from]) / count
+            } else {
+                0.0
+            }
         })
         .collect()
 }

@@ -1,8 +1,5 @@
 //! How wide the bands have to be: quantiles of what the forecasts were off by, tracked as they come.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "arrays of one length, indexed below it"
-)]
+#![allow(clippy::indexing_slicing, reason = "arrays of one length, indexed below it")]
 
 use serde::{Deserialize, Serialize};
 
