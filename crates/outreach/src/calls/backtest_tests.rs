@@ -117,9 +117,9 @@ fn it_beats_what_everybody_can_do_whatever_the_week_looks_like() {
             },
         ),
         (
-            "six minutes, always open",
+            "quarters of an hour, always open",
             World {
-                minutes: 6,
+                minutes: 15,
                 shut: [false; 7],
                 days: 80,
                 ..PLAIN

@@ -27,6 +27,9 @@ const UNSEEN_DOUBT: f32 = 0.5;
 /// A deviation of one interval is an edge from this many times its variance on.
 const EDGE: f64 = 9.0;
 
+/// So many days of one kind without one of another: that one is shut.
+const WEEKS_TOLD: u32 = 3;
+
 /// The shape of a kind of day as it is used.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Shape {
@@ -133,15 +136,16 @@ impl Shapes {
         kind.shut > u32::from(kind.seen > 0)
     }
 
-    /// Whether a day of this kind, or of any kind as long as this one was never seen, has shown the slot.
+    /// Whether a day of this kind has shown the slot. A weekday that two weeks didn't show is shut; before, and on holidays
+    /// never seen, the other kinds tell.
     pub(super) fn is_open(&self, kind: usize, slot: usize) -> bool {
+        let has_shown = |kind: &Kind| kind.days.get(slot).is_some_and(|days| *days > 0.0);
         let own = &self.kinds[kind];
-        if own.seen > 0 {
-            own.days.get(slot).is_some_and(|days| *days > 0.0)
+        let is_young = self.kinds.iter().all(|kind| kind.seen < WEEKS_TOLD);
+        if own.seen > 0 || !(is_young || kind == KINDS - 1) {
+            has_shown(own)
         } else {
-            self.kinds
-                .iter()
-                .any(|k| k.days.get(slot).is_some_and(|days| *days > 0.0))
+            self.kinds.iter().any(has_shown)
         }
     }
 

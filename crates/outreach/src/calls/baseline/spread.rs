@@ -60,8 +60,8 @@ impl Spread {
     /// Part of the way to another.
     pub(super) fn toward(&self, other: &Self, share: f64) -> Self {
         let mut mixed = self.0;
-        for k in 0..POINTS {
-            mixed[k] += share * (other.0[k] - mixed[k]);
+        for (own, other) in mixed.iter_mut().zip(other.0) {
+            *own += share * (other - *own);
         }
         Self(mixed)
     }
