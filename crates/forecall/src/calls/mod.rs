@@ -338,6 +338,12 @@ fn forecast(args: &ForecastArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let span = Duration::from_secs(args.horizon.days() * DAY_SECONDS);
     let (forecasts, _) = ahead(&table.history, span)
         .with_context(|| format!("{} is too short", args.history.history.display()))?;
+    if forecasts.is_empty() {
+        writeln!(
+            std::io::stderr(),
+            "forecall: the doors are shut all that time, so far as the history shows: ask for a longer --horizon"
+        )?;
+    }
     let text = files::csv(&table, &forecasts);
     match &args.out {
         None => out.write_all(text.as_bytes())?,
