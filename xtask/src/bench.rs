@@ -17,7 +17,8 @@ const IN_PROCESS: [&str; 2] = ["decode", "series"];
 /// What is counted, not measured.
 const INSTRUCTIONS: &str = "instructions";
 /// What programs of their own measure or score, which need no Kafka client.
-const APART: [(&str, &str); 3] = [
+const APART: [(&str, &str); 4] = [
+    ("calls", "forecall-bench-calls"),
     ("detect", "forecall-bench-detect"),
     ("incidents", "forecall-bench-incidents"),
     ("journeys", "forecall-bench-journeys"),
@@ -36,12 +37,13 @@ const BASELINE: &str = "benches/instructions.json";
 const CHANGE_MAX: f64 = 0.02;
 
 /// What the benchmarks are asked for: their own options, which they alone know; `instructions [--check]`, which counts and fails
-/// where the counts differ from the committed ones by more than 2 %; or `detect`, `incidents` or `journeys` and their options.
+/// where the counts differ from the committed ones by more than 2 %; or `calls`, `detect`, `incidents` or `journeys` and their
+/// options.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// `instructions [--check]`, or names and options of the benchmarks; `--help`, and `--help` behind `detect`, `incidents` and
-    /// `journeys`, list them.
+    /// `instructions [--check]`, or names and options of the benchmarks; `--help`, and `--help` behind `calls`, `detect`,
+    /// `incidents` and `journeys`, list them.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

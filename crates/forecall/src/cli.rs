@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::calls::CallsArgs;
 use crate::demo::DemoArgs;
 use crate::incidents::IncidentsArgs;
 use crate::journeys::JourneysArgs;
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     Incidents(IncidentsArgs),
     /// Journeys of customers: run the stage alone; the map of a day; one customer's failed journeys.
     Journeys(JourneysArgs),
+    /// Calls: how good forecasts of a history would have been, what comes next, the agents it takes.
+    Calls(CallsArgs),
     /// What the stages remember: list, verify, start one partition cold.
     Snapshots(SnapshotsArgs),
     /// Watch from outside that the canary still arrives, and raise the alarm when it doesn't.

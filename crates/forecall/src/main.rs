@@ -5,6 +5,7 @@
 mod acls;
 mod api;
 mod audit;
+mod calls;
 mod check;
 mod cli;
 mod codegen;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::ApiToken(args) => done(api::token(&args)),
         Command::Incidents(args) => incidents::run(args),
         Command::Journeys(args) => journeys::run(&args),
+        Command::Calls(args) => calls::run(&args),
         Command::Snapshots(args) => snapshots::run(&args),
         Command::DeadMan(args) => dead_man::run(&args),
         Command::Directory(args) => done(directory::run(&args)),

@@ -1,5 +1,6 @@
 //! Where an interval lies in the queue's own day and week.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -43,6 +44,10 @@ impl Zone {
         }
     }
 
+    pub(super) const fn time_zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     fn offset_seconds(&self, at: EventTime) -> i64 {
         Timestamp::from_second(at.secs()).map_or(0, |t| i64::from(self.zone.to_offset(t).seconds()))
     }
@@ -78,27 +83,41 @@ pub struct Place {
     pub slot: u16,
 }
 
+/// Kinds of day: the seven weekdays from Monday, and holidays.
+pub(super) const KINDS: usize = 8;
+
 /// How time is cut for a queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
     zone: Zone,
     step: Duration,
-    weekend: [bool; 7],
+    holidays: BTreeSet<i64>,
 }
 
 impl Calendar {
-    /// Intervals of `step` in `zone`; `weekend` by weekday from Monday.
-    pub fn new(zone: Zone, step: Duration, weekend: [bool; 7]) -> Self {
+    /// Intervals of `step` in `zone`.
+    pub fn new(zone: Zone, step: Duration) -> Self {
         Self {
             zone,
             step: step.max(Duration::from_secs(60)),
-            weekend,
+            holidays: BTreeSet::new(),
         }
+    }
+
+    /// With days (since 1970-01-01) that have a shape and a level of their own, whatever weekday they fall on.
+    #[must_use]
+    pub fn with_holidays(mut self, days: BTreeSet<i64>) -> Self {
+        self.holidays = days;
+        self
     }
 
     /// Length of an interval.
     pub const fn step(&self) -> Duration {
         self.step
+    }
+
+    pub(super) fn step_minutes(&self) -> f64 {
+        self.step.as_secs_f64() / 60.0
     }
 
     /// Intervals in a day, at least 1.
@@ -121,16 +140,60 @@ impl Calendar {
         let slot = local.rem_euclid(DAY_SECONDS) / self.step_seconds();
         Place {
             day,
-            // 1970-01-01 was a Thursday.
-            weekday: u8::try_from((day + 3).rem_euclid(7)).unwrap_or(0),
+            weekday: weekday(day),
             slot: u16::try_from(slot).unwrap_or(0).min(self.slots_u16() - 1),
         }
     }
 
-    /// Whether a weekday belongs to the weekend.
-    pub fn is_weekend(&self, weekday: u8) -> bool {
-        self.weekend.get(usize::from(weekday)).copied().unwrap_or(false)
+    /// Seconds of the local day.
+    pub(super) fn local_seconds(&self, at: EventTime) -> u64 {
+        let local = at.secs().saturating_add(self.zone.offset_seconds(at));
+        u64::try_from(local.rem_euclid(DAY_SECONDS)).unwrap_or(0)
     }
+
+    /// Start of an interval. Where clocks are put on and the hour is left out, what would follow it.
+    pub fn start(&self, day: i64, slot: u16) -> EventTime {
+        let local = day * DAY_SECONDS + i64::from(slot) * self.step_seconds();
+        let first = self.zone.offset_seconds(EventTime::from_secs(local));
+        let second = self.zone.offset_seconds(EventTime::from_secs(local - first));
+        EventTime::from_secs(local - second)
+    }
+
+    /// Weekday, or the last of [`KINDS`] for a holiday.
+    pub(super) fn kind(&self, day: i64) -> usize {
+        if self.holidays.contains(&day) {
+            KINDS - 1
+        } else {
+            usize::from(weekday(day))
+        }
+    }
+}
+
+/// 0 Monday to 6 Sunday; 1970-01-01 was a Thursday.
+fn weekday(day: i64) -> u8 {
+    u8::try_from((day + 3).rem_euclid(7)).unwrap_or(0)
+}
+
+/// How far the month of a day has come, 0 to 1. The Gregorian month serves others of its length too: what is learned are
+/// waves, and a month that begins on another day is the same wave, shifted.
+pub(super) fn month_share(day: i64) -> f64 {
+    // Civil date from days, by counting from 0000-03-01, so that the leap day comes last (Hinnant 2014).
+    let shifted = day + 719_468;
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let first = (153 * month + 2) / 5;
+    let year = year_of_era + 1;
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        // From March: 31, 30, 31, 30, 31 twice, then January and February.
+        1 | 3 | 6 | 8 => 30,
+        11 => 28 + i64::from(is_leap),
+        _ => 31,
+    };
+    let of_month = i32::try_from(of_year - first).unwrap_or(0);
+    (f64::from(of_month) + 0.5) / f64::from(i32::try_from(length).unwrap_or(30))
 }
 
 #[cfg(test)]
@@ -138,18 +201,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_local() {
-        let tehran = Calendar::new(
-            Zone::new("Asia/Tehran").unwrap(),
-            Duration::from_secs(1800),
-            [false; 7],
-        );
+    fn places_are_local_and_have_a_start() {
+        let tehran = Calendar::new(Zone::new("Asia/Tehran").unwrap(), Duration::from_secs(1800));
         // 2026-01-01T21:00:00Z is Friday 00:30 in Tehran (+03:30).
-        let place = tehran.place(EventTime::from_secs(1_767_301_200));
+        let start = EventTime::from_secs(1_767_301_200);
+        let place = tehran.place(start);
         assert_eq!((place.weekday, place.slot), (4, 1));
+        assert_eq!(tehran.start(place.day, place.slot), start);
         assert_eq!(tehran.slots(), 48);
         // Summer time moved Tehran to +04:30 in 2015.
         assert_eq!(tehran.place(EventTime::from_secs(1_438_372_800)).slot, 1);
         assert!(Zone::new("Asia/Nowhere").is_err());
+    }
+
+    #[test]
+    fn months_begin_and_end_where_they_do() {
+        // 2024-02-29, 2024-03-01, 2023-12-31, 2003-03-03.
+        for (day, of, length) in [
+            (19_782, 29.0, 29.0),
+            (19_783, 1.0, 31.0),
+            (19_722, 31.0, 31.0),
+            (12_114, 3.0, 31.0),
+        ] {
+            assert!((month_share(day) - (of - 0.5) / length).abs() < 1e-12, "{day}");
+        }
+    }
+
+    #[test]
+    fn a_holiday_is_a_kind_of_its_own() {
+        let calendar =
+            Calendar::new(Zone::utc(), Duration::from_secs(1800)).with_holidays(BTreeSet::from([12_114]));
+        assert_eq!((calendar.kind(12_114), calendar.kind(12_115)), (KINDS - 1, 1));
     }
 }

@@ -8,18 +8,23 @@
 //! ticks. The same calls, incidents and ticks give the same forecasts, to the bit.
 
 mod atoms;
+pub mod backtest;
 pub mod baseline;
 pub mod calendar;
+pub mod fit;
 mod model;
-mod profile;
 mod queue;
+mod score;
 mod settings;
 pub mod staffing;
 pub mod surge;
+pub mod table;
 mod trouble;
 
+#[cfg(test)]
+mod backtest_tests;
 #[cfg(test)]
 mod tests;
 
 pub use model::{CALLS_MAX, CallCounts, CallModel, CallState, INCIDENTS_MAX, QUEUES_MAX};
-pub use settings::{CallSettingOutOfRange, CallSettings, DayOfWeek, Propensity, QueueSettings};
+pub use settings::{CallSettingOutOfRange, CallSettings, Propensity, QueueSettings};

@@ -17,8 +17,8 @@ use super::surge::SurgeModel;
 use super::trouble::Trouble;
 
 /// Name and version of the model, as forecasts carry it.
-pub(super) const MODEL: &str = "state-space/1";
-/// Queues with a memory; 256 of some 40 KiB each are 10 MiB, and no contact centre we know has more.
+pub(super) const MODEL: &str = "state-space/2";
+/// Queues with a memory; 256 of at most 64 KiB each are 16 MiB, and no contact centre we know has more.
 pub const QUEUES_MAX: usize = 256;
 /// Calls remembered by id, about 100 bytes each: half a day of 11 calls a second.
 pub const CALLS_MAX: usize = 500_000;

@@ -163,6 +163,23 @@ impl Queue {
         }
     }
 
+    /// Ordinary calls of the coming intervals.
+    fn bases(&self, now: &Now<'_>, count: u32) -> Vec<Moments> {
+        let look = self.baseline.look(now.calendar);
+        let mut day = None;
+        (0..count)
+            .map(|i| {
+                let place = now.calendar.place(self.open_from.plus(now.calendar.step() * i));
+                let of_day = match day {
+                    Some((number, of_day)) if number == place.day => of_day,
+                    _ => look.day(place.day),
+                };
+                day = Some((place.day, of_day));
+                of_day.at(place.slot).moments()
+            })
+            .collect()
+    }
+
     fn close(&mut self, now: &Now<'_>, touching: &Touching<'_>) {
         let (from, step) = (self.open_from, now.calendar.step());
         let to = from.plus(step);
@@ -211,10 +228,12 @@ impl Queue {
             })
             .collect();
         let handle = self.handle.seconds(now.settings);
+        self.baseline
+            .end_days_before(now.calendar, now.calendar.place(self.open_from).day);
+        let base = self.bases(now, intervals.count);
         self.revisions = self.revisions.split_off(&self.open_from);
-        for i in 0..intervals.count {
+        for (i, base) in (0..intervals.count).zip(base) {
             let from = intervals.from.plus(step * i);
-            let base = self.baseline.forecast(now.calendar, from);
             let none = || Atoms::certain(0.0);
             let (mut without, mut with, mut avoided) = (none(), none(), none());
             let mut incidents = Vec::new();

@@ -10,26 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::calendar::{Calendar, Zone};
 use super::surge::BIN;
 
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DayOfWeek {
-    /// Monday.
-    Monday,
-    /// Tuesday.
-    Tuesday,
-    /// Wednesday.
-    Wednesday,
-    /// Thursday.
-    Thursday,
-    /// Friday.
-    Friday,
-    /// Saturday.
-    Saturday,
-    /// Sunday.
-    Sunday,
-}
-
 /// What is particular to one queue.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -85,8 +65,6 @@ impl Propensity {
 pub struct CallSettings {
     /// Time zone in which the queues' days run.
     pub zone: Zone,
-    /// Days whose shape differs from a working day's.
-    pub weekend: BTreeSet<DayOfWeek>,
     /// Length of an interval in minutes: 5 to 240, a multiple of 5 that divides the day.
     pub interval_minutes: u32,
     /// Intervals forecast ahead, the one in progress included; at most 96.
@@ -121,7 +99,6 @@ impl Default for CallSettings {
     fn default() -> Self {
         Self {
             zone: Zone::new("Asia/Tehran").unwrap_or_else(|_| Zone::utc()),
-            weekend: BTreeSet::from([DayOfWeek::Thursday, DayOfWeek::Friday]),
             interval_minutes: 30,
             horizon_intervals: 8,
             settle_seconds: 60,
@@ -260,13 +237,7 @@ impl CallSettings {
     }
 
     pub(super) fn calendar(&self) -> Calendar {
-        let mut weekend = [false; 7];
-        for day in &self.weekend {
-            if let Some(flag) = weekend.get_mut(*day as usize) {
-                *flag = true;
-            }
-        }
-        Calendar::new(self.zone.clone(), self.step(), weekend)
+        Calendar::new(self.zone.clone(), self.step())
     }
 
     pub(super) fn horizon(&self) -> u32 {
