@@ -302,7 +302,7 @@ impl Stage for CorrelateStage {
     type Output = IncidentEvent;
 
     const NAME: &'static str = "correlate";
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
 
     fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
         let position = &input.position;

@@ -21,12 +21,14 @@ use serde_json::{Value, json};
 
 use super::source::{Items, Shape, defaults, read};
 use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
+use crate::remedy::RemedyEntry;
 
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 28] = [
+const SOURCES: [(&str, &str); 31] = [
     ("config/raw", include_str!("../raw.rs")),
+    ("config/remedy", include_str!("../remedy.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
     (
@@ -56,6 +58,10 @@ const SOURCES: [(&str, &str); 28] = [
     (
         "incident/topology_file",
         include_str!("../../../incident/src/topology_file.rs"),
+    ),
+    (
+        "incident/remedy",
+        include_str!("../../../incident/src/remedy/rule.rs"),
     ),
     ("journey/rule", include_str!("../../../journey/src/rule.rs")),
     (
@@ -94,6 +100,7 @@ const SOURCES: [(&str, &str); 28] = [
         "wire/context",
         include_str!("../../../wire/src/telemetry/context.rs"),
     ),
+    ("types/remedy", include_str!("../../../types/src/remedy.rs")),
     ("types/customer", include_str!("../../../types/src/customer.rs")),
     ("types/notice", include_str!("../../../types/src/notice.rs")),
 ];
@@ -174,6 +181,10 @@ impl Model {
             (
                 "GrafanaSettings",
                 least::<GrafanaSettings>(json!({"url": "u", "token": "t"})),
+            ),
+            (
+                "RemedyEntry",
+                least::<RemedyEntry>(json!({"label": "l", "when": {}})),
             ),
             ("RetrySettings", least::<RetrySettings>(json!({}))),
             (
