@@ -37,7 +37,7 @@ pub(crate) fn targets(file: &File, found: &mut Findings<'_>) {
             );
         }
         let at = format!("{path}.to.{}", bridge.to.kind());
-        address(&at, &bridge.to, found);
+        address(&at, &bridge.to, ", or `insecure: true`", found);
         link(&path, bridge, found);
         secrets_fit(&at, &bridge.to, found);
         tries(&path, &bridge.retry, found);
@@ -52,8 +52,8 @@ pub(crate) fn is_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// Whether the target under the key `at` is where secrets may go.
-pub(crate) fn address(at: &str, to: &BridgeTarget, found: &mut Findings<'_>) {
+/// Whether the target under the key `at` is where secrets may go; `or` is what else than TLS would do.
+pub(crate) fn address(at: &str, to: &BridgeTarget, or: &str, found: &mut Findings<'_>) {
     let key = format!("{at}.url");
     let Some((scheme, rest)) = to.url().split_once("://") else {
         found.wrong(&key, format!("{key} must begin with `https://`"));
@@ -77,7 +77,7 @@ pub(crate) fn address(at: &str, to: &BridgeTarget, found: &mut Findings<'_>) {
         "http" => found.wrong(
             &key,
             format!(
-                "{key} is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `{host}` needs `https://`, or `insecure: true`"
+                "{key} is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `{host}` needs `https://`{or}"
             ),
         ),
         _ => found.wrong(&key, format!("{key} must begin with `https://`")),

@@ -162,7 +162,7 @@ fn receiver(path: &str, entry: &RemedyEntry, found: &mut Findings<'_>) {
         );
     }
     let target = BridgeTarget::Webhook(to.clone());
-    address(&at, &target, found);
+    address(&at, &target, "", found);
     secrets_fit(&at, &target, found);
     if entry.mode == RemedyMode::Unattended && !entry.dry_run {
         found.warn(

@@ -51,42 +51,74 @@ fn nothing_is_called_unless_two_words_say_so() {
     }
     check(
         &to("https://h.example/x", ", mode: unattended, dry_run: false"),
-        expect![""],
+        expect![
+            "taken; called: 1; remedies.restart is `unattended` and no dry run: it is called without anybody being asked"
+        ],
     );
 }
 
 #[test]
 fn it_is_called_where_nobody_can_read_or_change_it() {
-    check(&to("http://h.example/x", ", mode: run"), expect![""]);
-    check(&to("http://127.0.0.1:8080/x", ", mode: run"), expect![""]);
+    check(
+        &to("http://h.example/x", ", mode: run"),
+        expect![
+            "f.yaml:3:12: remedies.restart.to.url is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `h.example` needs `https://`"
+        ],
+    );
+    check(
+        &to("http://127.0.0.1:8080/x", ", mode: run"),
+        expect!["taken; called: 1; "],
+    );
     check(
         &to("https://user:hunter2@h.example/x", ", mode: run"),
-        expect![""],
+        expect![
+            "f.yaml:3:12: remedies.restart.to.url must be `https://host` or `https://host:port`, with a path where it has one, and no login in it"
+        ],
     );
     check(
         &format!(
             "{{label: x, when: {{services: [a]}}, mode: run, to: {{url: 'http://h.example', secret: {KEY}, insecure: true}}}}"
         ),
-        expect![""],
+        expect![
+            "f.yaml:3:12: remedies.restart.to.insecure: a remedy acts, so plain HTTP to another machine is not taken"
+        ],
     );
     check(
         "{label: x, when: {services: [a]}, mode: run, to: {url: 'https://h.example', secret: hunter2}}",
-        expect![""],
+        expect![
+            "f.yaml:3:12: remedies.restart.to.secret: the secret is not `whsec_` and base64 of 24 to 64 bytes"
+        ],
     );
 }
 
 #[test]
 fn what_cannot_be_is_told() {
-    check("{label: x, when: {services: [a]}, mode: run}", expect![""]);
-    check("{label: x, when: {}}", expect![""]);
-    check("{label: ask a@b.ir, when: {services: [a]}}", expect![""]);
-    check("{label: x, when: {services: [a]}, approvals: 0}", expect![""]);
+    check(
+        "{label: x, when: {services: [a]}, mode: run}",
+        expect!["f.yaml:3:12: remedies.restart: `mode: run` needs `to`, the receiver that is called"],
+    );
+    check(
+        "{label: x, when: {}}",
+        expect!["f.yaml:3:12: remedies.restart: `when` needs `services` or `regions`; `*` is any"],
+    );
+    check(
+        "{label: ask a@b.ir, when: {services: [a]}}",
+        expect!["f.yaml:3:12: remedies.restart.label: it looks as if it held an e-mail address"],
+    );
+    check(
+        "{label: x, when: {services: [a]}, approvals: 0}",
+        expect![
+            "f.yaml:3:46: unknown field `approvals`, expected one of label, when, mode, dry_run, limit, expires_seconds, to, retry"
+        ],
+    );
     check(
         &to(
             "https://h.example",
             ", limit: {calls: 0}, expires_seconds: 5, retry: {tries_max: 0}",
         ),
-        expect![""],
+        expect![[r#"
+            f.yaml:3:12: remedies.restart.retry.tries_max is 0: it must lie between 1 and 1000
+            f.yaml:3:12: remedies.restart: `limit.calls` must be 1 to 100"#]],
     );
 }
 
@@ -95,10 +127,7 @@ fn a_literal_secret_is_refused() {
     let text =
         "remedies:\n  restart: {label: x, when: {services: [a]}, to: {url: 'https://h', secret: hunter2}}\n";
     let error = Settings::from_yaml("f.yaml", text).unwrap_err().to_string();
-    assert!(
-        error.contains("`remedies.restart.to.secret` is a secret"),
-        "{error}"
-    );
+    assert!(error.contains("is a secret"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
 }
 

@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::steering_values::{action, remedy, silenced, work};
+use super::steering_values::{action, silenced, steered, work};
 
 pub(crate) fn name<T: TryFrom<String, Error = NotAName> + Clone + std::fmt::Debug>()
 -> impl Strategy<Value = T> + Clone {
@@ -423,12 +423,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             vec(page(), 0..3),
             option::of(silenced()),
             option::of(work()),
-            (
-                any::<bool>(),
-                option::of(name()),
-                option::of(name()),
-                vec(remedy(), 0..3),
-            ),
+            steered(),
         ),
     );
     let tail = (string(), text(), text(), lineage(), any::<bool>());

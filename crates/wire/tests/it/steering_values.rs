@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forecall_types::*;
-use proptest::collection::{btree_map, btree_set};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -73,7 +73,7 @@ fn outcome() -> impl Strategy<Value = RemedyOutcome> {
     ])
 }
 
-pub(crate) fn remedy() -> impl Strategy<Value = Remedy> {
+fn remedy() -> impl Strategy<Value = Remedy> {
     use RemedyStage::*;
     let mode = select(vec![RemedyMode::Propose, RemedyMode::Run, RemedyMode::Unattended]);
     let stage = select(vec![
@@ -108,6 +108,15 @@ pub(crate) fn remedy() -> impl Strategy<Value = Remedy> {
             why,
         }
     })
+}
+
+type Steered = (bool, Option<IncidentId>, Option<IncidentId>, Vec<Remedy>);
+
+/// Storm, parent, what it was merged into, remedies.
+pub(crate) fn steered() -> impl Strategy<Value = Steered> {
+    let ids = (option::of(name()), option::of(name()));
+    (any::<bool>(), ids, vec(remedy(), 0..3))
+        .prop_map(|(storm, (parent, merged_into), remedies)| (storm, parent, merged_into, remedies))
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
