@@ -23,6 +23,7 @@ mod grafana;
 mod memory;
 mod pagerduty;
 mod plan;
+mod remedy;
 mod retry;
 mod settings;
 mod signature;
@@ -35,6 +36,7 @@ pub use failure::{Failure, FailureClass};
 pub use grafana::Annotation;
 pub use memory::{Memory, OPEN_MAX, Verdict};
 pub use plan::{Call, Plan, plan, plan_repeat};
+pub use remedy::plan_remedy;
 pub use retry::{RETRY_AFTER_MAX, backoff, retry_after};
 pub use settings::{
     AlertmanagerSettings, BridgeSettings, BridgeTarget, GrafanaSettings, LeastSeverity, PagerDutySettings,

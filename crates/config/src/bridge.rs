@@ -1,6 +1,6 @@
 //! Whether bridges lead where secrets may go.
 
-use forecall_bridge::{BridgeSettings, BridgeTarget, SigningKey};
+use forecall_bridge::{BridgeSettings, BridgeTarget, RetrySettings, SigningKey};
 use forecall_ledger::Secret;
 
 use crate::check::Findings;
@@ -30,25 +30,31 @@ pub(crate) fn targets(file: &File, found: &mut Findings<'_>) {
     }
     for (name, bridge) in &file.bridges {
         let path = format!("bridges.{name}");
-        let is_name = (1..=NAME_BYTES_MAX).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if !is_name {
+        if !is_name(name) {
             found.wrong(
                 &path,
                 format!("bridges: a name is 1 to {NAME_BYTES_MAX} ASCII letters, digits, `-` and `_`"),
             );
         }
-        address(&path, bridge, found);
-        secrets_fit(&path, bridge, found);
-        tries(&path, bridge, found);
+        let at = format!("{path}.to.{}", bridge.to.kind());
+        address(&at, &bridge.to, ", or `insecure: true`", found);
+        link(&path, bridge, found);
+        secrets_fit(&at, &bridge.to, found);
+        tries(&path, &bridge.retry, found);
     }
 }
 
-fn address(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
-    let to = &bridge.to;
-    let key = format!("{path}.to.{}.url", to.kind());
+/// Whether a name may stand in the name of a group, in metrics and in headers.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Whether the target under the key `at` is where secrets may go; `or` is what else than TLS would do.
+pub(crate) fn address(at: &str, to: &BridgeTarget, or: &str, found: &mut Findings<'_>) {
+    let key = format!("{at}.url");
     let Some((scheme, rest)) = to.url().split_once("://") else {
         found.wrong(&key, format!("{key} must begin with `https://`"));
         return;
@@ -71,11 +77,14 @@ fn address(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
         "http" => found.wrong(
             &key,
             format!(
-                "{key} is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `{host}` needs `https://`, or `insecure: true`"
+                "{key} is plain HTTP: that is for this machine itself (127.0.0.1, ::1); `{host}` needs `https://`{or}"
             ),
         ),
         _ => found.wrong(&key, format!("{key} must begin with `https://`")),
     }
+}
+
+fn link(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
     if let Some(link) = &bridge.link
         && !(link.starts_with("https://") || link.starts_with("http://"))
     {
@@ -86,25 +95,25 @@ fn address(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
     }
 }
 
-fn secrets_fit(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
-    let kind = bridge.to.kind();
-    for (key, secret) in bridge.to.secrets() {
+/// Whether the secrets of the target under the key `at` are some.
+pub(crate) fn secrets_fit(at: &str, to: &BridgeTarget, found: &mut Findings<'_>) {
+    for (key, secret) in to.secrets() {
         let text = secret.expose().trim();
-        let key = format!("{path}.to.{kind}.{key}");
+        let key = format!("{at}.{key}");
         if text.is_empty() {
             found.wrong(&key, format!("{key} is empty"));
         } else if text.chars().any(char::is_control) {
             found.wrong(&key, format!("{key} holds a control character"));
         }
     }
-    match &bridge.to {
+    match to {
         BridgeTarget::Alertmanager(target) => {
-            let key = format!("{path}.to.{kind}");
+            let key = at;
             if target.username.is_some() != target.password.is_some() {
-                found.wrong(&key, format!("{key}: `username` and `password` go together"));
+                found.wrong(key, format!("{key}: `username` and `password` go together"));
             }
             if target.bearer_token.is_some() && target.password.is_some() {
-                found.wrong(&key, format!("{key}: a `bearer_token` or a `password`, not both"));
+                found.wrong(key, format!("{key}: a `bearer_token` or a `password`, not both"));
             }
             let seconds = target.repeat_every.as_secs();
             if !(5..=3_600).contains(&seconds) {
@@ -116,7 +125,7 @@ fn secrets_fit(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
         }
         BridgeTarget::Webhook(target) => {
             if let Err(error) = SigningKey::read(&target.secret) {
-                let key = format!("{path}.to.{kind}.secret");
+                let key = format!("{at}.secret");
                 found.wrong(&key, format!("{key}: {error}"));
             }
         }
@@ -124,8 +133,8 @@ fn secrets_fit(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
     }
 }
 
-fn tries(path: &str, bridge: &BridgeSettings, found: &mut Findings<'_>) {
-    let retry = &bridge.retry;
+/// Whether the numbers of `path.retry` are some.
+pub(crate) fn tries(path: &str, retry: &RetrySettings, found: &mut Findings<'_>) {
     let path = format!("{path}.retry");
     for (name, value, (least, most)) in [
         ("tries_max", u64::from(retry.tries_max), (1, 1_000)),

@@ -18,6 +18,7 @@ use crate::journeys;
 use crate::limits;
 use crate::place::place_of;
 use crate::raw::{File, GatewaySettings, StateStore};
+use crate::remedy;
 use crate::secret::literals_allowed;
 use crate::settings::{Settings, source_of};
 use crate::state;
@@ -89,6 +90,7 @@ pub(crate) fn check(
     gateways(&file, &mut found);
     bridge::targets(&file, &mut found);
     api::access(&file, &mut found);
+    let (remedy_rules, remedies) = remedy::settings(&file, &mut found);
     let mut sources = sources(&file, &mut found);
     people(&file, &sources, &mut found);
     context::heard(&sources, &mut found);
@@ -104,6 +106,7 @@ pub(crate) fn check(
         tunables: file.correlate,
         objectives: file.objectives,
         teams: file.teams,
+        remedies: remedy_rules,
         customers: BTreeMap::new(),
         version: Arc::from(env!("CARGO_PKG_VERSION")),
         settings_digest: Arc::from(digest.to_string()),
@@ -126,6 +129,7 @@ pub(crate) fn check(
             delivery: file.delivery,
             gateways: file.gateways,
             bridges: file.bridges,
+            remedies,
             ledger: file.ledger,
             state: file.state,
             canary: file.canary,
@@ -150,6 +154,8 @@ fn incident_path(error: &SettingsError) -> String {
         SettingsError::TooMany(_) => "objectives".to_owned(),
         SettingsError::Team { number, .. } => format!("teams.{}", number.saturating_sub(1)),
         SettingsError::TooManyTeams(_) => "teams".to_owned(),
+        SettingsError::TooManyRemedies(_) => "remedies".to_owned(),
+        SettingsError::RemedyTwice(name) => format!("remedies.{name}"),
     }
 }
 
@@ -158,6 +164,7 @@ fn incident_words(error: &SettingsError) -> String {
         SettingsError::Range { .. } => format!("correlate: {error}"),
         SettingsError::Objective { .. } | SettingsError::TooMany(_) => format!("objectives: {error}"),
         SettingsError::Team { .. } | SettingsError::TooManyTeams(_) => format!("teams: {error}"),
+        SettingsError::TooManyRemedies(_) | SettingsError::RemedyTwice(_) => format!("remedies: {error}"),
     }
 }
 
@@ -330,6 +337,7 @@ fn secrets(file: &File, values: &[String], found: &mut Findings<'_>) {
             ));
         }
     }
+    given.extend(remedy::secrets(file).map(|(path, secret)| (path, referred(secret))));
     given.extend(bridge::secrets(file).map(|(path, secret)| (path, referred(secret))));
     if let Some(StateStore::S3(s3)) = &file.state.store {
         given.push((

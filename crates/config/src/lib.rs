@@ -23,6 +23,7 @@ mod limits;
 mod parse_error;
 mod place;
 mod raw;
+mod remedy;
 mod secret;
 mod settings;
 mod state;
@@ -35,4 +36,5 @@ pub use raw::{
     CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
     S3Settings, SourceSettings, StateSettings, StateStore, TopicSettings,
 };
+pub use remedy::RemedyTarget;
 pub use settings::Settings;

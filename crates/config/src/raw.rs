@@ -17,6 +17,7 @@ use forecall_wire::telemetry::{ContextSettings, CustomerEventsSettings, Mapping,
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiSettings;
+use crate::remedy::RemedyEntry;
 
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,6 +60,9 @@ pub(crate) struct File {
     pub(crate) gateways: BTreeMap<ContactChannel, GatewaySettings>,
     /// Incidents for those who mend them: Alertmanager, webhooks, PagerDuty, Grafana. One entry a target, by a name of your own.
     pub(crate) bridges: BTreeMap<String, BridgeSettings>,
+    /// What may be done about incidents: proposed, and where you say so called by a signed webhook. Nothing is called by default. One
+    /// entry a rule, by a name of your own.
+    pub(crate) remedies: BTreeMap<String, RemedyEntry>,
     /// The database of outreach and deliver.
     pub(crate) ledger: LedgerSettings,
     /// Snapshots of the stages' memory.
@@ -96,6 +100,7 @@ impl Default for File {
             delivery: DeliverSettings::default(),
             gateways: BTreeMap::new(),
             bridges: BTreeMap::new(),
+            remedies: BTreeMap::new(),
             ledger: LedgerSettings::default(),
             state: StateSettings::default(),
             canary: CanarySettings::default(),

@@ -10,7 +10,7 @@ use forecall_journey::JourneySettings;
 use forecall_kafka::KafkaSettings;
 use forecall_observe::LogSettings;
 use forecall_outreach::OutreachSettings;
-use forecall_types::{ContactChannel, DomainName, Fingerprint, Labels, SourceName};
+use forecall_types::{ContactChannel, DomainName, Fingerprint, Labels, RemedyName, SourceName};
 use forecall_wire::event::TopicNames;
 use forecall_wire::telemetry::{
     Announcements, CallSettings as CallFields, CustomerEvents, Format, Source, Texts,
@@ -26,6 +26,7 @@ use crate::raw::{
     CanarySettings, DirectorySettings, File, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
     SourceSettings, StateSettings, TopicSettings,
 };
+use crate::remedy::RemedyTarget;
 
 /// Largest `record_bytes_max`: a dead letter holds such a record whole, and its topic takes 2 MiB a record.
 const RECORD_BYTES_MAX: usize = 1_900_000;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub gateways: BTreeMap<ContactChannel, GatewaySettings>,
     /// Bridges to targets outside, by name.
     pub bridges: BTreeMap<String, BridgeSettings>,
+    /// Remedies that may be called, and where.
+    pub remedies: BTreeMap<RemedyName, RemedyTarget>,
     /// Outreach's database.
     pub ledger: LedgerSettings,
     /// Snapshots and times.

@@ -143,6 +143,7 @@ journeys:
   rules: [{name: paid_not_active, start: [payment.accepted], steps: [{expect: [package.activated], within_seconds: 600}], service: packages}]
 directory: {topic: customers}
 bridges: {duty: {to: {alertmanager: {url: 'https://alertmanager.example:9093'}}}}
+remedies: {restart: {label: restarts the pool, when: {services: ['*']}, mode: run, to: {url: 'https://hooks.example/restart', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}}
 canary: {enabled: true}
 ledger:
   master_key: ${env:FORECALL_MASTER_KEY}
@@ -161,7 +162,7 @@ pub(crate) fn reference() -> String {
     let mut page = String::from(
         "# Rights on the broker\n<!-- Made by `cargo xtask codegen`; edit the code it is made from. -->\n\n\
          The least that a login of forecall's needs on a broker with an authorizer, here with one source of each kind: \
-         `telemetry.unkeyed`, `telemetry.keyed`, `calls`, `shop.events` (customers' events, with a rule of journeys), the directory topic `customers`, a bridge, and the canary. For your own file \
+         `telemetry.unkeyed`, `telemetry.keyed`, `calls`, `shop.events` (customers' events, with a rule of journeys), the directory topic `customers`, a bridge, a remedy, and the canary. For your own file \
          `forecall doctor --config forecall.yaml --acls User:forecall` prints the commands. `Read` and `Write` imply `Describe`; \
          nothing on the cluster is needed.\n\n\
          | on | name | operations | for |\n|---|---|---|---|\n",

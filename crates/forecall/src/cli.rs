@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Deliver(RunArgs),
     /// Run the bridges alone: incidents to Alertmanager, webhooks, PagerDuty and Grafana.
     Bridge(RunArgs),
+    /// Run the remedies alone: what was approved is called by signed webhooks, and nothing else.
+    Remedy(RunArgs),
     /// Run recorded telemetry through the same code: scores, anomalies, incidents, notices (never sent), call forecasts.
     Replay(ReplayArgs),
     /// Check a configuration; nothing is started.

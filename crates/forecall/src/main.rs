@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Outreach(args) => done(run::run(&args, run::Which::Outreach)),
         Command::Deliver(args) => done(run::run(&args, run::Which::Deliver)),
         Command::Bridge(args) => done(run::run(&args, run::Which::Bridge)),
+        Command::Remedy(args) => done(run::run(&args, run::Which::Remedy)),
         Command::Replay(args) => done(replay::run(&args)),
         Command::Check(args) => done(check::run(&args)),
         Command::Topics(args) => done(topics::run(&args)),

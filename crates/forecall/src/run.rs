@@ -23,6 +23,7 @@ pub(crate) enum Which {
     Outreach,
     Deliver,
     Bridge,
+    Remedy,
 }
 
 impl Which {
@@ -35,6 +36,7 @@ impl Which {
             Self::Outreach => "outreach",
             Self::Deliver => "deliver",
             Self::Bridge => "bridge",
+            Self::Remedy => "remedy",
         }
     }
 
@@ -63,6 +65,10 @@ impl Which {
             },
             Self::Bridge => Roles {
                 bridge: true,
+                ..Roles::NONE
+            },
+            Self::Remedy => Roles {
+                remedy: true,
                 ..Roles::NONE
             },
         }

@@ -15,6 +15,7 @@ use crate::group::{Domain, Ended, OPEN_MAX, Open};
 use crate::life::{Life, Trigger};
 use crate::publish::Step;
 use crate::reason::{clock, place};
+use crate::remedy::Remedies;
 use crate::scope::{Pair, pairs_of};
 
 /// Incidents that were opened at a step and aren't published yet: the change their first event names, and why.
@@ -55,6 +56,7 @@ impl Open {
                 storm: false,
                 parent: None,
                 merged_into: None,
+                remedies: Vec::new(),
                 responsibility: Responsibility::Unknown,
                 problem: None,
                 acknowledged: None,
@@ -77,6 +79,7 @@ impl Open {
             held: None,
             is_reminded: false,
             is_attributed: false,
+            remedies: Remedies::default(),
         }
     }
 }
@@ -228,7 +231,10 @@ impl Domain {
         };
         // What the topology says of the cause is said again when it is confirmed again.
         let is_attributed = former.as_ref().is_some_and(|f| f.is_attributed);
-        let former = former.map(|ended| ended.incident);
+        let (former, remedies) = former.map_or_else(
+            || (None, Remedies::default()),
+            |ended| (Some(ended.incident), ended.remedies.again()),
+        );
         let id = former
             .as_ref()
             .map_or_else(|| self.fresh_id(&scope, step.at), |f| f.id.clone());
@@ -242,6 +248,7 @@ impl Domain {
         open.pairs = pairs;
         open.notes = notes;
         open.is_attributed = is_attributed;
+        open.remedies = remedies;
         let incident = &mut open.incident;
         incident.lineage = lineage;
         incident.onset_observed = onset_observed.filter(|_| confirmed);

@@ -127,6 +127,21 @@ impl Domain {
                 reason,
             } => self.silence(command, matchers, *until, reason, step),
             Action::Unsilence { silence } => self.unsilence(silence, step),
+            Action::Remedy {
+                incident,
+                rule,
+                approve,
+            } => self.judge_remedy((incident, rule), *approve, by, step),
+            Action::RemedyResult {
+                incident,
+                rule,
+                outcome,
+                status,
+            } => self.settle_remedy((incident, rule), (*outcome, *status), by, step, effects),
+            Action::Remedies { on } => {
+                self.switch_remedies(*on, by);
+                Ok(())
+            }
             Action::Approve { .. } | Action::Kill { .. } => Err(not_allowed("it is about notices")),
         }
     }

@@ -16,6 +16,7 @@ use crate::metric::MetricKind;
 use crate::order::{Order, SeenIds};
 use crate::paging::{HeldBy, Pages};
 use crate::peer::Peers;
+use crate::remedy::{Remedial, Remedies};
 use crate::scope::Pair;
 use crate::settings::CorrelateSettings;
 use crate::silence::Silences;
@@ -154,6 +155,8 @@ pub(crate) struct Open {
     pub(crate) is_reminded: bool,
     /// A person has said who answers for it.
     pub(crate) is_attributed: bool,
+    /// What rules propose for it.
+    pub(crate) remedies: Remedies,
 }
 
 impl Open {
@@ -177,6 +180,8 @@ pub(crate) struct Ended {
     pub(crate) is_disowned: bool,
     /// A person has said who answers for it.
     pub(crate) is_attributed: bool,
+    /// What rules proposed for it.
+    pub(crate) remedies: Remedies,
 }
 
 /// All of one domain.
@@ -201,6 +206,8 @@ pub(crate) struct Domain {
     pub(crate) silences: Silences,
     /// What came of predictions.
     pub(crate) learner: Learner,
+    /// What holds for all remedies.
+    pub(crate) remedial: Remedial,
 }
 
 impl Domain {
@@ -218,6 +225,7 @@ impl Domain {
             pages: Pages::default(),
             silences: Silences::default(),
             learner: Learner::default(),
+            remedial: Remedial::default(),
         }
     }
 
@@ -231,10 +239,14 @@ impl Domain {
             || self.open.values().any(|o| !o.declared)
     }
 
-    /// When time alone will change something although nothing goes on: a silence over an open incident ends, planned work comes on.
+    /// When time alone will change something although nothing goes on: a silence over an open incident ends, planned work comes
+    /// on, the time of a remedy is over.
     pub(crate) fn next_due(&self) -> Option<EventTime> {
         let silence = |o: &Open| o.incident.silenced.as_ref().map(|s| s.until);
-        let times = self.open.values().flat_map(|o| [silence(o), o.next_work()]);
+        let times = self
+            .open
+            .values()
+            .flat_map(|o| [silence(o), o.next_work(), o.remedies.next_due()]);
         times.flatten().min()
     }
 

@@ -39,6 +39,7 @@ mod planned;
 mod predict;
 mod publish;
 mod reason;
+mod remedy;
 mod review;
 mod scope;
 mod settings;
@@ -60,6 +61,10 @@ pub use peer::{
     PEER_WARM_UP_STEPS,
 };
 pub use planned::{WORK_AHEAD_MAX, WORK_SPAN_MAX, WORKS_MAX};
+pub use remedy::{
+    REMEDIES_MAX, REMEDY_CALLS_MAX, REMEDY_SPAN_MAX, RemedyKind, RemedyLimit, RemedyParts, RemedyRule,
+    RemedySeverity, RemedyState, RemedyWhen,
+};
 pub use scope::estimate_customers;
 pub use settings::{
     CorrelateParts, CorrelateSettings, CustomerTable, IncidentTunables, OBJECTIVES_MAX, ObjectiveEntry,

@@ -110,6 +110,7 @@ impl Domain {
             at: step.at,
             is_disowned: false,
             is_attributed: from.is_attributed,
+            remedies: from.remedies,
         });
         let is_hit =
             before.state == IncidentState::Confirmed && host.life.state() == IncidentState::Predicted;
@@ -139,6 +140,7 @@ impl Domain {
             }
         }
         host.incident.lineage.merge(&before.lineage);
+        host.remedies.take_in(&before.id, &from.remedies);
         join_pages(&mut host.incident.paging, &before.paging);
         host.since = host.since.max(from.since.min(step.at));
     }

@@ -139,7 +139,7 @@ impl Step<'_> {
     /// What is worth an event, in words; `None`: nothing.
     pub(crate) fn news(&self, open: &Open, a: &Assessment) -> Option<String> {
         let incident = &open.incident;
-        if !open.notes.is_empty() {
+        if !open.notes.is_empty() || !open.remedies.news().is_empty() {
             return Some(String::new());
         }
         let since = self.at.since(incident.at);

@@ -173,6 +173,14 @@ pub(crate) fn sentence(parts: &[&str]) -> String {
     parts.join("; ")
 }
 
+/// Adds a part to a reason, which may say no more than the place yet.
+pub(crate) fn add(reason: &mut String, part: &str) {
+    if !part.is_empty() && !reason.ends_with(": ") {
+        reason.push_str("; ");
+    }
+    reason.push_str(part);
+}
+
 #[cfg(test)]
 mod tests {
     use forecall_types::ContextKind;

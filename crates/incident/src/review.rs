@@ -15,7 +15,7 @@ use crate::life::Trigger;
 use crate::paging::{HeldBy, Hold};
 use crate::predict::{Assessment, Hit, assess};
 use crate::publish::Step;
-use crate::reason::clock;
+use crate::reason::{add, clock};
 use crate::scope::Pair;
 use crate::silence;
 use crate::suspects::{first_suspect, suspects};
@@ -69,6 +69,11 @@ impl Domain {
             event.incident.paging.clone_from(&open.incident.paging);
             event.incident.silenced.clone_from(&open.incident.silenced);
         }
+        self.treat(open, step);
+        add(&mut open.incident.reason, &open.remedies.news().join("; "));
+        open.remedies.tell(&mut open.incident);
+        event.incident.reason.clone_from(&open.incident.reason);
+        event.incident.remedies.clone_from(&open.incident.remedies);
         event
     }
 
@@ -199,6 +204,7 @@ impl Domain {
         effects: &mut Effects<IncidentEvent>,
     ) {
         self.note_silence(&mut open, a, step);
+        self.treat(&mut open, step);
         if let Some(reason) = step.news(&open, a) {
             open.incident.probability = step.probability(open.life.state(), a);
             effects.emit(self.publish(&mut open, IncidentChange::Updated, a, &reason, step));
@@ -290,6 +296,7 @@ impl Domain {
             at: step.at,
             is_disowned: false,
             is_attributed: open.is_attributed,
+            remedies: open.remedies,
         });
     }
 }

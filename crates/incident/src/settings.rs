@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Topology;
 use crate::group::OPEN_MAX;
 use crate::paging::{TEAMS_MAX, TeamEntry};
+use crate::remedy::{REMEDIES_MAX, RemedyRule};
 
 /// Objectives in one configuration; each anomaly is tried against them in order.
 pub const OBJECTIVES_MAX: usize = 256;
@@ -181,6 +182,12 @@ pub enum SettingsError {
     /// More teams than [`TEAMS_MAX`].
     #[error("{0} teams, at most {TEAMS_MAX}")]
     TooManyTeams(usize),
+    /// More remedies than [`REMEDIES_MAX`].
+    #[error("{0} remedies, at most {REMEDIES_MAX}")]
+    TooManyRemedies(usize),
+    /// Two remedies of one name.
+    #[error("two remedies are named {0}")]
+    RemedyTwice(forecall_types::RemedyName),
 }
 
 /// What `correlate` runs under, checked.
@@ -195,6 +202,7 @@ pub struct CorrelateSettings {
     pub(crate) simulated: bool,
     pub(crate) emit_peers: bool,
     pub(crate) teams: Vec<TeamEntry>,
+    pub(crate) remedies: Vec<RemedyRule>,
 }
 
 /// The parts of [`CorrelateSettings`].
@@ -208,6 +216,8 @@ pub struct CorrelateParts {
     pub objectives: Vec<ObjectiveEntry>,
     /// Teams with an alert budget; whoever isn't answered for by any is nobody's page.
     pub teams: Vec<TeamEntry>,
+    /// What is proposed for which incidents.
+    pub remedies: Vec<RemedyRule>,
     /// Customers by region and service; empty where no directory is known.
     pub customers: CustomerTable,
     /// Version of the code, as events name it.
@@ -241,6 +251,7 @@ impl CorrelateSettings {
             })
             .collect::<Result<_, _>>()?;
         check_teams(&parts.teams)?;
+        check_remedies(&parts.remedies)?;
         Ok(Self {
             topology: parts.topology,
             tunables: parts.tunables,
@@ -251,6 +262,7 @@ impl CorrelateSettings {
             simulated: parts.simulated,
             emit_peers: false,
             teams: parts.teams,
+            remedies: parts.remedies,
         })
     }
 
@@ -348,6 +360,17 @@ fn check_teams(teams: &[TeamEntry]) -> Result<(), SettingsError> {
         })?;
     }
     Ok(())
+}
+
+fn check_remedies(remedies: &[RemedyRule]) -> Result<(), SettingsError> {
+    if remedies.len() > REMEDIES_MAX {
+        return Err(SettingsError::TooManyRemedies(remedies.len()));
+    }
+    let mut names = std::collections::BTreeSet::new();
+    match remedies.iter().find(|rule| !names.insert(rule.name())) {
+        Some(rule) => Err(SettingsError::RemedyTwice(rule.name().clone())),
+        None => Ok(()),
+    }
 }
 
 fn check_objective(entry: &ObjectiveEntry) -> Result<Objective, &'static str> {

@@ -54,6 +54,9 @@ pub const POINTS_OF_MIGRATION: [&str; 4] = [
     "layout_written",
 ];
 
+/// The point between a receiver's answer and the commit of what came of a remedy. Only tests know it.
+pub const POINT_OF_REMEDIES: &str = "remedy_called";
+
 /// Is told of each point this thread passes.
 pub type Listener = Rc<dyn Fn(&'static str)>;
 

@@ -163,6 +163,10 @@ metrics! {
     BridgeOpen = "bridge_open", Kind::Gauge, ["bridge"], 32;
     /// 1 while a bridge's target doesn't take what is sent.
     BridgeFailing = "bridge_failing", Kind::Gauge, ["bridge"], 32;
+    /// Remedies of incidents, by rule and the stage they came to: withheld, proposed, approved, rejected, lapsed, done, failed, rehearsed.
+    RemediesTotal = "remedies_total", Kind::Counter, ["rule", "stage"], 128;
+    /// Tries at approved remedies, by rule and what came of each: `done`, `rehearsed`, a class of failure, or why nobody was called.
+    RemedyCallsTotal = "remedy_calls_total", Kind::Counter, ["rule", "outcome"], 256;
     /// Unix time of the last tick a stage wrote.
     LastTickTimestampSeconds = "last_tick_timestamp_seconds", Kind::Gauge, ["stage"], 16;
     /// Unix time at which the canary's last notice was seen, drafted and suppressed: the whole way worked.

@@ -24,6 +24,7 @@ use crate::host::{
 };
 use crate::pipeline::Surroundings;
 use crate::publisher::Publisher;
+use crate::remedy::RemedyRunner;
 use crate::snapshots::SnapshotStore;
 use crate::stages::{
     CorrelateAdapter, DetectAdapter, Intake, IntakeAdapter, JourneysAdapter, JourneysIntakeAdapter,
@@ -434,14 +435,31 @@ impl<'a> Assembly<'a> {
         let mut drives: Drives = Vec::new();
         for (name, settings) in &self.settings.bridges {
             let membership = self.membership(&format!("bridge.{name}"), vec![self.topic(TopicId::Incidents)]);
-            let around = Around {
-                log: Arc::clone(&self.around.log),
-                clock: Arc::clone(&self.around.clock),
-                metrics: self.around.metrics.clone(),
-                wiring: self.wiring.clone(),
-            };
-            let bridge = Bridge::join((name, settings), &membership, around)?;
+            let bridge = Bridge::join((name, settings), &membership, self.bridge_around())?;
             drives.push(("bridge", Box::new(bridge)));
+        }
+        Ok(drives)
+    }
+
+    fn bridge_around(&self) -> Around {
+        Around {
+            log: Arc::clone(&self.around.log),
+            clock: Arc::clone(&self.around.clock),
+            metrics: self.around.metrics.clone(),
+            wiring: self.wiring.clone(),
+        }
+    }
+
+    /// One drive a remedy that may be called, each in a group of its own. What is simulated acts on nothing.
+    pub(crate) fn remedies(&self) -> Result<Drives, HostError> {
+        let mut drives: Drives = Vec::new();
+        if self.settings.simulated {
+            return Ok(drives);
+        }
+        for (rule, target) in &self.settings.remedies {
+            let membership = self.membership(&format!("remedy.{rule}"), vec![self.topic(TopicId::Incidents)]);
+            let runner = RemedyRunner::join((rule, target), &membership, self.bridge_around())?;
+            drives.push(("remedy", Box::new(runner)));
         }
         Ok(drives)
     }

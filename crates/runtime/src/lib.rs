@@ -16,6 +16,7 @@ pub mod host;
 mod migrate;
 mod pipeline;
 mod publisher;
+mod remedy;
 mod reset;
 mod snapshots;
 mod stages;

@@ -34,6 +34,8 @@ pub struct Roles {
     pub deliver: bool,
     /// The bridges to targets outside.
     pub bridge: bool,
+    /// The runners of remedies.
+    pub remedy: bool,
 }
 
 impl Roles {
@@ -45,6 +47,7 @@ impl Roles {
         outreach: true,
         deliver: true,
         bridge: true,
+        remedy: true,
     };
     /// None, to add to.
     pub const NONE: Self = Self {
@@ -54,6 +57,7 @@ impl Roles {
         outreach: false,
         deliver: false,
         bridge: false,
+        remedy: false,
     };
 }
 
@@ -182,6 +186,9 @@ impl Pipeline {
         }
         if roles.bridge {
             drives.extend(assembly.bridges()?);
+        }
+        if roles.remedy {
+            drives.extend(assembly.remedies()?);
         }
         for (name, _) in &drives {
             surroundings.health.set_ready(name, false);

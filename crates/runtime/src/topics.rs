@@ -140,6 +140,12 @@ pub fn topic_uses(settings: &Settings, roles: Roles) -> Vec<TopicUse> {
         uses.push(own("bridge", TopicId::Incidents, Part::Events));
         uses.push(own("bridge", TopicId::DeadLetters, Part::Output));
     }
+    if roles.remedy && !settings.remedies.is_empty() {
+        uses.push(own("remedy", TopicId::Incidents, Part::Events));
+        for id in [TopicId::Commands, TopicId::DeadLetters] {
+            uses.push(own("remedy", id, Part::Output));
+        }
+    }
     uses
 }
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerId, DomainName, EventTime, IncidentId, Matchers, NoticeId, ProblemId, Remark, Responsibility,
-    Scope, Severity, SilenceId,
+    CustomerId, DomainName, EventTime, IncidentId, Matchers, NoticeId, ProblemId, Remark, RemedyName,
+    RemedyOutcome, Responsibility, Scope, Severity, SilenceId,
 };
 
 /// What a person says of an incident afterwards.
@@ -136,6 +136,31 @@ pub enum Action {
         /// Which.
         silence: SilenceId,
     },
+    /// A person's word on a proposed remedy.
+    Remedy {
+        /// Which incident.
+        incident: IncidentId,
+        /// Which rule.
+        rule: RemedyName,
+        /// It may be called (`true`), or not (`false`).
+        approve: bool,
+    },
+    /// What became of an approved remedy. forecall's own runner says it.
+    RemedyResult {
+        /// Which incident.
+        incident: IncidentId,
+        /// Which rule.
+        rule: RemedyName,
+        /// What became of it.
+        outcome: RemedyOutcome,
+        /// Status of the receiver's answer, where there was one.
+        status: Option<u32>,
+    },
+    /// Remedies may be proposed and called (`on`), or none is (`off`), and those that wait lapse.
+    Remedies {
+        /// Whether there are any.
+        on: bool,
+    },
     /// This exact text may go out; `text` is the fingerprint of the rendered texts that were shown.
     Approve {
         /// Which notice.
@@ -165,7 +190,10 @@ impl Action {
             | Self::Merge { .. }
             | Self::Plan { .. }
             | Self::Silence { .. }
-            | Self::Unsilence { .. } => true,
+            | Self::Unsilence { .. }
+            | Self::Remedy { .. }
+            | Self::RemedyResult { .. }
+            | Self::Remedies { .. } => true,
             Self::Approve { .. } | Self::Kill { .. } => false,
         }
     }

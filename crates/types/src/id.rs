@@ -134,6 +134,10 @@ name!(
     SilenceId, "silence id"
 );
 name!(
+    /// A rule of remedies, as the settings name it.
+    RemedyName, "name of a remedy"
+);
+name!(
     /// A customer's pseudonym (`cus_` …): an HMAC made at decoding; no name or number can be read from it.
     CustomerId, "customer pseudonym"
 );

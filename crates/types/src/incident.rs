@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, PlannedWork,
-    Probability, ProblemId, ProductName, RegionCode, Score, SeriesKey, ServiceName, Silenced,
+    Probability, ProblemId, ProductName, RegionCode, Remedy, Score, SeriesKey, ServiceName, Silenced,
 };
 
 /// Evidence kept in one event: the strongest first. 32 with windows stay far below 256 KiB.
@@ -357,6 +357,8 @@ pub struct Incident {
     pub eta: Option<EventTime>,
     /// What has been done, at most [`STEPS_MAX`].
     pub steps: Vec<RepairStep>,
+    /// What rules propose for it, in all its lives, by name of the rule.
+    pub remedies: Vec<Remedy>,
     /// The problem record it was reviewed with.
     pub problem: Option<ProblemId>,
     /// Why this revision, in one sentence for an SRE.

@@ -53,6 +53,7 @@ pub(crate) fn incident(id: &str) -> Incident {
         storm: false,
         parent: None,
         merged_into: None,
+        remedies: Vec::new(),
         work: None,
         responsibility: Responsibility::Unknown,
         problem: None,

@@ -22,13 +22,15 @@ use serde_json::{Value, json};
 use super::source::{Items, Shape, defaults, read};
 use crate::api::{ApiSettings, ApiToken};
 use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
+use crate::remedy::RemedyEntry;
 
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 29] = [
+const SOURCES: [(&str, &str); 32] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
+    ("config/remedy", include_str!("../remedy.rs")),
     ("kafka/settings", KAFKA),
     ("detect/settings", include_str!("../../../detect/src/settings.rs")),
     (
@@ -58,6 +60,10 @@ const SOURCES: [(&str, &str); 29] = [
     (
         "incident/topology_file",
         include_str!("../../../incident/src/topology_file.rs"),
+    ),
+    (
+        "incident/remedy",
+        include_str!("../../../incident/src/remedy/rule.rs"),
     ),
     ("journey/rule", include_str!("../../../journey/src/rule.rs")),
     (
@@ -96,6 +102,7 @@ const SOURCES: [(&str, &str); 29] = [
         "wire/context",
         include_str!("../../../wire/src/telemetry/context.rs"),
     ),
+    ("types/remedy", include_str!("../../../types/src/remedy.rs")),
     ("types/customer", include_str!("../../../types/src/customer.rs")),
     ("types/notice", include_str!("../../../types/src/notice.rs")),
 ];
@@ -181,6 +188,10 @@ impl Model {
             (
                 "ApiToken",
                 least::<ApiToken>(json!({"role": "viewer", "sha256": "0"})),
+            ),
+            (
+                "RemedyEntry",
+                least::<RemedyEntry>(json!({"label": "l", "when": {}})),
             ),
             ("RetrySettings", least::<RetrySettings>(json!({}))),
             (

@@ -44,7 +44,7 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sorces: []\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, api, logs; did you mean `sources`?
+            f.yaml:1:1: unknown field `sorces`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, remedies, ledger, state, canary, http, api, logs; did you mean `sources`?
                 1 | sorces: []
                   | ^"#]],
     );
@@ -158,7 +158,7 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "${env:FORECALL_TEST_UNSET:-hunter2}: 1\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, ledger, state, canary, http, logs
+            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, remedies, ledger, state, canary, http, logs
                 1 | ${env:FORECALL_TEST_UNSET:-***}: 1
                   | ^"#]],
     );
@@ -226,8 +226,8 @@ fn parts_that_do_not_go_together_name_both() {
             f.yaml:234:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
               234 |         regions: [IR-99]
                   |                  ^
-            f.yaml:262:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
-              262 |       tls: none
+            f.yaml:270:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
+              270 |       tls: none
                   |            ^"#]],
     );
 }
@@ -271,7 +271,7 @@ fn a_channel_without_a_gateway_is_a_warning() {
         .iter()
         .map(|w| format!("{:?} {}", w.place, w.what))
         .collect();
-    expect!["Some((256, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+    expect!["Some((264, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
 }
 
 #[test]

@@ -5,3 +5,4 @@ mod errors;
 mod example;
 mod journeys;
 mod limits;
+mod remedies;

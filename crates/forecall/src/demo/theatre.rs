@@ -190,6 +190,7 @@ impl Theatre {
         // What is made up is told to nobody outside.
         let roles = Roles {
             bridge: false,
+            remedy: false,
             ..Roles::ALL
         };
         let mut pipeline = Pipeline::build(&settings, surroundings, roles, &Storage::Memory)?;

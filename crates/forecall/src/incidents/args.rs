@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use forecall_types::{
-    DomainName, IncidentId, NotAName, ProblemId, ProductName, RegionCode, Remark, Responsibility,
+    DomainName, IncidentId, NotAName, ProblemId, ProductName, RegionCode, Remark, RemedyName, Responsibility,
     ServiceName, Severity, SilenceId, Verdict,
 };
 
@@ -173,6 +173,40 @@ pub(crate) enum IncidentsCommand {
         after_help = "Example:\n  forecall incidents silences\n\nA command that was refused is on the topic as well: dead letters say so, and `silenced` of an incident names the silence that counts."
     )]
     Silences(SilencesArgs),
+    /// What rules propose for incidents, and how far that has come, from the topic of events.
+    #[command(
+        after_help = "Examples:\n  forecall incidents remedies --waiting\n  forecall incidents remedies --json | jq '.remedies[] | select(.stage == \"failed\")'\n\nEvery step of each stands in the events of its incident: `show` names them by revision."
+    )]
+    Remedies(RemediesArgs),
+    /// A word on a remedy that is proposed.
+    #[command(
+        after_help = "Examples:\n  forecall incidents remedy inc_7k2m4q9x1c8v5b3n restart-edge --approve --by noc\n  forecall incidents remedy inc_7k2m4q9x1c8v5b3n restart-edge --reject --by noc\n\nOne that is approved is called once. To reject it afterwards comes too late where the call has gone out."
+    )]
+    Remedy {
+        /// The incident.
+        id: IncidentId,
+        /// The rule, as `remedies` names it.
+        rule: RemedyName,
+        /// It may be called.
+        #[arg(long, conflicts_with = "reject", required_unless_present = "reject")]
+        approve: bool,
+        /// It may not.
+        #[arg(long)]
+        reject: bool,
+        #[command(flatten)]
+        say: SayArgs,
+    },
+    /// No remedy is proposed or called any more, and those that wait lapse; or they are again.
+    #[command(
+        after_help = "Examples:\n  forecall incidents remedies-off --by noc\n  forecall incidents remedies-off --undo --by noc"
+    )]
+    RemediesOff {
+        /// They may be proposed and called again.
+        #[arg(long)]
+        undo: bool,
+        #[command(flatten)]
+        say: SayArgs,
+    },
     /// An incident that is over was looked at; it never comes back after that.
     #[command(
         after_help = "Example:\n  forecall incidents review inc_7k2m4q9x1c8v5b3n --problem PRB-1042 --by noc"
@@ -319,6 +353,17 @@ pub(crate) struct SilencesArgs {
     /// Only of this domain.
     #[arg(long)]
     pub(crate) domain: Option<DomainName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemediesArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Only those that wait for a word.
+    #[arg(long)]
+    pub(crate) waiting: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `forecall incidents …`: what subscribers see, for people, and what people say back.
 
 mod args;
+mod remedies;
 mod say;
 mod show;
 mod silences;
@@ -133,6 +134,19 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
             let all = silences::in_force(topics, args.domain.as_ref(), now())?;
             silences::list(&all, args.read.json, out)
         }),
+        IncidentsCommand::Remedies(args) => reading(&args.read, |_, topics, out| {
+            let all = topics.all(&args.filter)?;
+            remedies::list(&all, args.waiting, args.read.json, out)
+        }),
+        // One of the two is given, and not both.
+        IncidentsCommand::Remedy {
+            id,
+            rule,
+            approve,
+            reject: _,
+            say,
+        } => on(&say, Words::Steer(Steer::Remedy(id, rule, approve))),
+        IncidentsCommand::RemediesOff { undo, say } => on(&say, Words::Steer(Steer::Remedies(undo))),
         IncidentsCommand::Review { id, problem, say } => on(&say, Words::Review(id, problem)),
     }
 }

@@ -298,6 +298,8 @@ fn facts(i: &Incident) -> Vec<(&'static str, String)> {
     );
     let steps = i.steps.iter();
     facts.extend(steps.map(|s| ("step", format!("{}, {}", s.code, time_text::write(s.at)))));
+    let remedies = i.remedies.iter();
+    facts.extend(remedies.map(|r| ("remedy", super::remedies::one(r))));
     facts.push(("why", i.reason.clone()));
     facts.push(("records", lineage(&i.lineage)));
     facts.push((

@@ -75,6 +75,9 @@ pub(super) fn in_force(
             | Action::Retract { .. }
             | Action::Close { .. }
             | Action::Review { .. }
+            | Action::Remedy { .. }
+            | Action::RemedyResult { .. }
+            | Action::Remedies { .. }
             | Action::Approve { .. }
             | Action::Kill { .. } => {}
         }

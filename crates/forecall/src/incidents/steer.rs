@@ -6,7 +6,8 @@ use anyhow::{bail, ensure};
 use forecall_config::Settings;
 use forecall_incident::{PATTERNS_MAX, SILENCE_SPAN_MAX, Trigger, WORK_AHEAD_MAX, WORK_SPAN_MAX};
 use forecall_types::{
-    Action, DomainName, EventTime, Incident, IncidentId, Matchers, Remark, Scope, SilenceId,
+    Action, DomainName, EventTime, Incident, IncidentId, Matchers, Remark, RemedyMode, RemedyName,
+    RemedyStage, Scope, SilenceId,
 };
 
 use super::args::MatcherArgs;
@@ -24,6 +25,10 @@ pub(super) enum Steer {
     Plan(Scope, (EventTime, EventTime), Remark),
     Silence(Matchers, EventTime, Remark),
     Unsilence(SilenceId),
+    /// Whether it is approved.
+    Remedy(IncidentId, RemedyName, bool),
+    /// Whether there are any.
+    Remedies(bool),
 }
 
 impl Steer {
@@ -85,8 +90,50 @@ impl Steer {
                 };
                 (found.domain, Action::Unsilence { silence }, 0)
             }
+            Self::Remedy(incident, rule, approve) => {
+                let newest = topics.history(&incident)?.newest.incident;
+                check_remedy(&newest, &rule, approve)?;
+                let action = Action::Remedy {
+                    incident,
+                    rule,
+                    approve,
+                };
+                (newest.domain, action, newest.reopened)
+            }
+            Self::Remedies(on) => {
+                // To and fro within a day: each word counts.
+                let second = u32::try_from(from.at.secs()).unwrap_or(u32::MAX);
+                (settings.domain.clone(), Action::Remedies { on }, second)
+            }
         })
     }
+}
+
+fn check_remedy(incident: &Incident, rule: &RemedyName, approve: bool) -> anyhow::Result<()> {
+    let id = &incident.id;
+    let Some(remedy) = incident.remedies.iter().find(|remedy| remedy.rule == *rule) else {
+        let names: Vec<&str> = incident.remedies.iter().map(|r| r.rule.as_str()).collect();
+        bail!("{id} has no remedy {rule}; it has: {}", names.join(", "));
+    };
+    let stage = remedy.stage.as_str();
+    if approve {
+        ensure!(
+            remedy.stage == RemedyStage::Proposed,
+            "remedy {rule} of {id} is {stage} ({}): only a proposed one can be approved",
+            remedy.why
+        );
+        ensure!(
+            remedy.mode == RemedyMode::Run,
+            "remedy {rule} is only proposed: its rule is never called"
+        );
+    } else {
+        ensure!(
+            matches!(remedy.stage, RemedyStage::Proposed | RemedyStage::Approved),
+            "remedy {rule} of {id} is {stage} ({}): it is too late to reject it",
+            remedy.why
+        );
+    }
+    Ok(())
 }
 
 fn check_merge(ends: &Incident, host: &Incident) -> anyhow::Result<()> {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use forecall_config::Settings;
 use forecall_log::{InProcess, Log as _, OutRecord, TopicSpec, Transaction};
 use forecall_types::{
-    Acknowledgement, AnomalyId, EventTime, Evidence, Fingerprint, Incident, IncidentChange, IncidentEvent,
-    IncidentId, IncidentState, Matchers, Probability, RegionCode, Remark, Responsibility, ServiceName,
-    Verdict, WorkStage,
+    Acknowledgement, Action, AnomalyId, EventTime, Evidence, Fingerprint, Incident, IncidentChange,
+    IncidentEvent, IncidentId, IncidentState, Matchers, Probability, RegionCode, Remark, RemedyMode,
+    RemedyName, RemedyStage, Responsibility, ServiceName, Verdict, WorkStage,
 };
 use forecall_wire::event::{
     Encoded, Payload, TopicId, TopicNames, decode_command, decode_feedback, decode_incident_event,
@@ -17,10 +17,10 @@ use forecall_wire::schema::examples;
 
 use super::args::Filter;
 use super::say::{Draft, Speaker, Words, draft, publish};
-use super::silences;
 use super::steer::Steer;
 use super::topic::{Strange, Topics};
 use super::{moment, show, why};
+use super::{remedies, silences};
 
 const CONFIG: &str = "
 domain: isp
@@ -571,6 +571,90 @@ fn what_steers_and_can_not_be_is_refused_with_the_reason() {
     assert!(bed.refusal(silence(0)).contains("a silence lies ahead"));
     assert!(bed.refusal(silence(31 * 86_400)).contains("30 days at most"));
     assert!(bed.say(silence(600), None).is_ok());
+}
+
+/// With a remedy that came to this stage with its revision.
+fn with_remedy(mode: RemedyMode, stage: RemedyStage) -> Incident {
+    let mut incident = sample();
+    let remedy = &mut incident.remedies[0];
+    remedy.mode = mode;
+    remedy.stage = stage;
+    remedy.at = incident.at;
+    remedy.until = Some(EventTime::from_secs(incident.at.secs() + 1_800));
+    remedy.why = "waits for a word".to_owned();
+    incident
+}
+
+#[test]
+fn remedies_are_listed_and_a_word_on_one_is_a_command() {
+    let bed = Bed::new();
+    bed.publish(
+        IncidentChange::Predicted,
+        &with_remedy(RemedyMode::Run, RemedyStage::Proposed),
+    );
+    let mut other = with_remedy(RemedyMode::Propose, RemedyStage::Proposed);
+    other.id = id("b");
+    bed.publish(IncidentChange::Predicted, &other);
+    let all = bed.topics().all(&Filter::default()).unwrap();
+    let listed = |waiting| text(|out| remedies::list(&all, waiting, false, out));
+    assert_eq!(listed(false).lines().count(), 3, "{}", listed(false));
+    let row = listed(true)
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert_eq!(
+        row.replace(id("a").as_str(), "$1"),
+        "$1 restart-edge proposed 2026-11-18T11:06:40Z 2026-11-18T11:36:40Z waits for a word"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&text(|out| remedies::list(&all, true, true, out))).unwrap();
+    assert_eq!(json["remedies"][0]["stage"], "proposed");
+    let shown = text(|out| show::one(&bed.topics().history(&id("a")).unwrap(), false, out));
+    assert!(
+        shown.contains("remedy       restart-edge proposed since"),
+        "{shown}"
+    );
+    let rule = || RemedyName::new("restart-edge").unwrap();
+    let said = |approve| Words::Steer(Steer::Remedy(id("a"), rule(), approve));
+    let Draft::Record { record, .. } = bed.say(said(true), None).unwrap() else {
+        panic!("nothing to say")
+    };
+    let headers: Vec<(&str, &[u8])> = record
+        .headers
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_slice()))
+        .collect();
+    let command = decode_command(&headers, record.value.as_deref().unwrap()).unwrap();
+    assert_eq!(
+        command.action,
+        Action::Remedy {
+            incident: id("a"),
+            rule: rule(),
+            approve: true
+        }
+    );
+    assert!(bed.say(said(false), None).is_ok());
+    let refused = bed.refusal(Words::Steer(Steer::Remedy(id("b"), rule(), true)));
+    assert_eq!(
+        refused,
+        "remedy restart-edge is only proposed: its rule is never called"
+    );
+    let mut done = with_remedy(RemedyMode::Run, RemedyStage::Done);
+    done.revision = 2;
+    bed.publish(IncidentChange::Updated, &done);
+    for approve in [true, false] {
+        assert!(bed.refusal(said(approve)).contains("is done (waits for a word)"));
+    }
+    let unknown = Words::Steer(Steer::Remedy(id("a"), RemedyName::new("x").unwrap(), true));
+    assert!(
+        bed.refusal(unknown)
+            .contains("has no remedy x; it has: restart-edge")
+    );
+    let off = |on| bed.say(Words::Steer(Steer::Remedies(on)), None).unwrap();
+    assert_ne!(off(false), off(true), "to and fro are two words");
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl House {
             deliver: false,
             // History is told to nobody.
             bridge: false,
+            remedy: false,
             ..Roles::ALL
         };
         let mut pipeline = Pipeline::build(settings, around, roles, &Storage::Memory)?;

@@ -43,6 +43,7 @@ fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) 
         storm: false,
         parent: None,
         merged_into: None,
+        remedies: Vec::new(),
         work: None,
         responsibility: Responsibility::Unknown,
         problem: None,

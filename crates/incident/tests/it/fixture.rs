@@ -14,6 +14,7 @@
 //! 00:10 merge $2 $1
 //! 00:10 plan internet+tv/IR-10 from=01:00 until=02:00
 //! 00:10 silence until=02:00 services=internet+tv* regions=… metrics=… cell.id=c* id=s1   and: unsilence s1
+//! 00:10 approve ask $1   and: reject ask $1 | result done ask $1 | remedies off
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,15 +23,15 @@ use std::sync::Arc;
 
 use forecall_incident::{
     CorrelateInput, CorrelateParts, CorrelateSettings, CorrelateStage, IncidentTunables, ObjectiveEntry,
-    RegionEntry, RuleEntry, ServiceEntry, ServiceKind, ServiceResponsibility, TeamEntry, Topology,
-    TopologyFile,
+    RegionEntry, RemedyRule, RuleEntry, ServiceEntry, ServiceKind, ServiceResponsibility, TeamEntry,
+    Topology, TopologyFile,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
     Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
     DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Matchers,
-    Position, ProblemId, RegionCode, Remark, Responsibility, Scope, Score, SeriesKey, ServiceName, Severity,
-    SilenceId, SourcePartition, Tick, Verdict, Watermark,
+    Position, ProblemId, RegionCode, Remark, RemedyName, RemedyOutcome, Responsibility, Scope, Score,
+    SeriesKey, ServiceName, Severity, SilenceId, SourcePartition, Tick, Verdict, Watermark,
 };
 
 pub(crate) fn domain() -> DomainName {
@@ -55,6 +56,14 @@ pub(crate) fn settings_with(tunables: IncidentTunables) -> Arc<CorrelateSettings
 }
 
 pub(crate) fn settings_of(tunables: IncidentTunables, teams: Vec<TeamEntry>) -> Arc<CorrelateSettings> {
+    settings_for(tunables, teams, Vec::new())
+}
+
+pub(crate) fn settings_for(
+    tunables: IncidentTunables,
+    teams: Vec<TeamEntry>,
+    remedies: Vec<RemedyRule>,
+) -> Arc<CorrelateSettings> {
     let service = |name: &str, customer_facing, needs: &[&str]| ServiceEntry {
         name: name.into(),
         customer_facing,
@@ -106,6 +115,7 @@ pub(crate) fn settings_of(tunables: IncidentTunables, teams: Vec<TeamEntry>) -> 
         customers,
         tunables,
         teams,
+        remedies,
         version: "0".into(),
         settings_digest: "s".into(),
         ..CorrelateParts::default()
@@ -260,6 +270,24 @@ impl Run {
                 scope: scope(rest[0]),
                 severity: Severity::Severe,
             },
+            "approve" | "reject" => Action::Remedy {
+                incident: incident(),
+                rule: RemedyName::new(rest[0]).unwrap(),
+                approve: verb == "approve",
+            },
+            "result" => Action::RemedyResult {
+                incident: incident(),
+                rule: RemedyName::new(rest[1]).unwrap(),
+                outcome: match rest[0] {
+                    "done" => RemedyOutcome::Done,
+                    "server" => RemedyOutcome::Server,
+                    "late" => RemedyOutcome::Late,
+                    "rehearsed" => RemedyOutcome::Rehearsed,
+                    other => panic!("outcome {other}"),
+                },
+                status: (rest[0] == "server").then_some(503),
+            },
+            "remedies" => Action::Remedies { on: rest[0] == "on" },
             // The first named ends, the second goes on.
             "merge" => Action::Merge {
                 incident: incident(),
@@ -458,6 +486,9 @@ impl Run {
                 why = why.replace(id.as_str(), &format!("${}", n + 1));
             }
             write!(self.text, " {}={} ({why})", page.team, page.decision.as_str()).unwrap();
+        }
+        for remedy in i.remedies.iter().filter(|r| r.revision == i.revision) {
+            write!(self.text, " {}={}", remedy.rule, remedy.stage.as_str()).unwrap();
         }
         if !i.scope.elements.is_empty() {
             let names: Vec<&str> = i.scope.elements.iter().map(|e| e.as_str()).collect();

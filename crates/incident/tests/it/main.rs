@@ -15,6 +15,7 @@ mod learn;
 mod lives;
 mod peers;
 mod properties;
+mod remedies;
 mod silences;
 mod storms;
 mod works;

@@ -92,6 +92,7 @@ fn incident(state: IncidentState, revision: u32, at: i64) -> IncidentEvent {
             storm: false,
             parent: None,
             merged_into: None,
+            remedies: Vec::new(),
             work: None,
             responsibility: Responsibility::Unknown,
             acknowledged: None,

@@ -181,7 +181,10 @@ impl Domain {
             | Action::Merge { .. }
             | Action::Plan { .. }
             | Action::Silence { .. }
-            | Action::Unsilence { .. } => office.effects.reject(
+            | Action::Unsilence { .. }
+            | Action::Remedy { .. }
+            | Action::RemedyResult { .. }
+            | Action::Remedies { .. } => office.effects.reject(
                 RejectReason::NotAllowed,
                 "a command on an incident belongs to the log of correlate",
             ),

@@ -126,6 +126,7 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
         storm: false,
         parent: None,
         merged_into: None,
+        remedies: Vec::new(),
         work: None,
         responsibility: Responsibility::Own,
         acknowledged: None,

@@ -9,9 +9,9 @@ use forecall_wire::event::{DeadLetter, EVENT_BYTES_MAX, Encoded, decode_incident
 
 /// A record, kept until it has been delivered.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) place: TopicPartition,
-    pub(super) offset: i64,
+pub(crate) struct Kept {
+    pub(crate) place: TopicPartition,
+    pub(crate) offset: i64,
     pub(super) appended_at: EventTime,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
@@ -35,7 +35,12 @@ impl Kept {
         }
     }
 
-    pub(super) fn event(&self) -> Result<IncidentEvent, Reject> {
+    /// The value as it stands, for whoever is handed it on; `None`: it is no JSON.
+    pub(crate) fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(self.value.as_deref()?).ok()
+    }
+
+    pub(crate) fn event(&self) -> Result<IncidentEvent, Reject> {
         let missing = || {
             Reject::new(
                 forecall_types::RejectReason::MissingField,
@@ -71,7 +76,7 @@ impl Kept {
     }
 
     /// It as the log gave it.
-    pub(super) fn with_record<T>(&self, with: impl FnOnce(&RecordRef<'_>) -> T) -> T {
+    pub(crate) fn with_record<T>(&self, with: impl FnOnce(&RecordRef<'_>) -> T) -> T {
         let headers = self.headers();
         with(&RecordRef {
             topic: &self.place.topic,

@@ -25,8 +25,10 @@ use forecall_types::{EventTime, IncidentId, Reject, RejectReason};
 use forecall_wire::event::TopicId;
 use tracing::{error, info, warn};
 
-use self::item::{Item, Kept, Task};
-use self::reader::{Ends, Gathered, from_mark, mark};
+pub(crate) use self::item::Kept;
+use self::item::{Item, Task};
+pub(crate) use self::reader::{Ends, Gathered};
+use self::reader::{from_mark, mark};
 use crate::clock::Clock;
 use crate::drive::Drive;
 use crate::host::{HostError, tell_too_long};
@@ -85,13 +87,7 @@ impl Bridge {
             let cause = std::error::Error::source(&e).map_or_else(String::new, |c| format!(": {c}"));
             HostError::Settings(format!("bridges.{name}: {e}{cause}"))
         })?;
-        let mut ends = BTreeMap::new();
-        for topic in &membership.topics {
-            for (number, (_, end)) in (0_i32..).zip(around.log.bounds(topic)?) {
-                ends.insert(TopicPartition::new(topic, number), end);
-            }
-        }
-        let ends = Arc::new(Ends(ends));
+        let ends = Arc::new(Ends::of(around.log.as_ref(), &membership.topics)?);
         let member = around.log.join(membership, Arc::clone(&ends) as Arc<_>)?;
         around.metrics.set(Metric::BridgeFailing, &[name], 0.0);
         info!(

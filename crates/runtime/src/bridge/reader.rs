@@ -2,18 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use forecall_log::{Assignment, ChooseStart, Committed, Handler, RecordRef, Start, TopicPartition};
+use forecall_log::{
+    Assignment, ChooseStart, Committed, Handler, Log, LogError, RecordRef, Start, TopicPartition,
+};
 
 use super::item::Kept;
 
 /// Begins at the committed position. A bridge that is new begins at the end that stood when it started: of what was before, it
 /// tells what is still open.
 #[derive(Debug)]
-pub(super) struct Ends(pub(super) BTreeMap<TopicPartition, i64>);
+pub(crate) struct Ends(BTreeMap<TopicPartition, i64>);
 
 impl Ends {
+    /// As the log stands.
+    pub(crate) fn of(log: &dyn Log, topics: &[String]) -> Result<Self, LogError> {
+        let mut ends = BTreeMap::new();
+        for topic in topics {
+            for (number, (_, end)) in (0_i32..).zip(log.bounds(topic)?) {
+                ends.insert(TopicPartition::new(topic, number), end);
+            }
+        }
+        Ok(Self(ends))
+    }
+
     /// Where a new bridge begins. A partition that wasn't there yet is read from its beginning.
-    pub(super) fn end(&self, partition: &TopicPartition) -> i64 {
+    pub(crate) fn end(&self, partition: &TopicPartition) -> i64 {
         self.0.get(partition).copied().unwrap_or(0)
     }
 }
@@ -42,10 +55,10 @@ pub(super) fn from_mark(text: &str) -> Option<i64> {
 
 /// What one look at the log brought.
 #[derive(Default)]
-pub(super) struct Gathered {
-    pub(super) assigned: Vec<Assignment>,
-    pub(super) revoked: Vec<TopicPartition>,
-    pub(super) records: Vec<Kept>,
+pub(crate) struct Gathered {
+    pub(crate) assigned: Vec<Assignment>,
+    pub(crate) revoked: Vec<TopicPartition>,
+    pub(crate) records: Vec<Kept>,
 }
 
 impl Handler for Gathered {

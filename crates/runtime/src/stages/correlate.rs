@@ -10,6 +10,8 @@ use forecall_wire::event::{
     encode_incident_state,
 };
 
+use tracing::info;
+
 use crate::clock::Clock;
 use crate::host::{Adapter, Effect};
 use crate::stages::{Wiring, unwritable, value};
@@ -144,6 +146,25 @@ impl Adapter for CorrelateAdapter {
             {
                 self.metrics
                     .inc(Metric::PagesTotal, &[&page.team, page.decision.as_str()], 1);
+            }
+            for remedy in event
+                .incident
+                .remedies
+                .iter()
+                .filter(|r| r.revision == event.incident.revision)
+            {
+                let labels = [remedy.rule.as_str(), remedy.stage.as_str()];
+                self.metrics.inc(Metric::RemediesTotal, &labels, 1);
+                info!(
+                    remedy = %remedy.rule,
+                    incident = %event.incident.id,
+                    revision = remedy.revision,
+                    stage = remedy.stage.as_str(),
+                    by = &*remedy.by,
+                    why = remedy.why,
+                    dry_run = remedy.dry_run,
+                    "a remedy"
+                );
             }
             let newest = event.incident.evidence.iter().map(|e| e.at).max();
             if let Some(newest) = newest {

@@ -17,4 +17,5 @@ mod held;
 #[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
 mod incidents;
 mod journeys;
+mod remedy;
 mod simulate;

@@ -213,12 +213,15 @@ pub fn encode_command(inner: &types::Command) -> Result<Encoded, EncodeError> {
         | types::Action::Retract { incident }
         | types::Action::Review { incident, .. }
         | types::Action::Merge { incident, .. }
+        | types::Action::Remedy { incident, .. }
+        | types::Action::RemedyResult { incident, .. }
         | types::Action::Close { incident } => incident.as_str(),
         types::Action::Approve { notice, .. } => notice.as_str(),
         types::Action::Declare { .. }
         | types::Action::Plan { .. }
         | types::Action::Silence { .. }
         | types::Action::Unsilence { .. }
+        | types::Action::Remedies { .. }
         | types::Action::Kill { .. } => inner.domain.as_str(),
     };
     let domain = Some(inner.domain.as_str());

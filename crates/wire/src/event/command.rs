@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::incident::{Responsibility, Scope, Severity};
+use super::remedy::RemedyOutcome;
 use super::scalar::{Name, Pattern, Sentence, Time};
 use super::shape::{Shape, published, within};
 
@@ -116,6 +117,32 @@ pub enum Action {
         /// Which.
         silence: Name,
     },
+    /// A word on a proposed remedy.
+    Remedy {
+        /// Which incident.
+        incident: Name,
+        /// Which rule.
+        rule: Name,
+        /// It may be called (`true`), or not (`false`).
+        approve: bool,
+    },
+    /// What became of an approved remedy. forecall's own runner says it.
+    RemedyResult {
+        /// Which incident.
+        incident: Name,
+        /// Which rule.
+        rule: Name,
+        /// What became of it.
+        outcome: RemedyOutcome,
+        /// Status of the receiver's answer, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u32>,
+    },
+    /// Remedies may be proposed and called (`on`), or none is, and those that wait lapse.
+    Remedies {
+        /// Whether there are any.
+        on: bool,
+    },
     /// This exact text may go out.
     Approve {
         /// Which notice.
@@ -197,6 +224,27 @@ impl Shape<types::Action> for Action {
             types::Action::Unsilence { silence } => Self::Unsilence {
                 silence: Shape::put(silence),
             },
+            types::Action::Remedy {
+                incident,
+                rule,
+                approve,
+            } => Self::Remedy {
+                incident: Shape::put(incident),
+                rule: Shape::put(rule),
+                approve: *approve,
+            },
+            types::Action::RemedyResult {
+                incident,
+                rule,
+                outcome,
+                status,
+            } => Self::RemedyResult {
+                incident: Shape::put(incident),
+                rule: Shape::put(rule),
+                outcome: Shape::put(outcome),
+                status: *status,
+            },
+            types::Action::Remedies { on } => Self::Remedies { on: *on },
             types::Action::Approve { notice, text } => Self::Approve {
                 notice: Shape::put(notice),
                 text: Shape::put(text),
@@ -266,6 +314,27 @@ impl Shape<types::Action> for Action {
             Self::Unsilence { silence } => types::Action::Unsilence {
                 silence: at("silence", silence)?,
             },
+            Self::Remedy {
+                incident,
+                rule,
+                approve,
+            } => types::Action::Remedy {
+                incident: at("incident", incident)?,
+                rule: at("rule", rule)?,
+                approve,
+            },
+            Self::RemedyResult {
+                incident,
+                rule,
+                outcome,
+                status,
+            } => types::Action::RemedyResult {
+                incident: at("incident", incident)?,
+                rule: at("rule", rule)?,
+                outcome: at("outcome", outcome)?,
+                status,
+            },
+            Self::Remedies { on } => types::Action::Remedies { on },
             Self::Approve { notice, text } => types::Action::Approve {
                 notice: at("notice", notice)?,
                 text: at("text", text)?,

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::anomaly::Channel;
+use super::remedy::Remedy;
 use super::scalar::{
     InputLineage, Interval, Name, Number, Range, Region, Sentence, Series, Share, Surprise, Time,
 };
@@ -322,7 +323,7 @@ published! {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-const fn is_false(flag: &bool) -> bool {
+pub(super) const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
@@ -407,6 +408,9 @@ published! {
         /// What has been done, at most 32.
         #[serde(default)]
         steps: Vec<RepairStep> = steps,
+        /// What rules propose for it, in all its lives; absent where no rule fits.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remedies: Vec<Remedy> = remedies,
         /// The problem record it was reviewed with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<Name> = problem,

@@ -31,6 +31,7 @@ mod journey_codec;
 pub mod notice;
 mod payload;
 pub mod receipt_reply;
+pub mod remedy;
 pub mod scalar;
 mod shape;
 pub mod summary;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use forecall_types::{
     AnomalyId, Band, CustomerEventKind, CustomerId, DomainName, ElementId, EventTime, IncidentId, IntentId,
     JourneyId, JourneyName, Labels, Lineage, LineageRange, NotAName, NoticeId, Probability, ProblemId,
-    ProductName, QueueName, RegionCode, Reject, Remark, Score, SeriesKey, ServiceName, SilenceId, Watermark,
-    WaveId,
+    ProductName, QueueName, RegionCode, Reject, Remark, RemedyName, Score, SeriesKey, ServiceName, SilenceId,
+    Watermark, WaveId,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
@@ -129,7 +129,7 @@ macro_rules! names {
         }
     )*};
 }
-names!(Name: DomainName, ServiceName, ProblemId, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId, CustomerEventKind, JourneyId, JourneyName, WaveId, SilenceId);
+names!(Name: DomainName, ServiceName, ProblemId, ProductName, QueueName, ElementId, AnomalyId, IncidentId, NoticeId, CustomerId, IntentId, CustomerEventKind, JourneyId, JourneyName, WaveId, SilenceId, RemedyName);
 names!(Region: RegionCode);
 
 /// A sentence by a person: 1 to 256 bytes in one line, no white space at an end, nothing of a person in it (no `@`, no ten digits

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use forecall_types::{
     Acknowledgement, Action, Cause, Channel, Command, Evidence, Incident, IncidentKind, IncidentPhase,
-    IncidentState, Matchers, Page, PageDecision, PlannedWork, Probability, Remark, RepairStep,
-    Responsibility, Scope, Score, Severity, Silenced, WorkStage,
+    IncidentState, Matchers, Page, PageDecision, PlannedWork, Probability, Remark, Remedy, RemedyMode,
+    RemedyOutcome, RemedyStage, RepairStep, Responsibility, Scope, Score, Severity, Silenced, WorkStage,
 };
 
 use super::examples::{at, band, lineage, named, series};
@@ -60,6 +60,18 @@ pub(super) fn actions() -> Vec<Action> {
         Action::Unsilence {
             silence: named("cmd-0042"),
         },
+        Action::Remedy {
+            incident: incident(),
+            rule: named("restart-edge"),
+            approve: true,
+        },
+        Action::RemedyResult {
+            incident: incident(),
+            rule: named("restart-edge"),
+            outcome: RemedyOutcome::Server,
+            status: Some(503),
+        },
+        Action::Remedies { on: false },
         Action::Approve {
             notice: named("ntc_2d6f8h1j3k5m7p9r"),
             text: Arc::from("99aa06d3014798d86001c324468d497f"),
@@ -139,6 +151,25 @@ pub(super) fn incident() -> Incident {
         storm: false,
         parent: Some(named("inc_1f5h9k2m6q0t4w8z")),
         merged_into: None,
+        remedies: vec![Remedy {
+            rule: named("restart-edge"),
+            label: remark("restarts the edge pool of the region"),
+            mode: RemedyMode::Run,
+            dry_run: false,
+            digest: Arc::from("5a0c1e9b77d34f20"),
+            stage: RemedyStage::Failed,
+            revision: 3,
+            at: at(6),
+            by: Arc::from("remedy runner"),
+            until: None,
+            approved: Some(Acknowledgement {
+                at: at(5),
+                by: Arc::from("noc"),
+            }),
+            outcome: Some(RemedyOutcome::Server),
+            status: Some(503),
+            why: "called and not taken: server (HTTP 503)".to_owned(),
+        }],
         silenced: Some(Silenced {
             id: named("cmd-0042"),
             until: at(120),
@@ -192,6 +223,7 @@ pub(super) fn planned() -> Incident {
         storm: false,
         parent: None,
         merged_into: None,
+        remedies: Vec::new(),
         responsibility: Responsibility::Planned,
         acknowledged: None,
         eta: Some(at(3_000)),

@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::steering_values::{action, silenced, work};
+use super::steering_values::{action, silenced, steered, work};
 
 pub(crate) fn name<T: TryFrom<String, Error = NotAName> + Clone + std::fmt::Debug>()
 -> impl Strategy<Value = T> + Clone {
@@ -423,7 +423,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             vec(page(), 0..3),
             option::of(silenced()),
             option::of(work()),
-            (any::<bool>(), option::of(name()), option::of(name())),
+            steered(),
         ),
     );
     let tail = (string(), text(), text(), lineage(), any::<bool>());
@@ -431,7 +431,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         let (id, revision, domain, (state, reopened, phase), severity, kind, scope, probability) = head;
         let (opened_at, at, onset_predicted, onset_interval, onset_observed, resolved_at, eta) = times;
         let (evidence, causes, responsibility, acknowledged, steps, rest) = parts;
-        let (problem, contributions, paging, silenced, work, (storm, parent, merged_into)) = rest;
+        let (problem, contributions, paging, silenced, work, (storm, parent, merged_into, remedies)) = rest;
         let (reason, version, settings, lineage, simulated) = tail;
         Incident {
             id,
@@ -451,6 +451,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             storm,
             parent,
             merged_into,
+            remedies,
             opened_at,
             at,
             onset_predicted,

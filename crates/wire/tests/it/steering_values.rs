@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use forecall_types::*;
-use proptest::collection::{btree_map, btree_set};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -53,6 +54,71 @@ pub(crate) fn silenced() -> impl Strategy<Value = Silenced> {
     })
 }
 
+fn outcome() -> impl Strategy<Value = RemedyOutcome> {
+    use RemedyOutcome::*;
+    select(vec![
+        Done,
+        Rehearsed,
+        Refused,
+        Denied,
+        Throttled,
+        Server,
+        Timeout,
+        Unreachable,
+        Tls,
+        Broken,
+        Late,
+        Changed,
+        Unwanted,
+    ])
+}
+
+fn remedy() -> impl Strategy<Value = Remedy> {
+    use RemedyStage::*;
+    let mode = select(vec![RemedyMode::Propose, RemedyMode::Run, RemedyMode::Unattended]);
+    let stage = select(vec![
+        Withheld, Proposed, Approved, Rejected, Lapsed, Done, Failed, Rehearsed,
+    ]);
+    let rule = (name(), remark(), mode, any::<bool>(), text());
+    let stand = (stage, any::<u32>(), time(), text(), option::of(time()));
+    let approved = (time(), text()).prop_map(|(at, by)| Acknowledgement { at, by });
+    let end = (
+        option::of(approved),
+        option::of(outcome()),
+        option::of(any::<u32>()),
+    );
+    (rule, stand, end, "[a-z ]{0,20}").prop_map(|(rule, stand, end, why)| {
+        let (rule, label, mode, dry_run, digest) = rule;
+        let (stage, revision, at, by, until) = stand;
+        let (approved, outcome, status) = end;
+        Remedy {
+            rule,
+            label,
+            mode,
+            dry_run,
+            digest,
+            stage,
+            revision,
+            at,
+            by,
+            until,
+            approved,
+            outcome,
+            status,
+            why,
+        }
+    })
+}
+
+type Steered = (bool, Option<IncidentId>, Option<IncidentId>, Vec<Remedy>);
+
+/// Storm, parent, what it was merged into, remedies.
+pub(crate) fn steered() -> impl Strategy<Value = Steered> {
+    let ids = (option::of(name()), option::of(name()));
+    (any::<bool>(), ids, vec(remedy(), 0..3))
+        .prop_map(|(storm, (parent, merged_into), remedies)| (storm, parent, merged_into, remedies))
+}
+
 pub(crate) fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         (scope(), severity()).prop_map(|(scope, severity)| Action::Declare { scope, severity }),
@@ -79,6 +145,20 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
             reason
         }),
         name().prop_map(|silence| Action::Unsilence { silence }),
+        (name(), name(), any::<bool>()).prop_map(|(incident, rule, approve)| Action::Remedy {
+            incident,
+            rule,
+            approve
+        }),
+        (name(), name(), outcome(), option::of(any::<u32>())).prop_map(
+            |(incident, rule, outcome, status)| Action::RemedyResult {
+                incident,
+                rule,
+                outcome,
+                status
+            }
+        ),
+        any::<bool>().prop_map(|on| Action::Remedies { on }),
         (name(), text()).prop_map(|(notice, text)| Action::Approve { notice, text }),
         any::<bool>().prop_map(|on| Action::Kill { on }),
     ]
