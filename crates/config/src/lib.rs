@@ -17,6 +17,7 @@ mod context;
 mod doc;
 mod error;
 mod expand;
+mod gateways;
 mod journeys;
 mod limits;
 mod parse_error;

@@ -33,6 +33,7 @@ mod paging;
 mod pattern;
 mod region;
 mod reject;
+mod reply_words;
 mod sample;
 pub mod seconds;
 mod silence;

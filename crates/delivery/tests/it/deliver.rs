@@ -25,7 +25,7 @@ impl Gateway for Scripted {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            client_reference: true,
+            client_reference: false,
             receipts: true,
         }
     }
