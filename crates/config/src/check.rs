@@ -1,13 +1,12 @@
 //! What no part can see alone: whether the parts of a configuration go together. All problems are found, not the first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use forecall_incident::{CorrelateParts, CorrelateSettings, SettingsError, Topology};
 use forecall_kafka::Secret as KafkaSecret;
 use forecall_ledger::Secret;
-use forecall_types::{ContactChannel, Fingerprint, RegionCode, ServiceName};
+use forecall_types::{Fingerprint, RegionCode, ServiceName};
 use forecall_wire::telemetry::Source;
 
 use crate::bridge;

@@ -18,7 +18,10 @@ pub(crate) fn secrets(file: &File) -> impl Iterator<Item = (String, &Secret)> {
             GatewaySettings::Smpp(smpp) => ("smpp", vec![("password", Some(&smpp.password))]),
             GatewaySettings::Http(http) => (
                 "http",
-                vec![("secret", http.secret.as_ref()), ("password", http.password.as_ref())],
+                vec![
+                    ("secret", http.secret.as_ref()),
+                    ("password", http.password.as_ref()),
+                ],
             ),
         };
         secrets.into_iter().filter_map(move |(key, secret)| {

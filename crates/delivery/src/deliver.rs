@@ -210,7 +210,10 @@ impl Deliverer {
         let mut queue = VecDeque::from(leased);
         while let Some(first) = queue.front() {
             let channel = first.intent.channel;
-            let window = self.lines.get(&channel).map_or(1, |line| line.gateway.window().max(1));
+            let window = self
+                .lines
+                .get(&channel)
+                .map_or(1, |line| line.gateway.window().max(1));
             let mut batch = Vec::new();
             while batch.len() < window && queue.front().is_some_and(|next| next.intent.channel == channel) {
                 batch.extend(queue.pop_front());

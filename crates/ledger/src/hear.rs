@@ -131,15 +131,19 @@ impl Ledger {
                 Incoming::Words(words) => reply(&tx, &self.vault, words, at, &mut heard)?,
             }
         }
-        tx.execute("DELETE FROM message_parts WHERE at < ?1", [before(at, PARTS_KEPT)])
-            .doing("forget old parts")?;
+        tx.execute(
+            "DELETE FROM message_parts WHERE at < ?1",
+            [before(at, PARTS_KEPT)],
+        )
+        .doing("forget old parts")?;
         tx.commit().doing("commit what was heard")?;
         Ok(heard)
     }
 }
 
 fn before(at: EventTime, span: Duration) -> i64 {
-    at.nanos().saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
+    at.nanos()
+        .saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn receipt(
@@ -209,13 +213,23 @@ fn named(
     const TO: &str = "EXISTS (SELECT 1 FROM address_marks m WHERE m.customer = i.customer AND m.mark = ?3)";
     let mut names = vec![name.to_owned()];
     if let Ok(number) = name.parse::<u64>() {
-        names.extend([format!("{number:x}"), format!("{number:X}"), format!("{number:08X}")]);
+        names.extend([
+            format!("{number:x}"),
+            format!("{number:X}"),
+            format!("{number:08X}"),
+        ]);
     }
     if let Ok(number) = u64::from_str_radix(name, 16) {
         names.push(number.to_string());
     }
-    let mark = word.address.as_ref().map(|address| vault.address_mark(word.channel, address));
-    let by_address = names.iter().filter(|_| mark.is_some()).map(|name| (name.as_str(), TO));
+    let mark = word
+        .address
+        .as_ref()
+        .map(|address| vault.address_mark(word.channel, address));
+    let by_address = names
+        .iter()
+        .filter(|_| mark.is_some())
+        .map(|name| (name.as_str(), TO));
     // An address may have changed since.
     for (name, condition) in by_address.chain([(name, "?3 IS ?3")]) {
         let sql = format!(
@@ -225,7 +239,11 @@ fn named(
         );
         let mut statement = db.prepare_cached(&sql).doing(DOING)?;
         let rows = statement
-            .query(params![name, word.channel.as_str(), mark.as_ref().map(<[u8; 32]>::as_slice)])
+            .query(params![
+                name,
+                word.channel.as_str(),
+                mark.as_ref().map(<[u8; 32]>::as_slice)
+            ])
             .doing(DOING)?;
         if let Some(found) = row::collect(rows, DOING, found)?.pop() {
             return Ok(Some((name.to_owned(), found)));
@@ -255,7 +273,11 @@ fn in_doubt(
     let mut statement = db.prepare_cached(&sql).doing(DOING)?;
     let mark = vault.address_mark(word.channel, address);
     let rows = statement
-        .query(params![word.channel.as_str(), before(at, DOUBT_KEPT), mark.as_slice()])
+        .query(params![
+            word.channel.as_str(),
+            before(at, DOUBT_KEPT),
+            mark.as_slice()
+        ])
         .doing(DOING)?;
     let mut fitting = row::collect(rows, DOING, found)?;
     fitting.retain(|found| short_reference(&found.id) == reference);
@@ -312,7 +334,15 @@ fn move_on(
         "UPDATE intents SET state = ?2, reason = ?3, accepted_at = coalesce(accepted_at, ?4), heard_at = ?5, \
          lease_until = NULL, updated_at = ?5 WHERE id = ?1",
     )
-    .and_then(|mut s| s.execute(params![found.id.as_str(), to.as_str(), reason, accepted, at.nanos()]))
+    .and_then(|mut s| {
+        s.execute(params![
+            found.id.as_str(),
+            to.as_str(),
+            reason,
+            accepted,
+            at.nanos()
+        ])
+    })
     .doing("move an intent on")?;
     insert_receipt(db, found.id.as_str(), &found.notice, &found.domain, to, at)?;
     let entry = json!({"kind": to.as_str(), "intent": found.id.as_str(), "by": "receipt", "reason": reason,

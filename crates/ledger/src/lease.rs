@@ -383,7 +383,10 @@ fn record_one(db: &Connection, vault: &Vault, outcome: &Outcome) -> Result<Recor
         OutcomeKind::Returned => (IntentState::Planned, Some("not_tried")),
     };
     note_parts(db, outcome, &stored)?;
-    let is_open = matches!(stored.state, IntentState::Sending | IntentState::Planned | IntentState::Unknown);
+    let is_open = matches!(
+        stored.state,
+        IntentState::Sending | IntentState::Planned | IntentState::Unknown
+    );
     if stored.heard && !is_open && to != IntentState::Delivered {
         // A receipt was faster than the answer, and knows more.
         return Ok(RecordOutcome::Recorded);

@@ -61,7 +61,12 @@ impl ReplyKind {
             return Self::Other;
         }
         let alone = words.concat();
-        let is_negated = || words.iter().skip(1).any(|w| NEGATED.iter().any(|n| w.starts_with(n)));
+        let is_negated = || {
+            words
+                .iter()
+                .skip(1)
+                .any(|w| NEGATED.iter().any(|n| w.starts_with(n)))
+        };
         let opens = |keywords: &[&str]| {
             words.len() <= WORDS_MAX
                 && words.first().is_some_and(|first| keywords.contains(first))
@@ -135,20 +140,60 @@ mod tests {
         check(
             ReplyKind::Stop,
             &[
-                "لغو", "لغو۱۱", "لغو ١١", "لغو11", "11", "۱۱", "١١", "توقف", "STOP", "Stop.", " stop\n", "laghv", "LAGHV 11",
-                "ل\u{200c}غو", "لغـو", "لَغو", "«لغو»", "stop please", "لغو پیامک", "\u{feff}لغو",
-                "\u{fedf}\u{fed0}\u{feee}", "１１",
+                "لغو",
+                "لغو۱۱",
+                "لغو ١١",
+                "لغو11",
+                "11",
+                "۱۱",
+                "١١",
+                "توقف",
+                "STOP",
+                "Stop.",
+                " stop\n",
+                "laghv",
+                "LAGHV 11",
+                "ل\u{200c}غو",
+                "لغـو",
+                "لَغو",
+                "«لغو»",
+                "stop please",
+                "لغو پیامک",
+                "\u{feff}لغو",
+                "\u{fedf}\u{fed0}\u{feee}",
+                "１１",
             ],
         );
         check(
             ReplyKind::Status,
-            &["وضعیت", "وضعيت", "وضعىت؟", "Status?", "VAZIAT", "وضعیت اینترنت", "2", "۲", "٢"],
+            &[
+                "وضعیت",
+                "وضعيت",
+                "وضعىت؟",
+                "Status?",
+                "VAZIAT",
+                "وضعیت اینترنت",
+                "2",
+                "۲",
+                "٢",
+            ],
         );
         check(
             ReplyKind::StillDown,
             &[
-                "1", "۱", "١", "1.", "قطعه", "قطعه!", "هنوز قطع", "هنوز قطعه", "هنوز قطع\u{200c}ه", "هنوز\u{200c}قطع است",
-                "هنوز قطعة", "Still down!!", "قطع",
+                "1",
+                "۱",
+                "١",
+                "1.",
+                "قطعه",
+                "قطعه!",
+                "هنوز قطع",
+                "هنوز قطعه",
+                "هنوز قطع\u{200c}ه",
+                "هنوز\u{200c}قطع است",
+                "هنوز قطعة",
+                "Still down!!",
+                "قطع",
             ],
         );
     }
@@ -158,8 +203,24 @@ mod tests {
         check(
             ReplyKind::Other,
             &[
-                "", " ", "؟", "11 شب قطع شد", "1 ساعت است", "111", "12", "ممنون", "هنوز قطع نشده", "هنوز وصل نیست چرا",
-                "لغو نکنید", "لغو نشده", "لغو نکنید من هنوز می‌خواهم", "stopped", "please do not stop", "وضعیت من خیلی بد است", "👍", "1\u{1f600}2",
+                "",
+                " ",
+                "؟",
+                "11 شب قطع شد",
+                "1 ساعت است",
+                "111",
+                "12",
+                "ممنون",
+                "هنوز قطع نشده",
+                "هنوز وصل نیست چرا",
+                "لغو نکنید",
+                "لغو نشده",
+                "لغو نکنید من هنوز می‌خواهم",
+                "stopped",
+                "please do not stop",
+                "وضعیت من خیلی بد است",
+                "👍",
+                "1\u{1f600}2",
             ],
         );
         check(ReplyKind::Other, &[&"لغو ".repeat(60), &"stop".repeat(400)]);

@@ -510,3 +510,15 @@ fn rules_are_read_and_their_errors_placed() {
                   |     ^"#]],
     );
 }
+
+#[test]
+fn gateways_for_text_messages_are_held_to_what_they_need() {
+    check(
+        "gateways:\n  email:\n    smpp: {host: 127.0.0.1, tls: none, system_id: s, password: \"${env:FORECALL_TEST_UNSET:-hunter2}\", from: \"3000\"}\n  sms:\n    http:\n      url: http://api.example.ir/send\n      secret: hunter2\n      form: {to: \"{to}\", who: \"{name}\"}\n",
+        expect![[r#""#]],
+    );
+    check(
+        "gateways:\n  sms:\n    smpp:\n      host: smsc.example.ir\n      tls: none\n      system_id: forecall-at-the-isp\n      password: hunter2hunter2\n      from: A name that is too long\n      window: 5000\n",
+        expect![[r#""#]],
+    );
+}

@@ -123,14 +123,21 @@ impl HttpSmsGateway {
         }
         let (method, kind, body) = match (settings.method, &self.templates.json) {
             (HttpMethod::Get, _) => (Method::GET, None, String::new()),
-            (HttpMethod::Post, Some(json)) => {
-                (Method::POST, Some("application/json"), json.fill(value, json_string))
-            }
+            (HttpMethod::Post, Some(json)) => (
+                Method::POST,
+                Some("application/json"),
+                json.fill(value, json_string),
+            ),
             (HttpMethod::Post, None) => {
                 let pairs = self.templates.form.iter();
-                let pairs: Vec<String> =
-                    pairs.map(|(key, text)| format!("{}={}", percent(key), text.fill(value, percent))).collect();
-                (Method::POST, Some("application/x-www-form-urlencoded"), pairs.join("&"))
+                let pairs: Vec<String> = pairs
+                    .map(|(key, text)| format!("{}={}", percent(key), text.fill(value, percent)))
+                    .collect();
+                (
+                    Method::POST,
+                    Some("application/x-www-form-urlencoded"),
+                    pairs.join("&"),
+                )
             }
         };
         let headers = self.headers(&value).ok_or(never("invalid_message"))?;
@@ -156,13 +163,17 @@ impl HttpSmsGateway {
 impl Templates {
     fn read(settings: &HttpSmsSettings) -> Result<Self, HttpSmsError> {
         let read = |text: &str| {
-            Template::read(text).map_err(|word| HttpSmsError::Settings(format!("`{{{word}}}` stands for nothing")))
+            Template::read(text)
+                .map_err(|word| HttpSmsError::Settings(format!("`{{{word}}}` stands for nothing")))
         };
         let all = |map: &std::collections::BTreeMap<String, String>| -> Result<Vec<_>, HttpSmsError> {
-            map.iter().map(|(key, text)| Ok((key.clone(), read(text)?))).collect()
+            map.iter()
+                .map(|(key, text)| Ok((key.clone(), read(text)?)))
+                .collect()
         };
         let headers = all(&settings.headers)?.into_iter().map(|(name, text)| {
-            let name = HeaderName::try_from(name).map_err(|_| HttpSmsError::Settings("headers: a name is none".into()))?;
+            let name = HeaderName::try_from(name)
+                .map_err(|_| HttpSmsError::Settings("headers: a name is none".into()))?;
             Ok((name, text))
         });
         Ok(Self {
@@ -191,12 +202,20 @@ fn value_of(field: Field, settings: &HttpSmsSettings, message: &Message<'_>, num
             let hash = Fingerprint::of_parts(&[b"reference number", message.intent.id.as_str().as_bytes()]);
             (hash.as_u128() % REFERENCE_NUMBERS).to_string()
         }
-        Field::Secret => settings.secret.as_ref().map_or_else(String::new, |s| s.expose().trim().to_owned()),
+        Field::Secret => settings
+            .secret
+            .as_ref()
+            .map_or_else(String::new, |s| s.expose().trim().to_owned()),
     }
 }
 
 /// What an answer means: by its code if that is named, else by its status.
-fn judge(settings: &HttpSmsSettings, status: u16, body: &[u8], wait: Duration) -> Result<Accepted, SendError> {
+fn judge(
+    settings: &HttpSmsSettings,
+    status: u16,
+    body: &[u8],
+    wait: Duration,
+) -> Result<Accepted, SendError> {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let at = |pointer: &Option<String>| match json.pointer(pointer.as_deref()?)? {
         Value::String(text) => Some(text.clone()),
@@ -205,18 +224,38 @@ fn judge(settings: &HttpSmsSettings, status: u16, body: &[u8], wait: Duration) -
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     };
     let by_code = at(&settings.code).and_then(|code| settings.codes.get(&code).copied());
-    let by_status = || settings.statuses.get(&status).copied().unwrap_or_else(|| usual(status));
+    let by_status = || {
+        settings
+            .statuses
+            .get(&status)
+            .copied()
+            .unwrap_or_else(|| usual(status))
+    };
     let code = Some(status);
     match by_code.unwrap_or_else(by_status) {
         Meaning::Accepted => Ok(Accepted {
             provider_ref: at(&settings.id).map(|name| name.replace(' ', "_")),
         }),
-        Meaning::Permanent => Err(SendError::Permanent { reason: "refused", code }),
-        Meaning::Blocked => Err(SendError::Permanent { reason: "blocked_by_network", code }),
-        Meaning::Temporary => Err(SendError::Temporary { reason: "refused_for_now", code }),
+        Meaning::Permanent => Err(SendError::Permanent {
+            reason: "refused",
+            code,
+        }),
+        Meaning::Blocked => Err(SendError::Permanent {
+            reason: "blocked_by_network",
+            code,
+        }),
+        Meaning::Temporary => Err(SendError::Temporary {
+            reason: "refused_for_now",
+            code,
+        }),
         Meaning::Throttled => Err(SendError::Throttled { retry_after: wait }),
-        Meaning::Down => Err(SendError::Down { reason: "gateway_refuses", code }),
-        Meaning::Unknown => Err(SendError::Indefinite { reason: "strange_answer" }),
+        Meaning::Down => Err(SendError::Down {
+            reason: "gateway_refuses",
+            code,
+        }),
+        Meaning::Unknown => Err(SendError::Indefinite {
+            reason: "strange_answer",
+        }),
     }
 }
 
@@ -238,19 +277,32 @@ fn lost(error: &reqwest::Error) -> SendError {
         let mut is_tls = false;
         while let Some(inner) = source {
             let words = inner.to_string().to_ascii_lowercase();
-            is_tls |= ["ssl", "tls", "certificate"].iter().any(|word| words.contains(word));
+            is_tls |= ["ssl", "tls", "certificate"]
+                .iter()
+                .any(|word| words.contains(word));
             source = inner.source();
         }
         let reason = if is_tls { "tls" } else { "connect" };
         return SendError::Down { reason, code: None };
     }
     SendError::Indefinite {
-        reason: if error.is_timeout() { "not_answered" } else { "connection_lost" },
+        reason: if error.is_timeout() {
+            "not_answered"
+        } else {
+            "connection_lost"
+        },
     }
 }
 
 fn wanted_wait(answer: &Response) -> Option<Duration> {
-    let seconds: u64 = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds: u64 = answer
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds).min(PAUSE_MAX))
 }
 

@@ -122,10 +122,15 @@ const fn timeout() -> Duration {
 impl HttpSmsSettings {
     /// All texts with placeholders, by the setting's name.
     fn templates(&self) -> impl Iterator<Item = (String, &str)> {
-        let named = [("headers", &self.headers), ("query", &self.query), ("form", &self.form)];
+        let named = [
+            ("headers", &self.headers),
+            ("query", &self.query),
+            ("form", &self.form),
+        ];
         std::iter::once(("url".to_owned(), self.url.as_str()))
             .chain(named.into_iter().flat_map(|(name, map)| {
-                map.iter().map(move |(key, text)| (format!("{name}.{key}"), text.as_str()))
+                map.iter()
+                    .map(move |(key, text)| (format!("{name}.{key}"), text.as_str()))
             }))
             .chain(self.json.iter().map(|text| ("json".to_owned(), text.as_str())))
     }
@@ -159,7 +164,10 @@ impl HttpSmsSettings {
         if !all.contains("{text}") {
             found.push("form, json or query must hold `{text}`".to_owned());
         }
-        if !["{to}", "{to_digits}", "{to_national}"].iter().any(|to| all.contains(to)) {
+        if !["{to}", "{to_digits}", "{to_national}"]
+            .iter()
+            .any(|to| all.contains(to))
+        {
             found.push("form, json or query must hold `{to}`, `{to_digits}` or `{to_national}`".to_owned());
         }
         if all.contains("{secret}") != self.secret.is_some() {
@@ -191,7 +199,8 @@ impl HttpSmsSettings {
             found.push("codes has no `code`: where does it stand?".to_owned());
         }
         if self.knows_repeats && !all.contains("{reference") {
-            found.push("knows_repeats needs `{reference}` or `{reference_number}` in what is sent".to_owned());
+            found
+                .push("knows_repeats needs `{reference}` or `{reference_number}` in what is sent".to_owned());
         }
         if self.timeout.is_zero() {
             found.push("timeout is at least a second".to_owned());

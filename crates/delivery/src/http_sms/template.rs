@@ -53,7 +53,10 @@ impl Template {
                 rest = after;
                 continue;
             };
-            let (_, field) = FIELDS.iter().find(|(name, _)| *name == word).ok_or_else(|| word.to_owned())?;
+            let (_, field) = FIELDS
+                .iter()
+                .find(|(name, _)| *name == word)
+                .ok_or_else(|| word.to_owned())?;
             pieces.push(Piece::Plain(std::mem::take(&mut plain)));
             pieces.push(Piece::Of(*field));
             rest = behind;
@@ -109,13 +112,21 @@ mod tests {
     use super::*;
 
     fn filled(text: &str, escape: impl Fn(&str) -> String) -> String {
-        Template::read(text).unwrap().fill(|field| format!("<{field:?}\"&>"), escape)
+        Template::read(text)
+            .unwrap()
+            .fill(|field| format!("<{field:?}\"&>"), escape)
     }
 
     #[test]
     fn placeholders_are_filled_and_escaped() {
-        assert_eq!(filled("a{to}b{text}", percent), "a%3CTo%22%26%3Eb%3CText%22%26%3E");
-        assert_eq!(filled(r#"{"a": {"b": "{from}"}}"#, json_string), r#"{"a": {"b": "<From\"&>"}}"#);
+        assert_eq!(
+            filled("a{to}b{text}", percent),
+            "a%3CTo%22%26%3Eb%3CText%22%26%3E"
+        );
+        assert_eq!(
+            filled(r#"{"a": {"b": "{from}"}}"#, json_string),
+            r#"{"a": {"b": "<From\"&>"}}"#
+        );
         assert_eq!(filled("{} {A} {", str::to_owned), "{} {A} {");
         assert_eq!(Template::read("x{nothing}"), Err("nothing".to_owned()));
     }

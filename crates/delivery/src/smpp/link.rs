@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 use native_tls::{Certificate, TlsConnector, TlsStream};
+use rusmpp_core::CommandStatus;
 use rusmpp_core::command::owned::Command;
 use rusmpp_core::decode::owned::DecodeWithLength;
 use rusmpp_core::encode::Length;
 use rusmpp_core::encode::owned::Encode;
 use rusmpp_core::pdus::owned::Pdu;
-use rusmpp_core::CommandStatus;
 
 use super::settings::{SmppSettings, SmppTls};
 use crate::SendError;
@@ -80,7 +80,11 @@ impl Link {
     /// Puts a request behind what is to be written, and gives its number.
     pub(super) fn ask(&mut self, pdu: impl Into<Pdu>) -> u32 {
         // From 1 to 0x7FFFFFFF (3.4 §5.1.4).
-        self.sequence = if self.sequence >= 0x7fff_ffff { 1 } else { self.sequence + 1 };
+        self.sequence = if self.sequence >= 0x7fff_ffff {
+            1
+        } else {
+            self.sequence + 1
+        };
         let sequence = self.sequence;
         self.put(&Command::new(CommandStatus::EsmeRok, sequence, pdu));
         sequence
@@ -133,7 +137,9 @@ impl Link {
         };
         // No time-out at all is no allowed value.
         let wait = wait.max(Duration::from_millis(1));
-        stream.set_read_timeout(Some(wait)).map_err(|_| Lost("connection_lost"))?;
+        stream
+            .set_read_timeout(Some(wait))
+            .map_err(|_| Lost("connection_lost"))?;
         let mut chunk = [0; CHUNK];
         let read = match &mut self.wire {
             Wire::Plain(stream) => stream.read(&mut chunk),
@@ -142,7 +148,8 @@ impl Link {
         match read {
             Ok(0) => Err(Lost("closed_by_centre")),
             Ok(length) => {
-                self.read.extend_from_slice(chunk.get(..length).unwrap_or_default());
+                self.read
+                    .extend_from_slice(chunk.get(..length).unwrap_or_default());
                 Ok(true)
             }
             Err(error) => match error.kind() {
@@ -159,7 +166,9 @@ impl Link {
             return Ok(None);
         };
         let number = |at: usize| {
-            head.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes)
+            head.get(at..at + 4)
+                .and_then(|four| four.try_into().ok())
+                .map_or(0, u32::from_be_bytes)
         };
         let (length, id, sequence) = (number(0), number(4), number(12));
         let length = usize::try_from(length).unwrap_or(usize::MAX);

@@ -110,7 +110,9 @@ impl SmppGateway {
             match link.next(self.settings.timeout).map_err(lost)? {
                 None => return Err(lost(Lost("bind_not_answered"))),
                 Some(Frame::Refused) => {}
-                Some(Frame::Command(command)) if command.sequence_number() == asked && is_answer(&command) => {
+                Some(Frame::Command(command))
+                    if command.sequence_number() == asked && is_answer(&command) =>
+                {
                     return match command.status() {
                         CommandStatus::EsmeRok => Ok(link),
                         refused => Err(status::refused_bind(refused)),
@@ -186,7 +188,9 @@ impl SmppGateway {
         loop {
             match link.next(self.settings.timeout)? {
                 None => return Err(Lost("line_is_dead")),
-                Some(Frame::Command(command)) if command.sequence_number() == asked && is_answer(&command) => {
+                Some(Frame::Command(command))
+                    if command.sequence_number() == asked && is_answer(&command) =>
+                {
                     self.heard_at = now;
                     return Ok(());
                 }
@@ -253,7 +257,9 @@ impl Gateway for SmppGateway {
             },
             Err(error) => return jobs.into_iter().map(|job| job.and(Err(error))).collect(),
         };
-        jobs.into_iter().map(|job| job.and_then(|job| job.result(lost))).collect()
+        jobs.into_iter()
+            .map(|job| job.and_then(|job| job.result(lost)))
+            .collect()
     }
 
     fn receive(&mut self, now: EventTime) -> Result<Vec<Incoming>, SendError> {

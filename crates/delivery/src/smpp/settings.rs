@@ -151,7 +151,11 @@ impl SmppSettings {
         if self.system_type.len() > 12 || !self.system_type.is_ascii() {
             found.push("system_type is not at most 12 ASCII characters".to_owned());
         }
-        let is_number = self.from.trim_start_matches('+').bytes().all(|b| b.is_ascii_digit());
+        let is_number = self
+            .from
+            .trim_start_matches('+')
+            .bytes()
+            .all(|b| b.is_ascii_digit());
         let longest = if is_number { 16 } else { 11 };
         if self.from.is_empty() || self.from.len() > longest || !self.from.is_ascii() {
             found.push("from is neither a number nor a name of at most 11 ASCII characters".to_owned());

@@ -28,10 +28,16 @@ pub(super) fn refusal(status: CommandStatus, blocked: &[u32]) -> SendError {
         return permanent("blocked_by_network");
     }
     match status {
-        S::EsmeRthrottled => SendError::Throttled { retry_after: THROTTLED },
-        S::EsmeRmsgqful => SendError::Throttled { retry_after: QUEUE_FULL },
+        S::EsmeRthrottled => SendError::Throttled {
+            retry_after: THROTTLED,
+        },
+        S::EsmeRmsgqful => SendError::Throttled {
+            retry_after: QUEUE_FULL,
+        },
         S::EsmeRinvdstadr | S::EsmeRinvdstton | S::EsmeRinvdstnpi => permanent("invalid_number"),
-        S::EsmeRinvmsglen | S::EsmeRinvcmdlen | S::EsmeRinvesmclass | S::EsmeRinvdcs => permanent("invalid_message"),
+        S::EsmeRinvmsglen | S::EsmeRinvcmdlen | S::EsmeRinvesmclass | S::EsmeRinvdcs => {
+            permanent("invalid_message")
+        }
         S::EsmeRxPAppn | S::EsmeRxRAppn => permanent("refused"),
         S::EsmeRprohibited => permanent("prohibited"),
         S::EsmeRinvsrcadr
@@ -42,8 +48,14 @@ pub(super) fn refusal(status: CommandStatus, blocked: &[u32]) -> SendError {
         | S::EsmeRinvcmdid
         | S::EsmeRsertypunauth
         | S::EsmeRsertypunavail
-        | S::EsmeRsertypdenied => SendError::Down { reason: "sender_refused", code },
-        _ => SendError::Temporary { reason: "refused_for_now", code },
+        | S::EsmeRsertypdenied => SendError::Down {
+            reason: "sender_refused",
+            code,
+        },
+        _ => SendError::Temporary {
+            reason: "refused_for_now",
+            code,
+        },
     }
 }
 
@@ -66,10 +78,39 @@ mod tests {
 
     #[test]
     fn refusals_and_what_they_mean() {
-        let words: String = [0x58, 0x14, 0x0b, 0x01, 0x65, 0x101, 0x0a, 0x04, 0x08, 0x45, 0x64, 0x400, 0x401, 0xfffe_0000]
-            .map(|n| format!("{n:#x} {:?}\n", refusal(CommandStatus::from(n), &[0x400])))
-            .concat();
+        let words: String = [
+            0x58,
+            0x14,
+            0x0b,
+            0x01,
+            0x65,
+            0x101,
+            0x0a,
+            0x04,
+            0x08,
+            0x45,
+            0x64,
+            0x400,
+            0x401,
+            0xfffe_0000,
+        ]
+        .map(|n| format!("{n:#x} {:?}\n", refusal(CommandStatus::from(n), &[0x400])))
+        .concat();
         expect_test::expect![[r#"
+            0x58 Throttled { retry_after: 1s }
+            0x14 Throttled { retry_after: 5s }
+            0xb Permanent { reason: "invalid_number", code: Some(11) }
+            0x1 Permanent { reason: "invalid_message", code: Some(1) }
+            0x65 Permanent { reason: "refused", code: Some(101) }
+            0x101 Permanent { reason: "prohibited", code: Some(257) }
+            0xa Down { reason: "sender_refused", code: Some(10) }
+            0x4 Down { reason: "sender_refused", code: Some(4) }
+            0x8 Temporary { reason: "refused_for_now", code: Some(8) }
+            0x45 Temporary { reason: "refused_for_now", code: Some(69) }
+            0x64 Temporary { reason: "refused_for_now", code: Some(100) }
+            0x400 Permanent { reason: "blocked_by_network", code: Some(1024) }
+            0x401 Temporary { reason: "refused_for_now", code: Some(1025) }
+            0xfffe0000 Temporary { reason: "refused_for_now", code: None }
         "#]]
         .assert_eq(&words);
     }

@@ -36,12 +36,17 @@ impl SmppGateway {
         loop {
             if too_fast {
                 // A message that has begun is ended; no other begins.
-                todo.retain(|(job, _)| jobs.get(*job).is_some_and(|j| j.as_ref().is_ok_and(Job::has_taken)));
+                todo.retain(|(job, _)| {
+                    jobs.get(*job)
+                        .is_some_and(|j| j.as_ref().is_ok_and(Job::has_taken))
+                });
             }
             while asked.len() < window
                 && let Some((job, part)) = todo.pop_front()
             {
-                let Some(Ok(message)) = jobs.get_mut(job) else { continue };
+                let Some(Ok(message)) = jobs.get_mut(job) else {
+                    continue;
+                };
                 if message.is_refused() {
                     continue;
                 }
@@ -67,7 +72,10 @@ impl SmppGateway {
                 return Err(Lost("not_answered"));
             };
             let Frame::Command(command) = frame else { continue };
-            let is_ours = matches!(command.pdu(), Some(Pdu::SubmitSmResp(_) | Pdu::GenericNack) | None);
+            let is_ours = matches!(
+                command.pdu(),
+                Some(Pdu::SubmitSmResp(_) | Pdu::GenericNack) | None
+            );
             match asked.get(&command.sequence_number()).copied() {
                 Some(place) if is_ours => {
                     asked.remove(&command.sequence_number());

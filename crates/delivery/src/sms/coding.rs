@@ -61,7 +61,10 @@ impl Alphabet {
             Self::Gsm7 => septets(c).unwrap_or_default(),
             Self::Ucs2 => {
                 let mut units = [0; 2];
-                c.encode_utf16(&mut units).iter().flat_map(|unit| unit.to_be_bytes()).collect()
+                c.encode_utf16(&mut units)
+                    .iter()
+                    .flat_map(|unit| unit.to_be_bytes())
+                    .collect()
             }
         }
     }
@@ -72,7 +75,10 @@ fn septets(c: char) -> Option<Vec<u8>> {
         return Some(vec![ESCAPE, *septet]);
     }
     let place = BASIC.chars().position(|of| of == c)?;
-    u8::try_from(place).ok().filter(|septet| *septet != ESCAPE).map(|septet| vec![septet])
+    u8::try_from(place)
+        .ok()
+        .filter(|septet| *septet != ESCAPE)
+        .map(|septet| vec![septet])
 }
 
 /// One part of a message.
@@ -116,7 +122,10 @@ pub fn parts(text: &str) -> Result<(Alphabet, Vec<Part>), TooLong> {
     let room = if all <= one { one } else { each };
     let mut bodies = vec![Vec::new()];
     for octets in characters {
-        if bodies.last().is_some_and(|body: &Vec<u8>| body.len() + octets.len() > room) {
+        if bodies
+            .last()
+            .is_some_and(|body: &Vec<u8>| body.len() + octets.len() > room)
+        {
             bodies.push(Vec::new());
         }
         if let Some(body) = bodies.last_mut() {
@@ -124,7 +133,10 @@ pub fn parts(text: &str) -> Result<(Alphabet, Vec<Part>), TooLong> {
         }
     }
     let of = u8::try_from(bodies.len().min(PARTS_MAX + 1)).map_err(|_| TooLong)?;
-    let parts = (1..=of).zip(bodies).map(|(number, octets)| Part { number, of, octets }).collect();
+    let parts = (1..=of)
+        .zip(bodies)
+        .map(|(number, octets)| Part { number, of, octets })
+        .collect();
     Ok((alphabet, parts))
 }
 
@@ -134,7 +146,10 @@ pub fn decode_gsm7(octets: &[u8]) -> String {
     let mut octets = octets.iter();
     while let Some(octet) = octets.next() {
         let c = if *octet == ESCAPE {
-            octets.next().and_then(|next| EXTENSION.iter().find(|(_, s)| s == next)).map(|(c, _)| *c)
+            octets
+                .next()
+                .and_then(|next| EXTENSION.iter().find(|(_, s)| s == next))
+                .map(|(c, _)| *c)
         } else {
             BASIC.chars().nth(usize::from(*octet))
         };
@@ -152,8 +167,10 @@ mod tests {
         match alphabet {
             Alphabet::Gsm7 => decode_gsm7(&octets),
             Alphabet::Ucs2 => {
-                let units: Vec<u16> =
-                    octets.chunks(2).map(|pair| u16::from_be_bytes(pair.try_into().unwrap())).collect();
+                let units: Vec<u16> = octets
+                    .chunks(2)
+                    .map(|pair| u16::from_be_bytes(pair.try_into().unwrap()))
+                    .collect();
                 String::from_utf16(&units).unwrap()
             }
         }
@@ -167,22 +184,37 @@ mod tests {
             ("a".repeat(161), Alphabet::Gsm7, vec![153, 8]),
             ("a".repeat(307), Alphabet::Gsm7, vec![153, 153, 1]),
             // An escape and its septet stay together: the part ends one short.
-            (format!("{}€{}", "a".repeat(152), "b".repeat(20)), Alphabet::Gsm7, vec![152, 22]),
+            (
+                format!("{}€{}", "a".repeat(152), "b".repeat(20)),
+                Alphabet::Gsm7,
+                vec![152, 22],
+            ),
             ("€".repeat(80), Alphabet::Gsm7, vec![160]),
             ("€".repeat(81), Alphabet::Gsm7, vec![152, 10]),
             ("س".repeat(70), Alphabet::Ucs2, vec![140]),
             ("س".repeat(71), Alphabet::Ucs2, vec![134, 8]),
             ("س".repeat(135), Alphabet::Ucs2, vec![134, 134, 2]),
             // A character of two units stays whole.
-            (format!("{}🙂{}", "س".repeat(66), "س".repeat(10)), Alphabet::Ucs2, vec![132, 24]),
+            (
+                format!("{}🙂{}", "س".repeat(66), "س".repeat(10)),
+                Alphabet::Ucs2,
+                vec![132, 24],
+            ),
             ("it’s".into(), Alphabet::Ucs2, vec![8]),
         ] {
             let (found, parts) = parts(&text).unwrap();
             assert_eq!(found, alphabet, "{text}");
-            assert_eq!(parts.iter().map(|p| p.octets.len()).collect::<Vec<_>>(), sizes, "{text}");
+            assert_eq!(
+                parts.iter().map(|p| p.octets.len()).collect::<Vec<_>>(),
+                sizes,
+                "{text}"
+            );
             assert_eq!(text_of(alphabet, &parts), text);
             for (i, part) in parts.iter().enumerate() {
-                assert_eq!((usize::from(part.number), usize::from(part.of)), (i + 1, parts.len()));
+                assert_eq!(
+                    (usize::from(part.number), usize::from(part.of)),
+                    (i + 1, parts.len())
+                );
                 assert!(part.user_data(7).len() <= if alphabet == Alphabet::Gsm7 { 160 } else { 140 });
             }
         }
@@ -190,12 +222,19 @@ mod tests {
 
     #[test]
     fn the_whole_table_goes_there_and_back() {
-        let all: String = BASIC.chars().filter(|c| *c != '\u{1b}').chain(EXTENSION.map(|(c, _)| c)).collect();
+        let all: String = BASIC
+            .chars()
+            .filter(|c| *c != '\u{1b}')
+            .chain(EXTENSION.map(|(c, _)| c))
+            .collect();
         assert_eq!((BASIC.chars().count(), Alphabet::of(&all)), (128, Alphabet::Gsm7));
         let (alphabet, parts) = parts(&all).unwrap();
         assert_eq!(text_of(alphabet, &parts), all);
         // Three places that are easily wrong.
-        assert_eq!([septets('@'), septets('à'), septets('€')], [Some(vec![0]), Some(vec![0x7f]), Some(vec![0x1b, 0x65])]);
+        assert_eq!(
+            [septets('@'), septets('à'), septets('€')],
+            [Some(vec![0]), Some(vec![0x7f]), Some(vec![0x1b, 0x65])]
+        );
         assert_eq!(Alphabet::of("`"), Alphabet::Ucs2);
     }
 

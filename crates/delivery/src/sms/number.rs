@@ -34,10 +34,24 @@ mod tests {
 
     #[test]
     fn one_number_in_all_its_ways() {
-        for text in ["+989121234567", "00989121234567", "989121234567", "09121234567", "9121234567", " 09121234567"] {
-            assert_eq!(international(text, "98").as_deref(), Some("+989121234567"), "{text}");
+        for text in [
+            "+989121234567",
+            "00989121234567",
+            "989121234567",
+            "09121234567",
+            "9121234567",
+            " 09121234567",
+        ] {
+            assert_eq!(
+                international(text, "98").as_deref(),
+                Some("+989121234567"),
+                "{text}"
+            );
         }
-        assert_eq!(international("4915112345678", "98").as_deref(), Some("+4915112345678"));
+        assert_eq!(
+            international("4915112345678", "98").as_deref(),
+            Some("+4915112345678")
+        );
         for text in ["", "+", "1000", "Acme", "+98912x", "0", "1234567890123456"] {
             assert_eq!(international(text, "98"), None, "{text}");
         }

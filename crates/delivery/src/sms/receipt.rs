@@ -69,7 +69,11 @@ fn find(text: &str, name: &str) -> Option<usize> {
     let mut before = ' ';
     for at in starts {
         let rest = text.get(at..)?;
-        if before.is_whitespace() && rest.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name)) {
+        if before.is_whitespace()
+            && rest
+                .get(..name.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(name))
+        {
             return Some(at);
         }
         before = rest.chars().next().unwrap_or(' ');
@@ -79,7 +83,9 @@ fn find(text: &str, name: &str) -> Option<usize> {
 
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let rest = text.get(find(text, name)? + name.len()..)?;
-    rest.split_whitespace().next().filter(|word| !word.contains(':') || name == "id:")
+    rest.split_whitespace()
+        .next()
+        .filter(|word| !word.contains(':') || name == "id:")
 }
 
 #[cfg(test)]
@@ -95,12 +101,24 @@ mod tests {
     fn receipts_of_several_houses() {
         const STANDARD: &str = "id:0123456789 sub:001 dlvrd:001 submit date:2611221200 done date:2611221201 stat:DELIVRD err:000 text:hello";
         check(STANDARD, Some(("0123456789", Verdict::Delivered)));
-        check("ID: 7f3a SUB:001 Stat: undeliv ERR:34", Some(("7f3a", Verdict::Failed("undeliverable"))));
-        check("id:a-b_c stat:EXPIRED", Some(("a-b_c", Verdict::Failed("expired_in_network"))));
-        check("id:9 stat:REJECTD err:1", Some(("9", Verdict::Failed("rejected_by_network"))));
+        check(
+            "ID: 7f3a SUB:001 Stat: undeliv ERR:34",
+            Some(("7f3a", Verdict::Failed("undeliverable"))),
+        );
+        check(
+            "id:a-b_c stat:EXPIRED",
+            Some(("a-b_c", Verdict::Failed("expired_in_network"))),
+        );
+        check(
+            "id:9 stat:REJECTD err:1",
+            Some(("9", Verdict::Failed("rejected_by_network"))),
+        );
         check("id:9 stat:ACCEPTD", Some(("9", Verdict::Pending)));
         check("id:9 stat:UNKNOWN", Some(("9", Verdict::Pending)));
-        check("id:9 stat:BLACKLIST", Some(("9", Verdict::Failed("blocked_by_network"))));
+        check(
+            "id:9 stat:BLACKLIST",
+            Some(("9", Verdict::Failed("blocked_by_network"))),
+        );
     }
 
     #[test]

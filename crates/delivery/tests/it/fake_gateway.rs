@@ -67,7 +67,9 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, plan: &Mutex<VecDeque<Say
             lines.push(line.trim().to_owned());
         }
         let length = lines.iter().find_map(|line| {
-            line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().parse::<usize>().unwrap())
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length:")
+                .map(|n| n.trim().parse::<usize>().unwrap())
         });
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).ok()?;
@@ -82,7 +84,10 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, plan: &Mutex<VecDeque<Say
             Say::Later(status, seconds) => (status, format!("retry-after: {seconds}\r\n"), ""),
             Say::HangUp => return None,
         };
-        let head = format!("HTTP/1.1 {status} x\r\n{more}content-length: {}\r\n\r\n{text}", text.len());
+        let head = format!(
+            "HTTP/1.1 {status} x\r\n{more}content-length: {}\r\n\r\n{text}",
+            text.len()
+        );
         out.write_all(head.as_bytes()).ok()?;
     }
 }

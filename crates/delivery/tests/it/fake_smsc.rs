@@ -175,7 +175,11 @@ impl Line {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return,
                 Ok(length) => self.read.extend_from_slice(&chunk[..length]),
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) => {}
                 Err(_) => return,
             }
             while let Some(command) = self.frame() {
@@ -220,9 +224,10 @@ impl Line {
             Some(Pdu::BindTransceiver(bind)) => {
                 let refused = {
                     let mut centre = self.centre.lock().unwrap();
-                    centre
-                        .binds
-                        .push((bind.system_id.as_str().to_owned(), bind.password.as_str().to_owned()));
+                    centre.binds.push((
+                        bind.system_id.as_str().to_owned(),
+                        bind.password.as_str().to_owned(),
+                    ));
                     centre.refuse_bind
                 };
                 let status = CommandStatus::from(refused.unwrap_or(0));
@@ -252,7 +257,13 @@ impl Line {
     }
 
     fn submit(&mut self, command: &Command, pdu: &SubmitSm) -> bool {
-        let fault = self.centre.lock().unwrap().faults.pop_front().unwrap_or(Fault::None);
+        let fault = self
+            .centre
+            .lock()
+            .unwrap()
+            .faults
+            .pop_front()
+            .unwrap_or(Fault::None);
         match fault {
             Fault::CutBeforeTaking => return false,
             Fault::Status(status) => {
@@ -338,8 +349,9 @@ fn taken(pdu: &SubmitSm) -> Taken {
 }
 
 fn receipt(pdu: &SubmitSm, name: &str, stat: &str, echo: bool) -> DeliverSm {
-    let text =
-        format!("id:{name} sub:001 dlvrd:001 submit date:2611290000 done date:2611290001 stat:{stat} err:000 text:");
+    let text = format!(
+        "id:{name} sub:001 dlvrd:001 submit date:2611290000 done date:2611290001 stat:{stat} err:000 text:"
+    );
     let mut receipt = DeliverSm::builder()
         .source_addr(pdu.destination_addr.clone())
         .destination_addr(pdu.source_addr.clone())

@@ -57,7 +57,12 @@ fn in_json(port: u16) -> HttpSmsSettings {
 }
 
 fn worker(desk: &Desk, http: HttpSmsSettings, settings: DeliverSettings) -> Deliverer {
-    Deliverer::new(desk.open(), vec![Box::new(HttpSmsGateway::new(http).unwrap())], settings).unwrap()
+    Deliverer::new(
+        desk.open(),
+        vec![Box::new(HttpSmsGateway::new(http).unwrap())],
+        settings,
+    )
+    .unwrap()
 }
 
 fn run(
@@ -91,24 +96,41 @@ const TEXT: &str = "مشتری گرامی\n.\n..\nپایان";
 
 #[test]
 fn a_gateway_in_kavenegars_shape_takes_it() {
-    let taken = Say::Answer(200, r#"{"return":{"status":200,"message":"تایید شد"},"entries":[{"messageid":8792343,"status":1}]}"#);
+    let taken = Say::Answer(
+        200,
+        r#"{"return":{"status":200,"message":"تایید شد"},"entries":[{"messageid":8792343,"status":1}]}"#,
+    );
     let (gateway, report, _worker, _desk) = run(1, &[taken], kavenegar);
     assert_eq!(report.total(IntentState::Accepted), 1);
     let asked = &gateway.asked()[0];
     assert_eq!(asked.line, "POST /v1/KEY/sms/send.json HTTP/1.1");
     let fields: Vec<_> = asked.body.split('&').map(unescaped).collect();
-    assert_eq!((fields.len(), fields[1].as_str(), fields[2].as_str()), (4, format!("message={TEXT}").as_str(), "receptor=09123450000"));
+    assert_eq!(
+        (fields.len(), fields[1].as_str(), fields[2].as_str()),
+        (4, format!("message={TEXT}").as_str(), "receptor=09123450000")
+    );
     let number: u64 = fields[0].strip_prefix("localid=").unwrap().parse().unwrap();
     assert!(number > 0 && number < 1_000_000_000_000_000);
 }
 
 #[test]
 fn a_gateway_in_twilios_shape_takes_it() {
-    let (gateway, report, _worker, _desk) = run(1, &[Say::Answer(201, r#"{"sid":"SM1","status":"queued"}"#)], twilio);
+    let (gateway, report, _worker, _desk) = run(
+        1,
+        &[Say::Answer(201, r#"{"sid":"SM1","status":"queued"}"#)],
+        twilio,
+    );
     assert_eq!(report.total(IntentState::Accepted), 1);
     let asked = &gateway.asked()[0];
     // Base64 of `AC1:token`.
-    assert!(asked.headers.iter().any(|h| h == "authorization: Basic QUMxOnRva2Vu"), "{:?}", asked.headers);
+    assert!(
+        asked
+            .headers
+            .iter()
+            .any(|h| h == "authorization: Basic QUMxOnRva2Vu"),
+        "{:?}",
+        asked.headers
+    );
     assert!(unescaped(&asked.body).contains("To=+989123450000"));
 }
 
@@ -135,7 +157,14 @@ fn codes_say_more_than_statuses() {
         Say::Answer(400, "no JSON at all"),
     ];
     let (_gateway, report, ..) = run(5, &plan, kavenegar);
-    assert_eq!((report.total(IntentState::Failed), report.postponed, report.total(IntentState::Accepted)), (3, 1, 1));
+    assert_eq!(
+        (
+            report.total(IntentState::Failed),
+            report.postponed,
+            report.total(IntentState::Accepted)
+        ),
+        (3, 1, 1)
+    );
     assert_eq!(report.reasons.get("refused"), Some(&2));
     assert_eq!(report.reasons.get("blocked_by_network"), Some(&1));
 }
@@ -151,14 +180,25 @@ fn too_fast_waits_as_long_as_it_is_told() {
 
 #[test]
 fn a_gateway_that_refuses_us_keeps_the_messages() {
-    let (gateway, report, ..) = run(5, &[Say::Answer(401, ""), Say::Answer(503, ""), Say::Answer(200, r#"{"return":{"status":418}}"#)], kavenegar);
+    let (gateway, report, ..) = run(
+        5,
+        &[
+            Say::Answer(401, ""),
+            Say::Answer(503, ""),
+            Say::Answer(200, r#"{"return":{"status":418}}"#),
+        ],
+        kavenegar,
+    );
     assert_eq!((report.returned, gateway.asked().len()), (5, 3));
     assert!(report.down.contains(&SMS));
 }
 
 #[test]
 fn a_lost_answer_is_repeated_where_the_gateway_knows_it_again() {
-    let plan = [Say::HangUp, Say::Answer(200, r#"{"return":{"status":200},"entries":[{"messageid":1}]}"#)];
+    let plan = [
+        Say::HangUp,
+        Say::Answer(200, r#"{"return":{"status":200},"entries":[{"messageid":1}]}"#),
+    ];
     let (gateway, report, mut worker, _desk) = run(1, &plan, kavenegar);
     // The rule for text messages is rather never than twice; here twice does no harm and isn't counted as such.
     assert_eq!((report.postponed, report.perhaps_doubled), (1, 0));
@@ -179,10 +219,17 @@ fn a_lost_answer_is_unknown_where_it_does_not() {
 
 #[test]
 fn a_gateway_that_is_not_there_is_down() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let desk = Desk::new(SMS, 1);
     let settings = DeliverSettings {
-        in_doubt: StaleRules { sms: Prefer::Miss, ..StaleRules::default() },
+        in_doubt: StaleRules {
+            sms: Prefer::Miss,
+            ..StaleRules::default()
+        },
         ..DeliverSettings::default()
     };
     let report = worker(&desk, twilio(port), settings).run_once(at(20)).unwrap();
@@ -194,20 +241,35 @@ fn settings_that_cannot_work_are_refused() {
     let check = |change: &dyn Fn(&mut HttpSmsSettings), want: &str| {
         let mut settings = kavenegar(1);
         change(&mut settings);
-        let error = HttpSmsGateway::new(settings).err().map(|e| e.to_string()).unwrap_or_default();
+        let error = HttpSmsGateway::new(settings)
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
         assert!(error.contains(want), "{want}: {error}");
     };
-    check(&|s| s.url = "http://api.example.ir/{secret}".into(), "url is plain HTTP");
+    check(
+        &|s| s.url = "http://api.example.ir/{secret}".into(),
+        "url is plain HTTP",
+    );
     check(&|s| s.url = "ftp://api.example.ir/{secret}".into(), "url is no");
-    check(&|s| s.url = "https://{secret}.example.ir/".into(), "where its host stands");
+    check(
+        &|s| s.url = "https://{secret}.example.ir/".into(),
+        "where its host stands",
+    );
     check(&|s| s.secret = None, "secret");
     check(&|s| s.form.remove("message").map_or((), drop), "{text}");
     check(&|s| s.form.remove("receptor").map_or((), drop), "{to}");
     check(&|s| s.form.remove("localid").map_or((), drop), "knows_repeats");
-    check(&|s| s.form.insert("x".into(), "{who}".into()).map_or((), drop), "form.x");
+    check(
+        &|s| s.form.insert("x".into(), "{who}".into()).map_or((), drop),
+        "form.x",
+    );
     check(&|s| s.json = Some("{".into()), "two bodies");
     check(&|s| s.code = None, "codes");
     check(&|s| s.id = Some("messageid".into()), "id is no JSON pointer");
-    check(&|s| s.password = Some(forecall_ledger::Secret::new("p")), "username");
+    check(
+        &|s| s.password = Some(forecall_ledger::Secret::new("p")),
+        "username",
+    );
     assert!(!format!("{:?}", kavenegar(1)).contains("KEY"));
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use forecall_delivery::{DeliverReport, DeliverSettings, Deliverer, Gateway as _, Joining, RateLimit, SmppGateway, SmppSettings, SmppTls};
-use forecall_ledger::{Answer, Prefer, StaleRules, short_reference};
+use forecall_delivery::{
+    DeliverReport, DeliverSettings, Deliverer, Gateway as _, Joining, RateLimit, SmppGateway, SmppSettings,
+    SmppTls,
+};
+use forecall_ledger::{Answer, Heard, Prefer, StaleRules, short_reference};
 use forecall_types::{ContactChannel, IntentState, ReplyKind};
 
 use crate::fake_smsc::{FakeSmsc, Fault, Manner};
@@ -35,7 +38,11 @@ fn prefer(sms: Prefer) -> DeliverSettings {
 }
 
 /// Rounds until something is heard or a second is over; the last report.
-fn listen(worker: &mut Deliverer, now: i64, done: impl Fn(&mut Deliverer, &DeliverReport) -> bool) -> DeliverReport {
+fn listen(
+    worker: &mut Deliverer,
+    now: i64,
+    done: impl Fn(&mut Deliverer, &DeliverReport) -> bool,
+) -> DeliverReport {
     let until = Instant::now() + Duration::from_secs(3);
     loop {
         let report = worker.run_once(at(now)).unwrap();
@@ -44,6 +51,23 @@ fn listen(worker: &mut Deliverer, now: i64, done: impl Fn(&mut Deliverer, &Deliv
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Rounds until so many were heard, those of `first` among them, or three seconds are over; how many.
+fn heard(
+    worker: &mut Deliverer,
+    now: i64,
+    first: &DeliverReport,
+    of: impl Fn(&Heard) -> u64,
+    want: u64,
+) -> u64 {
+    let until = Instant::now() + Duration::from_secs(3);
+    let mut count = of(&first.heard);
+    while count < want && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+        count += of(&worker.run_once(at(now)).unwrap().heard);
+    }
+    count
 }
 
 fn states(worker: &mut Deliverer) -> BTreeMap<IntentState, u64> {
@@ -69,8 +93,14 @@ fn a_persian_text_arrives_byte_by_byte_and_receipts_say_so() {
     assert_eq!(known.binds, [("forecall".to_owned(), "secret".to_owned())]);
     assert_eq!(known.taken.len(), 3);
     let taken = &known.taken[0];
-    assert_eq!((taken.to.as_str(), taken.from.as_str()), ("989123450000", "983000"));
-    let wanted: Vec<u8> = "مشتری گرامی\n.\n..\nپایان".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(
+        (taken.to.as_str(), taken.from.as_str()),
+        ("989123450000", "983000")
+    );
+    let wanted: Vec<u8> = "مشتری گرامی\n.\n..\nپایان"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
     assert_eq!((taken.coding, taken.class, &taken.octets), (8, 0, &wanted));
     assert_eq!(taken.reference, Some(short_reference(&"int_0".parse().unwrap())));
     // True until second 100,000, sent at 20: a day, 3 hours, 46 minutes, 20 seconds.
@@ -88,19 +118,29 @@ fn a_long_text_goes_in_joined_parts_and_is_delivered_when_all_are() {
         let centre = FakeSmsc::start(Manner::default(), &faults);
         let text = "اینترنت شیراز ".repeat(11);
         let desk = Desk::with_text(SMS, 1, &text, 3);
-        let smpp = SmppSettings { joining, ..settings(&centre) };
+        let smpp = SmppSettings {
+            joining,
+            ..settings(&centre)
+        };
         let mut worker = worker(&desk, smpp, DeliverSettings::default());
-        assert_eq!(worker.run_once(at(20)).unwrap().total(IntentState::Accepted), 1);
-        let report = listen(&mut worker, 21, |_, report| report.heard.repeated == 2);
+        let report = worker.run_once(at(20)).unwrap();
+        assert_eq!(report.total(IntentState::Accepted), 1);
+        let repeated = heard(&mut worker, 21, &report, |heard| heard.repeated, 2);
         // Two of three have arrived: that is no delivered message.
-        assert_eq!((report.heard.repeated, states(&mut worker)), (2, BTreeMap::from([(IntentState::Accepted, 1)])));
+        assert_eq!(
+            (repeated, states(&mut worker)),
+            (2, BTreeMap::from([(IntentState::Accepted, 1)]))
+        );
         let known = centre.centre();
         assert_eq!(known.taken.len(), 3);
         let mut octets: Vec<u8> = Vec::new();
         for (number, part) in (1..).zip(&known.taken) {
             match joining {
                 Joining::Udh => {
-                    assert_eq!((part.class, &part.octets[..3], &part.octets[4..6]), (0x40, &[5, 0, 3][..], &[3, number][..]));
+                    assert_eq!(
+                        (part.class, &part.octets[..3], &part.octets[4..6]),
+                        (0x40, &[5, 0, 3][..], &[3, number][..])
+                    );
                     assert!(part.octets.len() <= 140);
                     octets.extend(&part.octets[6..]);
                 }
@@ -110,13 +150,22 @@ fn a_long_text_goes_in_joined_parts_and_is_delivered_when_all_are() {
                 }
             }
         }
-        assert_eq!(octets, text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>());
+        assert_eq!(
+            octets,
+            text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>()
+        );
     }
 }
 
 #[test]
 fn what_receipts_say_is_where_messages_end() {
-    let faults = [Fault::Stat("UNDELIV"), Fault::Stat("EXPIRED"), Fault::Stat("ACCEPTD"), Fault::NoReceipt, Fault::Twice];
+    let faults = [
+        Fault::Stat("UNDELIV"),
+        Fault::Stat("EXPIRED"),
+        Fault::Stat("ACCEPTD"),
+        Fault::NoReceipt,
+        Fault::Twice,
+    ];
     let centre = FakeSmsc::start(Manner::default(), &faults);
     let desk = Desk::new(SMS, 6);
     let mut worker = worker(&desk, settings(&centre), DeliverSettings::default());
@@ -124,17 +173,34 @@ fn what_receipts_say_is_where_messages_end() {
     reach(
         &mut worker,
         21,
-        &[(IntentState::Failed, 2), (IntentState::Accepted, 2), (IntentState::Delivered, 2)],
+        &[
+            (IntentState::Failed, 2),
+            (IntentState::Accepted, 2),
+            (IntentState::Delivered, 2),
+        ],
     );
     let receipts = worker.ledger().receipts_after(0, 100).unwrap();
     let count = |state| receipts.iter().filter(|(_, r)| r.state == state).count();
-    assert_eq!([count(IntentState::Accepted), count(IntentState::Failed), count(IntentState::Delivered)], [6, 2, 2]);
-    assert!(matches!(worker.ledger().verify_audit().unwrap(), forecall_ledger::AuditVerdict::Whole { .. }));
+    assert_eq!(
+        [
+            count(IntentState::Accepted),
+            count(IntentState::Failed),
+            count(IntentState::Delivered)
+        ],
+        [6, 2, 2]
+    );
+    assert!(matches!(
+        worker.ledger().verify_audit().unwrap(),
+        forecall_ledger::AuditVerdict::Whole { .. }
+    ));
 }
 
 #[test]
 fn names_in_two_kinds_of_digits_are_one() {
-    let centre = FakeSmsc::start(Manner::default(), &[Fault::Named("7B", "123"), Fault::Named("1234567890", "499602D2")]);
+    let centre = FakeSmsc::start(
+        Manner::default(),
+        &[Fault::Named("7B", "123"), Fault::Named("1234567890", "499602D2")],
+    );
     let desk = Desk::new(SMS, 2);
     let mut worker = worker(&desk, settings(&centre), DeliverSettings::default());
     worker.run_once(at(20)).unwrap();
@@ -144,9 +210,18 @@ fn names_in_two_kinds_of_digits_are_one() {
 #[test]
 fn too_fast_slows_down_and_loses_nothing() {
     let faults = [Fault::None, Fault::Status(0x58), Fault::Status(0x14)];
-    let centre = FakeSmsc::start(Manner { receipts: false, ..Manner::default() }, &faults);
+    let centre = FakeSmsc::start(
+        Manner {
+            receipts: false,
+            ..Manner::default()
+        },
+        &faults,
+    );
     let desk = Desk::new(SMS, 5);
-    let smpp = SmppSettings { window: 1, ..settings(&centre) };
+    let smpp = SmppSettings {
+        window: 1,
+        ..settings(&centre)
+    };
     let mut worker = worker(&desk, smpp, DeliverSettings::default());
     let report = worker.run_once(at(20)).unwrap();
     assert_eq!((report.total(IntentState::Accepted), report.returned), (1, 4));
@@ -162,9 +237,18 @@ fn too_fast_slows_down_and_loses_nothing() {
 #[test]
 fn in_a_window_the_first_refusal_for_speed_stops_the_others() {
     let faults = [Fault::Status(0x58); 4];
-    let centre = FakeSmsc::start(Manner { receipts: false, ..Manner::default() }, &faults);
+    let centre = FakeSmsc::start(
+        Manner {
+            receipts: false,
+            ..Manner::default()
+        },
+        &faults,
+    );
     let desk = Desk::new(SMS, 20);
-    let smpp = SmppSettings { window: 4, ..settings(&centre) };
+    let smpp = SmppSettings {
+        window: 4,
+        ..settings(&centre)
+    };
     let mut worker = worker(&desk, smpp, DeliverSettings::default());
     let report = worker.run_once(at(20)).unwrap();
     assert_eq!((report.total(IntentState::Accepted), report.returned), (0, 20));
@@ -185,12 +269,28 @@ fn the_rest_of_a_begun_message_is_offered_again() {
 #[test]
 fn refusals_for_good_fail_that_one_alone() {
     let faults = [Fault::Status(0x0b), Fault::Status(0x400), Fault::Status(0x45)];
-    let centre = FakeSmsc::start(Manner { receipts: false, ..Manner::default() }, &faults);
+    let centre = FakeSmsc::start(
+        Manner {
+            receipts: false,
+            ..Manner::default()
+        },
+        &faults,
+    );
     let desk = Desk::new(SMS, 4);
-    let smpp = SmppSettings { blocked_statuses: vec![0x400], ..settings(&centre) };
+    let smpp = SmppSettings {
+        blocked_statuses: vec![0x400],
+        ..settings(&centre)
+    };
     let mut worker = worker(&desk, smpp, DeliverSettings::default());
     let report = worker.run_once(at(20)).unwrap();
-    assert_eq!((report.total(IntentState::Failed), report.postponed, report.total(IntentState::Accepted)), (2, 1, 1));
+    assert_eq!(
+        (
+            report.total(IntentState::Failed),
+            report.postponed,
+            report.total(IntentState::Accepted)
+        ),
+        (2, 1, 1)
+    );
     for reason in ["invalid_number", "blocked_by_network", "refused_for_now"] {
         assert_eq!(report.reasons.get(reason), Some(&1), "{reason}");
     }
@@ -205,8 +305,7 @@ fn a_lost_answer_and_a_centre_that_repeats_our_reference_is_sent_once() {
         let report = worker.run_once(at(20)).unwrap();
         assert_eq!(report.total(IntentState::Accepted), 0);
         // On the next line the receipt comes, with our reference and a name we never heard.
-        let report = listen(&mut worker, 40, |_, report| report.heard.cleared == 1);
-        assert_eq!(report.heard.cleared, 1);
+        assert_eq!(heard(&mut worker, 40, &report, |heard| heard.cleared, 1), 1);
         reach(&mut worker, 41, &[(IntentState::Delivered, 1)]);
         // Long after every wait nothing goes again.
         assert_eq!(worker.run_once(at(5_000)).unwrap().leased, 0);
@@ -216,15 +315,20 @@ fn a_lost_answer_and_a_centre_that_repeats_our_reference_is_sent_once() {
 
 #[test]
 fn a_lost_answer_and_a_centre_without_echo_follows_the_rule() {
-    let mute = Manner { echo: false, ..Manner::default() };
-    for (rule, sent, end) in [(Prefer::Double, 2, IntentState::Delivered), (Prefer::Miss, 1, IntentState::Unknown)] {
+    let mute = Manner {
+        echo: false,
+        ..Manner::default()
+    };
+    for (rule, sent, end) in [
+        (Prefer::Double, 2, IntentState::Delivered),
+        (Prefer::Miss, 1, IntentState::Unknown),
+    ] {
         let centre = FakeSmsc::start(mute, &[Fault::CutAfterTaking]);
         let desk = Desk::new(SMS, 1);
         let mut worker = worker(&desk, settings(&centre), prefer(rule));
         let report = worker.run_once(at(20)).unwrap();
         assert_eq!(report.perhaps_doubled, u64::from(rule == Prefer::Double));
-        let heard = listen(&mut worker, 40, |_, report| report.heard.unmatched == 1);
-        assert_eq!(heard.heard.unmatched, 1);
+        assert_eq!(heard(&mut worker, 40, &report, |heard| heard.unmatched, 1), 1);
         // The receipt is waited for: not before a minute.
         assert_eq!(worker.run_once(at(79)).unwrap().leased, 0);
         reach(&mut worker, 5_000, &[(end, 1)]);
@@ -248,7 +352,11 @@ fn after_a_crash_while_sending_the_receipt_settles_it_before_the_rule_does() {
     };
     let leased = ledger.lease(&lease).unwrap().remove(0);
     drop(ledger);
-    let contact = desk.open().contact(&leased.intent.customer, SMS).unwrap().unwrap();
+    let contact = desk
+        .open()
+        .contact(&leased.intent.customer, SMS)
+        .unwrap()
+        .unwrap();
     let mut gateway = SmppGateway::new(settings(&centre)).unwrap();
     let message = forecall_delivery::Message {
         intent: &leased.intent,
@@ -273,11 +381,20 @@ fn a_line_cut_before_taking_is_in_doubt_and_one_that_never_stood_is_not() {
     // What was written may have been taken: nobody can tell from here.
     let centre = FakeSmsc::start(Manner::default(), &[Fault::CutBeforeTaking]);
     let desk = Desk::new(SMS, 3);
-    let smpp = SmppSettings { window: 1, ..settings(&centre) };
+    let smpp = SmppSettings {
+        window: 1,
+        ..settings(&centre)
+    };
     let mut worker = worker(&desk, smpp, prefer(Prefer::Miss));
     let report = worker.run_once(at(20)).unwrap();
     // The line comes back at once; the others go.
-    assert_eq!((report.total(IntentState::Unknown), report.total(IntentState::Accepted)), (1, 2));
+    assert_eq!(
+        (
+            report.total(IntentState::Unknown),
+            report.total(IntentState::Accepted)
+        ),
+        (1, 2)
+    );
     assert_eq!(centre.centre().binds.len(), 2);
 }
 
@@ -288,7 +405,10 @@ fn a_refused_bind_is_down_and_keeps_the_messages() {
     let desk = Desk::new(SMS, 2);
     let mut worker = worker(&desk, settings(&centre), DeliverSettings::default());
     let report = worker.run_once(at(20)).unwrap();
-    assert!(report.down.contains(&SMS) && report.reasons.contains_key("login"), "{report:?}");
+    assert!(
+        report.down.contains(&SMS) && report.reasons.contains_key("login"),
+        "{report:?}"
+    );
     assert_eq!(report.leased, 0);
     centre.centre().refuse_bind = None;
     // Not tried again for a while, then all go.
@@ -332,8 +452,18 @@ fn what_people_answer_reaches_outreach_without_their_words_and_numbers() {
     centre.writes("09123450001", 0, b"Status", 0);
     centre.writes("+989123450002", 8, &ucs2("هنوز قطع\u{200c}ه!"), 0);
     // A long letter in two parts is one answer, and no keyword.
-    centre.writes("989123450003", 0, &[&[5, 0, 3, 9, 2, 1][..], b"stop"].concat(), 0x40);
-    centre.writes("989123450003", 0, &[&[5, 0, 3, 9, 2, 2][..], b" it"].concat(), 0x40);
+    centre.writes(
+        "989123450003",
+        0,
+        &[&[5, 0, 3, 9, 2, 1][..], b"stop"].concat(),
+        0x40,
+    );
+    centre.writes(
+        "989123450003",
+        0,
+        &[&[5, 0, 3, 9, 2, 2][..], b" it"].concat(),
+        0x40,
+    );
     // Nobody we know, and a service's own number.
     centre.writes("989129999999", 0, b"stop", 0);
     centre.writes("1000", 0, b"Hello World", 0);
@@ -386,7 +516,13 @@ fn what_was_brought_twice_is_one_reply() {
             Answer::Receipt(_) => None,
         })
         .collect();
-    assert_eq!((ids.len(), ids.iter().collect::<std::collections::BTreeSet<_>>().len()), (2, 1));
+    assert_eq!(
+        (
+            ids.len(),
+            ids.iter().collect::<std::collections::BTreeSet<_>>().len()
+        ),
+        (2, 1)
+    );
 }
 
 #[test]
@@ -396,13 +532,39 @@ fn settings_that_cannot_work_are_refused() {
         let error = SmppGateway::new(smpp).err().unwrap().to_string();
         assert!(error.contains(want), "{error}");
     };
-    check(SmppSettings { host: "smsc.example.ir".into(), ..base() }, "tls is `none`");
-    check(SmppSettings { from: "Acme Telecom of Iran".into(), ..base() }, "from");
+    check(
+        SmppSettings {
+            host: "smsc.example.ir".into(),
+            ..base()
+        },
+        "tls is `none`",
+    );
+    check(
+        SmppSettings {
+            from: "Acme Telecom of Iran".into(),
+            ..base()
+        },
+        "from",
+    );
     check(SmppSettings { window: 0, ..base() }, "window");
-    check(SmppSettings { password: forecall_ledger::Secret::new("123456789"), ..base() }, "password");
-    let private = SmppSettings { host: "smsc.example.ir".into(), private_network: true, ..base() };
+    check(
+        SmppSettings {
+            password: forecall_ledger::Secret::new("123456789"),
+            ..base()
+        },
+        "password",
+    );
+    let private = SmppSettings {
+        host: "smsc.example.ir".into(),
+        private_network: true,
+        ..base()
+    };
     assert!(SmppGateway::new(private).is_ok());
-    let encrypted = SmppSettings { host: "smsc.example.ir".into(), tls: SmppTls::Implicit, ..base() };
+    let encrypted = SmppSettings {
+        host: "smsc.example.ir".into(),
+        tls: SmppTls::Implicit,
+        ..base()
+    };
     assert!(SmppGateway::new(encrypted).is_ok());
     assert!(!format!("{:?}", base()).contains("secret\""));
 }
@@ -412,9 +574,17 @@ fn tls_never_falls_back_to_the_clear() {
     // The centre speaks no TLS: not even the name is said.
     let centre = FakeSmsc::start(Manner::default(), &[]);
     let desk = Desk::new(SMS, 1);
-    let smpp = SmppSettings { tls: SmppTls::Implicit, ..settings(&centre) };
-    let report = worker(&desk, smpp, DeliverSettings::default()).run_once(at(20)).unwrap();
-    assert!(report.down.contains(&SMS) && report.reasons.contains_key("tls"), "{report:?}");
+    let smpp = SmppSettings {
+        tls: SmppTls::Implicit,
+        ..settings(&centre)
+    };
+    let report = worker(&desk, smpp, DeliverSettings::default())
+        .run_once(at(20))
+        .unwrap();
+    assert!(
+        report.down.contains(&SMS) && report.reasons.contains_key("tls"),
+        "{report:?}"
+    );
     assert!(centre.centre().binds.is_empty());
 }
 
@@ -424,12 +594,22 @@ fn tls_never_falls_back_to_the_clear() {
 fn what_a_window_is_worth() {
     for delay in [0, 5] {
         for window in [1, 50] {
-            let manner = Manner { receipts: false, delay: Duration::from_millis(delay), ..Manner::default() };
+            let manner = Manner {
+                receipts: false,
+                delay: Duration::from_millis(delay),
+                ..Manner::default()
+            };
             let centre = FakeSmsc::start(manner, &[]);
             let count = if window == 1 { 400 } else { 5_000 };
             let desk = Desk::new(SMS, count);
-            let smpp = SmppSettings { window, ..settings(&centre) };
-            let pace = RateLimit { per_minute: 6_000_000, burst: 100_000 };
+            let smpp = SmppSettings {
+                window,
+                ..settings(&centre)
+            };
+            let pace = RateLimit {
+                per_minute: 6_000_000,
+                burst: 100_000,
+            };
             let deliver = DeliverSettings {
                 rates: BTreeMap::from([(SMS, pace)]),
                 batch: 10_000,

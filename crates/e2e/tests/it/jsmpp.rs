@@ -35,7 +35,10 @@ impl Centre {
             .arg("-Dfile.encoding=ISO-8859-1")
             .arg(format!("-Dorg.slf4j.simpleLogger.logFile={}", log.display()))
             .arg(format!("-Djsmpp.simulator.port={port}"))
-            .args(["-Djsmpp.client.systemId=forecall", "-Djsmpp.client.password=testonly"])
+            .args([
+                "-Djsmpp.client.systemId=forecall",
+                "-Djsmpp.client.password=testonly",
+            ])
             .arg("-cp")
             .arg(format!("{}/*", told("FORECALL_E2E_JSMPP")))
             .arg("org.jsmpp.examples.SMPPServerSimulator");
@@ -43,7 +46,9 @@ impl Centre {
         wait_for("the simulator's start", START, || {
             program.check_running();
             let said = std::fs::read(&log).unwrap_or_default();
-            String::from_utf8_lossy(&said).contains("Listening on port").then_some(())
+            String::from_utf8_lossy(&said)
+                .contains("Listening on port")
+                .then_some(())
         });
         Self { program, log }
     }
@@ -109,13 +114,19 @@ fn a_message_centre_that_falls_and_comes_back_gets_each_message_once() {
     worker.ledger().set_killed(false, at(19)).unwrap();
     for now in [19, 20] {
         let report = worker.run_once(at(now)).unwrap();
-        assert!(report.down.contains(&ContactChannel::Sms) && report.leased == 0, "{report:?}");
+        assert!(
+            report.down.contains(&ContactChannel::Sms) && report.leased == 0,
+            "{report:?}"
+        );
     }
     let centre = Centre::start(folder.path(), "jsmpp-2", port);
     let begun = Instant::now();
     // No new line is tried for a quarter of a minute.
     assert_eq!(worker.run_once(at(36)).unwrap().total(IntentState::Accepted), 20);
     reach(&mut worker, begun, IntentState::Delivered, 20);
-    let octets: Vec<u8> = "مشتری گرامی\n.\n..\nپایان".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let octets: Vec<u8> = "مشتری گرامی\n.\n..\nپایان"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
     assert_eq!(centre.got(&octets), 20);
 }

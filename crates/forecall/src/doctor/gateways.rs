@@ -35,7 +35,9 @@ pub(super) fn look_at(settings: &Settings, findings: &mut Vec<Finding>) {
                 ),
             },
             // Its address may hold a secret, and any request may be a message.
-            GatewaySettings::Http(_) => Finding::fine(subject, "behind HTTP; it is tried at the first message"),
+            GatewaySettings::Http(_) => {
+                Finding::fine(subject, "behind HTTP; it is tried at the first message")
+            }
         });
     }
 }
