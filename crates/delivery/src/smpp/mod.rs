@@ -84,8 +84,7 @@ impl SmppGateway {
         if let Some(link) = self.link.take() {
             return Ok(link);
         }
-        if let Some((error, until)) = self.failed.filter(|(_, until)| now < *until) {
-            let _ = until;
+        if let Some((error, _)) = self.failed.filter(|(_, until)| now < *until) {
             return Err(error);
         }
         match self.bind(now) {

@@ -256,6 +256,29 @@ fn in_a_window_the_first_refusal_for_speed_stops_the_others() {
 }
 
 #[test]
+fn no_more_than_a_window_is_under_way() {
+    let manner = Manner {
+        receipts: false,
+        delay: Duration::from_millis(20),
+        ..Manner::default()
+    };
+    for window in [1, 4] {
+        let centre = FakeSmsc::start(manner, &[]);
+        // Twelve messages of three parts: the window counts parts.
+        let desk = Desk::with_text(SMS, 12, &"اینترنت شیراز ".repeat(11), 3);
+        let smpp = SmppSettings {
+            window,
+            ..settings(&centre)
+        };
+        let mut worker = worker(&desk, smpp, DeliverSettings::default());
+        let report = worker.run_once(at(20)).unwrap();
+        assert_eq!(report.total(IntentState::Accepted), 12);
+        let known = centre.centre();
+        assert_eq!((known.under_way_max, known.taken.len()), (usize::from(window), 36));
+    }
+}
+
+#[test]
 fn the_rest_of_a_begun_message_is_offered_again() {
     let faults = [Fault::None, Fault::Status(0x58), Fault::None];
     let centre = FakeSmsc::start(Manner::default(), &faults);
