@@ -162,13 +162,15 @@ impl HttpSmsSettings {
             all.push_str(text);
         }
         if !all.contains("{text}") {
-            found.push("form, json or query must hold `{text}`".to_owned());
+            found.push("form holds no `{text}`, nor do json and query".to_owned());
         }
         if !["{to}", "{to_digits}", "{to_national}"]
             .iter()
             .any(|to| all.contains(to))
         {
-            found.push("form, json or query must hold `{to}`, `{to_digits}` or `{to_national}`".to_owned());
+            found.push(
+                "form holds none of `{to}`, `{to_digits}`, `{to_national}`, nor do json and query".to_owned(),
+            );
         }
         if all.contains("{secret}") != self.secret.is_some() {
             found.push("secret and `{secret}` go together".to_owned());

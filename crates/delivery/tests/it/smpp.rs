@@ -237,22 +237,31 @@ fn too_fast_slows_down_and_loses_nothing() {
 #[test]
 fn in_a_window_the_first_refusal_for_speed_stops_the_others() {
     let faults = [Fault::Status(0x58); 4];
-    let centre = FakeSmsc::start(
-        Manner {
-            receipts: false,
-            ..Manner::default()
-        },
-        &faults,
-    );
+    let manner = Manner {
+        receipts: false,
+        ..Manner::default()
+    };
+    let centre = FakeSmsc::start(manner, &faults);
     let desk = Desk::new(SMS, 20);
+    let smpp = SmppSettings {
+        window: 4,
+        ..settings(&centre)
+    };
+    let mut first = worker(&desk, smpp, DeliverSettings::default());
+    let report = first.run_once(at(20)).unwrap();
+    assert_eq!((report.total(IntentState::Accepted), report.returned), (0, 20));
+    assert_eq!(first.run_once(at(22)).unwrap().total(IntentState::Accepted), 20);
+    // In parts: the window is full before the second message has begun to end, and no third one begins.
+    let centre = FakeSmsc::start(manner, &faults);
+    let desk = Desk::with_text(SMS, 4, &"اینترنت شیراز ".repeat(11), 3);
     let smpp = SmppSettings {
         window: 4,
         ..settings(&centre)
     };
     let mut worker = worker(&desk, smpp, DeliverSettings::default());
     let report = worker.run_once(at(20)).unwrap();
-    assert_eq!((report.total(IntentState::Accepted), report.returned), (0, 20));
-    assert_eq!(worker.run_once(at(22)).unwrap().total(IntentState::Accepted), 20);
+    assert_eq!((report.total(IntentState::Accepted), report.returned), (0, 4));
+    assert_eq!(centre.centre().taken.len(), 0);
 }
 
 #[test]
@@ -274,7 +283,10 @@ fn no_more_than_a_window_is_under_way() {
         let report = worker.run_once(at(20)).unwrap();
         assert_eq!(report.total(IntentState::Accepted), 12);
         let known = centre.centre();
-        assert_eq!((known.under_way_max, known.taken.len()), (usize::from(window), 36));
+        assert_eq!(
+            (known.under_way_max, known.taken.len()),
+            (usize::from(window), 36)
+        );
     }
 }
 
