@@ -42,7 +42,7 @@ pub(super) struct Link {
 /// One frame of the other side.
 pub(super) enum Frame {
     /// One we understand.
-    Command(Command),
+    Command(Box<Command>),
     /// One we don't: answered with a refusal already.
     Refused,
 }
@@ -182,7 +182,7 @@ impl Link {
         let mut body = frame.split_off(4);
         let bytes = body.len();
         match Command::decode(&mut body, bytes) {
-            Ok((command, _)) => Ok(Some(Frame::Command(command))),
+            Ok((command, _)) => Ok(Some(Frame::Command(Box::new(command)))),
             Err(_) => {
                 // An answer that can't be read is no question to refuse (its number has the top bit).
                 if id & 0x8000_0000 == 0 {

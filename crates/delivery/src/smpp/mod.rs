@@ -117,7 +117,7 @@ impl SmppGateway {
                         refused => Err(status::refused_bind(refused)),
                     };
                 }
-                Some(Frame::Command(command)) => self.question(&mut link, command, now).map_err(lost)?,
+                Some(Frame::Command(command)) => self.question(&mut link, &command, now).map_err(lost)?,
             }
         }
     }
@@ -137,7 +137,7 @@ impl SmppGateway {
     }
 
     /// Answers what the centre asks, or takes what it brings. Other answers are those of questions given up.
-    fn question(&mut self, link: &mut Link, command: Command, now: EventTime) -> Result<(), Lost> {
+    fn question(&mut self, link: &mut Link, command: &Command, now: EventTime) -> Result<(), Lost> {
         self.heard_at = now;
         let sequence = command.sequence_number();
         match command.pdu() {
@@ -156,7 +156,7 @@ impl SmppGateway {
                 let _ = link.flush();
                 return Err(Lost("unbound_by_centre"));
             }
-            _ if !is_answer(&command) && !matches!(command.pdu(), Some(Pdu::AlertNotification(_))) => {
+            _ if !is_answer(command) && !matches!(command.pdu(), Some(Pdu::AlertNotification(_))) => {
                 link.answer(CommandStatus::EsmeRinvcmdid, sequence, Pdu::GenericNack);
             }
             _ => {}
@@ -201,7 +201,7 @@ impl SmppGateway {
     fn take(&mut self, link: &mut Link, frame: Frame, now: EventTime) -> Result<(), Lost> {
         match frame {
             Frame::Refused => Ok(()),
-            Frame::Command(command) => self.question(link, command, now),
+            Frame::Command(command) => self.question(link, &command, now),
         }
     }
 }

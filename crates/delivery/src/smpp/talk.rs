@@ -84,7 +84,7 @@ impl SmppGateway {
                     too_fast |= matches!(stand, Stand::Refused(SendError::Throttled { .. }));
                     put(jobs, place, stand);
                 }
-                _ => self.question(link, command, now)?,
+                _ => self.question(link, &command, now)?,
             }
         }
     }
