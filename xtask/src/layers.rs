@@ -37,7 +37,7 @@ struct Owned {
     tests: bool,
 }
 
-const OWNED: [Owned; 5] = [
+const OWNED: [Owned; 6] = [
     Owned {
         library: "rdkafka",
         owner: "forecall-kafka",
@@ -60,6 +60,11 @@ const OWNED: [Owned; 5] = [
     },
     Owned {
         library: "lettre",
+        owner: "forecall-delivery",
+        tests: false,
+    },
+    Owned {
+        library: "rusmpp-core",
         owner: "forecall-delivery",
         tests: false,
     },

@@ -18,6 +18,7 @@ mod collectd;
 mod demo;
 mod greenmail;
 mod java;
+mod jsmpp;
 mod kafka;
 mod layers;
 mod maven;

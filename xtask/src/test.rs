@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
-use crate::{alertmanager, collectd, greenmail, java, process, s3proxy};
+use crate::{alertmanager, collectd, greenmail, java, jsmpp, process, s3proxy};
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -87,6 +87,7 @@ struct Needs {
     java: PathBuf,
     kafka: PathBuf,
     greenmail: PathBuf,
+    jsmpp: PathBuf,
     s3proxy: PathBuf,
     collectd: PathBuf,
     alertmanager: PathBuf,
@@ -95,12 +96,13 @@ struct Needs {
 impl Needs {
     fn prepare(root: &Path) -> Result<Self> {
         println!(
-            "xtask: the end-to-end tests need Java, Maven, the jars of Kafka, GreenMail and S3Proxy, collectd and Alertmanager"
+            "xtask: the end-to-end tests need Java, Maven, the jars of Kafka, GreenMail, jSMPP and S3Proxy, collectd and Alertmanager"
         );
         let java = java::prepare()?;
         Ok(Self {
             kafka: kafka::libraries(root, &java)?,
             greenmail: greenmail::prepare(root, &java)?,
+            jsmpp: jsmpp::prepare(root, &java)?,
             s3proxy: s3proxy::prepare(root, &java)?,
             collectd: collectd::prepare()?,
             alertmanager: alertmanager::prepare()?,
@@ -118,6 +120,7 @@ impl Servers {
             ("FORECALL_E2E_KAFKA_LINE", PathBuf::from(broker.line())),
             ("FORECALL_E2E_KAFKA_TOOLS", needs.kafka),
             ("FORECALL_E2E_GREENMAIL", needs.greenmail),
+            ("FORECALL_E2E_JSMPP", needs.jsmpp),
             ("FORECALL_E2E_S3PROXY", needs.s3proxy),
             ("FORECALL_E2E_JAVA", needs.java),
             ("FORECALL_E2E_COLLECTD", needs.collectd),

@@ -1,23 +1,22 @@
 //! What no part can see alone: whether the parts of a configuration go together. All problems are found, not the first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use forecall_delivery::{SmtpSettings, SmtpTls};
 use forecall_incident::{CorrelateParts, CorrelateSettings, SettingsError, Topology};
 use forecall_kafka::Secret as KafkaSecret;
 use forecall_ledger::Secret;
-use forecall_types::{ContactChannel, Fingerprint, RegionCode, ServiceName};
+use forecall_types::{Fingerprint, RegionCode, ServiceName};
 use forecall_wire::telemetry::Source;
 
 use crate::canary;
 use crate::context;
 use crate::error::Problem;
+use crate::gateways;
 use crate::journeys;
 use crate::limits;
 use crate::place::place_of;
-use crate::raw::{File, GatewaySettings, StateStore};
+use crate::raw::{File, StateStore};
 use crate::remedy;
 use crate::secret::literals_allowed;
 use crate::settings::{Settings, source_of};
@@ -87,7 +86,7 @@ pub(crate) fn check(
         scopes(&file, topology, &mut found);
     }
     secrets(&file, values, &mut found);
-    gateways(&file, &mut found);
+    gateways::check(&file, &mut found);
     bridge::targets(&file, &mut found);
     api::access(&file, &mut found);
     let (remedy_rules, remedies) = remedy::settings(&file, &mut found);
@@ -325,19 +324,8 @@ fn secrets(file: &File, values: &[String], found: &mut Findings<'_>) {
     ] {
         given.extend(secret.iter().map(|s| (format!("ledger.{name}"), referred(s))));
     }
-    for (channel, gateway) in &file.gateways {
-        if let GatewaySettings::Smtp(SmtpSettings {
-            password: Some(password),
-            ..
-        }) = gateway
-        {
-            given.push((
-                format!("gateways.{}.smtp.password", channel.as_str()),
-                referred(password),
-            ));
-        }
-    }
     given.extend(remedy::secrets(file).map(|(path, secret)| (path, referred(secret))));
+    given.extend(gateways::secrets(file).map(|(path, secret)| (path, referred(secret))));
     given.extend(bridge::secrets(file).map(|(path, secret)| (path, referred(secret))));
     if let Some(StateStore::S3(s3)) = &file.state.store {
         given.push((
@@ -360,43 +348,6 @@ fn secrets(file: &File, values: &[String], found: &mut Findings<'_>) {
             found.wrong(
                 &path,
                 format!("`{path}` is a secret: it must be one reference, `${{env:NAME}}` or `${{file:/path}}`, and nothing else"),
-            );
-        }
-    }
-}
-
-fn gateways(file: &File, found: &mut Findings<'_>) {
-    for (channel, gateway) in &file.gateways {
-        let GatewaySettings::Smtp(smtp) = gateway else {
-            continue;
-        };
-        let path = format!("gateways.{}.smtp", channel.as_str());
-        if *channel != ContactChannel::Email {
-            found.wrong(&path, format!("{path}: a mail server carries `email` only"));
-        }
-        let is_loopback =
-            smtp.host == "localhost" || smtp.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if smtp.tls == SmtpTls::None && !is_loopback {
-            found.wrong(
-                &format!("{path}.tls"),
-                format!("{path}.tls is `none`: that is for this machine itself; `{}` needs `starttls` or `implicit`", smtp.host),
-            );
-        }
-        if smtp.username.is_some() != smtp.password.is_some() {
-            found.wrong(&path, format!("{path}: `username` and `password` go together"));
-        }
-    }
-    if file.directory.is_none() {
-        return;
-    }
-    for channel in file.outreach.channels.0.keys() {
-        if !file.gateways.contains_key(channel) {
-            found.warn(
-                "gateways",
-                format!(
-                    "`outreach.channels` uses `{0}`, but `gateways` has no `{0}`: what goes there stays unsent and raises an alarm",
-                    channel.as_str()
-                ),
             );
         }
     }

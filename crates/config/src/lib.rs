@@ -18,6 +18,7 @@ mod context;
 mod doc;
 mod error;
 mod expand;
+mod gateways;
 mod journeys;
 mod limits;
 mod parse_error;

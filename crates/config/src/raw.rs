@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forecall_bridge::BridgeSettings;
-use forecall_delivery::{DeliverSettings, SmtpSettings};
+use forecall_delivery::{DeliverSettings, HttpSmsSettings, SmppSettings, SmtpSettings};
 use forecall_detect::DetectSettings;
 use forecall_incident::{IncidentTunables, ObjectiveEntry, TeamEntry, TopologyFile};
 use forecall_journey::JourneyFile;
@@ -256,6 +256,10 @@ pub enum GatewaySettings {
     Console,
     /// An SMTP server.
     Smtp(SmtpSettings),
+    /// A message centre by SMPP 3.4.
+    Smpp(SmppSettings),
+    /// A gateway for text messages behind HTTP.
+    Http(HttpSmsSettings),
 }
 
 /// The database of outreach and deliver.

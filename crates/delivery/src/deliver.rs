@@ -1,13 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use forecall_ledger::{
-    Contact, LeaseRequest, Leased, Ledger, LedgerError, Outcome, OutcomeKind, Prefer, RecordOutcome, Settled,
+    Contact, Heard, LeaseRequest, Leased, Ledger, LedgerError, Outcome, OutcomeKind, Prefer, RecordOutcome,
+    Settled, StaleRules,
 };
 use forecall_log::crash;
 use forecall_types::{ContactChannel, EventTime, IntentState};
 
 use crate::pace::{Breaker, Bucket, backoff};
-use crate::{DeliverSettings, Gateway, Message, SendError};
+use crate::{Accepted, DeliverSettings, Gateway, Message, SendError};
 
 /// What stops a run.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,8 @@ pub enum DeliverError {
 pub struct DeliverReport {
     /// Settled without sending: leases of dead workers, and what is no longer true.
     pub settled: Settled,
+    /// What gateways said of their own accord: receipts and replies.
+    pub heard: Heard,
     /// Intents leased.
     pub leased: u64,
     /// Intents that have reached a state, by channel.
@@ -70,6 +73,8 @@ pub struct Deliverer {
     ledger: Ledger,
     lines: BTreeMap<ContactChannel, Line>,
     settings: DeliverSettings,
+    /// The rules in doubt: of the settings, but for gateways that know a repeat by our reference. To those it is sent again.
+    in_doubt: StaleRules,
     /// What gateways have answered and the ledger has not taken yet: at most what was leased at once.
     unrecorded: Vec<(ContactChannel, Outcome)>,
 }
@@ -85,8 +90,12 @@ impl Deliverer {
         settings: DeliverSettings,
     ) -> Result<Self, DeliverError> {
         let mut lines = BTreeMap::new();
+        let mut in_doubt = settings.in_doubt.clone();
         for gateway in gateways {
             let channel = gateway.channel();
+            if gateway.capabilities().client_reference {
+                in_doubt = in_doubt.with(channel, Prefer::Double);
+            }
             let line = Line {
                 gateway,
                 bucket: Bucket::new(settings.rates.get(&channel).copied().unwrap_or_default()),
@@ -100,6 +109,7 @@ impl Deliverer {
             ledger,
             lines,
             settings,
+            in_doubt,
             unrecorded: Vec::new(),
         })
     }
@@ -118,7 +128,9 @@ impl Deliverer {
         let mut report = DeliverReport::default();
         // First of all: an answer that isn't written down would be settled as one that was lost.
         self.record(&mut report)?;
-        report.settled = self.ledger.settle(now, &self.settings.in_doubt)?;
+        // Before doubts are settled: a receipt may clear them.
+        self.hear(now, &mut report)?;
+        report.settled = self.ledger.settle(now, &self.in_doubt)?;
         crash::point("settled");
         report.killed = self.ledger.killed();
         let quotas = self.quotas(now, &mut report)?;
@@ -139,7 +151,29 @@ impl Deliverer {
                 report.down.insert(*channel);
             }
         }
-        sent.map(|()| report)
+        sent?;
+        self.hear(now, &mut report)?;
+        Ok(report)
+    }
+
+    /// Writes down what gateways say of their own accord, and only then lets them forget it.
+    fn hear(&mut self, now: EventTime, report: &mut DeliverReport) -> Result<(), DeliverError> {
+        for (channel, line) in &mut self.lines {
+            match line.gateway.receive(now) {
+                Ok(incoming) if incoming.is_empty() => {}
+                Ok(incoming) => {
+                    add(&mut report.heard, self.ledger.hear(&incoming, now)?);
+                    line.gateway.acknowledge();
+                }
+                Err(error) => {
+                    report.down.insert(*channel);
+                    if let SendError::Down { reason, .. } = error {
+                        *report.reasons.entry(reason).or_default() += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many of each channel may go now; channels nobody serves are reported.
@@ -151,6 +185,10 @@ impl Deliverer {
         let mut quotas = Vec::new();
         for channel in ContactChannel::ALL {
             if let Some(line) = self.lines.get_mut(&channel) {
+                // One that can't be heard wouldn't take anything either.
+                if report.down.contains(&channel) {
+                    continue;
+                }
                 let paced = line.bucket.available(now).min(line.breaker.allows(now));
                 quotas.push((channel, paced.min(self.settings.batch)));
             } else {
@@ -169,16 +207,26 @@ impl Deliverer {
         now: EventTime,
         report: &mut DeliverReport,
     ) -> Result<(), DeliverError> {
-        let mut queue = leased.into_iter();
-        while let Some(lease) = queue.next() {
-            match self.send_one(&lease, now, report) {
-                Ok(kind) => self
-                    .unrecorded
-                    .push((lease.intent.channel, outcome(&lease, kind, now))),
+        let mut queue = VecDeque::from(leased);
+        while let Some(first) = queue.front() {
+            let channel = first.intent.channel;
+            let window = self
+                .lines
+                .get(&channel)
+                .map_or(1, |line| line.gateway.window().max(1));
+            let mut batch = Vec::new();
+            while batch.len() < window && queue.front().is_some_and(|next| next.intent.channel == channel) {
+                batch.extend(queue.pop_front());
+            }
+            match self.send_batch(channel, &batch, now, report) {
+                Ok(kinds) => self.unrecorded.extend(
+                    batch
+                        .iter()
+                        .zip(kinds)
+                        .map(|(lease, kind)| (channel, outcome(lease, kind, now))),
+                ),
                 Err(error) => {
-                    let rest = std::iter::once(lease).chain(queue);
-                    self.unrecorded
-                        .extend(rest.map(|l| (l.intent.channel, outcome(&l, OutcomeKind::Returned, now))));
+                    self.give_back(batch.iter().chain(&queue), now);
                     self.record(report)?;
                     return Err(error.into());
                 }
@@ -186,48 +234,111 @@ impl Deliverer {
             if self.unrecorded.len() >= self.settings.record_group
                 && let Err(error) = self.record(report)
             {
-                // Not tried: known to be unsent, once the ledger takes it.
-                self.unrecorded
-                    .extend(queue.map(|l| (l.intent.channel, outcome(&l, OutcomeKind::Returned, now))));
+                self.give_back(&queue, now);
                 return Err(error);
             }
         }
         self.record(report)
     }
 
-    /// Sends one, unless something speaks against it, and says what came of it.
-    fn send_one(
+    /// Not tried: known to be unsent, once the ledger takes it.
+    fn give_back<'a>(&mut self, leases: impl IntoIterator<Item = &'a Leased>, now: EventTime) {
+        self.unrecorded.extend(
+            leases
+                .into_iter()
+                .map(|lease| (lease.intent.channel, outcome(lease, OutcomeKind::Returned, now))),
+        );
+    }
+
+    /// Sends those of a channel that nothing speaks against, and says of each what came of it. At an error none was sent.
+    fn send_batch(
         &mut self,
-        lease: &Leased,
+        channel: ContactChannel,
+        batch: &[Leased],
         now: EventTime,
         report: &mut DeliverReport,
-    ) -> Result<OutcomeKind, LedgerError> {
+    ) -> Result<Vec<OutcomeKind>, LedgerError> {
+        let mut looked = Vec::with_capacity(batch.len());
+        let mut ready = 0;
+        for lease in batch {
+            let one = self.look_at(lease, ready, now, report)?;
+            ready += usize::from(one.is_ok());
+            looked.push(one);
+        }
+        let Some(line) = self.lines.get_mut(&channel) else {
+            return Ok(batch.iter().map(|_| OutcomeKind::Returned).collect());
+        };
+        let messages: Vec<Message<'_>> = batch
+            .iter()
+            .zip(&looked)
+            .filter_map(|(lease, one)| {
+                let contact = one.as_ref().ok()?;
+                Some(Message {
+                    intent: &lease.intent,
+                    text: &lease.text,
+                    contact,
+                    attempt: lease.attempt,
+                    at: now,
+                })
+            })
+            .collect();
+        let mut answers = if messages.is_empty() {
+            Vec::new()
+        } else {
+            line.gateway.send_all(&messages)
+        }
+        .into_iter();
+        line.note(answers.as_slice(), now);
+        let (settings, in_doubt) = (&self.settings, &self.in_doubt);
+        let mut kinds = Vec::with_capacity(batch.len());
+        for (lease, one) in batch.iter().zip(looked) {
+            kinds.push(match one {
+                Err(kind) => kind,
+                Ok(_) => {
+                    let answer = answers.next().unwrap_or(Err(SendError::Indefinite {
+                        reason: "not_answered",
+                    }));
+                    settle(line, (settings, in_doubt), lease, answer, now, report)
+                }
+            });
+        }
+        crash::point("answered");
+        Ok(kinds)
+    }
+
+    /// Whom a message goes to, or what speaks against it. `ready` are those before it that go at the same time.
+    fn look_at(
+        &mut self,
+        lease: &Leased,
+        ready: usize,
+        now: EventTime,
+        report: &mut DeliverReport,
+    ) -> Result<Result<Contact, OutcomeKind>, LedgerError> {
         let Some(line) = self.lines.get_mut(&lease.intent.channel) else {
-            return Ok(OutcomeKind::Returned);
+            return Ok(Err(OutcomeKind::Returned));
         };
         // Asked before each message: who turns the switch doesn't want the rest of the batch to go.
         if self.ledger.killed() {
             report.killed = true;
-            return Ok(OutcomeKind::Returned);
+            return Ok(Err(OutcomeKind::Returned));
         }
-        if line.breaker.allows(now) == 0 || line.bucket.available(now) == 0 {
-            return Ok(OutcomeKind::Returned);
+        if line.breaker.allows(now) <= ready || line.bucket.available(now) == 0 {
+            return Ok(Err(OutcomeKind::Returned));
         }
         if lease.attempt > self.settings.attempts_max {
             // Earlier attempts ended without an answer, so it isn't known to have failed.
-            return Ok(ended(IntentState::Unknown, "attempts_in_doubt", report));
+            return Ok(Err(ended(IntentState::Unknown, "attempts_in_doubt", report)));
         }
-        let contact = match self.ledger.contact(&lease.intent.customer, lease.intent.channel) {
-            Ok(Some(contact)) => contact,
-            Ok(None) => return Ok(refused(lease, "no_address", report)),
-            Err(LedgerError::Sealed { .. } | LedgerError::Corrupt { .. }) => {
-                return Ok(refused(lease, "address_unreadable", report));
+        let mut refused = |reason| Ok(Err(refused(lease, reason, report)));
+        match self.ledger.contact(&lease.intent.customer, lease.intent.channel) {
+            Ok(Some(contact)) => {
+                line.bucket.take();
+                Ok(Ok(contact))
             }
-            Err(error) => return Err(error),
-        };
-        let kind = attempt(line, &self.settings, lease, &contact, now, report);
-        crash::point("answered");
-        Ok(kind)
+            Ok(None) => refused("no_address"),
+            Err(LedgerError::Sealed { .. } | LedgerError::Corrupt { .. }) => refused("address_unreadable"),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes down what gateways have answered. What the ledger doesn't take is kept for the next round.
@@ -255,6 +366,20 @@ impl Deliverer {
         }
         Ok(())
     }
+}
+
+/// Adds one count to another.
+fn add(all: &mut Heard, more: Heard) {
+    for (key, n) in more.states {
+        *all.states.entry(key).or_default() += n;
+    }
+    for (key, n) in more.replies {
+        *all.replies.entry(key).or_default() += n;
+    }
+    all.cleared += more.cleared;
+    all.repeated += more.repeated;
+    all.unmatched += more.unmatched;
+    all.strangers += more.strangers;
 }
 
 fn outcome(lease: &Leased, kind: OutcomeKind, at: EventTime) -> Outcome {
@@ -286,75 +411,73 @@ fn refused(lease: &Leased, reason: &'static str, report: &mut DeliverReport) -> 
     ended(to, reason, report)
 }
 
-/// Calls the gateway and turns its answer into what the ledger is told.
-fn attempt(
+impl Line {
+    /// What a batch of answers says of the gateway as a whole: one failure, however many messages it met.
+    fn note(&mut self, answers: &[Result<Accepted, SendError>], now: EventTime) {
+        let is_failure = |answer: &Result<Accepted, SendError>| {
+            matches!(answer, Err(SendError::Down { .. } | SendError::Indefinite { .. }))
+        };
+        if answers.iter().any(|answer| !is_failure(answer)) {
+            self.breaker.answered();
+        }
+        if answers.iter().any(is_failure) {
+            self.breaker.failed(now);
+        }
+    }
+}
+
+/// Turns a gateway's answer into what the ledger is told.
+fn settle(
     line: &mut Line,
-    settings: &DeliverSettings,
+    (settings, in_doubt): (&DeliverSettings, &StaleRules),
     lease: &Leased,
-    contact: &Contact,
+    answer: Result<Accepted, SendError>,
     now: EventTime,
     report: &mut DeliverReport,
 ) -> OutcomeKind {
-    line.bucket.take();
-    let answer = line.gateway.send(&Message {
-        intent: &lease.intent,
-        text: &lease.text,
-        contact,
-        attempt: lease.attempt,
-        at: now,
-    });
     let is_last = lease.attempt >= settings.attempts_max;
     let wait = || {
-        now.plus(backoff(
+        backoff(
             &lease.intent.id,
             lease.attempt,
             settings.backoff_min,
             settings.backoff_max,
-        ))
+        )
     };
     match answer {
-        Ok(accepted) => {
-            line.breaker.answered();
-            OutcomeKind::State {
-                to: IntentState::Accepted,
-                provider_ref: accepted.provider_ref,
-                reason: None,
-            }
-        }
-        Err(SendError::Permanent { reason, .. }) => {
-            line.breaker.answered();
-            refused(lease, reason, report)
-        }
+        Ok(accepted) => OutcomeKind::State {
+            to: IntentState::Accepted,
+            provider_ref: accepted.provider_ref,
+            reason: None,
+        },
+        Err(SendError::Permanent { reason, .. }) => refused(lease, reason, report),
         Err(SendError::Temporary { reason, .. }) => {
-            line.breaker.answered();
             if is_last {
                 refused(lease, reason, report)
             } else {
-                postponed(wait(), reason, false, report)
+                postponed(now.plus(wait()), reason, false, report)
             }
         }
         Err(SendError::Down { reason, .. }) => {
-            line.breaker.failed(now);
             *report.reasons.entry(reason).or_default() += 1;
             // Not this message's fault: its attempts aren't used up by it.
             OutcomeKind::Returned
         }
         Err(SendError::Throttled { retry_after }) => {
-            line.breaker.answered();
             line.bucket.empty_until(now.plus(retry_after));
             *report.reasons.entry("throttled").or_default() += 1;
             OutcomeKind::Returned
         }
-        Err(SendError::Indefinite { reason }) => {
-            line.breaker.failed(now);
-            match settings.in_doubt.of(lease.intent.channel) {
-                Prefer::Double if !is_last => {
-                    report.perhaps_doubled += 1;
-                    postponed(wait(), reason, true, report)
-                }
-                Prefer::Double | Prefer::Miss => ended(IntentState::Unknown, reason, report),
+        Err(SendError::Indefinite { reason }) => match in_doubt.of(lease.intent.channel) {
+            Prefer::Double if !is_last => {
+                // A gateway that knows our reference takes it once, however often it is sent.
+                let doubles = !line.gateway.capabilities().client_reference;
+                report.perhaps_doubled += u64::from(doubles);
+                let wait = wait().max(in_doubt.wait(lease.intent.channel));
+                postponed(now.plus(wait), reason, true, report)
             }
-        }
+            Prefer::Double | Prefer::Miss => ended(IntentState::Unknown, reason, report),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use forecall_ledger::Contact;
+use forecall_ledger::{Contact, Incoming};
 use forecall_types::{ContactChannel, EventTime, Intent, NoticeText};
 
 /// What is handed to a gateway.
@@ -30,7 +30,7 @@ pub struct Capabilities {
 /// The gateway has taken it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// The gateway's name for it.
+    /// The gateway's name for it; of a message in several parts their names, parted by spaces.
     pub provider_ref: Option<String>,
 }
 
@@ -93,6 +93,27 @@ pub trait Gateway: Send {
     /// # Errors
     /// Not taken, or not known: see [`SendError`].
     fn send(&mut self, message: &Message<'_>) -> Result<Accepted, SendError>;
+
+    /// How many messages may be handed over at once; so many are in doubt after a crash, and go after the kill switch was turned.
+    fn window(&self) -> usize {
+        1
+    }
+
+    /// Sends several, at most [`window`](Self::window). There is an answer for each, in their order.
+    fn send_all(&mut self, messages: &[Message<'_>]) -> Vec<Result<Accepted, SendError>> {
+        messages.iter().map(|message| self.send(message)).collect()
+    }
+
+    /// What the gateway has said of its own accord. The same is handed out again until [`acknowledge`](Self::acknowledge) is called.
+    ///
+    /// # Errors
+    /// It can't be heard: [`SendError::Down`].
+    fn receive(&mut self, _now: EventTime) -> Result<Vec<Incoming>, SendError> {
+        Ok(Vec::new())
+    }
+
+    /// What [`receive`](Self::receive) gave last is written down.
+    fn acknowledge(&mut self) {}
 
     /// The batch is over: connections may be closed.
     fn rest(&mut self) {}

@@ -24,12 +24,17 @@ mod deliver;
 mod email;
 mod file;
 mod gateway;
+mod http_sms;
 mod pace;
 mod settings;
+mod smpp;
+pub mod sms;
 
 pub use deliver::{DeliverError, DeliverReport, Deliverer};
 pub use email::{EmailError, EmailGateway};
 pub use file::{FileSink, SharedWriter};
 pub use gateway::{Accepted, Capabilities, Gateway, Message, SendError};
+pub use http_sms::{HttpMethod, HttpSmsError, HttpSmsGateway, HttpSmsSettings, Meaning};
 pub use pace::{BreakerSettings, RateLimit};
 pub use settings::{DeliverSettings, SmtpSettings, SmtpTls};
+pub use smpp::{Joining, SmppError, SmppGateway, SmppSettings, SmppTls};

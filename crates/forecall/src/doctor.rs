@@ -1,16 +1,13 @@
 //! Looks at everything a start needs, outside the process: broker, topics, rights, positions, clocks, ledger, snapshots,
 //! gateways. It changes nothing but a probe file that it removes, and sends nothing to anybody.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::path::Path;
-use std::process::ExitCode;
-use std::time::Duration;
+mod gateways;
 
-use forecall_config::{GatewaySettings, Settings};
-use forecall_delivery::{SmtpSettings, SmtpTls};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
 use forecall_log::{Log as _, LogError, TopicPartition};
 use forecall_runtime::topics::{TopicUse, look_at_topics, topic_uses};
@@ -24,8 +21,6 @@ use crate::audit;
 use crate::cli::DoctorArgs;
 use crate::snapshots::now;
 
-/// A mail server that doesn't greet in so long won't take mail in time either.
-const GATEWAY_WAIT: Duration = Duration::from_secs(5);
 /// Beyond this a tick would be refused (60 s); half of it is worth a look.
 const SKEW_DOUBTFUL: f64 = 30.0;
 const SKEW_WRONG: f64 = 60.0;
@@ -51,7 +46,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     broker(&settings, &mut findings);
     snapshots(&settings, &mut findings);
     ledger(&settings, &mut findings);
-    gateways(&settings, &mut findings);
+    gateways::look_at(&settings, &mut findings);
     let worst = findings.iter().map(|f| f.severity).max();
     if args.json {
         let rows: Vec<_> = findings
@@ -418,73 +413,4 @@ fn ledger(settings: &Settings, findings: &mut Vec<Finding>) {
             "the key of this ledger, or its backup",
         ),
     });
-}
-
-fn gateways(settings: &Settings, findings: &mut Vec<Finding>) {
-    for (channel, gateway) in &settings.gateways {
-        let subject = format!("gateway {}", channel.as_str());
-        findings.push(match gateway {
-            GatewaySettings::Console => Finding::fine(subject, "the console: it reaches nobody"),
-            GatewaySettings::File(path) => file(&subject, path),
-            GatewaySettings::Smtp(smtp) => match greeted(smtp) {
-                Ok(words) => Finding::fine(subject, words),
-                Err(why) => Finding::wrong(
-                    subject,
-                    format!("{}:{}: {why}", smtp.host, smtp.port()),
-                    "docs/runbooks/no-gateway.md",
-                ),
-            },
-        });
-    }
-}
-
-/// A file gateway: the file if it is there, else the folder it will be in.
-fn file(subject: &str, path: &Path) -> Finding {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let opened = if path.exists() {
-        OpenOptions::new().append(true).open(path).map(drop)
-    } else {
-        std::fs::read_dir(folder).map(drop)
-    };
-    match opened {
-        Ok(()) => Finding::fine(subject, format!("lines to {}; it reaches nobody", path.display())),
-        Err(error) => Finding::wrong(
-            subject,
-            format!("{} can't be written: {error}", path.display()),
-            "mend the folder or the right",
-        ),
-    }
-}
-
-/// Connects and hears the greeting; nothing is said but goodbye. With implicit TLS the line is only opened.
-fn greeted(smtp: &SmtpSettings) -> Result<String, String> {
-    let address = (smtp.host.as_str(), smtp.port())
-        .to_socket_addrs()
-        .map_err(|e| format!("it can't be looked up: {e}"))?
-        .next()
-        .ok_or("it has no address")?;
-    let mut stream =
-        TcpStream::connect_timeout(&address, GATEWAY_WAIT).map_err(|e| format!("nobody listens: {e}"))?;
-    if smtp.tls == SmtpTls::Implicit {
-        return Ok(format!("{address} listens (its TLS is tried at the first mail)"));
-    }
-    stream
-        .set_read_timeout(Some(GATEWAY_WAIT))
-        .map_err(|e| e.to_string())?;
-    let mut greeting = [0; 512];
-    let length = stream
-        .read(&mut greeting)
-        .map_err(|e| format!("it doesn't greet: {e}"))?;
-    // It may have hung up by now.
-    let _ = stream.write_all(b"QUIT\r\n");
-    let text = String::from_utf8_lossy(greeting.get(..length).unwrap_or_default()).into_owned();
-    if text.starts_with("220") {
-        Ok(format!("{address} greets; nothing was sent"))
-    } else {
-        Err(format!(
-            "it greets with `{}`",
-            text.lines().next().unwrap_or_default()
-        ))
-    }
 }

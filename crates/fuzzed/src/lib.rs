@@ -16,18 +16,20 @@
 mod event;
 mod file;
 mod memory;
+mod sms;
 mod telemetry;
 
 pub use event::{dead_letter, events};
 pub use file::{config, directory, identity};
 pub use memory::{checkpoint, memory, snapshot};
+pub use sms::sms;
 pub use telemetry::{mapping, samples, telemetry};
 
 /// One decoder, or several of one kind.
 pub type Target = fn(&[u8]);
 
 /// All targets by name: each has a file in `fuzz/fuzz_targets/` and seeds in `fuzz/seeds/`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("checkpoint", checkpoint),
     ("config", config),
     ("dead_letter", dead_letter),
@@ -37,6 +39,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("mapping", mapping),
     ("memory", memory),
     ("samples", samples),
+    ("sms", sms),
     ("snapshot", snapshot),
     ("telemetry", telemetry),
 ];

@@ -125,6 +125,7 @@ impl Ledger {
             "DELETE FROM person_keys WHERE customer = ?1",
             "DELETE FROM personal WHERE customer = ?1",
             "DELETE FROM customers WHERE id = ?1",
+            "DELETE FROM address_marks WHERE customer = ?1",
         ] {
             found += tx.execute(sql, [customer.as_str()]).doing("erase a customer")?;
         }
@@ -250,7 +251,23 @@ fn import_one(db: &Connection, vault: &Vault, row: &DirectoryRow) -> Result<bool
             .and_then(|mut s| s.execute(params![customer.id.as_str(), bytes]))
             .doing("write a contact")?;
     }
+    mark_address(db, vault, row)?;
     Ok(true)
+}
+
+/// So that who writes from the number of text messages is found. Other channels have no way back.
+fn mark_address(db: &Connection, vault: &Vault, row: &DirectoryRow) -> Result<(), LedgerError> {
+    let id = row.customer.id.as_str();
+    db.prepare_cached("DELETE FROM address_marks WHERE customer = ?1")
+        .and_then(|mut s| s.execute([id]))
+        .doing("mark an address")?;
+    if let Some(address) = row.addresses.get(&ContactChannel::Sms) {
+        let mark = vault.address_mark(ContactChannel::Sms, address);
+        db.prepare_cached("INSERT INTO address_marks (mark, customer) VALUES (?1, ?2)")
+            .and_then(|mut s| s.execute(params![mark.as_slice(), id]))
+            .doing("mark an address")?;
+    }
+    Ok(())
 }
 
 fn fail_planned(db: &Connection, customer: &CustomerId, at: EventTime) -> Result<usize, LedgerError> {

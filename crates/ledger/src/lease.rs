@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
 
 use crate::error::Doing;
+use crate::hear::insert_part;
 use crate::ledger::is_killed;
 use crate::outbox::{insert_receipt, insert_receipt_of};
 use crate::vault::Vault;
@@ -201,7 +202,7 @@ impl Ledger {
                 Prefer::Double => {
                     settled.replanned += 1;
                     OutcomeKind::Postponed {
-                        not_before: now,
+                        not_before: now.plus(rules.wait(intent.channel)),
                         reason: "lease_ran_out",
                         in_doubt: true,
                     }
@@ -341,24 +342,33 @@ struct Stored {
     domain: String,
     state: IntentState,
     fence: Option<i64>,
+    channel: ContactChannel,
+    /// A receipt has come.
+    heard: bool,
 }
 
 fn stored(db: &Connection, intent: &IntentId) -> Result<Stored, LedgerError> {
-    let row: Option<(String, String, String, Option<i64>)> = db
-        .prepare_cached("SELECT notice, domain, state, fence FROM intents WHERE id = ?1")
+    type Row = (String, String, String, Option<i64>, String, bool);
+    let row: Option<Row> = db
+        .prepare_cached(
+            "SELECT notice, domain, state, fence, channel, heard_at IS NOT NULL FROM intents WHERE id = ?1",
+        )
         .and_then(|mut s| {
             s.query_row([intent.as_str()], |r| {
-                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
             })
             .optional()
         })
         .doing("read an intent")?;
-    let (notice, domain, state, fence) = row.ok_or_else(|| LedgerError::UnknownIntent(intent.clone()))?;
+    let (notice, domain, state, fence, channel, heard) =
+        row.ok_or_else(|| LedgerError::UnknownIntent(intent.clone()))?;
     Ok(Stored {
         notice,
         domain,
         state: row::state(&state)?,
         fence,
+        channel: row::channel(&channel)?,
+        heard,
     })
 }
 
@@ -372,6 +382,15 @@ fn record_one(db: &Connection, vault: &Vault, outcome: &Outcome) -> Result<Recor
         OutcomeKind::Postponed { reason, .. } => (IntentState::Planned, Some(reason)),
         OutcomeKind::Returned => (IntentState::Planned, Some("not_tried")),
     };
+    note_parts(db, outcome, &stored)?;
+    let is_open = matches!(
+        stored.state,
+        IntentState::Sending | IntentState::Planned | IntentState::Unknown
+    );
+    if stored.heard && !is_open && to != IntentState::Delivered {
+        // A receipt was faster than the answer, and knows more.
+        return Ok(RecordOutcome::Recorded);
+    }
     if stored.state == IntentState::Unknown && to == IntentState::Planned {
         return late(db, vault, outcome, reason.unwrap_or("not_tried"));
     }
@@ -401,6 +420,24 @@ fn record_one(db: &Connection, vault: &Vault, outcome: &Outcome) -> Result<Recor
         "reason": reason, "at": outcome.at.nanos()});
     audit::append(db, vault, &entry)?;
     Ok(RecordOutcome::Recorded)
+}
+
+/// The gateway's names for the parts of a text message, parted by spaces: its receipts come by them.
+fn note_parts(db: &Connection, outcome: &Outcome, stored: &Stored) -> Result<(), LedgerError> {
+    let OutcomeKind::State {
+        to: IntentState::Accepted,
+        provider_ref: Some(names),
+        ..
+    } = &outcome.kind
+    else {
+        return Ok(());
+    };
+    if stored.channel == ContactChannel::Sms {
+        for name in names.split(' ') {
+            insert_part(db, name, &outcome.intent, outcome.at)?;
+        }
+    }
+    Ok(())
 }
 
 /// The lease ran out, the message was given up as unknown, and now its worker says that it wasn't taken: that is its end. To plan

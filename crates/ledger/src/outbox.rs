@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use forecall_log::OutRecord;
-use forecall_types::{EventTime, IntentState, Receipt};
+use forecall_types::{DomainName, EventTime, IntentState, Receipt, Reply};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Doing;
@@ -42,6 +42,26 @@ pub(crate) fn insert_receipt(
     .and_then(|mut s| s.execute(params![intent, notice, domain, state.as_str(), at.nanos()]))
     .doing("write a receipt")?;
     Ok(())
+}
+
+/// Adds a reply for outreach's log, behind the receipts.
+pub(crate) fn insert_reply(db: &Connection, domain: &DomainName, reply: &Reply) -> Result<(), LedgerError> {
+    let text = serde_json::to_string(reply).map_err(|_| LedgerError::Corrupt { what: "reply" })?;
+    db.prepare_cached(
+        "INSERT INTO receipts_outbox (intent, notice, domain, state, at, reply) VALUES ('', '', ?1, '', ?2, ?3)",
+    )
+    .and_then(|mut s| s.execute(params![domain.as_str(), reply.at.nanos(), text]))
+    .doing("write a reply")?;
+    Ok(())
+}
+
+/// What comes back on notices, for outreach's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A gateway's.
+    Receipt(Receipt),
+    /// A customer's, and in which domain: a reply doesn't say it.
+    Reply(DomainName, Reply),
 }
 
 /// The receipt of an intent that was given up before it was tried again.
@@ -128,15 +148,30 @@ impl Ledger {
             .doing("trim the outbox")
     }
 
-    /// The receipts after `seq` (0 for all) in order, at most `max`, each with its sequence number.
+    /// The receipts after `seq` (0 for all) in order, among at most `max` answers, each with its sequence number.
     ///
     /// # Errors
-    /// The database refused, or a receipt can't be read back.
+    /// The database refused, or an answer can't be read back.
     pub fn receipts_after(&self, seq: i64, max: usize) -> Result<Vec<(i64, Receipt)>, LedgerError> {
+        let answers = self.answers_after(seq, max)?;
+        Ok(answers
+            .into_iter()
+            .filter_map(|(seq, answer)| match answer {
+                Answer::Receipt(receipt) => Some((seq, receipt)),
+                Answer::Reply(..) => None,
+            })
+            .collect())
+    }
+
+    /// The receipts and replies after `seq` (0 for all) in order, at most `max`, each with its sequence number.
+    ///
+    /// # Errors
+    /// The database refused, or one can't be read back.
+    pub fn answers_after(&self, seq: i64, max: usize) -> Result<Vec<(i64, Answer)>, LedgerError> {
         let mut statement = self
             .db
             .prepare_cached(
-                "SELECT seq, intent, notice, domain, state, at FROM receipts_outbox WHERE seq > ?1 \
+                "SELECT seq, intent, notice, domain, state, at, reply FROM receipts_outbox WHERE seq > ?1 \
                  ORDER BY seq LIMIT ?2",
             )
             .doing("read the receipts")?;
@@ -146,6 +181,12 @@ impl Ledger {
         row::collect(rows, "read the receipts", |row| {
             let corrupt = |_| LedgerError::Corrupt { what: "receipt" };
             let text = |column: usize| row.get::<_, String>(column).map_err(corrupt);
+            if let Some(reply) = row.get::<_, Option<String>>(6).map_err(corrupt)? {
+                let reply =
+                    serde_json::from_str(&reply).map_err(|_| LedgerError::Corrupt { what: "reply" })?;
+                let answer = Answer::Reply(row::name(&text(3)?, "domain")?, reply);
+                return Ok((row.get(0).map_err(corrupt)?, answer));
+            }
             let receipt = Receipt {
                 intent: row::name(&text(1)?, "intent id")?,
                 notice: row::name(&text(2)?, "notice id")?,
@@ -153,7 +194,7 @@ impl Ledger {
                 state: row::state(&text(4)?)?,
                 at: EventTime::from_nanos(row.get(5).map_err(corrupt)?),
             };
-            Ok((row.get(0).map_err(corrupt)?, receipt))
+            Ok((row.get(0).map_err(corrupt)?, Answer::Receipt(receipt)))
         })
     }
 

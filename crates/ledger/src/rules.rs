@@ -1,4 +1,6 @@
-use forecall_types::ContactChannel;
+use std::time::Duration;
+
+use forecall_types::{ContactChannel, seconds};
 use serde::{Deserialize, Serialize};
 
 /// What to do with an intent whose worker died between call and answer.
@@ -25,6 +27,9 @@ pub struct StaleRules {
     pub chat: Prefer,
     /// Webhook: the same idempotency key.
     pub webhook: Prefer,
+    /// Before a text message in doubt goes again: so long a receipt is waited for that repeats our reference, in seconds.
+    #[serde(with = "seconds")]
+    pub receipt_wait: Duration,
 }
 
 impl Default for StaleRules {
@@ -35,11 +40,35 @@ impl Default for StaleRules {
             push: Prefer::Double,
             chat: Prefer::Miss,
             webhook: Prefer::Double,
+            receipt_wait: Duration::from_secs(60),
         }
     }
 }
 
 impl StaleRules {
+    /// How long a receipt is waited for before a message in doubt goes again.
+    pub const fn wait(&self, channel: ContactChannel) -> Duration {
+        match channel {
+            ContactChannel::Sms => self.receipt_wait,
+            ContactChannel::Email | ContactChannel::Push | ContactChannel::Chat | ContactChannel::Webhook => {
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// The same with another rule for one channel.
+    #[must_use]
+    pub fn with(mut self, channel: ContactChannel, prefer: Prefer) -> Self {
+        *match channel {
+            ContactChannel::Sms => &mut self.sms,
+            ContactChannel::Email => &mut self.email,
+            ContactChannel::Push => &mut self.push,
+            ContactChannel::Chat => &mut self.chat,
+            ContactChannel::Webhook => &mut self.webhook,
+        } = prefer;
+        self
+    }
+
     /// The rule of a channel.
     pub const fn of(&self, channel: ContactChannel) -> Prefer {
         match channel {

@@ -4,10 +4,26 @@ use crate::LedgerError;
 use crate::error::Doing;
 
 /// One entry a version, never changed after a release: a new version appends. `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// An attempt whose answer was lost may have reached the person: no later refusal takes that back.
 const V2: &str = "ALTER TABLE intents ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;";
+
+/// What gateways say of their own accord: which parts they have named, and whose address it is that writes.
+const V3: &str = "
+ALTER TABLE intents ADD COLUMN heard_at INTEGER;
+CREATE TABLE message_parts (
+    provider_ref TEXT NOT NULL, intent TEXT NOT NULL, delivered INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL,
+    PRIMARY KEY (provider_ref, intent)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX message_parts_by_intent ON message_parts (intent);
+CREATE INDEX message_parts_by_age ON message_parts (at);
+CREATE TABLE address_marks (
+    mark BLOB NOT NULL, customer TEXT NOT NULL, PRIMARY KEY (mark, customer)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX address_marks_by_customer ON address_marks (customer);
+ALTER TABLE receipts_outbox ADD COLUMN reply TEXT;
+";
 
 const V1: &str = "
 CREATE TABLE owners (

@@ -4,7 +4,7 @@ use forecall_types::IntentState;
 ///
 /// | from | to |
 /// |---|---|
-/// | planned | sending (by a lease), failed (cancelled, expired, erased), unknown (the same after an answer was lost) |
+/// | planned | sending (by a lease), failed (cancelled, expired, erased), unknown (the same after an answer was lost); after a lost answer, by a receipt, accepted and delivered, too |
 /// | sending | accepted, delivered, failed, unknown; planned (refused for now: tried again) |
 /// | accepted | delivered, failed, unknown |
 /// | unknown | accepted, delivered, failed (the answer came after all) |

@@ -128,6 +128,7 @@ pub(crate) struct Vault {
     wrap: XChaCha20Poly1305,
     audit: [u8; KEY_BYTES],
     check: [u8; KEY_BYTES],
+    address: [u8; KEY_BYTES],
 }
 
 impl fmt::Debug for Vault {
@@ -142,6 +143,7 @@ impl Vault {
             wrap: XChaCha20Poly1305::new(&Key::from(master.derived(b"forecall wrap v1"))),
             audit: master.derived(b"forecall audit v1"),
             check: master.derived(b"forecall check v1"),
+            address: master.derived(b"forecall address mark v1"),
         }
     }
 
@@ -153,6 +155,14 @@ impl Vault {
     /// The signature of the audit's head.
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; KEY_BYTES] {
         hmac(&self.audit, &[bytes])
+    }
+
+    /// By what an address is found again without being stored: a hash that nobody makes without the master key.
+    pub(crate) fn address_mark(&self, channel: ContactChannel, address: &Secret) -> [u8; KEY_BYTES] {
+        hmac(
+            &self.address,
+            &[channel.as_str().as_bytes(), &[0], address.expose().as_bytes()],
+        )
     }
 
     /// Seals under a fresh key of this person's own, wrapped. The pseudonym is authenticated with both, so that two

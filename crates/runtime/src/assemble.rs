@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forecall_config::{GatewaySettings, Settings};
-use forecall_delivery::{DeliverSettings, Deliverer, EmailGateway, FileSink, Gateway};
+use forecall_delivery::{
+    DeliverSettings, Deliverer, EmailGateway, FileSink, Gateway, HttpSmsGateway, SmppGateway,
+};
 use forecall_detect::{DetectStage, RekeySettings};
 use forecall_journey::JourneyStage;
 use forecall_ledger::{AddressSeal, Ledger, MasterKey};
@@ -479,6 +481,12 @@ fn gateways(
                 GatewaySettings::Console => Box::new(FileSink::console(*channel)),
                 GatewaySettings::Smtp(smtp) => {
                     Box::new(EmailGateway::new(smtp.clone()).map_err(settings_error)?)
+                }
+                GatewaySettings::Smpp(smpp) => {
+                    Box::new(SmppGateway::new(smpp.clone()).map_err(settings_error)?)
+                }
+                GatewaySettings::Http(http) => {
+                    Box::new(HttpSmsGateway::new(http.clone()).map_err(settings_error)?)
                 }
             })
         })

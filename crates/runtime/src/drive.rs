@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_delivery::{DeliverError, DeliverReport, Deliverer};
+use forecall_ledger::Heard;
 use forecall_observe::{Metric, Metrics};
 use forecall_types::{ContactChannel, IntentState};
 use tracing::{error, info};
@@ -130,6 +131,23 @@ impl DeliverDrive {
         }
     }
 
+    fn tell_heard(&self, heard: &Heard) {
+        for ((channel, state), n) in &heard.states {
+            self.metrics
+                .inc(Metric::IntentsTotal, &[channel.as_str(), state.as_str()], *n);
+        }
+        let replies = heard.replies.iter().map(|((_, kind), n)| (kind.as_str(), *n));
+        let others = [
+            ("receipt_repeated", heard.repeated),
+            ("receipt_unmatched", heard.unmatched),
+            ("cleared", heard.cleared),
+            ("stranger", heard.strangers),
+        ];
+        for (what, n) in replies.chain(others).filter(|(_, n)| *n > 0) {
+            self.metrics.inc(Metric::GatewayHeardTotal, &[what], n);
+        }
+    }
+
     fn tell(&mut self, report: &DeliverReport) {
         for ((channel, state), n) in &report.states {
             self.metrics
@@ -145,6 +163,7 @@ impl DeliverDrive {
                 self.metrics.inc(Metric::IntentsSettledTotal, &[how], times);
             }
         }
+        self.tell_heard(&report.heard);
         for (channel, waiting) in &report.unserved {
             error!(
                 channel = channel.as_str(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use forecall_ledger::Ledger;
+use forecall_ledger::{Answer, Ledger};
 use forecall_log::{
     Committed, Log, LogError, OutRecord, TopicPartition, Transaction, Writer, crash, partition_of_key,
 };
@@ -113,11 +113,20 @@ impl Publisher {
             crash::point("outbox_trimmed");
             moved = true;
         }
-        let receipts = lock(&self.ledger).receipts_after(self.receipts_done, BATCH_MAX)?;
-        if let Some(last) = receipts.last().map(|(seq, _)| *seq) {
-            let mut records = Vec::with_capacity(receipts.len());
-            for (_, receipt) in receipts {
-                match encode_outreach_entry(&OutreachEntry::Receipt(receipt)) {
+        let answers = lock(&self.ledger).answers_after(self.receipts_done, BATCH_MAX)?;
+        if let Some(last) = answers.last().map(|(seq, _)| *seq) {
+            let mut records = Vec::with_capacity(answers.len());
+            for (_, answer) in answers {
+                // A reply names no domain, and yet belongs where its domain's other records lie.
+                let (entry, domain) = match answer {
+                    Answer::Receipt(receipt) => (OutreachEntry::Receipt(receipt), None),
+                    Answer::Reply(domain, reply) => (OutreachEntry::Reply(reply), Some(domain)),
+                };
+                let encoded = encode_outreach_entry(&entry).map(|encoded| match domain {
+                    Some(domain) => encoded.with_key(domain.as_str()),
+                    None => encoded,
+                });
+                match encoded {
                     Ok(encoded) => records.push(OutRecord {
                         topic: Arc::from(self.topics.name(TopicId::OutreachLog)),
                         partition: Some(partition_of_key(&encoded.key, self.used)),
@@ -125,8 +134,8 @@ impl Publisher {
                         value: Some(encoded.value),
                         headers: encoded.headers,
                     }),
-                    // A receipt holds ids and times only: that it can't be written is our bug.
-                    Err(error) => error!(%error, "a receipt can't be written"),
+                    // An answer holds ids and times only: that it can't be written is our bug.
+                    Err(error) => error!(%error, "a receipt or reply can't be written"),
                 }
             }
             self.publish(TopicId::OutreachLog, last, records)?;

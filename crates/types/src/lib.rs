@@ -34,6 +34,7 @@ mod pattern;
 mod region;
 mod reject;
 mod remedy;
+mod reply_words;
 mod sample;
 pub mod seconds;
 mod silence;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forecall_bridge::{
     AlertmanagerSettings, BridgeSettings, GrafanaSettings, PagerDutySettings, RetrySettings, WebhookSettings,
 };
-use forecall_delivery::{BreakerSettings, SmtpSettings};
+use forecall_delivery::{BreakerSettings, HttpSmsSettings, SmppSettings, SmtpSettings};
 use forecall_detect::calendar::CalendarEntry;
 use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry, TeamEntry};
@@ -27,7 +27,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 32] = [
+const SOURCES: [(&str, &str); 34] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
@@ -55,6 +55,14 @@ const SOURCES: [(&str, &str); 32] = [
     (
         "incident/settings",
         include_str!("../../../incident/src/settings.rs"),
+    ),
+    (
+        "delivery/smpp",
+        include_str!("../../../delivery/src/smpp/settings.rs"),
+    ),
+    (
+        "delivery/http_sms",
+        include_str!("../../../delivery/src/http_sms/settings.rs"),
     ),
     ("incident/paging", include_str!("../../../incident/src/paging.rs")),
     (
@@ -202,6 +210,11 @@ impl Model {
                 "SmtpSettings",
                 least::<SmtpSettings>(json!({"host": "h", "from": "a@b"})),
             ),
+            (
+                "SmppSettings",
+                least::<SmppSettings>(json!({"host": "h", "system_id": "s", "password": "p", "from": "f"})),
+            ),
+            ("HttpSmsSettings", least::<HttpSmsSettings>(json!({"url": "u"}))),
         ] {
             model.keep(name, value.map_err(|why| format!("{name}: {why}"))?);
         }

@@ -523,3 +523,45 @@ fn the_interface_over_http_stays_on_this_machine_and_knows_hashes_only() {
         expect![[r#""#]],
     );
 }
+
+#[test]
+fn gateways_for_text_messages_are_held_to_what_they_need() {
+    check(
+        "gateways:\n  email:\n    smpp: {host: 127.0.0.1, tls: none, system_id: s, password: \"${env:FORECALL_TEST_UNSET:-hunter2}\", from: \"3000\"}\n  sms:\n    http:\n      url: http://api.example.ir/send\n      secret: \"${env:FORECALL_TEST_UNSET:-hunter2}\"\n      form: {to: \"{to}\", who: \"{name}\"}\n",
+        expect![[r#"
+            f.yaml:3:11: gateways.email.smpp: it carries `sms` only
+                3 |     smpp: {host: 127.0.0.1, tls: none, system_id: s, password: "${env:FORECALL_TEST_UNSET:-***}", from: "3000"}
+                  |           ^
+            f.yaml:6:12: gateways.sms.http.url is plain HTTP to another machine: write `https://`, or `insecure: true` for a network of your own
+                6 |       url: http://api.example.ir/send
+                  |            ^
+            f.yaml:7:15: gateways.sms.http.secret and `{secret}` go together
+                7 |       secret: "${env:FORECALL_TEST_UNSET:-***}"
+                  |               ^
+            f.yaml:8:13: gateways.sms.http.form.who holds `{name}`, which stands for nothing
+                8 |       form: {to: "{to}", who: "{name}"}
+                  |             ^
+            f.yaml:8:13: gateways.sms.http.form holds no `{text}`, nor do json and query
+                8 |       form: {to: "{to}", who: "{name}"}
+                  |             ^"#]],
+    );
+    check(
+        "gateways:\n  sms:\n    smpp:\n      host: smsc.example.ir\n      tls: none\n      system_id: forecall-at-the-isp\n      password: \"${env:FORECALL_TEST_UNSET:-hunter2hunter2}\"\n      from: A name that is too long\n      window: 5000\n",
+        expect![[r#"
+            f.yaml:5:12: gateways.sms.smpp.tls is `none`: that is for this machine itself; another one needs `implicit`, or `private_network: true` for a line of your own
+                5 |       tls: none
+                  |            ^
+            f.yaml:6:18: gateways.sms.smpp.system_id is not 1 to 15 ASCII characters
+                6 |       system_id: forecall-at-the-isp
+                  |                  ^
+            f.yaml:7:17: gateways.sms.smpp.password is not at most 8 ASCII characters
+                7 |       password: "${env:FORECALL_TEST_UNSET:-***}"
+                  |                 ^
+            f.yaml:8:13: gateways.sms.smpp.from is neither a number nor a name of at most 11 ASCII characters
+                8 |       from: A name that is too long
+                  |             ^
+            f.yaml:9:15: gateways.sms.smpp.window is not between 1 and 1000
+                9 |       window: 5000
+                  |               ^"#]],
+    );
+}

@@ -75,3 +75,28 @@ fn the_digest_changes_with_what_decides_only() {
         digest(&text.replace("open_score: 4.0", "open_score: 4.5"))
     );
 }
+
+/// The gateways that docs/notices.md shows, each as a file of its own.
+#[test]
+fn the_gateways_of_the_documentation_load() {
+    let docs = include_str!("../../../../docs/notices.md");
+    let mut seen = Vec::new();
+    for block in docs.split("```yaml\n").skip(1) {
+        let (yaml, _) = block.split_once("```").unwrap();
+        let mut yaml = yaml.to_owned();
+        if yaml.starts_with("    http:") {
+            yaml.insert_str(0, "gateways:\n  sms:\n");
+        }
+        while let Some((before, after)) = yaml.split_once("${file:") {
+            let (_, after) = after.split_once('}').unwrap();
+            yaml = format!("{before}\"${{env:FORECALL_TEST_UNSET:-s3cret}}\"{after}");
+        }
+        let settings = Settings::from_yaml("docs.yaml", &yaml).unwrap_or_else(|e| panic!("{e}"));
+        seen.extend(settings.gateways.into_values().map(|gateway| match gateway {
+            GatewaySettings::Smpp(_) => "smpp",
+            GatewaySettings::Http(_) => "http",
+            GatewaySettings::Smtp(_) | GatewaySettings::File(_) | GatewaySettings::Console => "other",
+        }));
+    }
+    assert_eq!(seen, ["smpp", "http", "http"]);
+}

@@ -6,6 +6,7 @@ use forecall_delivery::{
     Accepted, Capabilities, DeliverError, DeliverSettings, Deliverer, FileSink, Gateway, Message, RateLimit,
     SendError,
 };
+use forecall_ledger::Ledger;
 use forecall_types::{ContactChannel, IntentState};
 
 use crate::{Desk, at};
@@ -25,7 +26,7 @@ impl Gateway for Scripted {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            client_reference: true,
+            client_reference: false,
             receipts: true,
         }
     }
@@ -167,6 +168,55 @@ fn the_kill_switch_stops_in_the_middle_of_a_batch() {
     assert_eq!(worker.run_once(at(21)).unwrap().leased, 0);
     worker.ledger().set_killed(false, at(22)).unwrap();
     assert_eq!(worker.run_once(at(23)).unwrap().total(IntentState::Accepted), 4);
+}
+
+/// A gateway with three under way at once; after the first three somebody turns the kill switch.
+struct Windowed {
+    ledger: Ledger,
+    sent: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Gateway for Windowed {
+    fn channel(&self) -> ContactChannel {
+        ContactChannel::Sms
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            client_reference: false,
+            receipts: false,
+        }
+    }
+
+    fn window(&self) -> usize {
+        3
+    }
+
+    fn send(&mut self, _message: &Message<'_>) -> Result<Accepted, SendError> {
+        Ok(Accepted { provider_ref: None })
+    }
+
+    fn send_all(&mut self, messages: &[Message<'_>]) -> Vec<Result<Accepted, SendError>> {
+        self.sent.lock().unwrap().push(messages.len());
+        self.ledger.set_killed(true, at(20)).unwrap();
+        messages.iter().map(|message| self.send(message)).collect()
+    }
+}
+
+#[test]
+fn at_most_a_window_goes_after_the_kill_switch_was_turned() {
+    let desk = Desk::new(ContactChannel::Sms, 10);
+    let sent = Arc::default();
+    let gateway = Windowed {
+        ledger: desk.open(),
+        sent: Arc::clone(&sent),
+    };
+    let mut worker =
+        Deliverer::new(desk.open(), vec![Box::new(gateway)], DeliverSettings::default()).unwrap();
+    let report = worker.run_once(at(20)).unwrap();
+    assert_eq!((report.total(IntentState::Accepted), report.returned), (3, 7));
+    assert!(report.killed);
+    assert_eq!(*sent.lock().unwrap(), [3]);
 }
 
 #[test]

@@ -9,94 +9,12 @@
 )]
 
 mod deliver;
+mod desk;
 mod email;
+mod fake_gateway;
+mod fake_smsc;
 mod fake_smtp;
+mod http_sms;
+mod smpp;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use forecall_ledger::{CommitOutcome, DirectoryRow, Ledger, LedgerCommit, LedgerPosition, MasterKey, Secret};
-use forecall_log::TopicPartition;
-use forecall_types::{ContactChannel, Customer, EventTime, Intent, Language, NoticeText, RegionCode};
-use tempfile::TempDir;
-
-fn at(secs: i64) -> EventTime {
-    EventTime::from_secs(secs)
-}
-
-/// A ledger with `count` people and one intent for each on `channel`, planned at second 10, true until 100,000.
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new(channel: ContactChannel, count: u32) -> Self {
-        let desk = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let mut ledger = desk.open();
-        let people = (0..count).map(person);
-        ledger.import_customers(people).unwrap();
-        let epoch = ledger.acquire(&TopicPartition::new("log", 0), "slot-0").unwrap();
-        let intents: Vec<_> = (0..count).map(|n| intent(n, channel)).collect();
-        let text = NoticeText {
-            language: Language::Fa,
-            channel,
-            subject: Some("اختلال اینترنت".into()),
-            body: "مشتری گرامی\n.\n..\nپایان".into(),
-            parts: 1,
-        };
-        let commit = LedgerCommit {
-            position: &LedgerPosition {
-                next_offset: 1,
-                checkpoint: String::new(),
-            },
-            intents: &intents,
-            texts: &[("ntc_1".parse().unwrap(), text)],
-            ..LedgerCommit::nothing()
-        };
-        let done = ledger.commit(&epoch, &commit).unwrap();
-        assert!(matches!(done, CommitOutcome::Committed(_)));
-        desk
-    }
-
-    fn open(&self) -> Ledger {
-        let path = self.folder.path().join("ledger.db");
-        Ledger::open(&path, MasterKey::from_bytes([7; 32])).unwrap()
-    }
-}
-
-fn intent(n: u32, channel: ContactChannel) -> Intent {
-    Intent {
-        id: format!("int_{n}").parse().unwrap(),
-        notice: "ntc_1".parse().unwrap(),
-        incident: "inc_1".parse().unwrap(),
-        domain: "acme".parse().unwrap(),
-        customer: format!("cus_{n}").parse().unwrap(),
-        channel,
-        language: Language::Fa,
-        at: at(10),
-        expires_at: Some(at(100_000)),
-    }
-}
-
-fn person(n: u32) -> DirectoryRow {
-    DirectoryRow {
-        customer: Customer {
-            id: format!("cus_{n}").parse().unwrap(),
-            domain: "acme".parse().unwrap(),
-            region: RegionCode::new("IR-23").unwrap(),
-            served_by: BTreeSet::new(),
-            services: BTreeSet::new(),
-            language: Language::Fa,
-            channels: vec![ContactChannel::Email],
-            consents: BTreeSet::new(),
-            priority: false,
-            at: at(1),
-        },
-        name: None,
-        addresses: BTreeMap::from([
-            (ContactChannel::Sms, Secret::new(format!("+98912345{n:04}"))),
-            (ContactChannel::Email, Secret::new(format!("a{n}@example.ir"))),
-        ]),
-    }
-}
+use desk::{Desk, at};

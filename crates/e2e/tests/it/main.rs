@@ -18,6 +18,8 @@ mod chaos;
 mod collectd;
 mod contract;
 mod cpu_hog;
+#[path = "../../../delivery/tests/it/desk.rs"]
+mod desk;
 #[path = "../../../bridge/tests/it/fakes.rs"]
 #[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
 mod fakes;
@@ -28,6 +30,7 @@ mod http;
 mod incidents;
 mod installation;
 mod journeys;
+mod jsmpp;
 mod kill;
 mod log;
 mod mail;

@@ -9,6 +9,7 @@
 )]
 
 mod directory;
+mod hear;
 mod outreach;
 mod sending;
 mod tampering;
