@@ -64,10 +64,13 @@ pub const fn needed(action: &Action) -> ApiRole {
         | Action::Plan { .. }
         | Action::Silence { .. }
         | Action::Unsilence { .. }
-        // Whoever sees that something wrong goes out stops it.
+        // Whoever sees that something wrong goes out stops it, and whoever sees a wrong proposal rejects it.
+        | Action::Remedy { approve: false, .. }
+        | Action::Remedies { on: false }
         | Action::Kill { on: true } => ApiRole::Operator,
-        Action::Approve { .. } => ApiRole::Approver,
-        Action::Kill { on: false } => ApiRole::Admin,
+        Action::Approve { .. } | Action::Remedy { approve: true, .. } => ApiRole::Approver,
+        // What became of a remedy is its runner's to say.
+        Action::RemedyResult { .. } | Action::Remedies { on: true } | Action::Kill { on: false } => ApiRole::Admin,
     }
 }
 

@@ -18,8 +18,54 @@ const START: Duration = Duration::from_secs(60);
 /// It sends receipts a second after the message, at most 100 a second.
 const RECEIPTS: Duration = Duration::from_secs(30);
 
-/// A running simulator. It knows no address to listen on but all: for the seconds of a test, on a port of its own, with a password
-/// of its own; what it is sent are made-up numbers.
+/// The simulator knows no address to listen on but all. The class by which its library makes sockets, in the place of theirs: what
+/// listens here listens to this machine alone.
+const LOOPBACK: &str = r#"package org.jsmpp.session.connection.socket;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import org.jsmpp.session.connection.ServerConnection;
+import org.jsmpp.session.connection.ServerConnectionFactory;
+
+public class ServerSocketConnectionFactory implements ServerConnectionFactory {
+    public ServerConnection listen(int port) throws IOException {
+        return listen(port, 0, 50);
+    }
+
+    public ServerConnection listen(int port, int timeout) throws IOException {
+        return listen(port, timeout, 50);
+    }
+
+    public ServerConnection listen(int port, int timeout, int backlog) throws IOException {
+        ServerSocket socket = new ServerSocket(port, backlog, InetAddress.getLoopbackAddress());
+        socket.setSoTimeout(timeout);
+        return new ServerSocketConnection(socket);
+    }
+}
+"#;
+
+/// Compiles it, and gives the folder of its class.
+fn loopback(folder: &Path) -> PathBuf {
+    let source = folder.join("ServerSocketConnectionFactory.java");
+    std::fs::write(&source, LOOPBACK).unwrap();
+    let classes = folder.join("classes");
+    // Only Java's launcher knows what a star means.
+    let jars = std::fs::read_dir(told("FORECALL_E2E_JSMPP")).unwrap();
+    let jars: Vec<PathBuf> = jars.map(|jar| jar.unwrap().path()).collect();
+    let done = Command::new(told("FORECALL_E2E_JAVA"))
+        .args(["-m", "jdk.compiler/com.sun.tools.javac.Main", "-d"])
+        .arg(&classes)
+        .arg("-cp")
+        .arg(std::env::join_paths(jars).unwrap())
+        .arg(&source)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    classes
+}
+
+/// A running simulator, with a password of its own; what it is sent are made-up numbers.
 struct Centre {
     program: Program,
     log: PathBuf,
@@ -40,7 +86,11 @@ impl Centre {
                 "-Djsmpp.client.password=testonly",
             ])
             .arg("-cp")
-            .arg(format!("{}/*", told("FORECALL_E2E_JSMPP")))
+            .arg(format!(
+                "{}:{}/*",
+                loopback(folder).display(),
+                told("FORECALL_E2E_JSMPP")
+            ))
             .arg("org.jsmpp.examples.SMPPServerSimulator");
         let mut program = Program::start(name, &mut command, folder);
         wait_for("the simulator's start", START, || {
