@@ -109,8 +109,9 @@ pub(crate) fn access(file: &File, found: &mut Findings<'_>) {
             );
         }
         if token.sha256.len() != DIGITS || !token.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+            // Not at its own place: the line may hold the token itself.
             found.wrong(
-                &format!("{path}.sha256"),
+                "api.tokens",
                 format!("{path}.sha256 must be {DIGITS} hex digits: the hash that `forecall api-token` shows, never the token"),
             );
         }

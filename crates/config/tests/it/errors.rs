@@ -158,7 +158,7 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "${env:FORECALL_TEST_UNSET:-hunter2}: 1\n",
         expect![[r#"
-            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, remedies, ledger, state, canary, http, logs
+            f.yaml:1:1: unknown field `***`, expected one of domain, simulated, allow_literal_secrets, group, kafka, topics, sources, detect, journeys, topology, correlate, objectives, teams, outreach, directory, delivery, gateways, bridges, remedies, ledger, state, canary, http, api, logs
                 1 | ${env:FORECALL_TEST_UNSET:-***}: 1
                   | ^"#]],
     );
@@ -223,11 +223,11 @@ fn parts_that_do_not_go_together_name_both() {
             f.yaml:183:5: outreach.regions.IR-11 names region `IR-11`, which `topology.regions` doesn't declare
               183 |     IR-11:
                   |     ^
-            f.yaml:234:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
-              234 |         regions: [IR-99]
+            f.yaml:233:18: outreach.calls.queues.tehran-desk.regions names region `IR-99`, which `topology.regions` doesn't declare
+              233 |         regions: [IR-99]
                   |                  ^
-            f.yaml:270:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
-              270 |       tls: none
+            f.yaml:269:12: gateways.email.smtp.tls is `none`: that is for this machine itself; `smtp.example.ir` needs `starttls` or `implicit`
+              269 |       tls: none
                   |            ^"#]],
     );
 }
@@ -271,7 +271,7 @@ fn a_channel_without_a_gateway_is_a_warning() {
         .iter()
         .map(|w| format!("{:?} {}", w.place, w.what))
         .collect();
-    expect!["Some((264, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
+    expect!["Some((263, 1)) `outreach.channels` uses `sms`, but `gateways` has no `sms`: what goes there stays unsent and raises an alarm"].assert_eq(&shown.join("\n"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The interface as its users meet it: over HTTP, with tokens, down to the records that stand on the log.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
