@@ -515,12 +515,27 @@ fn rules_are_read_and_their_errors_placed() {
 fn the_interface_over_http_stays_on_this_machine_and_knows_hashes_only() {
     check(
         "api:\n  listen: 0.0.0.0:9465\n  tokens:\n    noc: { role: operator, sha256: \"hunter2\" }\n",
-        expect![[r#""#]],
+        expect![[r#"
+            f.yaml:2:11: api.listen: 0.0.0.0:9465 is reachable from other machines, and the interface speaks plain HTTP: listen on 127.0.0.1 and let a proxy with TLS on this machine stand before it
+                2 |   listen: 0.0.0.0:9465
+                  |           ^
+            f.yaml:3:3: api.tokens.noc.sha256 must be 64 hex digits: the hash that `forecall api-token` shows, never the token
+                3 |   tokens:
+                  |   ^"#]],
     );
-    check("api:\n  tokens: {}\n", expect![[r#""#]]);
+    check(
+        "api:\n  tokens: {}\n",
+        expect![[r#"
+        f.yaml:2:11: api.tokens: there are 0; 1 to 64 may be: `forecall api-token` makes one
+            2 |   tokens: ***
+              |           ^"#]],
+    );
     check(
         "api:\n  tokens:\n    Noc Team: { role: boss, sha256: \"\" }\n",
-        expect![[r#""#]],
+        expect![[r#"
+            f.yaml:3:23: unknown variant `boss`, expected one of viewer, operator, approver, admin
+                3 |     Noc Team: { role: boss, sha256: "" }
+                  |                       ^"#]],
     );
 }
 
