@@ -251,7 +251,8 @@ fn failure_of(error: &reqwest::Error) -> Failure {
     }
     Failure::of(if error.is_timeout() {
         FailureClass::Timeout
-    } else if is_tls {
+    } else if is_tls && error.is_connect() {
+        // Later on it is a line that broke: what was asked may have been done.
         FailureClass::Tls
     } else if error.is_connect() {
         FailureClass::Unreachable

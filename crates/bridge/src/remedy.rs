@@ -42,10 +42,9 @@ impl Failure {
     /// Whether the receiver has surely done nothing: only then may what acts be tried again.
     pub const fn is_undone(&self) -> bool {
         match self.class {
-            FailureClass::Denied
-            | FailureClass::Throttled
-            | FailureClass::Unreachable
-            | FailureClass::Tls => true,
+            // Whoever sends us elsewhere may have acted first.
+            FailureClass::Denied => matches!(self.status, Some(401 | 403 | 404 | 407)),
+            FailureClass::Throttled | FailureClass::Unreachable | FailureClass::Tls => true,
             // It may have acted before it failed, or before the answer was lost.
             FailureClass::Server | FailureClass::Timeout | FailureClass::Broken => false,
             FailureClass::Refused => false,

@@ -108,6 +108,12 @@ pub(crate) fn access(file: &File, found: &mut Findings<'_>) {
                 format!("api.tokens: a name is 1 to {NAME_BYTES_MAX} of a-z, 0-9, `-` and `_`"),
             );
         }
+        if name == "rule" {
+            found.wrong(
+                &path,
+                "api.tokens: `rule` is what records call a remedy's rule that asks nobody: take another name",
+            );
+        }
         if token.sha256.len() != DIGITS || !token.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
             // Not at its own place: the line may hold the token itself.
             found.wrong(

@@ -234,7 +234,8 @@ fn published(
     (path, body): (&str, &[u8]),
     said: Said,
 ) -> Response {
-    let id = format!("{}-{key}", bearer.name);
+    // No name holds a colon: two names and their keys never make one id.
+    let id = format!("{}:{key}", bearer.name);
     let answer = |status| (status, Json(json!({ "id": id }))).into_response();
     let record = match said.record(bearer, (&id, (speaking.now)()), &speaking.topics) {
         Ok(record) => record,

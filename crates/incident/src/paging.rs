@@ -146,7 +146,10 @@ impl Purse {
             let oldest = self.asked.iter().min_by_key(|(id, (at, _))| (*at, (*id).clone()));
             let oldest = oldest.map(|(id, _)| id.clone());
             oldest.map(|id| self.asked.remove(&id));
+            // What is known begins with the oldest that is kept.
+            self.since = self.asked.values().map(|(at, _)| *at).min();
         }
+        let known = known.min(now.since(self.since.unwrap_or(since)));
         if known < DAY {
             return None;
         }
@@ -244,7 +247,10 @@ impl Pages {
             for page in purse.spent.iter_mut().filter(|page| page.incident == *from) {
                 page.incident = into.clone();
             }
-            purse.asked.remove(from);
+            if let Some((at, sure)) = purse.asked.remove(from) {
+                let both = purse.asked.entry(into.clone()).or_insert((at, sure));
+                *both = (both.0.min(at), both.1.max(sure));
+            }
         }
     }
 

@@ -374,7 +374,8 @@ fn reply(
         heard.strangers += 1;
     }
     for customer in customers {
-        let id = Fingerprint::of_parts(&[customer.id.as_str().as_bytes(), &words.mark.to_le_bytes()]);
+        // Keyed: whoever reads the topic can't try numbers until one fits.
+        let id = Fingerprint::of(&vault.reply_mark(&customer.id, words.mark));
         let reply = Reply {
             id: Arc::from(format!("rep_{}", id.base32(20))),
             customer: customer.id,

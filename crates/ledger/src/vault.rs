@@ -165,6 +165,20 @@ impl Vault {
         )
     }
 
+    /// What tells one answer of a person from another, from a hash of number and words that mustn't be found again.
+    pub(crate) fn reply_mark(&self, customer: &CustomerId, mark: u128) -> [u8; KEY_BYTES] {
+        hmac(
+            &self.address,
+            &[
+                b"reply",
+                &[0],
+                customer.as_str().as_bytes(),
+                &[0],
+                &mark.to_le_bytes(),
+            ],
+        )
+    }
+
     /// Seals under a fresh key of this person's own, wrapped. The pseudonym is authenticated with both, so that two
     /// people's rows can't be swapped.
     pub(crate) fn seal(&self, customer: &CustomerId, plain: &[u8]) -> Result<Sealed, LedgerError> {

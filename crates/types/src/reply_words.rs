@@ -8,11 +8,22 @@ const CHARS_MAX: usize = 160;
 const WORDS_MAX: usize = 3;
 
 /// Alone, without spaces.
-const STOP: [&str; 8] = ["لغو", "لغو11", "11", "توقف", "stop", "stop11", "laghv", "laghv11"];
-/// As the first of few words. Not the numbers: "11 at night it went" is no order.
-const STOP_FIRST: [&str; 4] = ["لغو", "توقف", "stop", "laghv"];
-/// How the verb of "don't" begins: "لغو نکنید".
-const NEGATED: [&str; 3] = ["نک", "نش", "نه"];
+const STOP: [&str; 10] = [
+    "لغو",
+    "لغو11",
+    "11لغو",
+    "لطفالغو",
+    "11",
+    "توقف",
+    "stop",
+    "stop11",
+    "laghv",
+    "laghv11",
+];
+/// As the first of few words. Not the numbers ("11 at night it went" is no order), nor "توقف", which opens reports of outages.
+const STOP_FIRST: [&str; 3] = ["لغو", "stop", "laghv"];
+/// How the verb of "don't" begins: "لغو نکنید", "لغو مکن".
+const NEGATED: [&str; 7] = ["نک", "نش", "نه", "نم", "نف", "نب", "مکن"];
 const STATUS: [&str; 4] = ["وضعیت", "vaziat", "status", "2"];
 const STATUS_FIRST: [&str; 3] = ["وضعیت", "vaziat", "status"];
 /// Each ending by itself: "هنوز قطع نشده" says the opposite.
@@ -61,6 +72,10 @@ impl ReplyKind {
             return Self::Other;
         }
         let alone = words.concat();
+        if words.len() > 1 && alone.chars().all(|c| c.is_ascii_digit()) {
+            // "1 1" is no 11.
+            return Self::Other;
+        }
         let is_negated = || {
             words
                 .iter()
@@ -162,6 +177,8 @@ mod tests {
                 "\u{feff}لغو",
                 "\u{fedf}\u{fed0}\u{feee}",
                 "１１",
+                "۱۱ لغو",
+                "لطفا لغو",
             ],
         );
         check(
@@ -215,6 +232,12 @@ mod tests {
                 "هنوز وصل نیست چرا",
                 "لغو نکنید",
                 "لغو نشده",
+                "لغو نمی‌کنم",
+                "لغو نفرمایید",
+                "لغو مکن",
+                "توقف سرویس دارم",
+                "1 1",
+                "1\n1",
                 "لغو نکنید من هنوز می‌خواهم",
                 "stopped",
                 "please do not stop",

@@ -68,7 +68,8 @@ fn full(model: &Model, ty: &Type, variant: usize, seconds: bool) -> Value {
             let key = full(model, key, variant, false);
             let mut map = Map::new();
             map.insert(
-                key.as_str().unwrap().to_owned(),
+                // A number too is written as text where it is a key.
+                key.as_str().map_or_else(|| key.to_string(), str::to_owned),
                 full(model, value, variant, seconds),
             );
             Value::Object(map)

@@ -145,7 +145,7 @@ fn what_was_said_stands_on_its_topic_with_who_said_it_and_when() {
     );
     assert_eq!(
         house.say("operator", "/v1/commands", "a1", &body),
-        (202, r#"{"id":"the-operator-a1"}"#.to_owned())
+        (202, r#"{"id":"the-operator:a1"}"#.to_owned())
     );
     let right = format!(r#"{{"incident":"{INCIDENT}","verdict":"false_alarm"}}"#);
     assert_eq!(house.say("admin", "/v1/feedback", "a1", &right).0, 202);
@@ -161,7 +161,7 @@ fn what_was_said_stands_on_its_topic_with_who_said_it_and_when() {
                 let value = record.value.unwrap();
                 if is_command {
                     let command = decode_command(record.headers.get(), value).unwrap();
-                    assert_eq!((&*command.id, &*command.by), ("the-operator-a1", "the-operator"));
+                    assert_eq!((&*command.id, &*command.by), ("the-operator:a1", "the-operator"));
                     assert_eq!(command.domain.as_str(), "tv");
                     assert_eq!(command.at, EventTime::from_secs(1_800_000_000));
                     assert!(matches!(command.action, Action::Eta { .. }));
@@ -169,7 +169,7 @@ fn what_was_said_stands_on_its_topic_with_who_said_it_and_when() {
                     let feedback = decode_feedback(record.headers.get(), value).unwrap();
                     assert_eq!(
                         (&*feedback.id, feedback.verdict),
-                        ("the-admin-a1", Verdict::FalseAlarm)
+                        ("the-admin:a1", Verdict::FalseAlarm)
                     );
                     assert_eq!(feedback.domain.as_str(), "isp");
                 }

@@ -232,7 +232,12 @@ fn judge(
             .unwrap_or_else(|| usual(status))
     };
     let code = Some(status);
-    match by_code.unwrap_or_else(by_status) {
+    let meaning = by_code.unwrap_or_else(|| match by_status() {
+        // Its own yes or no is missing, or nobody said what it means: a status alone doesn't make a message taken.
+        Meaning::Accepted if is_unclear(settings, &at) => Meaning::Unknown,
+        other => other,
+    });
+    match meaning {
         Meaning::Accepted => Ok(Accepted {
             provider_ref: at(&settings.id).map(|name| name.replace(' ', "_")),
         }),
@@ -257,6 +262,12 @@ fn judge(
             reason: "strange_answer",
         }),
     }
+}
+
+/// Whether an answer that its status calls good lacks what the description says it has: a code that is known, or else the message's name.
+fn is_unclear(settings: &HttpSmsSettings, at: &dyn Fn(&Option<String>) -> Option<String>) -> bool {
+    settings.code.is_some()
+        && (at(&settings.code).is_some() || settings.id.is_some() && at(&settings.id).is_none())
 }
 
 const fn usual(status: u16) -> Meaning {

@@ -80,7 +80,7 @@ pub struct HttpSmsSettings {
     /// Where in a JSON answer a code stands that says more than HTTP's status: `/return/status`.
     #[serde(default)]
     pub code: Option<String>,
-    /// What codes mean; one that isn't named means what the status means.
+    /// What codes mean; one that isn't named means what the status means, but that a good status doesn't make the message taken.
     #[serde(default)]
     pub codes: BTreeMap<String, Meaning>,
     /// What statuses mean where it isn't the usual: 2xx accepted; 429 throttled; 401, 402, 403, 404, 405 and 503 down; other 4xx permanent;

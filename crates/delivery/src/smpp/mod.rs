@@ -27,6 +27,8 @@ pub use settings::{Joining, SmppSettings, SmppTls};
 const AGAIN_AFTER: Duration = Duration::from_secs(15);
 /// Receipts and replies taken before they are written down; the centre keeps the rest.
 const HELD_MAX: usize = 1_000;
+/// Frames taken while one answer is waited for, or at one look: a centre that talks on without it holds nobody up.
+const FRAMES_MAX: usize = 2_000;
 
 /// Settings no text message can be sent with.
 #[derive(Debug, thiserror::Error)]
@@ -105,9 +107,9 @@ impl SmppGateway {
         let mut link = Link::connect(&self.settings, self.tls.as_ref())?;
         let asked = link.ask(self.request()?);
         link.flush().map_err(lost)?;
-        loop {
+        for _ in 0..FRAMES_MAX {
             match link.next(self.settings.timeout).map_err(lost)? {
-                None => return Err(lost(Lost("bind_not_answered"))),
+                None => break,
                 Some(Frame::Refused) => {}
                 Some(Frame::Command(command))
                     if command.sequence_number() == asked && is_answer(&command) =>
@@ -120,6 +122,7 @@ impl SmppGateway {
                 Some(Frame::Command(command)) => self.question(&mut link, &command, now).map_err(lost)?,
             }
         }
+        Err(lost(Lost("bind_not_answered")))
     }
 
     fn request(&self) -> Result<BindTransceiver, SendError> {
@@ -174,9 +177,13 @@ impl SmppGateway {
 
     /// Takes what has come, and asks whether the line stands where nothing came for long.
     fn listen(&mut self, link: &mut Link, now: EventTime) -> Result<(), Lost> {
-        while self.held.len() < HELD_MAX
-            && let Some(frame) = link.next(Duration::ZERO)?
-        {
+        for _ in 0..FRAMES_MAX {
+            if self.held.len() >= HELD_MAX {
+                break;
+            }
+            let Some(frame) = link.next(Duration::ZERO)? else {
+                break;
+            };
             self.take(link, frame, now)?;
         }
         if now.since(self.heard_at) < self.settings.enquire_every {
@@ -184,9 +191,9 @@ impl SmppGateway {
         }
         let asked = link.ask(Pdu::EnquireLink);
         link.flush()?;
-        loop {
+        for _ in 0..FRAMES_MAX {
             match link.next(self.settings.timeout)? {
-                None => return Err(Lost("line_is_dead")),
+                None => break,
                 Some(Frame::Command(command))
                     if command.sequence_number() == asked && is_answer(&command) =>
                 {
@@ -196,6 +203,7 @@ impl SmppGateway {
                 Some(frame) => self.take(link, frame, now)?,
             }
         }
+        Err(Lost("line_is_dead"))
     }
 
     fn take(&mut self, link: &mut Link, frame: Frame, now: EventTime) -> Result<(), Lost> {

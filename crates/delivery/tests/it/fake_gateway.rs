@@ -23,7 +23,9 @@ pub(crate) struct Asked {
     pub(crate) body: String,
 }
 
-/// A gateway for text messages behind HTTP, a fake: it answers by plan, then with 200 and nothing.
+const YES: &str = r#"{"return":{"status":200},"entries":[{"messageid":1}],"sid":"SM1"}"#;
+
+/// A gateway for text messages behind HTTP, a fake: it answers by plan, then with a yes of each shape.
 pub(crate) struct FakeGateway {
     pub(crate) port: u16,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
@@ -78,7 +80,7 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, plan: &Mutex<VecDeque<Say
             headers: lines,
             body: String::from_utf8(body).unwrap(),
         });
-        let say = plan.lock().unwrap().pop_front().unwrap_or(Say::Answer(200, ""));
+        let say = plan.lock().unwrap().pop_front().unwrap_or(Say::Answer(200, YES));
         let (status, more, text) = match say {
             Say::Answer(status, text) => (status, String::new(), text),
             Say::Later(status, seconds) => (status, format!("retry-after: {seconds}\r\n"), ""),

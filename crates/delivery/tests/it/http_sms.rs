@@ -170,6 +170,31 @@ fn codes_say_more_than_statuses() {
 }
 
 #[test]
+fn a_good_status_alone_is_no_yes_where_the_gateway_has_words_of_its_own() {
+    let plan = [
+        Say::Answer(200, r#"{"return":{"status":999}}"#),
+        Say::Answer(200, "<html>Please log in</html>"),
+    ];
+    let (_gateway, report, ..) = run(4, &plan, forgetful_kavenegar);
+    assert_eq!(
+        (
+            report.total(IntentState::Unknown),
+            report.total(IntentState::Accepted)
+        ),
+        (2, 2)
+    );
+    assert_eq!(report.reasons.get("strange_answer"), Some(&2));
+}
+
+/// Kavenegar's shape of one that doesn't know repeats: what is in doubt stays so.
+fn forgetful_kavenegar(port: u16) -> HttpSmsSettings {
+    HttpSmsSettings {
+        knows_repeats: false,
+        ..kavenegar(port)
+    }
+}
+
+#[test]
 fn too_fast_waits_as_long_as_it_is_told() {
     let (gateway, report, mut worker, _desk) = run(3, &[Say::Later(429, 30)], twilio);
     assert_eq!((report.returned, report.reasons.get("throttled")), (3, Some(&1)));
