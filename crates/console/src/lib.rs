@@ -1,7 +1,7 @@
 //! The HTTP interface by which people and programs speak to forecall.
 //!
 //! It decides who may say what, and writes what was said to the topics of commands and verdicts, as the command line does. It
-//! knows nothing of what becomes of it: a command that a stage refuses stands on the dead-letter topic. It is no way round
+//! knows nothing of what becomes of it: the stage that refuses a command counts it. It is no way round
 //! any rule: a stage can't tell where a record came from.
 //!
 //! ```

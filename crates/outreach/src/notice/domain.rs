@@ -1,13 +1,13 @@
 //! One domain: its customers, its threads, its kill switch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    Action, Command, CustomerChange, CustomerId, EventTime, HoldReason, Incident, IncidentEvent, IncidentId,
-    IncidentState, NoticeId, RejectReason,
+    Action, Command, CustomerChange, CustomerId, EventTime, Fingerprint, HoldReason, Incident, IncidentEvent,
+    IncidentId, IncidentState, NoticeId, RejectReason,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ use crate::words::Wording;
 
 /// Incidents kept in one domain, the ended ones for [`THREAD_KEPT`] included: a storm has tens, not thousands.
 pub(crate) const THREADS_MAX: usize = 4_096;
+/// Commands known again by their ids, of 16 bytes: each is a person's word, and a day of a bad storm has some hundred.
+const COMMANDS_MAX: usize = 1_024;
 /// How long an ended incident is kept: its last messages wait a night at most, their receipts come within a day.
 const THREAD_KEPT: Duration = Duration::from_secs(48 * 3600);
 
@@ -34,6 +36,8 @@ pub(crate) struct Domain {
     /// Which incident a notice belongs to.
     pub(super) notices: BTreeMap<NoticeId, IncidentId>,
     killed: bool,
+    /// Hashes of the ids of commands heard, the oldest first, at most [`COMMANDS_MAX`].
+    heard: VecDeque<Fingerprint>,
 }
 
 /// What a domain borrows from the stage for one record.
@@ -165,8 +169,18 @@ impl Domain {
         self.directory.saw(customer, at);
     }
 
-    /// An operator's command.
+    /// An operator's command. One said again by its id does nothing: who says "go on" twice doesn't undo a stop in between.
     pub(crate) fn on_command(&mut self, command: &Command, office: &mut Office<'_>) {
+        let id = Fingerprint::of(command.id.as_bytes());
+        if self.heard.contains(&id) {
+            return office
+                .effects
+                .reject(RejectReason::Duplicate, "command seen before");
+        }
+        if self.heard.len() >= COMMANDS_MAX {
+            self.heard.pop_front();
+        }
+        self.heard.push_back(id);
         match &command.action {
             Action::Approve { notice, text } => self.approve(notice, text, command.at, office),
             Action::Kill { on } => self.kill(*on, command.at, office),

@@ -327,6 +327,25 @@ fn the_kill_switch_takes_back_and_tells_again() {
 }
 
 #[test]
+fn a_word_said_again_by_its_key_does_not_undo_what_was_said_since() {
+    let mut run = with_people(|_| {});
+    run.command_as("stop", 1, Action::Kill { on: true });
+    run.command_as("go on", 2, Action::Kill { on: false });
+    run.command_as("stop again", 3, Action::Kill { on: true });
+    run.command_as("go on", 4, Action::Kill { on: false });
+    check(&run, &expect![[r#"
+        +1 min: command
+          kill switch: true
+        +2 min: command
+          kill switch: false
+        +3 min: command
+          kill switch: true
+        +4 min: command
+          refused (duplicate): command seen before
+    "#]]);
+}
+
+#[test]
 fn a_message_that_fails_takes_the_next_channel() {
     let mut run = Run::new(settings(|s| {
         if let Some(service) = s.services.get_mut(&ServiceName::new("internet").unwrap()) {

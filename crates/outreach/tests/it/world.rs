@@ -150,6 +150,7 @@ pub(crate) struct Run {
     pub(crate) intents: Vec<Intent>,
     pub(crate) outputs: Vec<OutreachOutput>,
     pub(crate) log: String,
+    commands: u32,
 }
 
 impl Run {
@@ -162,6 +163,7 @@ impl Run {
             intents: Vec::new(),
             outputs: Vec::new(),
             log: String::new(),
+            commands: 0,
         }
     }
 
@@ -262,9 +264,15 @@ impl Run {
     }
 
     pub(crate) fn command(&mut self, n: i64, action: Action) {
+        self.commands += 1;
+        self.command_as(&format!("c{}", self.commands), n, action);
+    }
+
+    /// A command under a given id.
+    pub(crate) fn command_as(&mut self, id: &str, n: i64, action: Action) {
         self.say(&format!("+{n} min: command"));
         self.feed(OutreachEntry::Command(Command {
-            id: Arc::from("c"),
+            id: Arc::from(id),
             domain: domain(),
             at: minute(n),
             by: Arc::from("noc"),
