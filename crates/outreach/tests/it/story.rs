@@ -333,7 +333,9 @@ fn a_word_said_again_by_its_key_does_not_undo_what_was_said_since() {
     run.command_as("go on", 2, Action::Kill { on: false });
     run.command_as("stop again", 3, Action::Kill { on: true });
     run.command_as("go on", 4, Action::Kill { on: false });
-    check(&run, &expect![[r#"
+    check(
+        &run,
+        &expect![[r#"
         +1 min: command
           kill switch: true
         +2 min: command
@@ -342,7 +344,8 @@ fn a_word_said_again_by_its_key_does_not_undo_what_was_said_since() {
           kill switch: true
         +4 min: command
           refused (duplicate): command seen before
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
