@@ -1,9 +1,9 @@
 //! Calls of a queue in ordinary times: a state-space model on √(calls + ¼), in two steps.
 //!
 //! √λ(day, slot) = √(rate of the day · share of the slot) · (1 + ½ (D + f + tilt + bend)). The day's rate comes from a
-//! regression that moves ([`level`]), the shares from shapes of each kind of day ([`shapes`]), and what differs today from a
-//! filter that steps once an interval ([`within`]). Brown et al. 2005 on the square root; Weinberg, Brown & Stroud 2007 fit
-//! such a model by MCMC; Shen & Huang 2008 on factors within the day. Bands are as wide as forecasts were off ([`spread`]).
+//! regression that moves (`level`), the shares from shapes of each kind of day (`shapes`), and what differs today from a
+//! filter that steps once an interval (`within`). Brown et al. 2005 on the square root; Weinberg, Brown & Stroud 2007 fit
+//! such a model by MCMC; Shen & Huang 2008 on factors within the day. Bands are as wide as forecasts were off (`spread`).
 //! Nothing is refitted: an interval costs the same on day 1000 as on day 1.
 #![allow(
     clippy::indexing_slicing,
