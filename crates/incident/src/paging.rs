@@ -126,7 +126,7 @@ struct Paged {
 struct Purse {
     /// Of the last day, oldest first, at most [`PAGES_KEPT_MAX`].
     spent: VecDeque<Paged>,
-    /// When it was asked first of all.
+    /// From when on all that was asked is known: the first ask of all, or the oldest kept once some were forgotten.
     since: Option<EventTime>,
     /// Of the last week, at most [`ASKED_MAX`]: when each incident asked first, and how sure it has been at most.
     asked: BTreeMap<IncidentId, (EventTime, f64)>,
