@@ -59,6 +59,7 @@ fn ours(count: u32, per_entity: u32, all: bool) -> Result<(Duration, u64)> {
         batch: SampleBatch::default(),
         marks: Vec::new(),
         contexts: Vec::new(),
+        links: Vec::new(),
     };
     let mut effects = Effects::default();
     let mut rounds = |from: u32, to: u32| {

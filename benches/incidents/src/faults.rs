@@ -267,6 +267,7 @@ fn run(shop: &Shop, rows: &[(i64, &[(usize, f64)])]) -> Result<Told> {
             batch,
             marks: Vec::new(),
             contexts: Vec::new(),
+            links: Vec::new(),
         };
         let mut effects = Effects::default();
         detect.step(&record, &mut effects);

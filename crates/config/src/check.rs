@@ -96,7 +96,7 @@ pub(crate) fn check(
     let journeys = journeys::settings(&file, topology.as_ref(), &sources, &mut found);
     if file.canary.enabled {
         canary::goes(&file, &sources, &mut found);
-        let has_reader = |s: &Source| s.keyed || !s.format.is_telemetry() || s.format.is_context();
+        let has_reader = |s: &Source| s.keyed || !s.format.measures();
         let keyed = sources.iter().all(has_reader);
         sources.push(canary::source(&file.topics.prefix, keyed));
     }

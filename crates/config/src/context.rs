@@ -6,7 +6,7 @@ use crate::check::Findings;
 
 /// Sources that `detect` reads directly hear nothing of what `rekey` carries into the partitions of its own topic.
 pub(crate) fn heard(sources: &[Source], found: &mut Findings<'_>) {
-    let measures = |s: &&Source| s.format.is_telemetry() && !s.format.is_context();
+    let measures = |s: &&Source| s.format.measures();
     for (number, context) in sources.iter().enumerate().filter(|(_, s)| s.format.is_context()) {
         let of_domain = || {
             sources

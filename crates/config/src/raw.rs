@@ -203,6 +203,8 @@ pub enum FormatSettings {
     OtlpProto,
     /// The same in JSON.
     OtlpJson,
+    /// OTLP traces, protobuf or JSON: who calls whom is learned from them, nothing is measured.
+    OtlpTraces,
     /// prometheus-kafka-adapter.
     PrometheusJson,
     /// collectd `write_kafka`, JSON.

@@ -177,6 +177,7 @@ fn format_of(raw: &SourceSettings) -> Result<Format, String> {
         (FormatSettings::Auto, None) => Format::Auto,
         (FormatSettings::OtlpProto, None) => Format::OtlpProto,
         (FormatSettings::OtlpJson, None) => Format::OtlpJson,
+        (FormatSettings::OtlpTraces, None) => Format::OtlpTraces,
         (FormatSettings::PrometheusJson, None) => Format::PrometheusJson,
         (FormatSettings::CollectdJson, None) => Format::CollectdJson,
         (FormatSettings::TelegrafJson, None) => Format::TelegrafJson,
@@ -219,6 +220,11 @@ pub(crate) fn source_of(domain: &DomainName, raw: SourceSettings) -> Result<Sour
     if raw.keyed && source.format.is_context() {
         return Err(format!(
             "sources: topic `{topic}` is `keyed: true`, but what is announced goes to all entities: `format: context` is always re-keyed"
+        ));
+    }
+    if raw.keyed && source.format.is_traces() {
+        return Err(format!(
+            "sources: topic `{topic}` is `keyed: true`, which is for what is measured: traces tell who calls whom"
         ));
     }
     if raw.keyed && source.format.is_customer_events() {

@@ -28,6 +28,7 @@
 //!         batch,
 //!         marks: Vec::new(),
 //!         contexts: Vec::new(),
+//!         links: Vec::new(),
 //!     }, &mut effects);
 //! }
 //! let Some(DetectOutput::Anomaly(first)) = effects.outputs().first() else { panic!("nothing found") };
@@ -57,6 +58,7 @@ mod settings;
 mod silence;
 mod stage;
 pub mod text;
+mod traced;
 mod trouble;
 
 pub use detector::{Detector, Forecast};
@@ -65,7 +67,9 @@ pub use judgement::{Asked, Judgement, Normal, Voices};
 pub use kind::MetricKind;
 pub use limits::{LIMITS_MAX, LimitEntry};
 pub use peers::{ENTITY_SERIES_MAX, PEER_ENTITIES_MAX, PEER_GROUPS_MAX, PEER_METRICS_MAX, PeerGroup};
-pub use rekey::{MARK_STEP, RekeySettings, RekeyStage, Rekeyed};
+pub use rekey::{MARK_STEP, RekeyOutput, RekeySettings, RekeyStage, Rekeyed};
 pub use rule::{AlarmRates, ChannelName, Channels, GateRule, NamedTwice, Watched};
 pub use settings::{AHEAD_SPANS_MAX, DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
 pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC};
+
+pub use traced::{CALLS_SEEN_MIN, CALLS_TRACED_MAX, SPANS_WAITING_MAX, TRACED_SAID_AGAIN};

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use forecall_stage::{Effects, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{
-    DomainName, EventTime, Position, SampleBatch, SamplesRecord, SourceMark, SourcePartition, SourcePulse,
+    DomainName, EventTime, Position, RejectReason, SampleBatch, SamplesRecord, ServiceRecord, SourceMark,
+    SourcePartition, SourcePulse,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::traced::{CALLS_TRACED_MAX, Noted, Traced};
 
 /// A mark goes to every partition when its source has come this much further: fine enough beside a lateness of seconds,
 /// and at most one small record a partition and second.
@@ -40,13 +43,33 @@ pub struct Rekeyed {
     pub record: SamplesRecord,
 }
 
+/// What `rekey` says.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are the large one")]
+pub enum RekeyOutput {
+    /// Points and marks for one partition.
+    Samples(Rekeyed),
+    /// What a service needs, as traces show it.
+    Service(ServiceRecord),
+}
+
+impl RekeyOutput {
+    /// What goes to a partition.
+    pub fn samples(self) -> Option<Rekeyed> {
+        match self {
+            Self::Samples(rekeyed) => Some(rekeyed),
+            Self::Service(_) => None,
+        }
+    }
+}
+
 /// Splits records by entity, so that all samples of one come to one partition.
 #[derive(Debug, Clone)]
 pub struct RekeyStage {
     settings: Arc<RekeySettings>,
     state: State,
     /// Its source measures nothing: nobody waits for it, so it says nothing of how far it is.
-    is_context: bool,
+    measures_nothing: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,11 +78,13 @@ struct State {
     newest: Option<EventTime>,
     marked: Option<EventTime>,
     domain: DomainName,
+    /// Of a source of traces.
+    traced: Traced,
 }
 
 impl RekeyStage {
     /// For the source partition it is to read and its domain, with nothing seen yet.
-    pub const fn new(settings: Arc<RekeySettings>, source: SourcePartition, domain: DomainName) -> Self {
+    pub fn new(settings: Arc<RekeySettings>, source: SourcePartition, domain: DomainName) -> Self {
         Self {
             settings,
             state: State {
@@ -67,21 +92,47 @@ impl RekeyStage {
                 newest: None,
                 marked: None,
                 domain,
+                traced: Traced::default(),
             },
-            is_context: false,
+            measures_nothing: false,
         }
     }
 
-    /// Whether its source says what was announced and measures nothing.
+    /// Whether its source measures nothing: it says what was announced, or who calls whom.
     #[must_use]
-    pub const fn of_context(mut self, is_context: bool) -> Self {
-        self.is_context = is_context;
+    pub const fn without_points(mut self, measures_nothing: bool) -> Self {
+        self.measures_nothing = measures_nothing;
         self
     }
 
     /// The partition of an entity where there are so many.
     pub fn partition_of(entity: forecall_types::Fingerprint, partitions: u32) -> u32 {
         u32::try_from(entity.as_u128() % u128::from(partitions.max(1))).unwrap_or(0)
+    }
+
+    /// What the spans of a record show, said where it is new, or old.
+    fn trace(&mut self, record: &SamplesRecord, future: EventTime, effects: &mut Effects<RekeyOutput>) {
+        let state = &mut self.state;
+        for link in &record.links {
+            if link.at > future {
+                effects.reject(RejectReason::Future, "a span is dated after its record");
+                continue;
+            }
+            for noted in state.traced.take(link) {
+                match noted {
+                    Noted::Quiet => {}
+                    Noted::Due(service) => {
+                        let said = state.traced.say(&service, &record.domain, &state.source);
+                        said.into_iter()
+                            .for_each(|said| effects.emit(RekeyOutput::Service(said)));
+                    }
+                    Noted::Full => effects.reject(
+                        RejectReason::SeriesLimit,
+                        format!("{CALLS_TRACED_MAX} pairs of services are known: no further one is learned"),
+                    ),
+                }
+            }
+        }
     }
 
     fn mark(&self, pulse: Option<SourcePulse>) -> SourceMark {
@@ -96,18 +147,19 @@ impl RekeyStage {
 impl Stage for RekeyStage {
     type Settings = Arc<RekeySettings>;
     type Input = SamplesRecord;
-    type Output = Rekeyed;
+    type Output = RekeyOutput;
 
     const NAME: &'static str = "rekey";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
-    fn step(&mut self, record: &SamplesRecord, effects: &mut Effects<Rekeyed>) {
+    fn step(&mut self, record: &SamplesRecord, effects: &mut Effects<RekeyOutput>) {
         for reject in record.batch.rejects() {
             effects.reject(reject.reason, reject.detail.clone());
         }
         let future = record
             .appended_at
             .plus(Duration::from_secs(u64::from(self.settings.future_seconds)));
+        self.trace(record, future, effects);
         let mut batches: BTreeMap<u32, SampleBatch> = BTreeMap::new();
         for row in record.batch.rows() {
             if row.at <= future {
@@ -135,29 +187,30 @@ impl Stage for RekeyStage {
             }
         }
         for (partition, batch) in batches {
-            effects.emit(Rekeyed {
+            effects.emit(RekeyOutput::Samples(Rekeyed {
                 partition,
                 record: SamplesRecord {
                     domain: record.domain.clone(),
                     origin: record.origin.clone(),
                     appended_at: record.appended_at,
                     batch,
-                    marks: if self.is_context {
+                    marks: if self.measures_nothing {
                         Vec::new()
                     } else {
                         vec![self.mark(None)]
                     },
                     contexts: record.contexts.clone(),
+                    links: Vec::new(),
                 },
-            });
+            }));
         }
     }
 
     /// Says to every partition how the source stands. A source that nothing was ever read from has nobody to wait for at its
     /// end; another one only after it has said nothing for the idle time-out. Made at every pulse, since a pulse changes
     /// nothing: pulse as often as a lost mark may delay the others.
-    fn pulse(&self, pulse: Pulse<'_>, effects: &mut Effects<Rekeyed>) {
-        if self.is_context {
+    fn pulse(&self, pulse: Pulse<'_>, effects: &mut Effects<RekeyOutput>) {
+        if self.measures_nothing {
             return;
         }
         let is_silent = pulse.idle || pulse.caught_up && self.state.newest.is_none();
@@ -167,7 +220,7 @@ impl Stage for RekeyStage {
             topics: pulse.topics.to_vec(),
         }));
         for partition in 0..self.settings.partitions {
-            effects.emit(Rekeyed {
+            effects.emit(RekeyOutput::Samples(Rekeyed {
                 partition,
                 record: SamplesRecord {
                     domain: self.state.domain.clone(),
@@ -180,8 +233,9 @@ impl Stage for RekeyStage {
                     batch: SampleBatch::default(),
                     marks: vec![mark.clone()],
                     contexts: Vec::new(),
+                    links: Vec::new(),
                 },
-            });
+            }));
         }
     }
 
@@ -193,7 +247,7 @@ impl Stage for RekeyStage {
         Ok(Self {
             settings,
             state: decode_state(bytes)?,
-            is_context: false,
+            measures_nothing: false,
         })
     }
 }

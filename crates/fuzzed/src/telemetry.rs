@@ -6,7 +6,7 @@ use forecall_wire::telemetry::{
 };
 
 /// In an order that never changes: the first byte of every seed chooses by it.
-const FORMATS: [&str; 14] = [
+const FORMATS: [&str; 15] = [
     "auto",
     "otlp_proto",
     "otlp_json",
@@ -21,6 +21,7 @@ const FORMATS: [&str; 14] = [
     "customer_texts",
     "context",
     "customer_events",
+    "otlp_traces",
 ];
 
 static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {

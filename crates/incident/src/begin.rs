@@ -11,12 +11,17 @@ use forecall_types::{
     Severity,
 };
 
-use crate::group::{Domain, Ended, OPEN_MAX, Open};
+use crate::group::{Domain, Ended, OPEN_MAX, Open, Standing};
 use crate::life::{Life, Trigger};
+use crate::moves::MOVES_WITHIN;
 use crate::publish::Step;
 use crate::reason::{clock, place};
 use crate::remedy::Remedies;
 use crate::scope::{Pair, pairs_of};
+
+/// What moves with an incident's service and becomes an incident of its own this soon after it is part of it: the time in which
+/// troubles begin together, and as much again until both are sure.
+const JOINS_WITHIN: Duration = MOVES_WITHIN.saturating_mul(2);
 
 /// Incidents that were opened at a step and aren't published yet: the change their first event names, and why.
 pub(crate) type Fresh = Vec<(IncidentId, IncidentChange, String)>;
@@ -117,10 +122,17 @@ impl Domain {
                 .or_default()
                 .insert(pair);
         }
+        // Whoever feels most first: the others share it.
+        let mut troubles: Vec<_> = troubles.into_iter().collect();
+        troubles.sort_by_key(|((_, active, _), _)| std::cmp::Reverse(active.len()));
         let mut fresh = Fresh::new();
         for ((region, active, trigger), pairs) in troubles {
-            if !self.join(&region, &active, &pairs)
-                && let Some(opened) = self.open_one(&pairs, trigger, step, effects)
+            let host = self
+                .same_evidence(&region, &active)
+                .or_else(|| self.moves_with(&region, &pairs, step));
+            if let Some((id, why)) = host {
+                self.join(&id, &pairs, &why);
+            } else if let Some(opened) = self.open_one(&pairs, trigger, step, effects)
             {
                 fresh.push(opened);
             }
@@ -128,31 +140,67 @@ impl Domain {
         fresh
     }
 
-    /// Adds services to an open incident of the region that stands on the same evidence.
-    fn join(&mut self, region: &RegionCode, active: &[AnomalyId], pairs: &BTreeSet<Pair>) -> bool {
-        let host = self.open.values().find(|open| {
-            let members = self.members_of(&open.pairs);
-            open.incident.work.is_none()
-                && open.incident.scope.regions.iter().eq([region])
-                && active.iter().all(|id| members.contains_key(id))
+    /// The open incident of the region that shares most of this evidence: an anomaly that two services feel is one trouble.
+    fn same_evidence(&self, region: &RegionCode, active: &[AnomalyId]) -> Option<(IncidentId, String)> {
+        let hosts = self.open.values().filter(|open| {
+            open.incident.work.is_none() && open.incident.scope.regions.iter().eq([region])
         });
-        let Some(id) = host.map(|o| o.incident.id.clone()) else {
-            return false;
-        };
+        let shared = hosts.map(|open| {
+            let members = self.members_of(&open.pairs);
+            let speaks = |id: &&AnomalyId| members.get(*id).is_some_and(|m| m.standing == Standing::Full);
+            (active.iter().filter(speaks).count(), &open.incident.id)
+        });
+        // Of equals the first.
+        let most = shared.rev().max_by_key(|(count, _)| *count);
+        most.filter(|(count, _)| *count > 0)
+            .map(|(_, id)| (id.clone(), String::new()))
+    }
+
+    /// An open incident of the region that has just begun, with a service that these have always fallen into trouble with.
+    fn moves_with(
+        &self,
+        region: &RegionCode,
+        pairs: &BTreeSet<Pair>,
+        step: &Step<'_>,
+    ) -> Option<(IncidentId, String)> {
+        if !step.settings.tunables.learn || self.name.is_canary() {
+            return None;
+        }
+        let mut young = self.open.values().filter(|open| {
+            open.incident.work.is_none()
+                && !open.declared
+                && open.incident.scope.regions.iter().eq([region])
+                && step.at.since(open.since) <= JOINS_WITHIN
+        });
+        young.find_map(|open| {
+            let mut both = pairs
+                .iter()
+                .flat_map(|pair| open.pairs.iter().map(move |other| (&pair.service, &other.service)));
+            let (other, times) =
+                both.find_map(|(a, b)| Some((b, self.known.moves.together(a, b)?)))?;
+            let why = format!(
+                ": it came with {other} in {} of {} troubles",
+                times.times, times.of
+            );
+            Some((open.incident.id.clone(), why))
+        })
+    }
+
+    /// Adds services to an open incident.
+    fn join(&mut self, id: &IncidentId, pairs: &BTreeSet<Pair>, why: &str) {
         let mut is_hit = false;
-        if let Some(open) = self.open.get_mut(&id) {
+        if let Some(open) = self.open.get_mut(id) {
             is_hit = open.incident.state == IncidentState::Confirmed;
             for pair in pairs {
                 open.incident.scope.services.insert(pair.service.clone());
-                open.notes.push(format!("{} is touched as well", pair.service));
+                open.notes.push(format!("{} is touched as well{why}", pair.service));
                 open.pairs.insert(pair.clone());
             }
         }
         if is_hit {
             self.learner.hit(pairs);
         }
-        self.own(pairs, &id);
-        true
+        self.own(pairs, id);
     }
 
     pub(crate) fn own(&mut self, pairs: &BTreeSet<Pair>, id: &IncidentId) {

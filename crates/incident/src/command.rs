@@ -15,6 +15,7 @@ use crate::predict::Hit;
 use crate::publish::Step;
 use crate::reason::{clock, place};
 use crate::scope::pairs_of;
+use crate::topology::Topology;
 
 /// Services times regions of one declaration or plan: a country of provinces by a dozen services, with room.
 const DECLARED_PAIRS_MAX: usize = 1_024;
@@ -296,7 +297,7 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) -> Result<(), Refusal> {
-        check_scope(scope, step)?;
+        check_scope(scope, self.known.topology(step.settings))?;
         let mut owners: BTreeSet<IncidentId> = BTreeSet::new();
         let mut rest: BTreeMap<RegionCode, BTreeSet<ServiceName>> = BTreeMap::new();
         for pair in pairs_of(scope) {
@@ -367,7 +368,7 @@ impl Domain {
     }
 }
 
-pub(crate) fn check_scope(scope: &Scope, step: &Step<'_>) -> Result<(), Refusal> {
+pub(crate) fn check_scope(scope: &Scope, topology: &Topology) -> Result<(), Refusal> {
     let unknown = |why: String| Err((RejectReason::UnknownScope, why));
     if scope.services.is_empty() || scope.regions.is_empty() {
         return unknown("it needs services and regions".into());
@@ -375,14 +376,14 @@ pub(crate) fn check_scope(scope: &Scope, step: &Step<'_>) -> Result<(), Refusal>
     if let Some(service) = scope
         .services
         .iter()
-        .find(|s| !step.settings.topology.knows_service(s))
+        .find(|s| !topology.knows_service(s))
     {
         return unknown(format!("service {service} is not in the topology"));
     }
     if let Some(region) = scope
         .regions
         .iter()
-        .find(|r| !step.settings.topology.knows_region(r))
+        .find(|r| !topology.knows_region(r))
     {
         return unknown(format!("region {region} is not in the topology"));
     }

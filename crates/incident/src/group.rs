@@ -10,6 +10,7 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::known::Known;
 use crate::learn::Learner;
 use crate::life::{Life, Trigger};
 use crate::metric::MetricKind;
@@ -208,6 +209,8 @@ pub(crate) struct Domain {
     pub(crate) learner: Learner,
     /// What holds for all remedies.
     pub(crate) remedial: Remedial,
+    /// What is known of services beside the settings.
+    pub(crate) known: Known,
 }
 
 impl Domain {
@@ -226,6 +229,7 @@ impl Domain {
             silences: Silences::default(),
             learner: Learner::default(),
             remedial: Remedial::default(),
+            known: Known::default(),
         }
     }
 
@@ -296,7 +300,8 @@ impl Domain {
             self.over.insert(anomaly.id.as_str());
             return false;
         }
-        let place = match settings.topology.place(&anomaly.series) {
+        let topology = self.known.topology(settings);
+        let place = match topology.place(&anomaly.series) {
             Ok(place) => place,
             Err(why) => {
                 effects.reject(RejectReason::UnknownScope, why);
@@ -317,11 +322,15 @@ impl Domain {
             return false;
         }
         let mut taken = false;
-        for (service, steps) in settings.topology.touched(&place.service) {
+        let touched = topology.touched(&place.service);
+        for (service, steps) in touched {
             let pair = Pair {
                 region: place.region.clone(),
                 service,
             };
+            if !is_silence {
+                self.known.moves.take(&pair, anomaly.from);
+            }
             let group = self.groups.entry(pair).or_default();
             if is_silence && silent_members(group, &self.tracked) >= SILENT_MEMBERS_MAX {
                 let why = format!(
@@ -354,6 +363,7 @@ impl Domain {
     /// Ends evidence without news, and forgets what is over and needed by no open incident.
     pub(crate) fn tidy(&mut self, at: EventTime, settings: &CorrelateSettings) {
         self.silences.expire(at);
+        self.known.expire(at, settings);
         let stale = Duration::from_secs(settings.tunables.evidence_stale_seconds);
         let keep = Duration::from_secs(settings.tunables.resolve_after_seconds);
         for tracked in self.tracked.values_mut().filter(|t| t.active) {

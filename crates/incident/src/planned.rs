@@ -60,7 +60,7 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) -> Result<(), Refusal> {
-        check_scope(scope, step)?;
+        check_scope(scope, self.known.topology(step.settings))?;
         let no = |why: &str| Err(not_allowed(why));
         if ends_at <= starts_at {
             return no("it ends before it begins");

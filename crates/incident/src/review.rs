@@ -19,6 +19,7 @@ use crate::reason::{add, clock};
 use crate::scope::Pair;
 use crate::silence;
 use crate::suspects::{first_suspect, suspects};
+use crate::topology::Topology;
 
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
@@ -39,7 +40,7 @@ impl Domain {
         let heard = members.iter().filter(|(_, m)| m.standing != Standing::Spent);
         let tracked = heard.filter_map(|(id, _)| self.tracked.get(id));
         let speaking = tracked.filter(|t| t.active).map(|t| &t.anomaly);
-        let causes = suspects(speaking, &open.incident.scope, &step.settings.topology);
+        let causes = suspects(speaking, &open.incident.scope, self.known.topology(step.settings));
         if !causes.is_empty() {
             open.incident.causes = causes;
         }
@@ -55,7 +56,7 @@ impl Domain {
         step: &Step<'_>,
     ) -> IncidentEvent {
         self.suspect(open, step);
-        attribute(open, step);
+        attribute(open, self.known.topology(step.settings));
         let mut event = step.publish(open, change, a, reason);
         // The canary's incidents call nobody, nor does work that goes as it was announced.
         let work = open.incident.work.as_ref().map(|w| w.stage);
@@ -326,7 +327,7 @@ fn hold(open: &mut Open, a: &Assessment, step: &Step<'_>) -> Hold {
 }
 
 /// Who answers for it, by what the topology says of its cause: once, when it is confirmed, where no person has said.
-fn attribute(open: &mut Open, step: &Step<'_>) {
+fn attribute(open: &mut Open, topology: &Topology) {
     let incident = &mut open.incident;
     let is_open_question = open.life.state() == IncidentState::Confirmed
         && incident.work.is_none()
@@ -335,7 +336,7 @@ fn attribute(open: &mut Open, step: &Step<'_>) {
     let Some(cause) = first_suspect(incident).filter(|_| is_open_question) else {
         return;
     };
-    let responsibility = step.settings.topology.responsibility(&cause.node);
+    let responsibility = topology.responsibility(&cause.node);
     if responsibility != Responsibility::Unknown {
         open.notes.push(format!(
             "responsibility {}: as {} has it",

@@ -14,6 +14,7 @@ use crate::order::{Held, Offered};
 use crate::peer::{PEER_MEMBERS_MAX, Taken};
 use crate::publish::Step;
 use crate::settings::CorrelateSettings;
+use crate::topology::Topology;
 
 /// Domains in one partition of the log: tenants of one installation, with room.
 pub const DOMAINS_MAX: usize = 256;
@@ -285,10 +286,11 @@ fn compare_peers(domain: &mut Domain, step: &Step<'_>, effects: &mut Effects<Inc
             continue;
         }
         // One that found no room when it opened may find it later.
-        if anomaly.state == AnomalyState::Updated && customers_touched(step.settings, &anomaly).is_err() {
+        let touched = customers_touched(domain.known.topology(step.settings), &anomaly);
+        if anomaly.state == AnomalyState::Updated && touched.is_err() {
             continue;
         }
-        if let Err(why) = customers_touched(step.settings, &anomaly) {
+        if let Err(why) = touched {
             effects.reject(RejectReason::UnknownScope, why);
         } else {
             domain.take_anomaly(&anomaly, step.settings, effects);
@@ -302,14 +304,16 @@ impl Stage for CorrelateStage {
     type Output = IncidentEvent;
 
     const NAME: &'static str = "correlate";
-    const VERSION: u32 = 8;
+    const VERSION: u32 = 9;
 
     fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
         let position = &input.position;
         match &input.entry {
             CorrelateEntry::Anomaly(anomaly) => {
                 // Judged again when its time comes; refused here, while the record is at hand.
-                if let Err(why) = customers_touched(&self.settings, anomaly) {
+                let domain = self.state.domains.get(&anomaly.domain);
+                let topology = domain.map_or(&self.settings.topology, |d| d.known.topology(&self.settings));
+                if let Err(why) = customers_touched(topology, anomaly) {
                     effects.reject(RejectReason::UnknownScope, why);
                     return;
                 }
@@ -326,6 +330,14 @@ impl Stage for CorrelateStage {
                 }
             }
             CorrelateEntry::Summary(summary) => self.take_summary(summary, effects),
+            CorrelateEntry::Service(record) => {
+                let settings = Arc::clone(&self.settings);
+                if let Some(domain) = self.domain(&record.domain, effects)
+                    && let Err((reason, why)) = domain.known.take(record, &settings)
+                {
+                    effects.reject(reason, why);
+                }
+            }
             CorrelateEntry::Tick(tick) => self.tick(*tick, effects),
             CorrelateEntry::Feedback(feedback) => {
                 if self.is_ahead(feedback.at) {
@@ -354,17 +366,18 @@ impl Stage for CorrelateStage {
     }
 
     fn load(settings: Arc<CorrelateSettings>, bytes: &[u8]) -> Result<Self, SnapshotError> {
-        Ok(Self {
-            settings,
-            state: decode_state(bytes)?,
-        })
+        let mut state: State = decode_state(bytes)?;
+        for domain in state.domains.values_mut() {
+            domain.known.merge(&settings);
+        }
+        Ok(Self { settings, state })
     }
 }
 
 /// Whether the anomaly's entity has a place that customers depend on.
-fn customers_touched(settings: &CorrelateSettings, anomaly: &forecall_types::Anomaly) -> Result<(), String> {
-    let place = settings.topology.place(&anomaly.series)?;
-    if settings.topology.touched(&place.service).is_empty() {
+fn customers_touched(topology: &Topology, anomaly: &forecall_types::Anomaly) -> Result<(), String> {
+    let place = topology.place(&anomaly.series)?;
+    if topology.touched(&place.service).is_empty() {
         return Err(format!(
             "service {}: no customer-facing service needs it",
             place.service

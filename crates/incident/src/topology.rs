@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use forecall_types::{ElementId, RegionCode, Responsibility, SeriesKey, ServiceName, fits};
 
+use crate::known::Said;
 use crate::topology_file::{
     RegionEntry, RuleEntry, ServiceEntry, ServiceKind, ServiceResponsibility, TopologyError, TopologyFile,
 };
@@ -70,8 +71,11 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Topology {
     services: BTreeMap<ServiceName, Service>,
-    regions: BTreeMap<RegionCode, RegionInfo>,
-    rules: Vec<Rule>,
+    /// Services are declared: no other is known. Else any name is, and is a service that customers use unless another is seen to
+    /// need it.
+    is_closed: bool,
+    regions: Arc<BTreeMap<RegionCode, RegionInfo>>,
+    rules: Arc<[Rule]>,
 }
 
 fn service_name(owner: &str, name: &str) -> Result<ServiceName, TopologyError> {
@@ -105,12 +109,12 @@ impl Topology {
         bounded("regions", file.regions.len(), REGIONS_MAX)?;
         bounded("rules", file.rules.len(), RULES_MAX)?;
         let mut topology = Self::default();
+        topology.is_closed = !file.services.is_empty();
         topology.add_services(&file.services)?;
-        topology.add_regions(&file.regions)?;
-        for (i, rule) in file.rules.iter().enumerate() {
-            let rule = topology.checked_rule(&format!("rule {}", i + 1), rule)?;
-            topology.rules.push(rule);
-        }
+        topology.regions = Arc::new(checked_regions(&file.regions)?);
+        let rules = file.rules.iter().enumerate();
+        let rules = rules.map(|(i, rule)| topology.checked_rule(&format!("rule {}", i + 1), rule));
+        topology.rules = rules.collect::<Result<_, _>>()?;
         Ok(topology)
     }
 
@@ -139,52 +143,6 @@ impl Topology {
                     Some(service) => service.needed_by.insert(name.clone()),
                     None => return Err(unknown(&owner, "service", needed.as_str())),
                 };
-            }
-        }
-        Ok(())
-    }
-
-    fn add_regions(&mut self, entries: &[RegionEntry]) -> Result<(), TopologyError> {
-        for entry in entries {
-            let code = region_code("regions", &entry.code)?;
-            check_names(entry)?;
-            let info = RegionInfo {
-                parent: entry
-                    .parent
-                    .as_deref()
-                    .map(|p| region_code(&format!("region `{code}`"), p))
-                    .transpose()?,
-                names: entry.names.clone(),
-                short: entry.short.clone(),
-                time_zone: Arc::from(entry.time_zone.as_str()),
-            };
-            if self.regions.insert(code.clone(), info).is_some() {
-                return Err(TopologyError::Twice {
-                    what: "region",
-                    name: code.to_string(),
-                });
-            }
-        }
-        let codes: Vec<RegionCode> = self.regions.keys().cloned().collect();
-        for code in &codes {
-            if let Some(parent) = self.regions.get(code).and_then(|r| r.parent.clone())
-                && !self.regions.contains_key(&parent)
-            {
-                return Err(unknown(&format!("region `{code}`"), "region", parent.as_str()));
-            }
-        }
-        for code in &codes {
-            let above = self.ancestors(code);
-            if above.contains(code) {
-                return Err(TopologyError::Circle(code.to_string()));
-            }
-            let zone = std::iter::once(code)
-                .chain(&above)
-                .filter_map(|c| self.regions.get(c))
-                .map(|r| Arc::clone(&r.time_zone))
-                .find(|zone| !zone.is_empty());
-            if let (Some(zone), Some(info)) = (zone, self.regions.get_mut(code)) {
-                info.time_zone = zone;
             }
         }
         Ok(())
@@ -227,7 +185,7 @@ impl Topology {
 
     /// Whether incidents may name this service.
     pub fn knows_service(&self, service: &ServiceName) -> bool {
-        self.services.is_empty() || self.services.contains_key(service)
+        !self.is_closed || self.services.contains_key(service)
     }
 
     /// Whether incidents may name this region.
@@ -266,16 +224,7 @@ impl Topology {
 
     /// The regions that hold `code`, nearest first; stops where a circle closes.
     pub fn ancestors(&self, code: &RegionCode) -> Vec<RegionCode> {
-        let mut above: Vec<RegionCode> = Vec::new();
-        let mut at = code;
-        while let Some(parent) = self.regions.get(at).and_then(|r| r.parent.as_ref()) {
-            if above.contains(parent) {
-                break;
-            }
-            above.push(parent.clone());
-            at = parent;
-        }
-        above
+        ancestors(&self.regions, code)
     }
 
     /// Where a series belongs, by the first rule that matches, else by its labels.
@@ -341,7 +290,7 @@ impl Topology {
     /// The customer-facing services that need `service`, itself included, with the number of steps between.
     pub fn touched(&self, service: &ServiceName) -> BTreeMap<ServiceName, u32> {
         let mut touched = BTreeMap::new();
-        if self.services.is_empty() {
+        if !self.is_closed && !self.services.contains_key(service) {
             touched.insert(service.clone(), 0);
             return touched;
         }
@@ -363,8 +312,106 @@ impl Topology {
             }
             ring = next;
         }
+        if touched.is_empty() && !self.is_closed {
+            // Only services that need each other: each may be what customers use.
+            touched.insert(service.clone(), 0);
+        }
         touched
     }
+
+    /// With what was said of services beside the settings: it adds services and dependencies, and changes none that are declared.
+    pub(crate) fn with<'a, I>(&self, said: impl Fn() -> I) -> Self
+    where
+        I: Iterator<Item = (&'a ServiceName, &'a Said)>,
+    {
+        let mut merged = self.clone();
+        let declared = |name: &ServiceName| self.services.contains_key(name);
+        let mut facing: BTreeMap<ServiceName, bool> = BTreeMap::new();
+        for (name, one) in said() {
+            merged.services.entry(name.clone()).or_default();
+            for needed in &one.depends_on {
+                let needed = merged.services.entry(needed.clone()).or_default();
+                needed.needed_by.insert(name.clone());
+            }
+            if declared(name) {
+                continue;
+            }
+            if let Some(is_facing) = one.customer_facing {
+                facing.insert(name.clone(), is_facing);
+            }
+            if let Some(service) = merged.services.get_mut(name)
+                && one.responsibility != ServiceResponsibility::Unknown
+            {
+                service.responsibility = one.responsibility;
+            }
+        }
+        for (name, service) in merged.services.iter_mut().filter(|(name, _)| !declared(name)) {
+            let by_need = !self.is_closed && service.needed_by.is_empty();
+            service.customer_facing = facing.get(name).copied().unwrap_or(by_need);
+        }
+        merged
+    }
+}
+
+fn checked_regions(entries: &[RegionEntry]) -> Result<BTreeMap<RegionCode, RegionInfo>, TopologyError> {
+    let mut regions = BTreeMap::new();
+    for entry in entries {
+        let code = region_code("regions", &entry.code)?;
+        check_names(entry)?;
+        let info = RegionInfo {
+            parent: entry
+                .parent
+                .as_deref()
+                .map(|p| region_code(&format!("region `{code}`"), p))
+                .transpose()?,
+            names: entry.names.clone(),
+            short: entry.short.clone(),
+            time_zone: Arc::from(entry.time_zone.as_str()),
+        };
+        if regions.insert(code.clone(), info).is_some() {
+            return Err(TopologyError::Twice {
+                what: "region",
+                name: code.to_string(),
+            });
+        }
+    }
+    let codes: Vec<RegionCode> = regions.keys().cloned().collect();
+    for code in &codes {
+        if let Some(parent) = regions.get(code).and_then(|r| r.parent.clone())
+            && !regions.contains_key(&parent)
+        {
+            return Err(unknown(&format!("region `{code}`"), "region", parent.as_str()));
+        }
+    }
+    for code in &codes {
+        let above = ancestors(&regions, code);
+        if above.contains(code) {
+            return Err(TopologyError::Circle(code.to_string()));
+        }
+        let zone = std::iter::once(code)
+            .chain(&above)
+            .filter_map(|c| regions.get(c))
+            .map(|r| Arc::clone(&r.time_zone))
+            .find(|zone| !zone.is_empty());
+        if let (Some(zone), Some(info)) = (zone, regions.get_mut(code)) {
+            info.time_zone = zone;
+        }
+    }
+    Ok(regions)
+}
+
+/// The regions that hold `code`, nearest first; stops where a circle closes.
+fn ancestors(regions: &BTreeMap<RegionCode, RegionInfo>, code: &RegionCode) -> Vec<RegionCode> {
+    let mut above: Vec<RegionCode> = Vec::new();
+    let mut at = code;
+    while let Some(parent) = regions.get(at).and_then(|r| r.parent.as_ref()) {
+        if above.contains(parent) {
+            break;
+        }
+        above.push(parent.clone());
+        at = parent;
+    }
+    above
 }
 
 fn unknown(owner: &str, what: &'static str, name: &str) -> TopologyError {

@@ -279,7 +279,8 @@ impl<'a> Assembly<'a> {
             intake: Intake::Correlate,
             directory: None,
         };
-        let inputs = vec![self.topic(TopicId::Commands), self.topic(TopicId::Feedback)];
+        let inputs = [TopicId::Commands, TopicId::Feedback, TopicId::Topology];
+        let inputs = inputs.into_iter().map(|id| self.topic(id)).collect();
         let intake = self.host(
             &self.membership("correlate-intake", inputs),
             intake,

@@ -29,7 +29,7 @@ pub enum Part {
     InternalLog,
     /// Events of forecall's that a stage reads.
     Events,
-    /// The compacted topic of customers.
+    /// A compacted topic that is read: customers, services.
     Directory,
     /// Written only.
     Output,
@@ -92,6 +92,9 @@ pub fn topic_uses(settings: &Settings, roles: Roles) -> Vec<TopicUse> {
                 foreign("rekey", &source.topic, Part::Input)
             });
         }
+        if settings.sources.iter().any(|s| s.format.is_traces()) {
+            uses.push(own("rekey", TopicId::Topology, Part::Output));
+        }
         if rekeyed {
             uses.push(own("rekey", TopicId::Samples, Part::Output));
             uses.push(own("detect", TopicId::Samples, Part::InternalLog));
@@ -112,6 +115,7 @@ pub fn topic_uses(settings: &Settings, roles: Roles) -> Vec<TopicUse> {
     if roles.correlate {
         uses.push(own("correlate-intake", TopicId::Commands, Part::Events));
         uses.push(own("correlate-intake", TopicId::Feedback, Part::Events));
+        uses.push(own("correlate-intake", TopicId::Topology, Part::Directory));
         uses.push(own("correlate", TopicId::Anomalies, Part::InternalLog));
         for id in [TopicId::Incidents, TopicId::IncidentsState, TopicId::DeadLetters] {
             uses.push(own("correlate", id, Part::Output));

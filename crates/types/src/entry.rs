@@ -1,6 +1,7 @@
 use crate::{
     Anomaly, CallRecord, Command, ContextRecord, CustomerChange, DomainName, EventTime, Feedback, Heartbeat,
-    IncidentEvent, Position, Receipt, Reply, SampleBatch, SourceMark, Summary, Tick,
+    IncidentEvent, Position, Receipt, Reply, SampleBatch, ServiceRecord, SourceMark, SpanLink,
+    Summary, Tick,
 };
 
 /// One record of telemetry as `rekey` and `detect` take it: the points of one source record, and where it stood.
@@ -18,6 +19,8 @@ pub struct SamplesRecord {
     pub marks: Vec<SourceMark>,
     /// What people announced: carried into every partition of the re-keyed topic.
     pub contexts: Vec<ContextRecord>,
+    /// What spans tell of who calls whom: `rekey` looks at it and carries none of it on.
+    pub links: Vec<SpanLink>,
 }
 
 /// One record of `correlate`'s log, `forecall.anomalies.v1`.
@@ -29,6 +32,8 @@ pub enum CorrelateEntry {
     Heartbeat(Heartbeat),
     /// An entity of a peer group over one step.
     Summary(Box<Summary>),
+    /// What a service needs, as somebody declares or as traces show.
+    Service(Box<ServiceRecord>),
     /// Time, written by the owner of the partition.
     Tick(Tick),
     /// A verdict from a person.

@@ -110,6 +110,7 @@ pub(crate) fn detect(
             batch,
             marks: Vec::new(),
             contexts: Vec::new(),
+            links: Vec::new(),
         };
         stage.step(&record, &mut effects);
         let (outputs, _) = effects.drain();

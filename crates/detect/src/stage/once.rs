@@ -91,6 +91,7 @@ mod tests {
                 batch,
                 marks: Vec::new(),
                 contexts: Vec::new(),
+                links: Vec::new(),
             };
             stage.step(&record, &mut Effects::default());
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use forecall_detect::{DetectSettings, DetectStage, RekeySettings, RekeyStage};
+use forecall_detect::{DetectSettings, DetectStage, RekeyOutput, RekeySettings, RekeyStage};
 use forecall_stage::{Effects, Pulse, Stage};
 use forecall_types::{
     Anomaly, AnomalyState, Channel, ContextKind, ContextParts, ContextRecord, EventTime, Reading,
@@ -312,10 +312,10 @@ fn rekey(partitions: u32) -> RekeyStage {
 
 #[test]
 fn rekey_carries_it_everywhere_and_nobody_waits_for_it() {
-    let mut changes = rekey(5).of_context(true);
+    let mut changes = rekey(5).without_points(true);
     let mut effects = Effects::default();
     changes.step(&deployment(), &mut effects);
-    let out: Vec<_> = effects.drain().0.collect();
+    let out: Vec<_> = effects.drain().0.filter_map(RekeyOutput::samples).collect();
     assert_eq!(
         out.iter().map(|r| r.partition).collect::<Vec<_>>(),
         [0, 1, 2, 3, 4]
@@ -348,11 +348,11 @@ fn rekey_carries_it_everywhere_and_nobody_waits_for_it() {
     // Samples beside it go by the marks of their own source alone.
     let mut detect = stage(DetectSettings::default());
     let mut telemetry = rekey(1);
-    let mut one = rekey(1).of_context(true);
+    let mut one = rekey(1).without_points(true);
     let mut through = |stage: &mut RekeyStage, record: &SamplesRecord| {
         let mut effects = Effects::default();
         stage.step(record, &mut effects);
-        let records: Vec<SamplesRecord> = effects.drain().0.map(|r| r.record).collect();
+        let records: Vec<SamplesRecord> = effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record).collect();
         run(&mut detect, &records);
         detect.watermark()
     };

@@ -74,6 +74,7 @@ fn record(offset: i64, appended_at: i64, rows: &[(SeriesKey, i64, Reading<'_>)])
         batch,
         marks: Vec::new(),
         contexts: Vec::new(),
+        links: Vec::new(),
     }
 }
 

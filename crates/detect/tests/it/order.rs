@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forecall_detect::disorder::Sources;
-use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeySettings, RekeyStage};
+use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeyOutput, RekeySettings, RekeyStage};
 use forecall_stage::{Effects, Pulse, Stage};
 use forecall_types::{
     Anomaly, EventTime, Lineage, Reading, RejectReason, SamplesRecord, SourceMark, SourcePartition,
@@ -118,7 +118,7 @@ fn rekeyed(by_source: &[Vec<SamplesRecord>; 2], turns: &mut dyn Iterator<Item = 
         if let Some(next) = waiting[place].next() {
             rekeys[place].step(next, &mut effects);
         }
-        input.extend(effects.drain().0.map(|r| r.record));
+        input.extend(effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record));
     }
     input
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forecall_detect::{
     DetectOutput, DetectSettings, DetectStage, GateRule, PEER_ENTITIES_MAX, PeerGroup, RekeySettings,
-    RekeyStage, Rekeyed,
+    RekeyOutput, RekeyStage, Rekeyed,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
@@ -274,7 +274,7 @@ fn feed(stages: &mut [DetectStage], seconds: std::ops::Range<i64>, into: &mut BT
     for at in seconds {
         let mut effects = Effects::default();
         rekey.step(&second(at), &mut effects);
-        for Rekeyed { partition, record } in effects.drain().0 {
+        for Rekeyed { partition, record } in effects.drain().0.filter_map(RekeyOutput::samples) {
             let stage = &mut stages[usize::try_from(partition).unwrap()];
             for summary in summaries(&run(stage, &[record]).0) {
                 let told = Summary {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeySettings, RekeyStage};
+use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeyOutput, RekeySettings, RekeyStage};
 use forecall_stage::{Effects, Pulse, Stage};
 use forecall_types::{EventTime, Reading, RejectReason, SamplesRecord, SourceTopic};
 use proptest::prelude::*;
@@ -116,7 +116,7 @@ impl Reader {
             topics,
         };
         self.stage.pulse(pulse, &mut effects);
-        out.extend(effects.drain().0.map(|r| r.record));
+        out.extend(effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record));
     }
 
     /// One turn: reads at most `fate.pace` of what is there, and says how it stands.
@@ -151,7 +151,7 @@ impl Reader {
             self.next += 1;
             self.since = now;
         }
-        out.extend(effects.drain().0.map(|r| r.record));
+        out.extend(effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record));
         self.say(now, self.next == there, topics, &mut out);
         self.looked_at = Some(now);
         out

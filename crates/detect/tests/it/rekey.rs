@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use forecall_detect::{DetectSettings, RekeySettings, RekeyStage, Rekeyed};
+use forecall_detect::{DetectSettings, RekeyOutput, RekeySettings, RekeyStage, Rekeyed};
 use forecall_stage::{Effects, Pulse, Stage};
-use forecall_types::{EventTime, Reading, SamplesRecord};
+use forecall_types::{EventTime, Reading, RejectReason, SamplesRecord, ServiceName, SpanLink, SpanSide};
 use proptest::prelude::*;
 
 use super::{domain, key, record, run, source, stage};
@@ -12,7 +12,7 @@ fn rekey(stage: &mut RekeyStage, records: &[SamplesRecord]) -> Vec<Rekeyed> {
     for record in records {
         stage.step(record, &mut effects);
     }
-    effects.drain().0.collect()
+    effects.drain().0.filter_map(RekeyOutput::samples).collect()
 }
 
 fn settings(partitions: u32) -> Arc<RekeySettings> {
@@ -71,7 +71,7 @@ fn marks_go_everywhere_once_a_second_and_idleness_with_the_pulse() {
             topics: &[],
         };
         stage.pulse(pulse, &mut effects);
-        let said: Vec<_> = effects.drain().0.collect();
+        let said: Vec<_> = effects.drain().0.filter_map(RekeyOutput::samples).collect();
         assert_eq!(said.len(), 3);
         let pulse = said[0].record.marks[0].pulse.clone().unwrap();
         assert_eq!(pulse.caught_up, caught_up);
@@ -114,4 +114,54 @@ fn detect_waits_for_the_slowest_source() {
         "the slow one stands at 100"
     );
     assert_eq!(scored(&mut detect, take(&mut slow, 1, 1, 200)), 2, "both of 100");
+}
+
+#[test]
+fn traces_tell_who_needs_whom_and_go_to_no_partition() {
+    let name = |text: &str| ServiceName::new(text).unwrap();
+    let call = |at: i64, span: u64| {
+        let link = |service: &str, side, span, parent| SpanLink {
+            span,
+            parent,
+            service: name(service),
+            peer: None,
+            side,
+            at: EventTime::from_secs(at),
+        };
+        vec![
+            link("web", SpanSide::Calls, span, None),
+            link("cart", SpanSide::IsCalled, span + 1, Some(span)),
+        ]
+    };
+    let mut stage = RekeyStage::new(settings(3), source(0), domain()).without_points(true);
+    let mut effects = Effects::default();
+    for i in 0..6 {
+        let mut spans = record(i, 100, &[]);
+        spans.links = call(90, 10 * u64::try_from(i).unwrap());
+        stage.step(&spans, &mut effects);
+    }
+    // A span from beyond its record's time moves nothing.
+    let mut wrong = record(7, 100, &[]);
+    wrong.links = call(10_000, 900);
+    stage.step(&wrong, &mut effects);
+    let (said, rejects) = effects.drain();
+    let said: Vec<_> = said.collect();
+    let [RekeyOutput::Service(said)] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    assert_eq!(said.service, name("web"));
+    assert_eq!(said.depends_on, [name("cart")].into());
+    assert_eq!(
+        (said.at, said.traced_by.as_ref()),
+        (EventTime::from_secs(90), Some(&source(0)))
+    );
+    let refused: Vec<_> = rejects.map(|r| r.reason).collect();
+    assert_eq!(refused, [RejectReason::Future, RejectReason::Future]);
+    // What it remembers goes through a snapshot.
+    let mut again = RekeyStage::load(settings(3), &stage.save().unwrap()).unwrap();
+    let mut effects = Effects::default();
+    let mut later = record(8, 90 + 7 * 3_600, &[]);
+    later.links = call(90 + 7 * 3_600, 1_000);
+    again.step(&later, &mut effects);
+    assert_eq!(effects.drain().0.count(), 1, "said again after six hours");
 }

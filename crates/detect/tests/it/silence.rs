@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forecall_detect::{DetectSettings, DetectStage, GateRule, RekeySettings, RekeyStage};
+use forecall_detect::{DetectSettings, DetectStage, GateRule, RekeyOutput, RekeySettings, RekeyStage};
 use forecall_stage::{Effects, Pulse, Stage};
 use forecall_types::{
     Anomaly, AnomalyState, Channel, EventTime, Reading, SamplesRecord, SeriesKey, SourceTopic, Temporality,
@@ -305,7 +305,7 @@ fn a_topic_that_stops_is_not_judged_by_another_that_goes_on() {
                 topics: &topics,
             };
             reader.pulse(pulse, &mut rekeyed);
-            for record in rekeyed.drain().0 {
+            for record in rekeyed.drain().0.filter_map(RekeyOutput::samples) {
                 let mut effects = Effects::default();
                 detect.step(&record.record, &mut effects);
                 told.extend(effects.drain().0);

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeySettings, RekeyStage, Rekeyed};
+use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeyOutput, RekeySettings, RekeyStage, Rekeyed};
 use forecall_stage::{Effects, Stage};
 use forecall_types::{Anomaly, Fingerprint, Reading, SamplesRecord};
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ fn feed(
     for at in seconds {
         let mut effects = Effects::default();
         rekey.step(&second(at, trouble), &mut effects);
-        for Rekeyed { partition, record } in effects.drain().0 {
+        for Rekeyed { partition, record } in effects.drain().0.filter_map(RekeyOutput::samples) {
             let stage = &mut stages[usize::try_from(partition).unwrap()];
             told(run(stage, &[record]).0, into);
         }

@@ -305,6 +305,7 @@ mod tests {
                         appended_at: at,
                         marks: Vec::new(),
                         contexts: Vec::new(),
+                        links: Vec::new(),
                         batch,
                     };
                     let mut out = OutRecord::new(TOPIC, Vec::new(), samples::encode(&record));

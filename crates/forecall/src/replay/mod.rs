@@ -356,6 +356,7 @@ fn record(input: &Input, settings: &Settings, file: usize, row: usize) -> Option
         appended_at: at,
         marks: Vec::new(),
         contexts: Vec::new(),
+        links: Vec::new(),
         batch,
     };
     Some((at, samples::encode(&record)))

@@ -86,7 +86,7 @@ fn who_answers_for_the_cause_is_told_once_it_is_confirmed() {
 #[test]
 fn a_persons_word_on_who_answers_stands_also_when_it_comes_back() {
     let mut lines = DEPENDENCY.to_vec();
-    lines.insert(5, "00:06 attribute own $2");
+    lines.insert(5, "00:06 attribute own");
     lines.extend([
         "00:13 close a1",
         "00:13 close a2",

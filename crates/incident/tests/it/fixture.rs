@@ -14,6 +14,7 @@
 //! 00:10 merge $2 $1
 //! 00:10 plan internet+tv/IR-10 from=01:00 until=02:00
 //! 00:10 silence until=02:00 services=internet+tv* regions=… metrics=… cell.id=c* id=s1   and: unsilence s1
+//! 00:10 service web needs=cart+pay [facing=yes|no] [traced] [removed]
 //! 00:10 approve ask $1   and: reject ask $1 | result done ask $1 | remedies off
 //! ```
 
@@ -31,7 +32,7 @@ use forecall_types::{
     Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
     DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Matchers,
     Position, ProblemId, RegionCode, Remark, RemedyName, RemedyOutcome, Responsibility, Scope, Score,
-    SeriesKey, ServiceName, Severity, SilenceId, SourcePartition, Tick, Verdict, Watermark,
+    SeriesKey, ServiceName, ServiceRecord, Severity, SilenceId, SourcePartition, Tick, Verdict, Watermark,
 };
 
 pub(crate) fn domain() -> DomainName {
@@ -123,6 +124,28 @@ pub(crate) fn settings_for(
     Arc::new(settings.unwrap())
 }
 
+fn service_record(at: EventTime, rest: &[&str]) -> ServiceRecord {
+    let of = |name: &str| rest.iter().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
+    let named = |name: &str| ServiceName::new(name).unwrap();
+    ServiceRecord {
+        domain: domain(),
+        service: named(rest[0]),
+        at,
+        traced_by: rest.contains(&"traced").then(|| SourcePartition {
+            topic: "traces".into(),
+            partition: 0,
+        }),
+        removed: rest.contains(&"removed"),
+        customer_facing: of("facing").map(|word| word == "yes"),
+        responsibility: Responsibility::Unknown,
+        depends_on: of("needs")
+            .into_iter()
+            .flat_map(|needs| needs.split('+'))
+            .map(named)
+            .collect(),
+    }
+}
+
 /// Reads the language, steps the stage, tells what comes out.
 pub(crate) struct Run {
     pub(crate) stage: CorrelateStage,
@@ -200,6 +223,7 @@ impl Run {
                     |e: &&CorrelateEntry| matches!(e, CorrelateEntry::Anomaly(a) if a.id.as_str() == rest[0]);
                 self.entries.iter().find(is_it).unwrap().clone()
             }
+            "service" => CorrelateEntry::Service(Box::new(service_record(at, rest))),
             "verdict" => CorrelateEntry::Feedback(Feedback {
                 id: format!("f{}", self.offset).into(),
                 domain: domain(),
@@ -391,6 +415,11 @@ impl Run {
             partition: 0,
             offset: self.offset,
         }
+    }
+
+    /// What was told so far.
+    pub(crate) fn story(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn step(&mut self, entry: CorrelateEntry) {

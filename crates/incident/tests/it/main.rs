@@ -11,6 +11,7 @@ mod causes;
 mod explain;
 mod fixture;
 mod golden;
+mod known;
 mod learn;
 mod lives;
 mod peers;

@@ -7,7 +7,7 @@ use forecall_types::{
 };
 use forecall_wire::event::{
     DirectoryRecord, TopicId, decode_command, decode_directory_record, decode_feedback,
-    decode_incident_event, encode_correlate_entry, encode_outreach_entry,
+    decode_incident_event, decode_service, encode_correlate_entry, encode_outreach_entry,
 };
 use forecall_wire::telemetry::{Decoded, decode};
 
@@ -17,7 +17,7 @@ use crate::stages::{Wiring, unwritable, value};
 /// For whose log records are sequenced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Intake {
-    /// Commands on incidents and feedback, for `correlate`.
+    /// Commands on incidents, feedback and what services need, for `correlate`.
     Correlate,
     /// Incidents, calls, customers, replies and commands on notices, for `outreach`.
     Outreach,
@@ -166,6 +166,14 @@ impl Adapter for IntakeAdapter {
         if self.wiring.is_on(topic, TopicId::Feedback) {
             let feedback = CorrelateEntry::Feedback(decode_feedback(headers, value(record)?)?);
             return Ok(Some(Entry::Correlate(Box::new(feedback)).into()));
+        }
+        if self.wiring.is_on(topic, TopicId::Topology) {
+            // A tombstone is what compaction leaves: that a service is gone was said by a record before it.
+            let Some(bytes) = record.value else {
+                return Ok(None);
+            };
+            let service = CorrelateEntry::Service(Box::new(decode_service(headers, bytes)?));
+            return Ok(Some(Entry::Correlate(Box::new(service)).into()));
         }
         if self.wiring.is_on(topic, TopicId::Incidents) {
             let event = decode_incident_event(headers, value(record)?)?;

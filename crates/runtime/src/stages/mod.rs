@@ -117,16 +117,16 @@ impl Wiring {
         source.map_or(&self.domain, |source| &source.domain).clone()
     }
 
-    /// Whether a topic's records say what was announced, and measure nothing.
-    pub(crate) fn is_context(&self, topic: &str) -> bool {
+    /// Whether a topic's records measure nothing: what was announced, who calls whom.
+    pub(crate) fn measures_nothing(&self, topic: &str) -> bool {
         let source = self.sources.get(topic);
-        source.is_some_and(|source| source.format.is_context())
+        source.is_some_and(|source| !source.format.measures())
     }
 
     /// The domains of what `detect` reads on a topic.
     pub(crate) fn domains_on(&self, topic: &str) -> impl Iterator<Item = &DomainName> {
         let is_rekeyed = self.is_on(topic, TopicId::Samples);
-        let measures = |source: &&Source| source.format.is_telemetry() && !source.format.is_context();
+        let measures = |source: &&Source| source.format.measures();
         let sources = self.sources.values().filter(measures);
         sources
             .filter(move |source| {

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
-use forecall_detect::{RekeySettings, RekeyStage, Rekeyed};
+use forecall_detect::{RekeyOutput, RekeySettings, RekeyStage};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_stage::{SnapshotError, Stage};
 use forecall_types::{Fingerprint, Reject, SamplesRecord, SourcePartition};
-use forecall_wire::event::TopicId;
+use forecall_wire::event::{TopicId, encode_service};
 use forecall_wire::telemetry::{Spellings, samples};
 
 use crate::host::{Adapter, Effect};
-use crate::stages::Wiring;
+use crate::stages::{Wiring, unwritable};
 
-/// Telemetry topics that aren't keyed by entity → `forecall.samples.v1`.
+/// Telemetry topics that aren't keyed by entity → `forecall.samples.v1`; traces → `forecall.topology.v1`.
 pub(crate) struct RekeyAdapter {
     /// Sources and topics.
     pub(crate) wiring: Wiring,
@@ -33,12 +33,12 @@ impl Adapter for RekeyAdapter {
             source_of(partition),
             self.wiring.domain_of(&partition.topic),
         )
-        .of_context(self.wiring.is_context(&partition.topic))
+        .without_points(self.wiring.measures_nothing(&partition.topic))
     }
 
     fn load(&self, partition: &TopicPartition, state: &[u8]) -> Result<RekeyStage, SnapshotError> {
         let stage = RekeyStage::load(Arc::clone(&self.settings), state)?;
-        Ok(stage.of_context(self.wiring.is_context(&partition.topic)))
+        Ok(stage.without_points(self.wiring.measures_nothing(&partition.topic)))
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
@@ -54,7 +54,15 @@ impl Adapter for RekeyAdapter {
         self.wiring.samples(record, spare, memory)
     }
 
-    fn encode(&self, _: &TopicPartition, output: Rekeyed, into: &mut Vec<Effect>) -> Result<(), Reject> {
+    fn encode(&self, _: &TopicPartition, output: RekeyOutput, into: &mut Vec<Effect>) -> Result<(), Reject> {
+        let output = match output {
+            RekeyOutput::Samples(output) => output,
+            RekeyOutput::Service(service) => {
+                let encoded = encode_service(&service).map_err(|e| unwritable(&e))?;
+                into.push(Effect::Publish(self.wiring.out(TopicId::Topology, encoded)));
+                return Ok(());
+            }
+        };
         into.push(Effect::Publish(OutRecord {
             topic: self.wiring.topic(TopicId::Samples),
             partition: i32::try_from(output.partition).ok(),
@@ -74,9 +82,9 @@ impl Adapter for RekeyAdapter {
         true
     }
 
-    /// What is announced holds nobody up.
+    /// What measures nothing holds nobody up.
     fn is_waited_for(&self, topic: &str) -> bool {
-        !self.wiring.is_context(topic)
+        !self.wiring.measures_nothing(topic)
     }
 
     fn dead_letter(&self, record: &RecordRef<'_>, reject: &Reject) -> Option<OutRecord> {

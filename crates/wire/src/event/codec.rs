@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::customer::DirectoryRecord;
 use super::{
     CloudEvent, EVENT_BYTES_MAX, EncodeError, Encoded, Payload, Shape, anomaly, call, call_forecast, command,
-    customer, feedback, heartbeat_tick, incident, notice, receipt_reply, summary,
+    customer, feedback, heartbeat_tick, incident, notice, receipt_reply, service, summary,
 };
 
 pub(super) fn write<T, S: Shape<T> + Serialize>(
@@ -93,6 +93,8 @@ decoder!(/** Reads a call forecast. */
     decode_call_forecast -> types::CallForecast, CallForecast, call_forecast::CallForecast);
 decoder!(/** Reads a verdict. */
     decode_feedback -> types::Feedback, Feedback, feedback::Feedback);
+decoder!(/** Reads what a service needs. */
+    decode_service -> types::ServiceRecord, Service, service::Service);
 decoder!(/** Reads an operator's command. */
     decode_command -> types::Command, Command, command::Command);
 decoder!(/** Reads a record of a customer directory, with its encrypted addresses. */
@@ -187,6 +189,25 @@ pub fn encode_tick(inner: &types::Tick) -> Result<Encoded, EncodeError> {
         None,
     );
     write::<_, heartbeat_tick::Tick>(event.at(inner.at), inner)
+}
+
+/// Writes what a service needs for `forecall.topology.v1`: key is `<domain>/<service>`, and of traces their topic and partition
+/// too, so that a compacted topic keeps what each origin said last. In correlate's log its key is the domain.
+///
+/// # Errors
+/// The event is too large.
+pub fn encode_service(inner: &types::ServiceRecord) -> Result<Encoded, EncodeError> {
+    let mut key = format!("{}/{}", inner.domain, inner.service);
+    if let Some(types::SourcePartition { topic, partition }) = &inner.traced_by {
+        key = format!("{key}/{topic}/{partition}");
+    }
+    let event = CloudEvent::new(
+        "forecall.service.v1".to_owned(),
+        &key,
+        &inner.at.nanos().to_string(),
+        Some(inner.domain.as_str()),
+    );
+    write::<_, service::Service>(event.at(inner.at).keyed(&key), inner)
 }
 
 /// Writes a verdict for `forecall.feedback.v1`: key is the incident. In correlate's log its key is the domain, see

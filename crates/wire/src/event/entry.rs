@@ -9,7 +9,7 @@ use super::{
     CloudEvent, DirectoryRecord, EncodeError, Encoded, Payload, anomaly, call, command, customer,
     encode_anomaly, encode_call, encode_command, encode_directory_record, encode_feedback, encode_heartbeat,
     encode_incident_event, encode_receipt, encode_reply, encode_summary, encode_tick, feedback,
-    heartbeat_tick, incident, receipt_reply, summary,
+    encode_service, heartbeat_tick, incident, receipt_reply, service, summary,
 };
 
 pub(super) fn foreign(payload: Payload, log: &str) -> Reject {
@@ -32,6 +32,7 @@ pub fn decode_correlate_entry<N: AsRef<str>, V: AsRef<[u8]>>(
         Payload::Anomaly => CorrelateEntry::Anomaly(Box::new(read::<_, anomaly::Anomaly>(value)?)),
         Payload::Heartbeat => CorrelateEntry::Heartbeat(read::<_, heartbeat_tick::Heartbeat>(value)?),
         Payload::Summary => CorrelateEntry::Summary(Box::new(read::<_, summary::Summary>(value)?)),
+        Payload::Service => CorrelateEntry::Service(Box::new(read::<_, service::Service>(value)?)),
         Payload::Tick => CorrelateEntry::Tick(read::<_, heartbeat_tick::Tick>(value)?),
         Payload::Feedback => CorrelateEntry::Feedback(read::<_, feedback::Feedback>(value)?),
         Payload::Command => CorrelateEntry::Command(read::<_, command::Command>(value)?),
@@ -61,6 +62,7 @@ pub fn encode_correlate_entry(entry: &CorrelateEntry) -> Result<Encoded, EncodeE
         CorrelateEntry::Anomaly(inner) => encode_anomaly(inner),
         CorrelateEntry::Heartbeat(inner) => encode_heartbeat(inner),
         CorrelateEntry::Summary(inner) => encode_summary(inner),
+        CorrelateEntry::Service(inner) => encode_service(inner).map(|e| e.with_key(inner.domain.as_str())),
         CorrelateEntry::Tick(inner) => encode_tick(inner),
         CorrelateEntry::Feedback(inner) => encode_feedback(inner).map(|e| e.with_key(inner.domain.as_str())),
         CorrelateEntry::Command(inner) => encode_command(inner).map(|e| e.with_key(inner.domain.as_str())),
@@ -91,6 +93,7 @@ pub fn decode_outreach_entry<N: AsRef<str>, V: AsRef<[u8]>>(
         Payload::Anomaly
         | Payload::Heartbeat
         | Payload::Summary
+        | Payload::Service
         | Payload::Feedback
         | Payload::IncidentState
         | Payload::Notice

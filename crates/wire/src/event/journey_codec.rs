@@ -22,6 +22,7 @@ pub fn decode_journey_entry<N: AsRef<str>, V: AsRef<[u8]>>(
         Payload::Anomaly
         | Payload::Heartbeat
         | Payload::Summary
+        | Payload::Service
         | Payload::Feedback
         | Payload::Command
         | Payload::IncidentEvent
@@ -91,6 +92,7 @@ pub fn decode_journey_event<N: AsRef<str>, V: AsRef<[u8]>>(
         Payload::Anomaly
         | Payload::Heartbeat
         | Payload::Summary
+        | Payload::Service
         | Payload::Tick
         | Payload::Feedback
         | Payload::Command

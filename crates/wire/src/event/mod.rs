@@ -33,6 +33,7 @@ mod payload;
 pub mod receipt_reply;
 pub mod remedy;
 pub mod scalar;
+pub mod service;
 mod shape;
 pub mod summary;
 mod topics;

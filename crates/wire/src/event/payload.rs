@@ -9,6 +9,8 @@ pub enum Payload {
     Heartbeat,
     /// An entity of a peer group over one step.
     Summary,
+    /// A service and what it needs.
+    Service,
     /// Time, written by the owner of a partition.
     Tick,
     /// A verdict on an incident.
@@ -47,10 +49,11 @@ pub enum Payload {
 
 impl Payload {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Anomaly,
         Self::Heartbeat,
         Self::Summary,
+        Self::Service,
         Self::Tick,
         Self::Feedback,
         Self::Command,
@@ -76,6 +79,7 @@ impl Payload {
             Self::Anomaly => "anomaly",
             Self::Heartbeat => "heartbeat",
             Self::Summary => "summary",
+            Self::Service => "service",
             Self::Tick => "tick",
             Self::Feedback => "feedback",
             Self::Command => "command",
@@ -102,6 +106,7 @@ impl Payload {
             Self::Anomaly => "Anomaly",
             Self::Heartbeat => "Heartbeat",
             Self::Summary => "Summary",
+            Self::Service => "Service",
             Self::Tick => "Tick",
             Self::Feedback => "Feedback",
             Self::Command => "Command",
@@ -132,6 +137,7 @@ impl Payload {
             ],
             Self::Heartbeat => &["forecall.heartbeat.v1"],
             Self::Summary => &["forecall.summary.v1"],
+            Self::Service => &["forecall.service.v1"],
             Self::Tick => &["forecall.tick.v1"],
             Self::Feedback => &["forecall.feedback.v1"],
             Self::Command => &["forecall.command.v1"],

@@ -37,6 +37,7 @@ pub enum TopicId {
     CallForecasts,
     Feedback,
     Commands,
+    Topology,
     DeadLetters,
 }
 
@@ -93,7 +94,7 @@ const fn topic(id: TopicId, name: &'static str, key: &'static str) -> Topic {
 }
 
 /// All topics, in the order of the data's way.
-pub const TOPICS: [Topic; 13] = [
+pub const TOPICS: [Topic; 14] = [
     Topic {
         carries: "re-keyed telemetry, in a compact binary form, with each source's marks",
         writer: "rekey",
@@ -103,12 +104,13 @@ pub const TOPICS: [Topic; 13] = [
         ..topic(TopicId::Samples, "forecall.samples.v1", "entity")
     },
     Topic {
-        carries: "anomaly opened, updated, closed; heartbeats; summaries of entities in peer groups; ticks, feedback and commands sequenced in: the log of correlate",
-        writer: "detect; journeys (waves); correlate (ticks); console and runtime (feedback, commands)",
+        carries: "anomaly opened, updated, closed; heartbeats; summaries of entities in peer groups; ticks, feedback, commands and services sequenced in: the log of correlate",
+        writer: "detect; journeys (waves); correlate (ticks); console and runtime (feedback, commands, services)",
         payloads: &[
             Payload::Anomaly,
             Payload::Heartbeat,
             Payload::Summary,
+            Payload::Service,
             Payload::Tick,
             Payload::Feedback,
             Payload::Command,
@@ -204,6 +206,18 @@ pub const TOPICS: [Topic; 13] = [
             TopicId::Commands,
             "forecall.commands.v1",
             "incident, notice or domain",
+        )
+    },
+    Topic {
+        carries: "services and what they need, as somebody declares or as traces show",
+        writer: "rekey (of traces), or whoever knows what depends on what",
+        cleanup: Cleanup::Compact,
+        payloads: &[Payload::Service],
+        partitions: 3,
+        ..topic(
+            TopicId::Topology,
+            "forecall.topology.v1",
+            "domain/service; of traces with topic and partition",
         )
     },
     Topic {

@@ -46,7 +46,7 @@ pub(super) fn document() -> Value {
 /// Whether others write the topic and forecall reads it.
 fn is_input(topic: &Topic) -> bool {
     match topic.id {
-        TopicId::Feedback | TopicId::Commands => true,
+        TopicId::Feedback | TopicId::Commands | TopicId::Topology => true,
         TopicId::Samples
         | TopicId::Anomalies
         | TopicId::OutreachLog
@@ -112,6 +112,7 @@ pub(super) fn event_types_on(topic: &Topic, payload: Payload) -> Vec<&'static st
         | TopicId::CallForecasts
         | TopicId::Feedback
         | TopicId::Commands
+        | TopicId::Topology
         | TopicId::DeadLetters => types.collect(),
     }
 }

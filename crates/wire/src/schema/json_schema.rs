@@ -16,6 +16,7 @@ pub(super) fn of(payload: Payload) -> Value {
         Payload::Anomaly => generated::<anomaly::Anomaly>(),
         Payload::Heartbeat => generated::<heartbeat_tick::Heartbeat>(),
         Payload::Summary => generated::<summary::Summary>(),
+        Payload::Service => generated::<service::Service>(),
         Payload::Tick => generated::<heartbeat_tick::Tick>(),
         Payload::Feedback => generated::<feedback::Feedback>(),
         Payload::Command => generated::<command::Command>(),
@@ -61,6 +62,7 @@ fn sample(payload: Payload, encoded: &crate::event::Encoded) -> Value {
         Payload::Anomaly
         | Payload::Heartbeat
         | Payload::Summary
+        | Payload::Service
         | Payload::Tick
         | Payload::Feedback
         | Payload::Command

@@ -4,7 +4,7 @@ use super::points::Points;
 use super::{
     CallBatch, CustomerEventBatch, Format, PseudonymKey, Source, Spellings, amazon_connect, asterisk,
     collectd, context, customer_events, customer_texts, detect_format, flat_json, influx, mapping, otlp,
-    prometheus, samples, telegraf,
+    otlp_spans, prometheus, samples, telegraf,
 };
 
 /// One record as the log hands it over.
@@ -110,6 +110,7 @@ pub fn decode_reusing(
         }
         Format::OtlpProto => otlp::decode_proto(&mut points, value, record.topic)?,
         Format::OtlpJson => otlp::decode_json(&mut points, value)?,
+        Format::OtlpTraces => otlp_spans::decode(&mut points, value)?,
         Format::PrometheusJson => prometheus::decode(&mut points, value)?,
         Format::CollectdJson => collectd::decode(&mut points, value)?,
         Format::TelegrafJson => telegraf::decode(&mut points, value)?,

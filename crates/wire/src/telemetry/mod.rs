@@ -28,6 +28,7 @@ mod mask;
 mod otlp;
 mod otlp_histogram;
 mod otlp_logs;
+mod otlp_spans;
 mod otlp_walk;
 mod points;
 mod prometheus;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use forecall_types::{
     ContextRecord, DomainName, EventTime, LabelSpan, Labels, Position, Reading, Reject, RejectReason,
-    SampleBatch, SamplesRecord, SeriesKey, SourceMark, Span,
+    SampleBatch, SamplesRecord, SeriesKey, SourceMark, Span, SpanLink,
 };
 
 use super::few::{Few, LabelText};
@@ -38,6 +38,7 @@ pub(super) struct Points<'a> {
     batch: SampleBatch,
     seen: usize,
     contexts: Vec<ContextRecord>,
+    links: Vec<SpanLink>,
     /// Domain, topic and marks of the record whose memory is used again.
     names: Option<(DomainName, Arc<str>, Vec<SourceMark>)>,
     spellings: &'a mut Spellings,
@@ -59,6 +60,7 @@ impl<'a> Points<'a> {
             batch,
             seen: 0,
             contexts: Vec::new(),
+            links: Vec::new(),
             names,
             spellings,
         }
@@ -67,6 +69,11 @@ impl<'a> Points<'a> {
     /// Adds what was announced.
     pub(super) fn announce(&mut self, context: ContextRecord) {
         self.contexts.push(context);
+    }
+
+    /// Adds what a span tells of a call.
+    pub(super) fn link(&mut self, link: SpanLink) {
+        self.links.push(link);
     }
 
     /// Forgets all points and refusals.
@@ -255,7 +262,7 @@ impl<'a> Points<'a> {
     /// as a dead letter; one whose values were merely NaN is not: sources write NaN for "no value just now".
     pub(super) fn finish(self, record: &RawRecord<'_>) -> Result<Decoded, Reject> {
         let rejects = self.batch.rejects();
-        if self.batch.rows().is_empty() && self.contexts.is_empty() {
+        if self.batch.rows().is_empty() && self.contexts.is_empty() && self.links.is_empty() {
             if rejects.is_empty() {
                 return Ok(Decoded::Nothing);
             }
@@ -293,6 +300,7 @@ impl<'a> Points<'a> {
             batch: self.batch,
             marks,
             contexts: self.contexts,
+            links: self.links,
         }))
     }
 }

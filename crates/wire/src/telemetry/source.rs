@@ -20,6 +20,8 @@ pub enum Format {
     OtlpProto,
     /// OTLP metrics or logs, JSON (`otlp_json`).
     OtlpJson,
+    /// OTLP traces, protobuf or JSON: who calls whom.
+    OtlpTraces,
     /// One sample as prometheus-kafka-adapter writes it.
     PrometheusJson,
     /// A list of value lists as collectd's `write_kafka` writes it with `Format JSON`.
@@ -53,6 +55,7 @@ impl Format {
             Self::Auto => "auto",
             Self::OtlpProto => "otlp_proto",
             Self::OtlpJson => "otlp_json",
+            Self::OtlpTraces => "otlp_traces",
             Self::PrometheusJson => "prometheus_json",
             Self::CollectdJson => "collectd_json",
             Self::TelegrafJson => "telegraf_json",
@@ -74,6 +77,7 @@ impl Format {
             Self::Auto,
             Self::OtlpProto,
             Self::OtlpJson,
+            Self::OtlpTraces,
             Self::PrometheusJson,
             Self::CollectdJson,
             Self::TelegrafJson,
@@ -114,6 +118,7 @@ impl Format {
             Self::Auto
             | Self::OtlpProto
             | Self::OtlpJson
+            | Self::OtlpTraces
             | Self::PrometheusJson
             | Self::CollectdJson
             | Self::TelegrafJson
@@ -140,6 +145,16 @@ impl Format {
     /// Whether its records say what was announced, and measure nothing.
     pub const fn is_context(&self) -> bool {
         matches!(self, Self::Context(_))
+    }
+
+    /// Whether its records are traces, which tell who calls whom and measure nothing here.
+    pub const fn is_traces(&self) -> bool {
+        matches!(self, Self::OtlpTraces)
+    }
+
+    /// Whether its records have points that are judged: nobody waits for a source without, and nothing is expected of it.
+    pub const fn measures(&self) -> bool {
+        self.is_telemetry() && !self.is_context() && !self.is_traces()
     }
 }
 

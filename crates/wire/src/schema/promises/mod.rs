@@ -71,7 +71,7 @@ pub fn broken_promises(old: &Value, new: &Value, side: Side) -> Vec<BrokenPromis
 /// Which promise the schema of a payload is; `None`: it goes over internal topics alone, and is none.
 pub fn side_of(payload: Payload) -> Option<Side> {
     match payload {
-        Payload::Command | Payload::Feedback | Payload::Customer => Some(Side::Taken),
+        Payload::Command | Payload::Feedback | Payload::Customer | Payload::Service => Some(Side::Taken),
         Payload::Anomaly
         | Payload::Heartbeat
         | Payload::Summary

@@ -180,6 +180,7 @@ impl<'a> Input<'a> {
             batch,
             marks,
             contexts,
+            links: Vec::new(),
         })
     }
 

@@ -242,6 +242,7 @@ fn refused_points_are_not_carried() {
         batch,
         marks: Vec::new(),
         contexts: Vec::new(),
+        links: Vec::new(),
     };
     assert!(
         samples::decode(&samples::encode(&record))
@@ -292,6 +293,7 @@ fn a_point_of_one_series_takes_few_bytes() {
         batch,
         marks: Vec::new(),
         contexts: Vec::new(),
+        links: Vec::new(),
     };
     let bytes = samples::encode(&record).len();
     assert!(bytes < 100 * 16 + 100, "{bytes} bytes for 100 points");
