@@ -166,8 +166,8 @@ impl Traced {
         let at = caller.needs.values().map(|seen| seen.last).max()?;
         caller.said_at = Some(at);
         let known = caller.needs.iter();
-        let known = known
-            .filter(|(_, seen)| seen.count >= CALLS_SEEN_MIN && at.since(seen.last) <= TRACED_KEPT);
+        let known =
+            known.filter(|(_, seen)| seen.count >= CALLS_SEEN_MIN && at.since(seen.last) <= TRACED_KEPT);
         Some(ServiceRecord {
             domain: domain.clone(),
             service: service.clone(),

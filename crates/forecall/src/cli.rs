@@ -7,7 +7,9 @@ use crate::calls::CallsArgs;
 use crate::demo::DemoArgs;
 use crate::incidents::IncidentsArgs;
 use crate::journeys::JourneysArgs;
+use crate::notices::NoticesArgs;
 use crate::replay::ReplayArgs;
+use crate::topology::TopologyArgs;
 
 /// If the customer has called, we were late.
 ///
@@ -71,8 +73,12 @@ pub(crate) enum Command {
     ApiToken(ApiTokenArgs),
     /// Predicted incidents: follow, list, show, explain; take on, steer and judge them.
     Incidents(IncidentsArgs),
+    /// What customers are told: read, approve, explain; stop all of it.
+    Notices(NoticesArgs),
     /// Journeys of customers: run the stage alone; the map of a day; one customer's failed journeys.
     Journeys(JourneysArgs),
+    /// What depends on what: show what was said and what traces show, and say it.
+    Topology(TopologyArgs),
     /// Calls: how good forecasts of a history would have been, what comes next, the agents it takes.
     Calls(CallsArgs),
     /// What the stages remember: list, verify, start one partition cold.

@@ -17,12 +17,14 @@ mod incidents;
 mod journeys;
 mod manual;
 mod migrate;
+mod notices;
 mod replay;
 mod run;
 mod snapshots;
 mod stop;
 mod topic_watch;
 mod topics;
+mod topology;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => done(replay::run(&args)),
         Command::Check(args) => done(check::run(&args)),
         Command::Topics(args) => done(topics::run(&args)),
+        Command::Notices(args) => notices::run(args),
+        Command::Topology(args) => topology::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Api(args) => done(api::run(&args)),

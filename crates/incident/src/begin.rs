@@ -132,8 +132,7 @@ impl Domain {
                 .or_else(|| self.moves_with(&region, &pairs, step));
             if let Some((id, why)) = host {
                 self.join(&id, &pairs, &why);
-            } else if let Some(opened) = self.open_one(&pairs, trigger, step, effects)
-            {
+            } else if let Some(opened) = self.open_one(&pairs, trigger, step, effects) {
                 fresh.push(opened);
             }
         }
@@ -142,9 +141,10 @@ impl Domain {
 
     /// The open incident of the region that shares most of this evidence: an anomaly that two services feel is one trouble.
     fn same_evidence(&self, region: &RegionCode, active: &[AnomalyId]) -> Option<(IncidentId, String)> {
-        let hosts = self.open.values().filter(|open| {
-            open.incident.work.is_none() && open.incident.scope.regions.iter().eq([region])
-        });
+        let hosts = self
+            .open
+            .values()
+            .filter(|open| open.incident.work.is_none() && open.incident.scope.regions.iter().eq([region]));
         let shared = hosts.map(|open| {
             let members = self.members_of(&open.pairs);
             let speaks = |id: &&AnomalyId| members.get(*id).is_some_and(|m| m.standing == Standing::Full);
@@ -173,11 +173,12 @@ impl Domain {
                 && step.at.since(open.since) <= JOINS_WITHIN
         });
         young.find_map(|open| {
-            let mut both = pairs
-                .iter()
-                .flat_map(|pair| open.pairs.iter().map(move |other| (&pair.service, &other.service)));
-            let (other, times) =
-                both.find_map(|(a, b)| Some((b, self.known.moves.together(a, b)?)))?;
+            let mut both = pairs.iter().flat_map(|pair| {
+                open.pairs
+                    .iter()
+                    .map(move |other| (&pair.service, &other.service))
+            });
+            let (other, times) = both.find_map(|(a, b)| Some((b, self.known.moves.together(a, b)?)))?;
             let why = format!(
                 ": it came with {other} in {} of {} troubles",
                 times.times, times.of
@@ -193,7 +194,8 @@ impl Domain {
             is_hit = open.incident.state == IncidentState::Confirmed;
             for pair in pairs {
                 open.incident.scope.services.insert(pair.service.clone());
-                open.notes.push(format!("{} is touched as well{why}", pair.service));
+                open.notes
+                    .push(format!("{} is touched as well{why}", pair.service));
                 open.pairs.insert(pair.clone());
             }
         }

@@ -373,18 +373,10 @@ pub(crate) fn check_scope(scope: &Scope, topology: &Topology) -> Result<(), Refu
     if scope.services.is_empty() || scope.regions.is_empty() {
         return unknown("it needs services and regions".into());
     }
-    if let Some(service) = scope
-        .services
-        .iter()
-        .find(|s| !topology.knows_service(s))
-    {
+    if let Some(service) = scope.services.iter().find(|s| !topology.knows_service(s)) {
         return unknown(format!("service {service} is not in the topology"));
     }
-    if let Some(region) = scope
-        .regions
-        .iter()
-        .find(|r| !topology.knows_region(r))
-    {
+    if let Some(region) = scope.regions.iter().find(|r| !topology.knows_region(r)) {
         return unknown(format!("region {region} is not in the topology"));
     }
     if scope.services.len().saturating_mul(scope.regions.len()) > DECLARED_PAIRS_MAX {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forecall_types::{
-    EventTime, NEEDS_MAX, RejectReason, Responsibility, ServiceName, ServiceRecord, SourcePartition, TRACED_KEPT,
+    EventTime, NEEDS_MAX, RejectReason, Responsibility, ServiceName, ServiceRecord, SourcePartition,
+    TRACED_KEPT,
 };
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +105,12 @@ impl Known {
             responsibility,
             depends_on: record.depends_on.iter().cloned().collect(),
         };
-        let is_news = before.is_none_or(|before| Said { at: said.at, ..before.clone() } != said);
+        let is_news = before.is_none_or(|before| {
+            Said {
+                at: said.at,
+                ..before.clone()
+            } != said
+        });
         self.needs = needs;
         if record.traced_by.is_some() {
             self.oldest = Some(self.oldest.map_or(record.at, |oldest| oldest.min(record.at)));

@@ -207,10 +207,7 @@ mod tests {
     fn memory_is_bounded() {
         let mut moves = Moves::default();
         for i in 0..6_000_i64 {
-            moves.take(
-                &pair(&format!("s{i}"), "IR-23"),
-                EventTime::from_secs(i * 60),
-            );
+            moves.take(&pair(&format!("s{i}"), "IR-23"), EventTime::from_secs(i * 60));
         }
         assert!(moves.spells.len() <= TROUBLES_MAX && moves.together.len() <= PAIRS_MAX);
     }

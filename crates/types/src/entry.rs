@@ -1,7 +1,6 @@
 use crate::{
     Anomaly, CallRecord, Command, ContextRecord, CustomerChange, DomainName, EventTime, Feedback, Heartbeat,
-    IncidentEvent, Position, Receipt, Reply, SampleBatch, ServiceRecord, SourceMark, SpanLink,
-    Summary, Tick,
+    IncidentEvent, Position, Receipt, Reply, SampleBatch, ServiceRecord, SourceMark, SpanLink, Summary, Tick,
 };
 
 /// One record of telemetry as `rekey` and `detect` take it: the points of one source record, and where it stood.

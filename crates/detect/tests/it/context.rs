@@ -352,7 +352,12 @@ fn rekey_carries_it_everywhere_and_nobody_waits_for_it() {
     let mut through = |stage: &mut RekeyStage, record: &SamplesRecord| {
         let mut effects = Effects::default();
         stage.step(record, &mut effects);
-        let records: Vec<SamplesRecord> = effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record).collect();
+        let records: Vec<SamplesRecord> = effects
+            .drain()
+            .0
+            .filter_map(RekeyOutput::samples)
+            .map(|r| r.record)
+            .collect();
         run(&mut detect, &records);
         detect.watermark()
     };

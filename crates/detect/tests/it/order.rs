@@ -118,7 +118,13 @@ fn rekeyed(by_source: &[Vec<SamplesRecord>; 2], turns: &mut dyn Iterator<Item = 
         if let Some(next) = waiting[place].next() {
             rekeys[place].step(next, &mut effects);
         }
-        input.extend(effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record));
+        input.extend(
+            effects
+                .drain()
+                .0
+                .filter_map(RekeyOutput::samples)
+                .map(|r| r.record),
+        );
     }
     input
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forecall_detect::{
-    DetectOutput, DetectSettings, DetectStage, GateRule, PEER_ENTITIES_MAX, PeerGroup, RekeySettings,
-    RekeyOutput, RekeyStage, Rekeyed,
+    DetectOutput, DetectSettings, DetectStage, GateRule, PEER_ENTITIES_MAX, PeerGroup, RekeyOutput,
+    RekeySettings, RekeyStage, Rekeyed,
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{

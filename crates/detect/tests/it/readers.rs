@@ -116,7 +116,13 @@ impl Reader {
             topics,
         };
         self.stage.pulse(pulse, &mut effects);
-        out.extend(effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record));
+        out.extend(
+            effects
+                .drain()
+                .0
+                .filter_map(RekeyOutput::samples)
+                .map(|r| r.record),
+        );
     }
 
     /// One turn: reads at most `fate.pace` of what is there, and says how it stands.
@@ -151,7 +157,13 @@ impl Reader {
             self.next += 1;
             self.since = now;
         }
-        out.extend(effects.drain().0.filter_map(RekeyOutput::samples).map(|r| r.record));
+        out.extend(
+            effects
+                .drain()
+                .0
+                .filter_map(RekeyOutput::samples)
+                .map(|r| r.record),
+        );
         self.say(now, self.next == there, topics, &mut out);
         self.looked_at = Some(now);
         out

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forecall_detect::{DetectOutput, DetectSettings, DetectStage, RekeyOutput, RekeySettings, RekeyStage, Rekeyed};
+use forecall_detect::{
+    DetectOutput, DetectSettings, DetectStage, RekeyOutput, RekeySettings, RekeyStage, Rekeyed,
+};
 use forecall_stage::{Effects, Stage};
 use forecall_types::{Anomaly, Fingerprint, Reading, SamplesRecord};
 use proptest::prelude::*;

@@ -63,7 +63,6 @@ fn answers(lines: &[&str]) -> Vec<String> {
     for line in lines {
         run.line(line);
     }
-    // `tv` has one of its own.
     let of_internet = |i: &Incident| i.scope.services.iter().any(|s| s.as_str() == "internet");
     let events = run.events.iter().filter(|e| of_internet(&e.incident));
     let told = events.map(|e| {

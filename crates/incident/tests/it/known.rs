@@ -77,7 +77,10 @@ fn a_fault_is_one_incident_once_it_is_known_who_needs_whom() {
         let causes = &known.events.last().unwrap().incident.causes;
         let first = causes.first().expect("a cause");
         let path: Vec<&str> = first.path.iter().map(AsRef::as_ref).collect();
-        assert_eq!((&*first.node, path.join(" > ")), ("db", "db > cart > web".to_owned()));
+        assert_eq!(
+            (&*first.node, path.join(" > ")),
+            ("db", "db > cart > web".to_owned())
+        );
     }
 }
 
@@ -114,11 +117,22 @@ fn declared_services_stay_as_they_are_declared_and_the_unknown_reach_them_by_wha
     let alone = run(declared(), &[], &radius);
     assert!(opened(&alone).is_empty());
     let known = run(declared(), &["00:01 service access needs=radius traced"], &radius);
-    assert_eq!(opened(&known), ["internet+tv"], "by way of access, as the settings have it");
+    assert_eq!(
+        opened(&known),
+        ["internet+tv"],
+        "by way of access, as the settings have it"
+    );
     let unneeded = run(declared(), &["00:01 service radius needs=access traced"], &radius);
-    assert!(opened(&unneeded).is_empty(), "traces make nobody a service of customers");
+    assert!(
+        opened(&unneeded).is_empty(),
+        "traces make nobody a service of customers"
+    );
     let renamed = run(declared(), &["00:01 service tv needs=radius facing=no"], &radius);
-    assert_eq!(opened(&renamed), ["tv"], "that customers use it stands in the settings");
+    assert_eq!(
+        opened(&renamed),
+        ["tv"],
+        "that customers use it stands in the settings"
+    );
 }
 
 #[test]
@@ -140,7 +154,10 @@ fn traces_are_forgotten_and_what_is_declared_is_not() {
             run.line(&line);
         }
         run.line(&format!("{}:50 tick", late - 1));
-        run.line(&format!("{}:51 open b1 other/IR-10 x.duration=1 score=4", late - 1));
+        run.line(&format!(
+            "{}:51 open b1 other/IR-10 x.duration=1 score=4",
+            late - 1
+        ));
         run.line(&format!("{}:55 tick", late - 1));
         run.line("ticks");
         for line in &slow {
@@ -209,7 +226,8 @@ fn troubles(days: u32, learn: bool) -> Run {
 fn what_always_falls_together_becomes_one_incident() {
     let begun = |run: &Run| {
         let events = run.events.iter();
-        let begun = events.filter(|e| matches!(e.change, IncidentChange::Predicted | IncidentChange::Confirmed));
+        let begun =
+            events.filter(|e| matches!(e.change, IncidentChange::Predicted | IncidentChange::Confirmed));
         let mut ids: Vec<_> = begun.map(|e| e.incident.id.clone()).collect();
         ids.dedup();
         ids.len()
@@ -217,7 +235,15 @@ fn what_always_falls_together_becomes_one_incident() {
     let run = troubles(6, true);
     // The first three are two each; the fourth time is no chance any more.
     assert_eq!(begun(&run), 6 + 3);
-    let told = run.events.iter().any(|e| e.incident.reason.contains("it came with internet in 5 of 5 troubles"));
+    let told = run.events.iter().any(|e| {
+        e.incident
+            .reason
+            .contains("it came with internet in 5 of 5 troubles")
+    });
     assert!(told);
-    assert_eq!(begun(&troubles(6, false)), 12, "nothing is done with it where nothing is to be learned");
+    assert_eq!(
+        begun(&troubles(6, false)),
+        12,
+        "nothing is done with it where nothing is to be learned"
+    );
 }

@@ -19,3 +19,4 @@ mod incidents;
 mod journeys;
 mod remedy;
 mod simulate;
+mod traces;

@@ -8,8 +8,8 @@ use super::codec::read;
 use super::{
     CloudEvent, DirectoryRecord, EncodeError, Encoded, Payload, anomaly, call, command, customer,
     encode_anomaly, encode_call, encode_command, encode_directory_record, encode_feedback, encode_heartbeat,
-    encode_incident_event, encode_receipt, encode_reply, encode_summary, encode_tick, feedback,
-    encode_service, heartbeat_tick, incident, receipt_reply, service, summary,
+    encode_incident_event, encode_receipt, encode_reply, encode_service, encode_summary, encode_tick,
+    feedback, heartbeat_tick, incident, receipt_reply, service, summary,
 };
 
 pub(super) fn foreign(payload: Payload, log: &str) -> Reject {

@@ -12,8 +12,8 @@ use forecall_types::{
     ContactChannel, ContextKind, ContextNote, Customer, CustomerChange, Direction, EventTime, Feedback,
     Heartbeat, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState, Labels,
     Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Purpose,
-    Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind, Score, SeriesKey, SourcePartition, Staffing,
-    Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
+    Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind, Responsibility, Score, SeriesKey,
+    ServiceRecord, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
 };
 
 use super::incident_examples::{actions, command, incident, planned};
@@ -25,6 +25,12 @@ pub fn examples(payload: Payload) -> Vec<Encoded> {
         Payload::Anomaly => [event::encode_anomaly(&anomaly())].into_iter().collect(),
         Payload::Heartbeat => [event::encode_heartbeat(&heartbeat())].into_iter().collect(),
         Payload::Summary => [event::encode_summary(&summary())].into_iter().collect(),
+        Payload::Service => [
+            event::encode_service(&declared()),
+            event::encode_service(&traced()),
+        ]
+        .into_iter()
+        .collect(),
         Payload::Tick => [event::encode_tick(&Tick { at: at(0) })].into_iter().collect(),
         Payload::Feedback => [event::encode_feedback(&feedback())].into_iter().collect(),
         Payload::Command => actions()
@@ -204,6 +210,33 @@ fn summary() -> Summary {
             count: 6,
         }],
         lineage: lineage(),
+    }
+}
+
+fn declared() -> ServiceRecord {
+    ServiceRecord {
+        domain: named("isp"),
+        service: named("internet"),
+        at: at(0),
+        traced_by: None,
+        removed: false,
+        customer_facing: Some(true),
+        responsibility: Responsibility::Own,
+        depends_on: BTreeSet::from([named("access"), named("radius")]),
+    }
+}
+
+fn traced() -> ServiceRecord {
+    ServiceRecord {
+        service: named("radius"),
+        traced_by: Some(SourcePartition {
+            topic: Arc::from("traces.otlp"),
+            partition: 3,
+        }),
+        customer_facing: None,
+        responsibility: Responsibility::Unknown,
+        depends_on: BTreeSet::from([named("ldap")]),
+        ..declared()
     }
 }
 

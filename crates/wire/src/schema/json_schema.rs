@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{examples, sorted};
 use crate::event::{
     Payload, anomaly, call, call_forecast, command, customer, feedback, heartbeat_tick, incident, journey,
-    notice, receipt_reply, summary,
+    notice, receipt_reply, service, summary,
 };
 
 /// The schema, complete: `$id`, title, description, examples.

@@ -138,7 +138,9 @@ pub(super) fn decode(points: &mut Points<'_>, value: &[u8]) -> Result<(), Reject
     }
     match Request::decode(value) {
         Ok(request) if is_traces(&request) => spans(points, &request.resource_spans),
-        Ok(_) => Err(malformed("not an OTLP export request of traces: no span has an id")),
+        Ok(_) => Err(malformed(
+            "not an OTLP export request of traces: no span has an id",
+        )),
         // The error names messages and fields, never what is in them.
         Err(error) => Err(malformed(&format!(
             "not an OTLP export request of traces: {error}"
@@ -154,8 +156,7 @@ fn is_traces(request: &Request) -> bool {
         .flat_map(|r| &r.scope_spans)
         .flat_map(|s| &s.spans)
         .peekable();
-    !request.resource_spans.is_empty()
-        && (spans.peek().is_none() || spans.any(has_id))
+    !request.resource_spans.is_empty() && (spans.peek().is_none() || spans.any(has_id))
 }
 
 /// Whether its ids have their lengths.
@@ -204,7 +205,8 @@ fn one(points: &mut Points<'_>, service: &ServiceName, span: &Span) {
         points.refuse(bad_time("startTimeUnixNano"));
         return;
     };
-    let parent = (span.parent_span_id.len() == SPAN_ID_BYTES).then(|| hash(&span.trace_id, &span.parent_span_id));
+    let parent =
+        (span.parent_span_id.len() == SPAN_ID_BYTES).then(|| hash(&span.trace_id, &span.parent_span_id));
     points.link(SpanLink {
         span: hash(&span.trace_id, &span.span_id),
         parent,

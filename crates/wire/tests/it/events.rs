@@ -255,6 +255,7 @@ fn keys_are_those_of_the_topics() {
     for (payload, want) in [
         (Payload::Anomaly, "isp"),
         (Payload::Heartbeat, "isp"),
+        (Payload::Service, "isp/internet"),
         (Payload::Feedback, "inc_7k2m4q9x1c8v5b3n"),
         (Payload::IncidentEvent, "inc_7k2m4q9x1c8v5b3n"),
         (Payload::IncidentState, "inc_7k2m4q9x1c8v5b3n"),
@@ -267,6 +268,10 @@ fn keys_are_those_of_the_topics() {
         assert_eq!(key(&example), want, "{payload:?}");
         assert_eq!(example.header("ce_partitionkey"), Some(want), "{payload:?}");
     }
+    let traced = schema::examples(Payload::Service).remove(1);
+    assert_eq!(key(&traced), "isp/radius/traces.otlp/3");
+    let entry = event::decode_correlate_entry(&traced.headers, &traced.value).unwrap();
+    assert_eq!(key(&event::encode_correlate_entry(&entry).unwrap()), "isp");
     let event = schema::examples(Payload::IncidentEvent).remove(0);
     let entry = event::decode_outreach_entry(&event.headers, &event.value).unwrap();
     assert_eq!(key(&event::encode_outreach_entry(&entry).unwrap()), "isp");

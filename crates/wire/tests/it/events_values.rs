@@ -300,6 +300,31 @@ fn command() -> impl Strategy<Value = Command> {
     })
 }
 
+fn service() -> impl Strategy<Value = ServiceRecord> {
+    let partition =
+        (text(), any::<i32>()).prop_map(|(topic, partition)| SourcePartition { topic, partition });
+    let said = (
+        any::<bool>(),
+        option::of(any::<bool>()),
+        responsibility(),
+        btree_set(name(), 0..4),
+    );
+    (name(), name(), time(), option::of(partition), said).prop_map(
+        |(domain, service, at, traced_by, (removed, customer_facing, responsibility, depends_on))| {
+            ServiceRecord {
+                domain,
+                service,
+                at,
+                traced_by,
+                removed,
+                customer_facing,
+                responsibility,
+                depends_on,
+            }
+        },
+    )
+}
+
 fn tick() -> impl Strategy<Value = Tick> {
     time().prop_map(|at| Tick { at })
 }
@@ -309,6 +334,7 @@ pub(crate) fn correlate_entry() -> impl Strategy<Value = CorrelateEntry> {
         anomaly().prop_map(|a| CorrelateEntry::Anomaly(Box::new(a))),
         heartbeat().prop_map(CorrelateEntry::Heartbeat),
         summary().prop_map(|s| CorrelateEntry::Summary(Box::new(s))),
+        service().prop_map(|s| CorrelateEntry::Service(Box::new(s))),
         tick().prop_map(CorrelateEntry::Tick),
         feedback().prop_map(CorrelateEntry::Feedback),
         command().prop_map(CorrelateEntry::Command),

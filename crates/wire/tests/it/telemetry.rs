@@ -16,6 +16,7 @@ mod otlp;
 mod properties;
 mod samples;
 mod texts;
+mod traces;
 mod walks;
 
 use std::fmt::Write as _;
@@ -89,8 +90,28 @@ pub(crate) fn decoded_with(source: &Source, value: &[u8], headers: &[(&str, &[u8
     }
 }
 
+/// What spans tell, by the last digits of their hashes.
+fn links_text(samples: &SamplesRecord, out: &mut String) {
+    for link in &samples.links {
+        let peer = link.peer.as_ref().map_or("-", |peer| peer.as_str());
+        let parent = link
+            .parent
+            .map_or_else(|| "-".to_owned(), |parent| format!("{:04x}", parent & 0xffff));
+        writeln!(
+            out,
+            "{} span {:04x} of {} {:?} peer {peer} within {parent}",
+            time_text(link.at),
+            link.span & 0xffff,
+            link.service,
+            link.side
+        )
+        .unwrap();
+    }
+}
+
 pub(crate) fn samples_text(samples: &SamplesRecord) -> String {
     let mut out = String::new();
+    links_text(samples, &mut out);
     for row in samples.batch.rows() {
         let key = samples.batch.key(row).unwrap();
         let unit = if key.unit.is_empty() {

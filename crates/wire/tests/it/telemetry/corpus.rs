@@ -56,7 +56,7 @@ fn every_file_gives_what_is_expected() {
             writeln!(text, "## {name}/{file_name}\n{out}").unwrap();
         }
     }
-    assert_eq!(formats, 14, "every format has a folder");
+    assert_eq!(formats, 15, "every format has a folder");
     expect_file!["../../corpus/expected.txt"].assert_eq(&text);
 }
 

@@ -175,6 +175,7 @@ prop_compose! {
             batch,
             marks,
             contexts,
+            links: Vec::new(),
         }
     }
 }
