@@ -14,7 +14,7 @@
 //! 00:10 merge $2 $1
 //! 00:10 plan internet+tv/IR-10 from=01:00 until=02:00
 //! 00:10 silence until=02:00 services=internet+tv* regions=… metrics=… cell.id=c* id=s1   and: unsilence s1
-//! 00:10 approve ask $1   and: reject ask $1 | result done ask $1 | remedies off
+//! 00:10 approve ask $1   and: reject ask $1 | result done ask $1 | remedies off; of all commands by=core at=00:09
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,8 +217,13 @@ impl Run {
                     .find_map(|w| w.strip_prefix("id="))
                     .map_or_else(|| format!("c{}", self.offset).into(), Arc::from),
                 domain: domain(),
-                at,
-                by: "noc".into(),
+                at: rest.iter().find_map(|w| w.strip_prefix("at=")).map_or(at, minute),
+                by: rest
+                    .iter()
+                    .find_map(|w| w.strip_prefix("by="))
+                    .unwrap_or("noc")
+                    .replace('_', " ")
+                    .into(),
                 action: self.action(verb, rest),
             }),
         })
@@ -282,6 +287,7 @@ impl Run {
                     "done" => RemedyOutcome::Done,
                     "server" => RemedyOutcome::Server,
                     "late" => RemedyOutcome::Late,
+                    "unwanted" => RemedyOutcome::Unwanted,
                     "rehearsed" => RemedyOutcome::Rehearsed,
                     other => panic!("outcome {other}"),
                 },
