@@ -42,7 +42,7 @@ fn an_approval_is_of_the_incident_as_it_is_now() {
         "ticks
         00:00
         00:05 open a1 internet/IR-10 errors=9 expected=1 score=12
-        00:09 move a1 errors=9 score=7
+        00:09 move a1 errors=9 score=8.5
         00:10 approve ask $1
         00:11 move a1 errors=9 score=12
         00:12 approve ask $1
@@ -50,11 +50,11 @@ fn an_approval_is_of_the_incident_as_it_is_now() {
         expect![[r#"
             00:06:10 predicted $1/1 p=0.63 moderate degradation onset=00:36:10 ask=proposed customers=4000
                   internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:36 UTC; remedy ask proposed (restarts the pool): waits for a word
-            00:10:10 updated $1/2 p=0.65 moderate degradation onset=00:36:10 ask=approved customers=4000
+                  refused not_allowed: command c13 at log/0@13: remedy ask is not for incident $1 as it is now: its probability is 0.579
+            00:11:10 updated $1/2 p=0.76 moderate degradation onset=00:36:10 customers=4000
+                  internet in IR-10: probability 0.632 -> 0.758; errors at 9, expected 1 ± 0.5; onset expected 00:36 UTC
+            00:12:10 updated $1/3 p=0.78 moderate degradation onset=00:36:10 ask=approved customers=4000
                   internet in IR-10: errors at 9, expected 1 ± 0.5; onset expected 00:36 UTC; remedy ask approved (restarts the pool): by noc
-            00:11:10 updated $1/3 p=0.76 moderate degradation onset=00:36:10 customers=4000
-                  internet in IR-10: probability 0.65 -> 0.758; errors at 9, expected 1 ± 0.5; onset expected 00:36 UTC
-                  refused not_allowed: command c17 at log/0@17: remedy ask of $1 is approved
         "#]],
     );
 }
