@@ -205,8 +205,7 @@ impl Domain {
             }
             let by_word = || {
                 let is_alone = rule.is_by_word_alone(&stand);
-                is_alone
-                    .then(|| "only a person says so: its rule asks for what is measured".to_owned())
+                is_alone.then(|| "only a person says so: its rule asks for what is measured".to_owned())
             };
             let held = remedies.joined.hold(name, id).or_else(|| held.clone());
             match (held.or_else(by_word), life) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ticks                                       a tick each minute, before the lines of that minute
-//! 00:05 open a1 internet/IR-10 loss=2.5 expected=0.2 score=6 slope=0.002 [cell=c1] [silent]
+//! 00:05 open a1 internet/IR-10 loss=2.5 expected=0.2 score=6 slope=0.002 [cell=c1] [silent] [limit]
 //! 00:06 move a1 loss=3.1 score=7              the next revision
 //! 00:09 close a1
 //! 00:09 tick
@@ -348,6 +348,9 @@ impl Run {
         };
         if rest.contains(&"silent") {
             anomaly.channel = Channel::Silence;
+        }
+        if rest.contains(&"limit") {
+            anomaly.channel = Channel::Limit;
         }
         for (name, value) in rest.iter().filter_map(|w| w.split_once('=')) {
             match (name, value.parse::<f64>()) {
