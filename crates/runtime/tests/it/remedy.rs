@@ -626,3 +626,30 @@ fn a_rule_that_is_new_calls_nothing_of_before() {
     world.settle();
     assert_eq!(calls(&fake), ["inc_2/restart"]);
 }
+
+#[test]
+fn a_receiver_says_when_and_tries_end_with_their_span_and_with_the_approval() {
+    // Each answer asks for two minutes.
+    let told = |more: &str, until: EventTime| {
+        let fake = fake_receiver(vec![Reply::after(429, 120); 20]);
+        let mut world = World::of(settings(&fake, &format!("{RUN}{more}")), RUNNER);
+        let mut one = approved("inc_1", &world.settings);
+        one.remedies[0].until = Some(until);
+        world.publish(&[updated(one)]);
+        world.settle();
+        let mut counts = vec![calls(&fake).len()];
+        for minute in 1..8 {
+            world.later(at(minute));
+            counts.push(calls(&fake).len());
+        }
+        (counts, world.results())
+    };
+    let throttled = vec![result("inc_1", RemedyOutcome::Throttled, Some(429))];
+    assert_eq!(
+        told(", retry: { give_up_seconds: 300 }", at(30)),
+        (vec![1, 1, 2, 2, 3, 3, 3, 3], throttled.clone())
+    );
+    assert_eq!(told("", at(3)), (vec![1, 1, 2, 2, 2, 2, 2, 2], throttled));
+    let still = told("", at(30));
+    assert_eq!(still, (vec![1, 1, 2, 2, 3, 3, 4, 4], Vec::new()));
+}
