@@ -161,9 +161,7 @@ impl Client {
         if let (Some(key), Some(map)) = (&self.routing_key, body.as_object_mut()) {
             map.insert("routing_key".to_owned(), Value::from(key.expose().trim()));
         }
-        send(self.request(Method::POST, call.path), Some(&body), now)
-            .await
-            .map(drop)
+        post(self.request(Method::POST, call.path), Some(&body), now).await
     }
 
     async fn post_signed(&self, call: &Call, id: &str, now: EventTime) -> Result<(), Failure> {
@@ -177,12 +175,12 @@ impl Client {
             request = request.header("webhook-signature", key.sign(id, seconds, body.as_bytes()));
         }
         let request = request.header(CONTENT_TYPE, "application/json").body(body);
-        send(request, None, now).await.map(drop)
+        post(request, None, now).await
     }
 
     /// Finds the incident's annotation and changes it, or makes it.
     async fn annotate(&self, annotation: &Annotation, now: EventTime) -> Result<(), Failure> {
-        let answer = send(self.request(Method::GET, &annotation.search()), None, now).await?;
+        let answer = ask(self.request(Method::GET, &annotation.search()), now).await?;
         let number = found(&answer).map_err(|()| Failure::of(FailureClass::Broken))?;
         let (method, path, body) = match number {
             Some(number) => (
@@ -192,9 +190,7 @@ impl Client {
             ),
             None => (Method::POST, "/api/annotations".to_owned(), annotation.creation()),
         };
-        send(self.request(method, &path), Some(&body), now)
-            .await
-            .map(drop)
+        post(self.request(method, &path), Some(&body), now).await
     }
 }
 
@@ -210,18 +206,38 @@ fn certificates(target: &BridgeTarget) -> Result<Vec<Certificate>, ClientError> 
     Certificate::from_pem_bundle(&pem).map_err(|e| failed(Box::new(e)))
 }
 
-/// The body of an answer that says yes.
-async fn send(request: RequestBuilder, json: Option<&Value>, now: EventTime) -> Result<Vec<u8>, Failure> {
+/// The answer to a request, where its status says yes.
+async fn send(request: RequestBuilder, json: Option<&Value>, now: EventTime) -> Result<Response, Failure> {
     let request = match json {
         Some(body) => request
             .header(CONTENT_TYPE, "application/json")
             .body(body.to_string()),
         None => request,
     };
-    let mut answer = request.send().await.map_err(|e| failure_of(&e))?;
-    if let Some(failure) = Failure::of_status(answer.status().as_u16(), wanted_wait(&answer, now)) {
-        return Err(failure);
+    let answer = request.send().await.map_err(|e| failure_of(&e))?;
+    match Failure::of_status(answer.status().as_u16(), wanted_wait(&answer, now)) {
+        Some(failure) => Err(failure),
+        None => Ok(answer),
     }
+}
+
+/// Says something. A status that says yes is a yes: what becomes of the body behind it, which nobody needs, changes nothing. It is
+/// read all the same, for a receiver may give up its work where we hang up on it.
+async fn post(request: RequestBuilder, json: Option<&Value>, now: EventTime) -> Result<(), Failure> {
+    let mut answer = send(request, json, now).await?;
+    let mut read = 0_usize;
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        read = read.saturating_add(chunk.len());
+        if read > ANSWER_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Asks for something: the body of an answer that says yes.
+async fn ask(request: RequestBuilder, now: EventTime) -> Result<Vec<u8>, Failure> {
+    let mut answer = send(request, None, now).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|e| failure_of(&e))? {
         if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {

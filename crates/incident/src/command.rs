@@ -14,6 +14,7 @@ use crate::life::Trigger;
 use crate::predict::Hit;
 use crate::publish::Step;
 use crate::reason::{clock, place};
+use crate::remedy::{BY_REMEDY_RUNNER, is_reserved_name};
 use crate::scope::pairs_of;
 use crate::topology::Topology;
 
@@ -53,6 +54,10 @@ impl Domain {
         effects: &mut Effects<IncidentEvent>,
     ) -> Result<(), Refusal> {
         let by = &command.by;
+        let is_own = matches!(command.action, Action::RemedyResult { .. }) && **by == *BY_REMEDY_RUNNER;
+        if is_reserved_name(by) && !is_own {
+            return Err(not_allowed(format!("`{by}` is what forecall calls itself")));
+        }
         match &command.action {
             Action::Declare { scope, severity } => self.declare(command, scope, *severity, step, effects),
             Action::Acknowledge { incident } => {
@@ -185,7 +190,7 @@ impl Domain {
             if feedback.verdict == Verdict::FalseAlarm {
                 ended.is_disowned = true;
                 self.learner.false_alarm(&closed.id);
-                self.pages.settle(&closed.id, 1.0);
+                self.pages.settle(&closed.id, closed.reopened, 1.0);
             }
             closed.revision += 1;
             closed.at = step.at;

@@ -65,8 +65,8 @@ pub use peer::{
 };
 pub use planned::{WORK_AHEAD_MAX, WORK_SPAN_MAX, WORKS_MAX};
 pub use remedy::{
-    REMEDIES_MAX, REMEDY_CALLS_MAX, REMEDY_SPAN_MAX, RemedyKind, RemedyLimit, RemedyParts, RemedyRule,
-    RemedySeverity, RemedyState, RemedyWhen,
+    BY_REMEDY_RUNNER, REMEDIES_MAX, REMEDY_CALLS_MAX, REMEDY_SPAN_MAX, RemedyKind, RemedyLimit, RemedyParts,
+    RemedyRule, RemedySeverity, RemedyState, RemedyWhen, is_reserved_name,
 };
 pub use scope::estimate_customers;
 pub use settings::{

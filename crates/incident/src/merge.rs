@@ -97,7 +97,8 @@ impl Domain {
         from.incident.merged_into = Some(into.clone());
         let why = format!("merged into {into} by {by}");
         // Its pages are the other one's before its end settles them.
-        self.pages.merge(id, into);
+        let lives = (before.reopened, host.incident.reopened);
+        self.pages.merge((id, lives.0), (into, lives.1));
         effects.emit(self.publish(&mut from, change, &a, &why, step));
         self.take_in(&mut host, &before, &from, step);
         host.incident.scope = scope;
@@ -140,7 +141,8 @@ impl Domain {
             }
         }
         host.incident.lineage.merge(&before.lineage);
-        host.remedies.take_in(&before.id, &from.remedies);
+        host.remedies
+            .take_in(&host.incident.id, &before.id, &from.remedies);
         join_pages(&mut host.incident.paging, &before.paging);
         host.since = host.since.max(from.since.min(step.at));
     }

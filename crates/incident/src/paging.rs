@@ -116,6 +116,8 @@ pub(crate) struct Hold {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Paged {
     incident: IncidentId,
+    /// How often the incident had come back by then: a verdict is one on that life of it.
+    reopened: u32,
     at: EventTime,
     /// Chance that it was false, by what is known now.
     false_chance: f64,
@@ -154,17 +156,24 @@ impl Purse {
             return None;
         }
         let room = f64::from(team.pages_a_day) * known.as_secs_f64() / DAY.as_secs_f64();
-        let mut sureness: Vec<f64> = self.asked.values().map(|(_, sure)| *sure).collect();
-        sureness.sort_by(|a, b| b.total_cmp(a));
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "at most 1,000 pages on 7 days"
         )]
         let room = room as usize;
-        (sureness.len() > room)
-            .then(|| sureness.get(room.saturating_sub(1)).map(|p| p.min(PRICE_MAX)))
-            .flatten()
+        if self.asked.len() <= room {
+            return None;
+        }
+        let mut sureness: Vec<f64> = self.asked.values().map(|(_, sure)| *sure).collect();
+        let last = room.saturating_sub(1);
+        let (_, price, _) = sureness.select_nth_unstable_by(last, |a, b| b.total_cmp(a));
+        Some(price.min(PRICE_MAX))
+    }
+
+    /// When its newest page was.
+    fn last_page(&self) -> Option<EventTime> {
+        self.spent.back().map(|page| page.at)
     }
 }
 
@@ -177,12 +186,11 @@ pub(crate) struct Pages {
 impl Pages {
     /// Decides for all teams concerned that haven't been paged of it yet; `incident` is as it is about to be published.
     pub(crate) fn decide(&mut self, incident: &mut Incident, teams: &[TeamEntry], hold: &Hold) {
-        self.settle(&incident.id, false_chance(incident));
+        self.settle(&incident.id, incident.reopened, false_chance(incident));
         if !incident.state.is_open() {
             return;
         }
-        self.teams
-            .retain(|name, _| teams.iter().any(|team| *team.name == **name));
+        self.forget(teams, incident.at);
         for team in teams {
             if !team.answers_for(&incident.scope.services, &incident.scope.regions) {
                 continue;
@@ -210,6 +218,24 @@ impl Pages {
         }
     }
 
+    /// Forgets teams that are no more: after a day without a page, so that nobody has a new purse by being taken out and put in
+    /// again; at once those beyond [`TEAMS_MAX`] of them, the ones paged longest ago first.
+    fn forget(&mut self, teams: &[TeamEntry], now: EventTime) {
+        let is_known = |name: &str| teams.iter().any(|team| team.name == name);
+        self.teams
+            .retain(|name, purse| is_known(name) || purse.last_page().is_some_and(|at| now.since(at) < DAY));
+        let gone = self.teams.iter().filter(|(name, _)| !is_known(name));
+        let mut gone: Vec<(Option<EventTime>, Arc<str>)> = gone
+            .map(|(name, purse)| (purse.last_page(), Arc::clone(name)))
+            .collect();
+        if gone.len() > TEAMS_MAX {
+            gone.sort();
+            for (_, name) in gone.iter().take(gone.len() - TEAMS_MAX) {
+                self.teams.remove(name);
+            }
+        }
+    }
+
     fn ask(&mut self, team: &TeamEntry, incident: &Incident) -> Page {
         let name: Arc<str> = Arc::from(team.name.as_str());
         let purse = self.teams.entry(Arc::clone(&name)).or_default();
@@ -229,6 +255,7 @@ impl Pages {
         if decision == PageDecision::Paged && spent.len() < PAGES_KEPT_MAX {
             spent.push_back(Paged {
                 incident: incident.id.clone(),
+                reopened: incident.reopened,
                 at: incident.at,
                 false_chance,
             });
@@ -241,25 +268,32 @@ impl Pages {
         }
     }
 
-    /// Whoever was paged of `from` was paged of `into`.
-    pub(crate) fn merge(&mut self, from: &IncidentId, into: &IncidentId) {
+    /// Whoever was paged of `from` was paged of `into`; each as often as it has come back. What was said of earlier lives stands.
+    pub(crate) fn merge(&mut self, from: (&IncidentId, u32), into: (&IncidentId, u32)) {
         for purse in self.teams.values_mut() {
-            for page in purse.spent.iter_mut().filter(|page| page.incident == *from) {
-                page.incident = into.clone();
+            for page in purse.spent.iter_mut().filter(|page| page.is_of(from)) {
+                page.incident = into.0.clone();
+                page.reopened = into.1;
             }
-            if let Some((at, sure)) = purse.asked.remove(from) {
-                let both = purse.asked.entry(into.clone()).or_insert((at, sure));
+            if let Some((at, sure)) = purse.asked.remove(from.0) {
+                let both = purse.asked.entry(into.0.clone()).or_insert((at, sure));
                 *both = (both.0.min(at), both.1.max(sure));
             }
         }
     }
 
-    /// A person's verdict, or what became of it.
-    pub(crate) fn settle(&mut self, incident: &IncidentId, false_chance: f64) {
+    /// A person's verdict, or what became of it, in this life of the incident: what became of it before it came back stands.
+    pub(crate) fn settle(&mut self, incident: &IncidentId, reopened: u32, false_chance: f64) {
         let pages = self.teams.values_mut().flat_map(|purse| &mut purse.spent);
-        for page in pages.filter(|page| page.incident == *incident) {
+        for page in pages.filter(|page| page.is_of((incident, reopened))) {
             page.false_chance = false_chance;
         }
+    }
+}
+
+impl Paged {
+    fn is_of(&self, (incident, reopened): (&IncidentId, u32)) -> bool {
+        self.incident == *incident && self.reopened == reopened
     }
 }
 

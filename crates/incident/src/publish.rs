@@ -11,7 +11,8 @@ use crate::estimate_customers;
 use crate::group::Open;
 use crate::predict::Assessment;
 use crate::reason::{clock, evidence, limit_passed, number, place, sentence, suspected};
-use crate::scope::severity;
+use crate::remedy::Stand;
+use crate::scope::severity as judged;
 use crate::settings::CorrelateSettings;
 
 /// A change of this much in probability is news.
@@ -126,14 +127,33 @@ impl Step<'_> {
         );
         scope.customers_estimated = known.or(scope.customers_estimated);
         let kind = incident.kind.max(a.kind);
-        let judged = severity(
+        let severity = judged(
             self.settings,
             &scope,
             kind,
             a.felt || incident.state == IncidentState::Confirmed,
         );
-        let severity = judged.max(incident.severity).max(floor);
+        let severity = severity.max(incident.severity).max(floor);
         (scope, kind, severity)
+    }
+
+    /// An incident as rules of remedies see it: as it is now, whatever was published last.
+    pub(crate) fn stand(&self, open: &Open, a: &Assessment) -> Stand {
+        let incident = &open.incident;
+        let state = open.life.state();
+        let (scope, kind, severity) = self.effect(incident, open.severity_floor, a);
+        let severity_measured = judged(self.settings, &scope, kind, a.felt || a.hit.is_some());
+        Stand {
+            state,
+            kind,
+            severity,
+            probability: self.probability(state, a),
+            scope,
+            is_planned: incident.work.is_some(),
+            is_declared: open.declared,
+            is_hit: a.hit.is_some(),
+            severity_measured,
+        }
     }
 
     /// What is worth an event, in words; `None`: nothing.

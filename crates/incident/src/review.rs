@@ -70,7 +70,7 @@ impl Domain {
             event.incident.paging.clone_from(&open.incident.paging);
             event.incident.silenced.clone_from(&open.incident.silenced);
         }
-        self.treat(open, step);
+        self.treat(open, a, step);
         add(&mut open.incident.reason, &open.remedies.news().join("; "));
         open.remedies.tell(&mut open.incident);
         event.incident.reason.clone_from(&open.incident.reason);
@@ -205,7 +205,7 @@ impl Domain {
         effects: &mut Effects<IncidentEvent>,
     ) {
         self.note_silence(&mut open, a, step);
-        self.treat(&mut open, step);
+        self.treat(&mut open, a, step);
         if let Some(reason) = step.news(&open, a) {
             open.incident.probability = step.probability(open.life.state(), a);
             effects.emit(self.publish(&mut open, IncidentChange::Updated, a, &reason, step));

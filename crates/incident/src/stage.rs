@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{
-    AnomalyState, CorrelateEntry, DomainName, EventTime, IncidentEvent, PeerScore, Position, RejectReason,
-    SourcePartition, Summary, Tick,
+    Action, AnomalyState, Command, CorrelateEntry, DomainName, EventTime, IncidentEvent, PeerScore, Position,
+    RejectReason, SourcePartition, Summary, Tick,
 };
 
 use crate::group::Domain;
@@ -218,6 +218,24 @@ impl CorrelateStage {
         advance(domain, tick, &settings, effects);
     }
 
+    /// A command as it is heard; `None`: it is dated too far ahead. What came of a remedy is said once and never again, so it is
+    /// heard whatever its runner's clock says: one of tomorrow now, one of long ago as the latest that still may be.
+    fn in_time(&self, command: &Command) -> Option<Command> {
+        let mut command = command.clone();
+        let is_ahead = self.is_ahead(command.at);
+        if !matches!(command.action, Action::RemedyResult { .. }) {
+            return (!is_ahead).then_some(command);
+        }
+        if let Some(tick) = self.state.tick.filter(|_| is_ahead) {
+            command.at = tick;
+        }
+        let domain = self.state.domains.get(&command.domain);
+        if let Some(judged) = domain.and_then(|domain| domain.order.judged()) {
+            command.at = command.at.max(judged);
+        }
+        Some(command)
+    }
+
     /// Whether a person's word is dated too far ahead: it would wait, unheard, until then.
     fn is_ahead(&self, at: EventTime) -> bool {
         self.state.tick.is_some_and(|tick| at.since(tick) > TICK_BACK_MAX)
@@ -351,11 +369,12 @@ impl Stage for CorrelateStage {
                 if !command.action.is_on_incident() {
                     let what = format!("command {} is about notices", command.id);
                     effects.reject(RejectReason::NotAllowed, what);
-                } else if self.is_ahead(command.at) {
-                    effects.reject(RejectReason::Future, format!("command {}", command.id));
+                } else if let Some(command) = self.in_time(command) {
+                    let domain = command.domain.clone();
+                    let held = Held::Command(Box::new(command));
+                    self.offer(&domain, position, held, effects);
                 } else {
-                    let held = Held::Command(Box::new(command.clone()));
-                    self.offer(&command.domain, position, held, effects);
+                    effects.reject(RejectReason::Future, format!("command {}", command.id));
                 }
             }
         }

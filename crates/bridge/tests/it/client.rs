@@ -150,6 +150,31 @@ fn each_failure_has_its_class() {
 }
 
 #[test]
+fn a_good_status_is_a_yes_whatever_becomes_of_the_body() {
+    let cut = "HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\nok".to_owned();
+    let strange = "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n".to_owned();
+    let endless = format!("HTTP/1.1 202 x\r\n\r\n{}", "x".repeat(300 * 1024));
+    for reply in [
+        Reply::Raw(cut.clone()),
+        Reply::Raw(strange),
+        Reply::Raw(endless),
+        Reply::Stall(cut.clone()),
+    ] {
+        let fake = Fake::with_faults([reply.clone()], |_| Reply::status(500));
+        let answers = bring(&quick(webhook(&fake.url())), &[0]);
+        assert_eq!(answers, [Ok(())], "{:.60}", format!("{reply:?}"));
+        assert_eq!(fake.seen().len(), 1);
+    }
+    // A body that is needed must be whole.
+    let (fake, _) = fake_grafana([Reply::Raw(cut)]);
+    assert_eq!(class(&grafana(&fake.url())), (FailureClass::Broken, None));
+    // Nor is a bad status any better for a body.
+    let refused = "HTTP/1.1 503 x\r\nContent-Length: 100\r\n\r\nok".to_owned();
+    let fake = Fake::with_faults([Reply::Raw(refused)], |_| Reply::status(200));
+    assert_eq!(class(&webhook(&fake.url())), (FailureClass::Server, Some(503)));
+}
+
+#[test]
 fn what_the_target_asks_for_is_heard() {
     let fake = fake_pager_duty([Reply::after(429, 17)]);
     let failure = bring(&pager_duty(&fake.url()), &[0])[0].unwrap_err();

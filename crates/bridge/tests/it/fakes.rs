@@ -31,6 +31,10 @@ impl Seen {
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// These bytes, and the connection is closed.
+    Raw(String),
+    /// These bytes, and nothing more.
+    Stall(String),
     /// The request is read, and nothing said.
     Hang,
     /// The request is read and the connection closed.
@@ -132,6 +136,14 @@ pub(crate) fn one(
     let (status, headers, body) = match reply {
         Reply::Answer(status, headers, body) => (status, headers, body),
         Reply::Close => return Ok(()),
+        Reply::Raw(text) => return reader.into_inner().write_all(text.as_bytes()),
+        Reply::Stall(text) => {
+            let mut stream = reader.into_inner();
+            stream.write_all(text.as_bytes())?;
+            stream.flush()?;
+            std::thread::sleep(Duration::from_secs(3));
+            return Ok(());
+        }
         Reply::Hang => {
             std::thread::sleep(Duration::from_secs(3));
             return Ok(());

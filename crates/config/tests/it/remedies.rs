@@ -43,6 +43,10 @@ fn nothing_is_called_unless_two_words_say_so() {
         "{label: restarts the pool, when: {regions: [IR-23]}}",
         expect!["taken; called: 0; "],
     );
+    check(
+        "{label: restarts the pool, when: {regions: [IR-23], declared: true}}",
+        expect!["taken; called: 0; "],
+    );
     for (more, dry_run) in [(", mode: run", true), (", mode: run, dry_run: false", false)] {
         let text = text_of(&to("https://h.example/x", more));
         let settings = Settings::from_yaml("f.yaml", &text).unwrap_or_else(|e| panic!("{e}"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use forecall_config::Settings;
-use forecall_incident::{Trigger, allows};
+use forecall_incident::{Trigger, allows, is_reserved_name};
 use forecall_log::{Log, OutRecord, Transaction};
 use forecall_types::{
     Action, Command, DomainName, EventTime, Feedback, Fingerprint, Incident, IncidentId, NAME_BYTES_MAX,
@@ -79,6 +79,11 @@ pub(super) fn draft(
     settings: &Settings,
 ) -> anyhow::Result<Draft> {
     check_text("--by", from.by)?;
+    ensure!(
+        !is_reserved_name(from.by),
+        "--by {}: that is what forecall calls itself in records; name your role or team",
+        from.by
+    );
     if let Some(key) = from.key {
         check_text("--key", key)?;
     }

@@ -142,12 +142,12 @@ impl Bed {
     }
 
     fn say(&self, words: Words, key: Option<&str>) -> anyhow::Result<Draft> {
-        let from = Speaker {
-            by: "noc",
-            key,
-            at: EventTime::from_secs(1_795_000_600),
-        };
-        draft(words, &from, &self.topics(), &self.settings)
+        self.say_as("noc", words, key)
+    }
+
+    fn say_as(&self, by: &str, words: Words, key: Option<&str>) -> anyhow::Result<Draft> {
+        let at = EventTime::from_secs(1_795_000_600);
+        draft(words, &Speaker { by, key, at }, &self.topics(), &self.settings)
     }
 
     fn key(&self, words: Words) -> String {
@@ -655,6 +655,17 @@ fn remedies_are_listed_and_a_word_on_one_is_a_command() {
     );
     let off = |on| bed.say(Words::Steer(Steer::Remedies(on)), None).unwrap();
     assert_ne!(off(false), off(true), "to and fro are two words");
+}
+
+#[test]
+fn nobody_speaks_as_forecall_itself() {
+    let bed = Bed::new();
+    let off = || Words::Steer(Steer::Remedies(false));
+    for by in ["rule", "Rule", "remedy runner"] {
+        let refused = bed.say_as(by, off(), None).unwrap_err().to_string();
+        assert!(refused.contains("what forecall calls itself"), "{refused}");
+    }
+    assert!(bed.say_as("rules", off(), None).is_ok());
 }
 
 #[test]

@@ -8,16 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::limit::Slot;
 use super::rule::{BY_RULE, Consent, RemedyRule};
 
+/// Whether somebody was called, or would have been.
+pub(super) fn was_called(outcome: RemedyOutcome) -> bool {
+    outcome.stage() != RemedyStage::Lapsed
+}
+
 /// A remedy. It begins withheld or proposed, and goes on as the table allows; its fields can't be set, and what an event says of it
 /// comes from here. To be approved takes a [`Consent`], which only its rule gives, and a [`Slot`], which only its limit gives.
 ///
-/// | from \\ | offer | approve | reject | lapse | settle |
-/// |---|---|---|---|---|---|
-/// | withheld | proposed | | | | |
-/// | proposed | | approved | rejected | lapsed | |
-/// | approved | | | rejected | lapsed | done, failed, rehearsed; lapsed where nobody was called |
-/// | lapsed or rejected after it was approved | | | | | the same, once: a call that was under way is told |
-/// | all others | | | | | |
+/// | from \\ | offer | approve | take back | reject | lapse | settle |
+/// |---|---|---|---|---|---|---|
+/// | withheld | proposed | | | | lapsed | |
+/// | proposed | | approved | | rejected | lapsed | |
+/// | approved | | | withheld | rejected | lapsed | done, failed, rehearsed; lapsed where nobody was called |
+/// | withheld since it was taken back | | | | | lapsed | done, failed, rehearsed; withheld as if it had never been approved where nobody was called |
+/// | lapsed or rejected after it was approved | | | | | | done, failed, rehearsed, once: a call that was under way is told |
+/// | all others | | | | | | |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RemedyLife {
     fact: Remedy,
@@ -25,6 +31,8 @@ pub(crate) struct RemedyLife {
     is_news: bool,
     /// Withheld by its limit: when there is room again.
     again_at: Option<EventTime>,
+    /// Once approved: nobody is called from here on, whatever became of it since.
+    call_by: Option<EventTime>,
 }
 
 impl RemedyLife {
@@ -49,6 +57,7 @@ impl RemedyLife {
             },
             is_news: true,
             again_at: None,
+            call_by: None,
         }
     }
 
@@ -81,9 +90,25 @@ impl RemedyLife {
         self.fact.approved.is_some()
     }
 
-    /// Whether time or what becomes of the incident may still bring it on.
+    /// Whether the receiver was called, or would have been by what is no dry run.
+    pub(super) fn was_called(&self) -> bool {
+        self.fact.outcome.is_some_and(was_called)
+    }
+
+    /// Up to when it may have been called where nobody has told yet whether it was; `None`: that is known, or it was never to be.
+    pub(super) const fn untold_until(&self) -> Option<EventTime> {
+        match (&self.fact.approved, self.fact.outcome) {
+            (Some(_), None) => self.call_by,
+            (Some(_), Some(_)) | (None, _) => None,
+        }
+    }
+
+    /// Whether what becomes of the incident may still bring it on.
     pub(super) const fn waits(&self) -> bool {
-        matches!(self.fact.stage, RemedyStage::Proposed | RemedyStage::Approved)
+        matches!(
+            self.fact.stage,
+            RemedyStage::Withheld | RemedyStage::Proposed | RemedyStage::Approved
+        )
     }
 
     /// When time alone brings it on.
@@ -124,7 +149,8 @@ impl RemedyLife {
 
     /// Nothing holds it back any more.
     pub(super) fn offer(&mut self, rule: &RemedyRule, now: EventTime) {
-        if self.fact.stage != RemedyStage::Withheld {
+        // One that was taken back may have been called all the same.
+        if self.fact.stage != RemedyStage::Withheld || self.was_approved() {
             return;
         }
         let why = match rule.parts().mode {
@@ -149,15 +175,23 @@ impl RemedyLife {
         };
         self.enter(RemedyStage::Approved, by, why);
         self.fact.until = Some(now.plus(rule.parts().expires_after));
+        self.call_by = self.fact.until;
         self.fact.approved = Some(Acknowledgement {
             at: now,
             by: Arc::clone(by),
         });
     }
 
-    /// A person says no; `false`: it is too late for that.
+    /// What was approved isn't called for now: another call for the same trouble may be under way.
+    pub(super) fn take_back(&mut self, why: String) {
+        if self.fact.stage == RemedyStage::Approved {
+            self.enter(RemedyStage::Withheld, BY_RULE, why);
+        }
+    }
+
+    /// A person says no; `false`: it is too late, or too early, for that.
     pub(super) fn reject(&mut self, by: &str) -> bool {
-        if !self.waits() {
+        if !matches!(self.fact.stage, RemedyStage::Proposed | RemedyStage::Approved) {
             return false;
         }
         self.enter(RemedyStage::Rejected, by, format!("by {by}"));
@@ -175,14 +209,10 @@ impl RemedyLife {
     pub(super) fn settle(&mut self, outcome: RemedyOutcome, status: Option<u32>, by: &str) -> bool {
         let is_over = match self.fact.stage {
             RemedyStage::Approved => false,
-            RemedyStage::Lapsed | RemedyStage::Rejected => {
+            RemedyStage::Withheld | RemedyStage::Lapsed | RemedyStage::Rejected => {
                 !self.was_approved() || self.fact.outcome.is_some()
             }
-            RemedyStage::Withheld
-            | RemedyStage::Proposed
-            | RemedyStage::Done
-            | RemedyStage::Failed
-            | RemedyStage::Rehearsed => true,
+            RemedyStage::Proposed | RemedyStage::Done | RemedyStage::Failed | RemedyStage::Rehearsed => true,
         };
         if is_over {
             return false;
@@ -190,6 +220,12 @@ impl RemedyLife {
         let class = outcome.as_str();
         let answer = status.map_or_else(|| class.to_owned(), |s| format!("{class} (HTTP {s})"));
         match outcome.stage() {
+            RemedyStage::Lapsed if self.fact.stage == RemedyStage::Withheld => {
+                self.enter(RemedyStage::Withheld, by, format!("nobody was called: {class}"));
+                self.fact.approved = None;
+                self.call_by = None;
+                return true;
+            }
             // That nobody was called is no news of one whose time is over.
             RemedyStage::Lapsed if self.fact.stage != RemedyStage::Approved => self.is_news = true,
             stage @ (RemedyStage::Done | RemedyStage::Rehearsed) => {

@@ -5,6 +5,7 @@
 //! the incident is silenced or part of a storm, or while remedies are switched off; what waits lapses with its incident, with its time,
 //! and with its rule.
 
+mod joined;
 mod life;
 mod limit;
 mod rule;
@@ -20,17 +21,20 @@ use forecall_types::{
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Refusal, not_allowed};
-use crate::group::{Domain, Open};
+use crate::group::{Domain, Ended, Open};
+use crate::predict::Assessment;
 use crate::publish::Step;
 use crate::reason::{moment, place};
 
 pub(crate) use life::RemedyLife;
 pub(crate) use limit::Spent;
+pub(crate) use rule::Stand;
 pub use rule::{
-    REMEDIES_MAX, REMEDY_CALLS_MAX, REMEDY_SPAN_MAX, RemedyKind, RemedyLimit, RemedyParts, RemedyRule,
-    RemedySeverity, RemedyState, RemedyWhen,
+    BY_REMEDY_RUNNER, REMEDIES_MAX, REMEDY_CALLS_MAX, REMEDY_SPAN_MAX, RemedyKind, RemedyLimit, RemedyParts,
+    RemedyRule, RemedySeverity, RemedyState, RemedyWhen, is_reserved_name,
 };
 
+use joined::Joined;
 use rule::BY_RULE;
 
 /// What holds for all remedies of a domain.
@@ -45,14 +49,15 @@ pub(crate) struct Remedial {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remedies {
     lives: BTreeMap<RemedyName, RemedyLife>,
-    /// Rules that an incident merged into it has had.
-    had: BTreeMap<RemedyName, IncidentId>,
+    /// Calls of those merged into it.
+    joined: Joined,
 }
 
 impl Remedies {
     /// When time alone brings one of them on.
     pub(crate) fn next_due(&self) -> Option<EventTime> {
-        self.lives.values().filter_map(RemedyLife::next_due).min()
+        let lives = self.lives.values().filter_map(RemedyLife::next_due);
+        lives.chain(self.joined.next_due()).min()
     }
 
     /// Those of an incident that comes back: what was never to be called may be proposed again.
@@ -70,17 +75,37 @@ impl Remedies {
         self
     }
 
-    /// Takes over what was to be called for one that goes on as this one: it isn't called a second time.
-    pub(crate) fn take_in(&mut self, id: &IncidentId, from: &Self) {
-        self.had.extend(from.had.clone());
-        for (rule, life) in &from.lives {
-            if life.was_approved() {
-                self.had.insert(rule.clone(), id.clone());
-            }
-        }
-        for (rule, id) in &self.had {
-            if let Some(life) = self.lives.get_mut(rule).filter(|life| !life.was_approved()) {
-                life.lapse(BY_RULE, format!("{id}, merged into it, has had it"));
+    /// Takes over those of `id`, which goes on as this one, `own`.
+    pub(crate) fn take_in(&mut self, own: &IncidentId, id: &IncidentId, from: &Self) {
+        let lives = (own, &mut self.lives);
+        self.joined.take_in(lives, id, (&from.lives, &from.joined));
+    }
+
+    /// It was told what came of a call for an incident that goes on as this one, or for this one.
+    fn hear(&mut self, rule: &RemedyName, id: &IncidentId, outcome: RemedyOutcome) {
+        self.joined.hear(rule, id, outcome, &mut self.lives);
+    }
+
+    /// What isn't to be called any more lapses: with the incident, the switch, the rule, and time.
+    fn lapse(&mut self, incident: &Incident, off: Option<&Arc<str>>, rules: &[RemedyRule], now: EventTime) {
+        self.joined.pass(now, &mut self.lives);
+        for (name, life) in self.lives.iter_mut().filter(|(_, life)| life.waits()) {
+            let rule = rules.iter().find(|rule| rule.name() == name);
+            let is_withheld = life.stage() == RemedyStage::Withheld;
+            if !incident.state.is_open() {
+                life.lapse(BY_RULE, format!("the incident is {}", incident.state.as_str()));
+            } else if let Some(by) = off.filter(|_| !is_withheld) {
+                life.lapse(by, format!("remedies are switched off by {by}"));
+            } else if rule.is_none_or(|rule| *rule.digest() != life.fact().digest) {
+                life.lapse(BY_RULE, "its rule has changed".into());
+            } else if is_withheld {
+                life.looked_at(now);
+            } else if life.next_due().is_some_and(|until| now >= until) {
+                let why = match life.stage() {
+                    RemedyStage::Approved => "nobody told in time what came of it",
+                    _ => "nobody approved it in time",
+                };
+                life.lapse(BY_RULE, why.into());
             }
         }
     }
@@ -156,49 +181,37 @@ fn offer(life: Option<RemedyLife>, rule: &RemedyRule, spent: &mut Spent, now: Ev
 
 impl Domain {
     /// Brings the remedies of an incident on by what it is now, by time and by the rules.
-    pub(crate) fn treat(&mut self, open: &mut Open, step: &Step<'_>) {
-        let (incident, remedies) = (&open.incident, &mut open.remedies);
-        if self.name.is_canary() || incident.work.is_some() {
+    pub(crate) fn treat(&mut self, open: &mut Open, a: &Assessment, step: &Step<'_>) {
+        if self.name.is_canary() || open.incident.work.is_some() {
             return;
         }
         let now = step.at;
         let rules = &step.settings.remedies;
         let remedial = &mut self.remedial;
         remedial.spent.keep(rules);
-        let held = hold(incident, remedial);
-        remedies.lives.values_mut().for_each(|life| life.looked_at(now));
-        for (name, life) in remedies.lives.iter_mut().filter(|(_, life)| life.waits()) {
-            let rule = rules.iter().find(|rule| rule.name() == name);
-            if !incident.state.is_open() {
-                life.lapse(BY_RULE, format!("the incident is {}", incident.state.as_str()));
-            } else if let Some(by) = &remedial.off {
-                life.lapse(by, format!("remedies are switched off by {by}"));
-            } else if rule.is_none_or(|rule| *rule.digest() != life.fact().digest) {
-                life.lapse(BY_RULE, "its rule has changed".into());
-            } else if life.next_due().is_some_and(|until| now >= until) {
-                let why = match life.stage() {
-                    RemedyStage::Approved => "nobody told in time what came of it",
-                    _ => "nobody approved it in time",
-                };
-                life.lapse(BY_RULE, why.into());
-            }
-        }
-        if !incident.state.is_open() {
-            return;
-        }
+        let held = hold(&open.incident, remedial);
+        let stand = (open.incident.state.is_open() && !rules.is_empty()).then(|| step.stand(open, a));
+        let (id, remedies) = (&open.incident.id, &mut open.remedies);
+        remedies.lapse(&open.incident, remedial.off.as_ref(), rules, now);
+        let Some(stand) = stand else { return };
         for rule in rules {
             let name = rule.name();
             let life = remedies.lives.get_mut(name);
-            let is_fresh = life.as_ref().is_none_or(|life| {
-                life.stage() == RemedyStage::Withheld && *rule.digest() == life.fact().digest
-            });
-            if !is_fresh || remedies.had.contains_key(name) || !rule.fits(incident) {
+            let is_fresh = life
+                .as_ref()
+                .is_none_or(|life| life.stage() == RemedyStage::Withheld);
+            if !is_fresh || remedies.joined.has_had(name) || rule.misfit(&stand).is_some() {
                 continue;
             }
-            match (&held, life) {
-                (Some(why), Some(life)) => life.hold(why.clone(), None),
+            let by_word = || {
+                let is_alone = rule.is_by_word_alone(&stand);
+                is_alone.then(|| "only a person says so: its rule asks for what is measured".to_owned())
+            };
+            let held = remedies.joined.hold(name, id).or_else(|| held.clone());
+            match (held.or_else(by_word), life) {
+                (Some(why), Some(life)) => life.hold(why, None),
                 (Some(why), None) => {
-                    let life = RemedyLife::withheld(rule, why.clone(), None);
+                    let life = RemedyLife::withheld(rule, why, None);
                     remedies.lives.insert(name.clone(), life);
                 }
                 (None, _) => {
@@ -222,10 +235,13 @@ impl Domain {
         let Some(open) = self.open.get(id) else {
             return Ok(());
         };
-        // A silence of this very step counts already.
-        let silenced = self.silenced(open, &self.assess(&open.pairs, step));
+        // What the evidence says now, and a silence of this very step, count already.
+        let a = self.assess(&open.pairs, step);
+        let silenced = self.silenced(open, &a);
         let silenced = silenced.map(|s| format!("silenced by {}", s.by));
-        let held = hold(&open.incident, &self.remedial).or(silenced);
+        let held = open.remedies.joined.hold(name, id);
+        let held = held.or(hold(&open.incident, &self.remedial)).or(silenced);
+        let stand = step.stand(open, &a);
         let Some(open) = self.open.get_mut(id) else {
             return Ok(());
         };
@@ -259,6 +275,11 @@ impl Domain {
                 "remedy {name} is only proposed: its rule is never called"
             )));
         };
+        if let Some(misfit) = rule.misfit(&stand) {
+            return Err(not_allowed(format!(
+                "remedy {name} is not for incident {id} as it is now: {misfit}"
+            )));
+        }
         match self.remedial.spent.take(rule, step.at) {
             Ok(slot) => {
                 life.approve(&consent, slot, rule, step.at);
@@ -287,36 +308,46 @@ impl Domain {
         };
         if let Some(open) = self.open.get_mut(id) {
             let life = open.remedies.lives.get_mut(name).ok_or_else(none)?;
-            return if life.settle(outcome, status, by) {
-                Ok(())
-            } else {
-                Err(none())
-            };
+            if !life.settle(outcome, status, by) {
+                return Err(none());
+            }
+        } else {
+            let mut closed = self.closed.iter_mut();
+            let ended = closed.find(|e| e.incident.id == *id).ok_or_else(none)?;
+            let life = ended.remedies.lives.get_mut(name).ok_or_else(none)?;
+            if !life.settle(outcome, status, by) {
+                return Err(none());
+            }
+            effects.emit(ended.told(step));
         }
-        let ended = self
-            .closed
-            .iter_mut()
-            .find(|e| e.incident.id == *id)
-            .ok_or_else(none)?;
-        let life = ended.remedies.lives.get_mut(name).ok_or_else(none)?;
-        if !life.settle(outcome, status, by) {
-            return Err(none());
+        // Whatever goes on for it may wait for this.
+        let standing = self.standing_for(id);
+        if let Some(open) = self.open.get_mut(&standing) {
+            open.remedies.hear(name, id, outcome);
+        } else if let Some(ended) = self.closed.iter_mut().find(|e| e.incident.id == standing) {
+            ended.remedies.hear(name, id, outcome);
         }
-        let words = ended.remedies.news().join("; ");
-        let incident = &mut ended.incident;
-        incident.revision += 1;
-        incident.at = step.at;
-        incident.reason = format!("{}: {words}", place(&incident.scope));
-        ended.remedies.tell(incident);
-        effects.emit(IncidentEvent {
-            change: IncidentChange::Updated,
-            incident: incident.clone(),
-        });
         Ok(())
     }
 
     /// Switches remedies on or off.
     pub(crate) fn switch_remedies(&mut self, on: bool, by: &Arc<str>) {
         self.remedial.off = (!on).then(|| Arc::clone(by));
+    }
+}
+
+impl Ended {
+    /// What is news of its remedies.
+    fn told(&mut self, step: &Step<'_>) -> IncidentEvent {
+        let words = self.remedies.news().join("; ");
+        let incident = &mut self.incident;
+        incident.revision += 1;
+        incident.at = step.at;
+        incident.reason = format!("{}: {words}", place(&incident.scope));
+        self.remedies.tell(incident);
+        IncidentEvent {
+            change: IncidentChange::Updated,
+            incident: incident.clone(),
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! Rules of remedies: for which incidents what is proposed, and how far it may go.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Incident, IncidentKind, IncidentState, NAME_BYTES_MAX, Remark, RemedyMode, RemedyName, Severity, fits,
-    seconds,
+    IncidentKind, IncidentState, NAME_BYTES_MAX, Probability, Remark, RemedyMode, RemedyName, Scope,
+    Severity, fits, seconds,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::reason::number;
 use crate::silence::PATTERNS_MAX;
 
 /// Rules of one configuration: each is a consumer group, a thread and a set of labels of its metrics, and each incident may carry
@@ -36,6 +38,52 @@ pub struct RemedyWhen {
     pub probability_min: f64,
     /// States; empty: `confirmed` alone.
     pub states: BTreeSet<RemedyState>,
+    /// Of `mode: unattended` alone: also where only a person's word says that customers are hit, or that it is so bad. Else such a
+    /// rule waits for what is measured.
+    pub declared: bool,
+}
+
+/// An incident as it is now, which may be otherwise than it was published last.
+#[derive(Debug, Clone)]
+pub(crate) struct Stand {
+    pub(crate) state: IncidentState,
+    pub(crate) kind: IncidentKind,
+    pub(crate) severity: Severity,
+    pub(crate) probability: Probability,
+    pub(crate) scope: Scope,
+    pub(crate) is_planned: bool,
+    /// A person has declared it.
+    pub(crate) is_declared: bool,
+    /// What is measured says that customers are hit.
+    pub(crate) is_hit: bool,
+    /// How bad it is by what is measured, whatever people said.
+    pub(crate) severity_measured: Severity,
+}
+
+/// Which condition an incident doesn't meet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Misfit {
+    Planned,
+    State(IncidentState),
+    Kind(IncidentKind),
+    Severity(Severity),
+    Probability(f64),
+    Services,
+    Regions,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Planned => f.write_str("it is planned work"),
+            Self::State(state) => write!(f, "it is {}", state.as_str()),
+            Self::Kind(kind) => write!(f, "its kind is {}", kind.as_str()),
+            Self::Severity(severity) => write!(f, "its severity is {}", severity.as_str()),
+            Self::Probability(probability) => write!(f, "its probability is {}", number(*probability)),
+            Self::Services => f.write_str("it has other services"),
+            Self::Regions => f.write_str("it has other regions"),
+        }
+    }
 }
 
 /// Kinds of incidents that a remedy can be for.
@@ -121,17 +169,20 @@ impl RemedyWhen {
         Ok(())
     }
 
-    /// Whether it is for an incident as it is now.
-    fn fits(&self, incident: &Incident) -> bool {
+    /// Why it isn't for an incident as it is now; `None`: it is.
+    fn misfit(&self, now: &Stand) -> Option<Misfit> {
         let any = |patterns: &[String], name: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| fits(pattern, name))
         };
-        let kind = match incident.kind {
+        let kind = match now.kind {
             IncidentKind::Degradation => RemedyKind::Degradation,
             IncidentKind::Outage => RemedyKind::Outage,
-            IncidentKind::Planned => return false,
+            IncidentKind::Planned => return Some(Misfit::Planned),
         };
-        let state = match incident.state {
+        if now.is_planned {
+            return Some(Misfit::Planned);
+        }
+        let state = match now.state {
             IncidentState::Predicted => RemedyState::Predicted,
             IncidentState::Confirmed => RemedyState::Confirmed,
             IncidentState::Averted
@@ -139,24 +190,43 @@ impl RemedyWhen {
             | IncidentState::Expired
             | IncidentState::Resolved
             | IncidentState::Reviewed
-            | IncidentState::Merged => return false,
+            | IncidentState::Merged => return Some(Misfit::State(now.state)),
         };
         let states_fit = if self.states.is_empty() {
             state == RemedyState::Confirmed
         } else {
             self.states.contains(&state)
         };
-        let scope = &incident.scope;
-        incident.work.is_none()
-            && states_fit
-            && (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && self.severity_min.is_none_or(|least| incident.severity >= least.least())
-            && incident.probability.get() >= self.probability_min
+        let scope = &now.scope;
+        if !states_fit {
+            Some(Misfit::State(now.state))
+        } else if !(self.kinds.is_empty() || self.kinds.contains(&kind)) {
+            Some(Misfit::Kind(now.kind))
+        } else if self
+            .severity_min
+            .is_some_and(|least| now.severity < least.least())
+        {
+            Some(Misfit::Severity(now.severity))
+        } else if now.probability.get() < self.probability_min {
+            Some(Misfit::Probability(now.probability.get()))
+        } else if scope.services.is_empty() || !scope.services.iter().all(|s| any(&self.services, s.as_str()))
+        {
             // An unknown scope is nobody's, never everybody's.
-            && !scope.services.is_empty()
-            && !scope.regions.is_empty()
-            && scope.services.iter().all(|s| any(&self.services, s.as_str()))
-            && scope.regions.iter().all(|r| any(&self.regions, r.as_str()))
+            Some(Misfit::Services)
+        } else if scope.regions.is_empty() || !scope.regions.iter().all(|r| any(&self.regions, r.as_str())) {
+            Some(Misfit::Regions)
+        } else {
+            None
+        }
+    }
+
+    /// Whether what is measured is enough for it, without what a person has declared.
+    fn fits_measured(&self, now: &Stand) -> bool {
+        let measured = Stand {
+            severity: now.severity_measured,
+            ..now.clone()
+        };
+        now.is_hit && self.misfit(&measured).is_none()
     }
 }
 
@@ -219,8 +289,18 @@ impl RemedyRule {
         &self.0
     }
 
-    pub(super) fn fits(&self, incident: &Incident) -> bool {
-        self.0.when.fits(incident)
+    /// Why it isn't for an incident as it is now; `None`: it is.
+    pub(super) fn misfit(&self, now: &Stand) -> Option<Misfit> {
+        self.0.when.misfit(now)
+    }
+
+    /// Whether it asks nobody, and nothing but a person's word would have it called.
+    pub(super) fn is_by_word_alone(&self, now: &Stand) -> bool {
+        let when = &self.0.when;
+        match self.0.mode {
+            RemedyMode::Propose | RemedyMode::Run => false,
+            RemedyMode::Unattended => now.is_declared && !when.declared && !when.fits_measured(now),
+        }
     }
 
     /// A person's word that it may be called; `None`: it only proposes, or asks nobody.
@@ -242,6 +322,16 @@ impl RemedyRule {
 
 /// Who brought a remedy somewhere where nobody did.
 pub(super) const BY_RULE: &str = "rule";
+/// Who tells what came of a remedy.
+pub const BY_REMEDY_RUNNER: &str = "remedy runner";
+
+/// Whether forecall goes by this name itself: no person or team may.
+pub fn is_reserved_name(by: &str) -> bool {
+    let by = by.trim();
+    [BY_RULE, BY_REMEDY_RUNNER]
+        .iter()
+        .any(|own| by.eq_ignore_ascii_case(own))
+}
 
 /// That a remedy may be called. Only its rule gives it: of a person, or standing.
 #[derive(Debug)]

@@ -403,3 +403,15 @@ fn what_was_heard_counts_again_in_a_scope_that_has_not_heard_it() {
     by_word.end(&ended);
     assert_eq!(by_word.of(&ended).len(), 0);
 }
+
+#[test]
+fn a_way_to_a_limit_confirms_nothing_before_it_is_there() {
+    let run = run("ticks
+        00:00
+        00:01 open a1 internet/IR-10 errors=9 expected=1 score=12 limit
+        00:05 open a2 internet/IR-10 loss=9 expected=0.2 score=1 limit
+        00:15");
+    let confirmed = run.events.iter().find(|e| e.change == IncidentChange::Confirmed);
+    expect![[r#"confirmed Measured([AnomalyId("a2")])"#]]
+        .assert_eq(told(confirmed.unwrap(), &[]).lines().next().unwrap());
+}

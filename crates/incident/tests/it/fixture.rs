@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ticks                                       a tick each minute, before the lines of that minute
-//! 00:05 open a1 internet/IR-10 loss=2.5 expected=0.2 score=6 slope=0.002 [cell=c1] [silent]
+//! 00:05 open a1 internet/IR-10 loss=2.5 expected=0.2 score=6 slope=0.002 [cell=c1] [silent] [limit]
 //! 00:06 move a1 loss=3.1 score=7              the next revision
 //! 00:09 close a1
 //! 00:09 tick
@@ -15,7 +15,7 @@
 //! 00:10 plan internet+tv/IR-10 from=01:00 until=02:00
 //! 00:10 silence until=02:00 services=internet+tv* regions=… metrics=… cell.id=c* id=s1   and: unsilence s1
 //! 00:10 service web needs=cart+pay [facing=yes|no] [traced] [removed]
-//! 00:10 approve ask $1   and: reject ask $1 | result done ask $1 | remedies off
+//! 00:10 approve ask $1   and: reject ask $1 | result done ask $1 | remedies off; of all commands by=core at=00:09
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -241,8 +241,13 @@ impl Run {
                     .find_map(|w| w.strip_prefix("id="))
                     .map_or_else(|| format!("c{}", self.offset).into(), Arc::from),
                 domain: domain(),
-                at,
-                by: "noc".into(),
+                at: rest.iter().find_map(|w| w.strip_prefix("at=")).map_or(at, minute),
+                by: rest
+                    .iter()
+                    .find_map(|w| w.strip_prefix("by="))
+                    .unwrap_or("noc")
+                    .replace('_', " ")
+                    .into(),
                 action: self.action(verb, rest),
             }),
         })
@@ -306,6 +311,7 @@ impl Run {
                     "done" => RemedyOutcome::Done,
                     "server" => RemedyOutcome::Server,
                     "late" => RemedyOutcome::Late,
+                    "unwanted" => RemedyOutcome::Unwanted,
                     "rehearsed" => RemedyOutcome::Rehearsed,
                     other => panic!("outcome {other}"),
                 },
@@ -366,6 +372,9 @@ impl Run {
         };
         if rest.contains(&"silent") {
             anomaly.channel = Channel::Silence;
+        }
+        if rest.contains(&"limit") {
+            anomaly.channel = Channel::Limit;
         }
         for (name, value) in rest.iter().filter_map(|w| w.split_once('=')) {
             match (name, value.parse::<f64>()) {

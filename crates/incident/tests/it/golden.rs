@@ -549,3 +549,22 @@ fn one_called_a_false_alarm_after_its_end_does_not_come_back() {
     assert_eq!(ids("verdict right"), 1, "it comes back");
     assert_eq!(ids("verdict false_alarm"), 2, "another one");
 }
+
+#[test]
+fn a_way_to_a_limit_is_confirmed_by_the_limit_and_not_by_being_unusual() {
+    let story = |channel: &str, more: &str| {
+        let last = told(&format!(
+            "ticks
+            00:00
+            00:01 open a1 internet/IR-10 errors=9 expected=1 score=12 {channel}
+            {more}
+            00:15"
+        ));
+        let states = ["confirmed", "predicted"];
+        states.map(|state| last.contains(&format!(" {state} $1/")))
+    };
+    assert_eq!(story("", ""), [true, true], "a score that lasts");
+    assert_eq!(story("limit", ""), [false, true]);
+    let beyond = "00:05 open a2 internet/IR-10 loss=9 expected=0.2 score=1 limit";
+    assert_eq!(story("limit", beyond), [true, true]);
+}

@@ -17,6 +17,8 @@ mod lives;
 mod peers;
 mod properties;
 mod remedies;
+mod remedies_held;
+mod remedies_joined;
 mod silences;
 mod storms;
 mod works;

@@ -17,12 +17,14 @@ use proptest::prelude::*;
 
 use crate::fixture::{Run, settings_for, told_under};
 
-fn parts(name: &str, mode: RemedyMode) -> RemedyParts {
+pub(crate) fn parts(name: &str, mode: RemedyMode) -> RemedyParts {
     RemedyParts {
         name: RemedyName::new(name).unwrap(),
         label: Remark::new("restarts the pool").unwrap(),
         when: RemedyWhen {
             services: vec!["internet*".into()],
+            // Most stories are told of what people declare.
+            declared: true,
             ..RemedyWhen::default()
         },
         mode,
@@ -36,7 +38,7 @@ fn parts(name: &str, mode: RemedyMode) -> RemedyParts {
     }
 }
 
-fn under(rules: Vec<RemedyParts>) -> Arc<CorrelateSettings> {
+pub(crate) fn under(rules: Vec<RemedyParts>) -> Arc<CorrelateSettings> {
     let rules = rules.into_iter().map(|parts| RemedyRule::new(parts).unwrap());
     let tunables = IncidentTunables {
         learn: false,
@@ -50,15 +52,15 @@ fn under(rules: Vec<RemedyParts>) -> Arc<CorrelateSettings> {
     clippy::needless_pass_by_value,
     reason = "expect! is passed by value in all tests"
 )]
-fn check(rules: Vec<RemedyParts>, fixture: &str, expect: Expect) {
+pub(crate) fn check(rules: Vec<RemedyParts>, fixture: &str, expect: Expect) {
     expect.assert_eq(&told_under(under(rules), fixture));
 }
 
-fn ask() -> Vec<RemedyParts> {
+pub(crate) fn ask() -> Vec<RemedyParts> {
     vec![parts("ask", RemedyMode::Run)]
 }
 
-fn auto() -> Vec<RemedyParts> {
+pub(crate) fn auto() -> Vec<RemedyParts> {
     vec![parts("auto", RemedyMode::Unattended)]
 }
 
@@ -492,13 +494,19 @@ fn may_follow(before: Option<&Remedy>, after: &Remedy) -> bool {
     match (before.map(|r| r.stage), after.stage) {
         (None | Some(Withheld), Withheld | Proposed) => true,
         (None | Some(Withheld), Approved) => after.mode == RemedyMode::Unattended,
+        (Some(Withheld), Lapsed) => true,
         (Some(Proposed), Approved | Rejected | Lapsed) => true,
-        (Some(Approved), Rejected | Lapsed | Done | Failed | Rehearsed) => true,
+        // Withheld: it was taken back by a merge.
+        (Some(Approved), Withheld | Rejected | Lapsed | Done | Failed | Rehearsed) => true,
+        (Some(Withheld), Done | Failed | Rehearsed) => before.is_some_and(|r| r.approved.is_some()),
         (Some(Lapsed | Rejected), Done | Failed | Rehearsed | Lapsed | Rejected) => {
             before.is_some_and(|r| r.approved.is_some() && r.outcome.is_none())
         }
         // What was never to be called is forgotten when its incident comes back.
         (Some(Lapsed), Withheld | Proposed) => before.is_some_and(|r| r.approved.is_none()),
+        (Some(Lapsed), Approved) => {
+            after.mode == RemedyMode::Unattended && before.is_some_and(|r| r.approved.is_none())
+        }
         _ => false,
     }
 }
@@ -523,8 +531,14 @@ proptest! {
         }
         let mut last: BTreeMap<(IncidentId, RemedyName), Remedy> = BTreeMap::new();
         let mut calls: BTreeMap<RemedyName, Vec<EventTime>> = BTreeMap::new();
+        let mut merged: BTreeMap<IncidentId, BTreeSet<IncidentId>> = BTreeMap::new();
         for event in &run.events {
             let i = &event.incident;
+            if let Some(into) = &i.merged_into {
+                let mut all = merged.get(&i.id).cloned().unwrap_or_default();
+                all.insert(i.id.clone());
+                merged.entry(into.clone()).or_default().extend(all);
+            }
             for remedy in &i.remedies {
                 let key = (i.id.clone(), remedy.rule.clone());
                 let before = last.insert(key.clone(), remedy.clone());
@@ -538,6 +552,14 @@ proptest! {
                     continue;
                 }
                 prop_assert!(before.is_none_or(|r| r.approved.is_none()), "once for an incident and rule");
+                // Nor where one that is the same trouble by now was called, or may have been.
+                for other in merged.get(&i.id).into_iter().flatten() {
+                    let of_other = last.get(&(other.clone(), remedy.rule.clone()));
+                    let may_have_been = of_other.is_some_and(|r| {
+                        r.approved.is_some() && r.outcome.is_none_or(|o| o.stage() != RemedyStage::Lapsed)
+                    });
+                    prop_assert!(!may_have_been, "{} after {:?}", i.id, of_other);
+                }
                 let approved = remedy.approved.as_ref().unwrap();
                 if remedy.mode == RemedyMode::Run {
                     let said = words.get(&key);

@@ -181,27 +181,16 @@ impl Domain {
             self.heard.pop_front();
         }
         self.heard.push_back(id);
-        match &command.action {
-            Action::Approve { notice, text } => self.approve(notice, text, command.at, office),
-            Action::Kill { on } => self.kill(*on, command.at, office),
-            Action::Declare { .. }
-            | Action::Acknowledge { .. }
-            | Action::Eta { .. }
-            | Action::Step { .. }
-            | Action::Attribute { .. }
-            | Action::Retract { .. }
-            | Action::Close { .. }
-            | Action::Review { .. }
-            | Action::Merge { .. }
-            | Action::Plan { .. }
-            | Action::Silence { .. }
-            | Action::Unsilence { .. }
-            | Action::Remedy { .. }
-            | Action::RemedyResult { .. }
-            | Action::Remedies { .. } => office.effects.reject(
+        if command.action.is_on_incident() {
+            return office.effects.reject(
                 RejectReason::NotAllowed,
                 "a command on an incident belongs to the log of correlate",
-            ),
+            );
+        }
+        if let Action::Approve { notice, text } = &command.action {
+            self.approve(notice, text, command.at, office);
+        } else if let Action::Kill { on } = &command.action {
+            self.kill(*on, command.at, office);
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn of(record: &RecordRef<'_>) -> Self {
+    pub(crate) fn of(record: &RecordRef<'_>) -> Self {
         Self {
             place: TopicPartition::new(record.topic, record.partition),
             offset: record.offset,

@@ -2,8 +2,9 @@
 //! topic of commands in the transaction of the position behind it, and so into the incident's next event.
 //!
 //! The event that approved it is what is acted on, and no later one that still says so: nothing need be remembered. What comes after it
-//! is read ahead, so that an incident that has ended or fallen silent meanwhile is left alone. A call is tried again only where the
-//! receiver has surely done nothing. A crash between the answer and the commit calls again, under the same id.
+//! is read ahead, and before each try the partition is read to the end that it has then, so that an incident that has ended or fallen
+//! silent meanwhile is left alone however far behind the runner is. A call is tried again only where the receiver has surely done
+//! nothing. A crash between the answer and the commit calls again, under the same id.
 
 mod waiting;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use forecall_bridge::{Client, Failure, backoff, plan_remedy};
 use forecall_config::RemedyTarget;
+use forecall_incident::BY_REMEDY_RUNNER;
 use forecall_log::{
     Committed, GatherLimits, Member, Membership, OutRecord, Outcome, TopicPartition, Transaction, crash,
 };
@@ -22,7 +24,7 @@ use forecall_wire::event::{TopicId, encode_command};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use self::waiting::{Due, Task, Waiting, is_still_wanted};
+use self::waiting::{Due, Task, Tells, Waiting, beyond, is_still_wanted};
 use crate::bridge::{Around, Ends, Gathered};
 use crate::drive::Drive;
 use crate::host::{HostError, tell_too_long};
@@ -35,9 +37,6 @@ const LIMITS: GatherLimits = GatherLimits {
 };
 /// Records read ahead of a call that waits: an hour of a large domain. Of most of them only the incident's name is kept.
 const AHEAD_MAX: usize = 1_024;
-/// Who tells what came of a remedy.
-const BY: &str = "remedy runner";
-
 /// The runner of one rule.
 pub(crate) struct RemedyRunner {
     rule: RemedyName,
@@ -136,7 +135,7 @@ impl RemedyRunner {
                     // It was read as an event: it is JSON.
                     let body = kept.json().unwrap_or_default();
                     let due = due.clone();
-                    match self.judge(&due, now) {
+                    match self.judge(&due, None, now) {
                         Some(outcome) => Some(self.result(&due, (outcome, None), now)?),
                         None if now < due.not_before => break,
                         None if has_tried => {
@@ -146,7 +145,13 @@ impl RemedyRunner {
                         }
                         None => {
                             has_tried = true;
-                            match self.call(&due, &body, now) {
+                            let beyond = self.beyond(&due)?;
+                            let came = match self.judge(&due, beyond.as_ref(), now) {
+                                Some(outcome) => Some((outcome, None)),
+                                None if self.is_dry_run(&due) => Some((RemedyOutcome::Rehearsed, None)),
+                                None => self.call(&due, &body, now),
+                            };
+                            match came {
                                 Some(came) => Some(self.result(&due, came, self.around.clock.now())?),
                                 None => continue,
                             }
@@ -166,20 +171,37 @@ impl RemedyRunner {
         Ok(moved)
     }
 
-    /// What it comes to without a call; `None`: it is to be called.
-    fn judge(&self, due: &Due, now: EventTime) -> Option<RemedyOutcome> {
+    /// What it comes to without a call, by what was read and what stands `beyond` that; `None`: it is to be called.
+    fn judge(&self, due: &Due, beyond: Option<&Tells>, now: EventTime) -> Option<RemedyOutcome> {
         let remedy = &due.remedy;
-        if !is_still_wanted(&self.queue) {
+        if !is_still_wanted(&self.queue, due, beyond) {
             Some(RemedyOutcome::Unwanted)
         } else if remedy.digest != self.target.digest {
             Some(RemedyOutcome::Changed)
         } else if remedy.until.is_none_or(|until| now >= until) {
             Some(RemedyOutcome::Late)
-        } else if remedy.dry_run || self.target.to.dry_run {
-            Some(RemedyOutcome::Rehearsed)
         } else {
             None
         }
+    }
+
+    fn is_dry_run(&self, due: &Due) -> bool {
+        due.remedy.dry_run || self.target.to.dry_run
+    }
+
+    /// What the topic says of the incident behind what was read here, up to the end it has now. Without an answer nobody is called.
+    fn beyond(&self, due: &Due) -> Result<Option<Tells>, HostError> {
+        let Some(first) = self.queue.front() else {
+            return Ok(None);
+        };
+        let place = &first.place;
+        let of_place = self.queue.iter().filter(|waiting| waiting.place == *place);
+        let from = of_place
+            .map(|waiting| waiting.offset + 1)
+            .max()
+            .unwrap_or(first.offset + 1);
+        let log = self.around.log.as_ref();
+        Ok(beyond(log, (place, from), (&due.incident.id, &self.rule))?)
     }
 
     /// One try; `None`: it is tried again.
@@ -255,10 +277,11 @@ impl RemedyRunner {
         );
         self.count(outcome);
         let command = Command {
-            id: Arc::from(format!("remedy {key}")),
+            // An approval that a merge took back may be followed by another one.
+            id: Arc::from(format!("remedy {key} {}", remedy.revision)),
             domain: incident.domain.clone(),
             at: now,
-            by: Arc::from(BY),
+            by: Arc::from(BY_REMEDY_RUNNER),
             action: Action::RemedyResult {
                 incident: incident.id.clone(),
                 rule: self.rule.clone(),

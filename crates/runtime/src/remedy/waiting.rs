@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use forecall_log::TopicPartition;
+use forecall_log::{Log, LogError, TopicPartition};
 use forecall_types::{
     EventTime, Incident, IncidentEvent, IncidentId, Reject, Remedy, RemedyName, RemedyStage,
 };
@@ -37,9 +37,25 @@ pub(super) struct Due {
 pub(super) struct Waiting {
     pub(super) place: TopicPartition,
     pub(super) offset: i64,
-    /// The incident, and whether it still wants its remedy as of this record.
-    pub(super) tells: Option<(IncidentId, bool)>,
+    pub(super) tells: Option<Tells>,
     pub(super) task: Task,
+}
+
+/// What a record says of an incident.
+#[derive(Debug)]
+pub(super) struct Tells {
+    pub(super) incident: IncidentId,
+    /// The revision that approved the remedy that the incident still wants; `None`: it wants none.
+    wanted: Option<u32>,
+}
+
+impl Tells {
+    fn of(incident: &Incident, rule: &RemedyName) -> Self {
+        Self {
+            incident: incident.id.clone(),
+            wanted: wanted(incident, rule).map(|remedy| remedy.revision),
+        }
+    }
 }
 
 /// The remedy of the rule, where it may be called as of this event.
@@ -70,7 +86,7 @@ impl Waiting {
         };
         let IncidentEvent { incident, .. } = event;
         let found = wanted(&incident, rule).cloned();
-        let tells = Some((incident.id.clone(), found.is_some()));
+        let tells = Some(Tells::of(&incident, rule));
         // The one revision that approved it: whatever is told of it later is no second word.
         let task = match found.or_else(|| approved_by(&incident, rule)) {
             Some(remedy) if remedy.revision == incident.revision => {
@@ -103,13 +119,34 @@ fn approved_by(incident: &Incident, rule: &RemedyName) -> Option<Remedy> {
     of_rule.filter(|_| is_real).cloned()
 }
 
-/// Whether the first in the queue is still wanted, by the newest that was read of its incident.
-pub(super) fn is_still_wanted(queue: &VecDeque<Waiting>) -> bool {
+/// Whether what the first in the queue approves is still wanted, by the newest that was read of its incident. `beyond` is what stands
+/// on the topic behind the queue.
+pub(super) fn is_still_wanted(queue: &VecDeque<Waiting>, due: &Due, beyond: Option<&Tells>) -> bool {
     let Some(first) = queue.front() else { return false };
-    let Some((id, _)) = &first.tells else { return false };
-    let of_it = queue.iter().filter(|w| w.place == first.place);
-    let mut told = of_it
-        .filter_map(|w| w.tells.as_ref())
-        .filter(|(other, _)| other == id);
-    told.next_back().is_some_and(|(_, is_wanted)| *is_wanted)
+    let of_place = queue.iter().filter(|waiting| waiting.place == first.place);
+    let read = of_place.filter_map(|waiting| waiting.tells.as_ref());
+    let mut told = read.filter(|tells| tells.incident == due.incident.id);
+    let newest = beyond.or_else(|| told.next_back());
+    newest.is_some_and(|tells| tells.wanted == Some(due.remedy.revision))
+}
+
+/// What the newest record at or after `from` says of an incident; `None`: there is none. Nothing of what is read is kept, so that
+/// it may be much.
+pub(super) fn beyond(
+    log: &dyn Log,
+    (place, from): (&TopicPartition, i64),
+    (id, rule): (&IncidentId, &RemedyName),
+) -> Result<Option<Tells>, LogError> {
+    let mut newest = None;
+    log.read(place, from, &mut |record| {
+        // The key is the incident: others need not be taken apart.
+        if record.key != Some(id.as_str().as_bytes()) {
+            return;
+        }
+        // What can't be read says nothing; it goes to the dead-letter topic when its turn comes.
+        if let Ok(IncidentEvent { incident, .. }) = Kept::of(record).event() {
+            newest = Some(Tells::of(&incident, rule));
+        }
+    })?;
+    Ok(newest)
 }

@@ -428,6 +428,103 @@ fn nothing_is_called_of_simulations_and_canaries_nor_while_silenced_or_over() {
     assert_eq!(world.results(), ids.map(unwanted));
 }
 
+/// Events of others, more than the runner reads at once or keeps.
+fn others(count: usize) -> Vec<IncidentEvent> {
+    let of = |n: usize| updated(incident(&format!("inc_other_{n}")));
+    (0..count).map(of).collect()
+}
+
+#[test]
+fn what_stands_far_behind_the_approval_is_known_before_anybody_is_called() {
+    // One look takes 64 records; 1,024 are kept.
+    for between in [10, 100, 1_500] {
+        let fake = fake_receiver([]);
+        let mut world = World::of(settings(&fake, RUN), RUNNER);
+        let (ended, rejected, wanted) = ("inc_ended", "inc_rejected", "inc_wanted");
+        let of = |id: &str| approved(id, &world.settings);
+        let over = Incident {
+            state: IncidentState::Resolved,
+            ..next(&of(ended))
+        };
+        let mut no = next(&of(rejected));
+        no.remedies[0].stage = RemedyStage::Rejected;
+        no.remedies[0].revision = 2;
+        world.publish(&[updated(of(ended)), updated(of(rejected)), updated(of(wanted))]);
+        world.publish(&others(between));
+        world.publish(&[updated(over), updated(no), updated(next(&of(wanted)))]);
+        world.settle();
+        let results = world.results();
+        assert_eq!(
+            results,
+            [
+                result(ended, RemedyOutcome::Unwanted, None),
+                result(rejected, RemedyOutcome::Unwanted, None),
+                result(wanted, RemedyOutcome::Done, None),
+            ],
+            "{between} between"
+        );
+        assert_eq!(calls(&fake), ["inc_wanted/restart"]);
+    }
+}
+
+#[test]
+fn what_comes_between_two_tries_is_known_however_much_comes() {
+    let fake = fake_receiver([Reply::status(429)]);
+    let mut world = World::of(settings(&fake, RUN), RUNNER);
+    let one = approved("inc_1", &world.settings);
+    world.publish(&[updated(one.clone())]);
+    world.settle();
+    world.publish(&others(1_500));
+    let mut no = next(&one);
+    no.remedies[0].stage = RemedyStage::Lapsed;
+    world.publish(&[updated(no)]);
+    world.later(at(3));
+    assert_eq!(calls(&fake).len(), 1);
+    assert_eq!(world.results(), [result("inc_1", RemedyOutcome::Unwanted, None)]);
+}
+
+#[test]
+fn a_second_word_after_the_first_was_taken_back_is_another_one() {
+    let fake = fake_receiver([]);
+    let mut world = World::of(settings(&fake, RUN), RUNNER);
+    let first = approved("inc_1", &world.settings);
+    let mut back = next(&first);
+    back.remedies[0].stage = RemedyStage::Withheld;
+    back.remedies[0].revision = 2;
+    let mut second = next(&back);
+    second.remedies[0].stage = RemedyStage::Approved;
+    second.remedies[0].revision = 3;
+    world.publish(&[
+        updated(first),
+        updated(back),
+        updated(second.clone()),
+        updated(next(&second)),
+    ]);
+    world.settle();
+    assert_eq!(calls(&fake), ["inc_1/restart"], "not for the first as well");
+    assert_eq!(
+        world.results(),
+        [
+            result("inc_1", RemedyOutcome::Unwanted, None),
+            result("inc_1", RemedyOutcome::Done, None)
+        ]
+    );
+    let commands = world.read(COMMANDS, |headers, value| decode_command(headers, value).unwrap());
+    let ids: Vec<&str> = commands.iter().map(|command| &*command.id).collect();
+    assert_eq!(ids, ["remedy inc_1/restart 1", "remedy inc_1/restart 3"]);
+}
+
+#[test]
+fn a_good_status_with_a_broken_body_is_done() {
+    let cut = "HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\nok".to_owned();
+    let fake = fake_receiver([Reply::Raw(cut)]);
+    let mut world = World::of(settings(&fake, RUN), RUNNER);
+    world.publish(&[updated(approved("inc_1", &world.settings))]);
+    world.settle();
+    assert_eq!(calls(&fake), ["inc_1/restart"]);
+    assert_eq!(world.results(), [result("inc_1", RemedyOutcome::Done, None)]);
+}
+
 #[test]
 fn nothing_is_called_too_late_or_by_another_rule() {
     let fake = fake_receiver([]);
@@ -528,4 +625,31 @@ fn a_rule_that_is_new_calls_nothing_of_before() {
     world.publish(&[updated(approved("inc_2", &world.settings))]);
     world.settle();
     assert_eq!(calls(&fake), ["inc_2/restart"]);
+}
+
+#[test]
+fn a_receiver_says_when_and_tries_end_with_their_span_and_with_the_approval() {
+    // Each answer asks for two minutes.
+    let told = |more: &str, until: EventTime| {
+        let fake = fake_receiver(vec![Reply::after(429, 120); 20]);
+        let mut world = World::of(settings(&fake, &format!("{RUN}{more}")), RUNNER);
+        let mut one = approved("inc_1", &world.settings);
+        one.remedies[0].until = Some(until);
+        world.publish(&[updated(one)]);
+        world.settle();
+        let mut counts = vec![calls(&fake).len()];
+        for minute in 1..8 {
+            world.later(at(minute));
+            counts.push(calls(&fake).len());
+        }
+        (counts, world.results())
+    };
+    let throttled = vec![result("inc_1", RemedyOutcome::Throttled, Some(429))];
+    assert_eq!(
+        told(", retry: { give_up_seconds: 300 }", at(30)),
+        (vec![1, 1, 2, 2, 3, 3, 3, 3], throttled.clone())
+    );
+    assert_eq!(told("", at(3)), (vec![1, 1, 2, 2, 2, 2, 2, 2], throttled));
+    let still = told("", at(30));
+    assert_eq!(still, (vec![1, 1, 2, 2, 3, 3, 4, 4], Vec::new()));
 }
