@@ -279,7 +279,7 @@ fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> 
     let inserted = db
         .prepare_cached(
             "INSERT INTO intents (id, notice, incident, domain, customer, channel, language, state, planned_at, \
-             expires_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, ?9, ?8) \
+             expires_at, updated_at, urgent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, ?9, ?8, ?10) \
              ON CONFLICT (id) DO NOTHING",
         )
         .and_then(|mut s| {
@@ -293,6 +293,8 @@ fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> 
                 intent.language.as_str(),
                 intent.at.nanos(),
                 intent.expires_at.map(|t| t.nanos()),
+                // Who has written waits for the answer; who is told unasked doesn't.
+                intent.notice.is_answer(),
             ])
         });
     match inserted {

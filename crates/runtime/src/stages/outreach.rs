@@ -9,15 +9,15 @@ use forecall_types::{
     CallForecast, EventTime, Fingerprint, Notice, NoticeState, OutreachEntry, Reject, Tick, check_invariant,
 };
 use forecall_wire::event::{
-    TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_call_forecast, encode_notice,
-    encode_notice_state, encode_outreach_entry,
+    TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_anomaly,
+    encode_call_forecast, encode_notice, encode_notice_state, encode_outreach_entry,
 };
 
 use crate::host::{Adapter, Effect};
 use crate::stages::correlate::own_log_record;
 use crate::stages::{Wiring, unwritable, value};
 
-/// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices and call forecasts.
+/// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices, call forecasts and what customers write.
 pub(crate) struct OutreachAdapter {
     /// Sources and topics.
     pub(crate) wiring: Wiring,
@@ -131,6 +131,16 @@ impl Adapter for OutreachAdapter {
                     return Ok(());
                 }
                 into.push(Effect::Intend(intent));
+                Ok(())
+            }
+            OutreachOutput::Answer { intent, text } => {
+                into.push(Effect::Word(intent.notice.clone(), text));
+                into.push(Effect::Intend(intent));
+                Ok(())
+            }
+            OutreachOutput::StillDown(anomaly) => {
+                let event = encode_anomaly(&anomaly).map_err(|e| unwritable(&e))?;
+                into.push(Effect::Publish(self.wiring.out(TopicId::Anomalies, event)));
                 Ok(())
             }
             OutreachOutput::CancelIntents { notice, reason } => {

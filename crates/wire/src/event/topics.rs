@@ -104,7 +104,7 @@ pub const TOPICS: [Topic; 13] = [
     },
     Topic {
         carries: "anomaly opened, updated, closed; heartbeats; summaries of entities in peer groups; ticks, feedback and commands sequenced in: the log of correlate",
-        writer: "detect; journeys (waves); correlate (ticks); console and runtime (feedback, commands)",
+        writer: "detect; journeys (waves); outreach (customers who write that it still fails); correlate (ticks); console and runtime (feedback, commands)",
         payloads: &[
             Payload::Anomaly,
             Payload::Heartbeat,
