@@ -45,7 +45,7 @@ mod vault;
 
 pub use accepted::Accepted;
 pub use audit::AuditVerdict;
-pub use commit::{CommitOutcome, Committed, Epoch, LedgerCommit, LedgerPosition};
+pub use commit::{Cancel, CommitOutcome, Committed, Epoch, LedgerCommit, LedgerPosition};
 pub use directory::{Contact, DirectoryRow, Imported};
 pub use directory_csv::{BadRow, DirectoryError, DirectorySettings, read_directory};
 pub use error::LedgerError;

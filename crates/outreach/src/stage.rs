@@ -41,7 +41,9 @@ pub enum OutreachOutput {
     CancelIntents {
         /// The notice.
         notice: NoticeId,
-        /// Why: the kill switch, or later news.
+        /// Only those of this person; `None`: of all.
+        customer: Option<CustomerId>,
+        /// Why: the kill switch, later news, or that they want no more.
         reason: HoldReason,
     },
     /// What answers one customer's reply: one message, in words that are its own.

@@ -272,6 +272,7 @@ impl Domain {
                 record.publish(at, "the kill switch is on".into(), desk.effects);
                 desk.effects.emit(OutreachOutput::CancelIntents {
                     notice: record.notice.id.clone(),
+                    customer: None,
                     reason: HoldReason::Killed,
                 });
             }

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    ContactChannel, DomainName, EventTime, Fingerprint, Incident, IncidentId, IncidentState, Intent,
-    IntentId, NoticeId, NoticeStage, RejectReason, Reply, ReplyKind, Responsibility, check_invariant,
-    invariant::InvariantId,
+    ContactChannel, DomainName, EventTime, Fingerprint, HoldReason, Incident, IncidentId, IncidentState,
+    Intent, IntentId, IntentState, NoticeId, NoticeStage, Purpose, RejectReason, Reply, ReplyKind,
+    Responsibility, check_invariant, invariant::InvariantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ use super::audience::Question;
 use super::cries::Place;
 use super::directory::{Person, PersonNo};
 use super::domain::{Domain, Office};
-use super::policy::is_opening;
+use super::policy::{is_opening, purpose_of};
 use super::record::{Record, Thread};
 use super::thread::LastTold;
 use crate::settings::ReplySettings;
@@ -120,7 +120,10 @@ impl Domain {
         };
         let (kind, incident) = match reply.kind {
             ReplyKind::Other => return,
-            ReplyKind::Stop => (AnswerKind::Stop, None),
+            ReplyKind::Stop => {
+                self.take_back(&person, no, office);
+                (AnswerKind::Stop, None)
+            }
             ReplyKind::Status => of_status(self.standing(&person, no, reply.at, office)),
             ReplyKind::StillDown => {
                 let found = self.failing(&person, no, reply.at, office);
@@ -137,6 +140,29 @@ impl Domain {
             reply,
         };
         self.answer(&asked, kind, incident.as_ref(), office);
+    }
+
+    /// Whoever wants no more gets none of what hasn't left yet, but for warnings of danger.
+    fn take_back(&mut self, person: &Person, no: PersonNo, office: &mut Office<'_>) {
+        for thread in self.threads.values_mut() {
+            if purpose_of(&thread.incident, office.settings) == Purpose::Safety {
+                continue;
+            }
+            for (number, record) in (0..).zip(&thread.records) {
+                let mut intents = record.intents.values();
+                if !intents.any(|sent| sent.person == no && sent.state == IntentState::Planned) {
+                    continue;
+                }
+                if let Some(told) = thread.told.get_mut(&no).filter(|told| told.notice == number) {
+                    told.last = told.before;
+                }
+                office.effects.emit(OutreachOutput::CancelIntents {
+                    notice: record.notice.id.clone(),
+                    customer: Some(person.id.clone()),
+                    reason: HoldReason::OptedOut,
+                });
+            }
+        }
     }
 
     /// The gravest of what is open and touches them, or else was restored and they were told of.

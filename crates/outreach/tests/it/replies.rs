@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
-use forecall_outreach::{OutreachInput, OutreachOutput, OutreachStage};
+use forecall_outreach::{OutreachInput, OutreachOutput, OutreachStage, ServiceClass};
 use forecall_stage::{Effects, Stage};
 use forecall_types::*;
 
@@ -104,18 +104,61 @@ fn a_stop_is_answered_and_ends_all_but_what_is_asked_for() {
     check(
         &run,
         &expect![[r#"
-        +0 min: ali writes stop
-          -> cus_ali sms (1 part): فراتل: پیام‌های اختلال برای شما قطع شد. هشدار ایمنی همچنان می‌آید.
-        +1 min: confirmed
-          confirmed r1 sending: audience 2 planned=1 | opted_out=1 (1 message planned)
-            فراتل: اینترنت تهران مختل است. خبر بعدی تا ۱۵:۰۰.
-            -> cus_sara sms
-        +2 min: ali writes status
-          -> cus_ali sms (1 part): فراتل: اینترنت تهران مختل است. خبر تازه: 2
-        +3 min: sara writes stop
-          -> cus_sara sms (1 part): Faratel: You get no more messages about disruptions and planned work. Warnings of danger still come.
-    "#]],
+            +0 min: ali writes stop
+              -> cus_ali sms (1 part): فراتل: پیام‌های اختلال برای شما قطع شد. هشدار ایمنی همچنان می‌آید.
+            +1 min: confirmed
+              confirmed r1 sending: audience 2 planned=1 | opted_out=1 (1 message planned)
+                فراتل: اینترنت تهران مختل است. خبر بعدی تا ۱۵:۰۰.
+                -> cus_sara sms
+            +2 min: ali writes status
+              -> cus_ali sms (1 part): فراتل: اینترنت تهران مختل است. خبر تازه: 2
+            +3 min: sara writes stop
+                cancel confirmed to cus_sara: opted_out
+              -> cus_sara sms (1 part): Faratel: You get no more messages about disruptions and planned work. Warnings of danger still come.
+        "#]],
     );
+}
+
+#[test]
+fn what_has_not_left_when_a_stop_comes_does_not_leave_unless_it_warns_of_danger() {
+    let mut run = town();
+    run.event(
+        IncidentChange::Confirmed,
+        &incident(IncidentState::Confirmed, 1, minute(0)),
+    );
+    run.receipts(1, IntentState::Accepted, |i| i.customer.as_str() == "cus_sara");
+    run.reply(2, "ali", ReplyKind::Stop);
+    run.reply(2, "sara", ReplyKind::Stop);
+    run.receipts(3, IntentState::Failed, |i| {
+        i.customer.as_str() == "cus_ali" && !i.notice.is_answer()
+    });
+    run.tick(4);
+    check(&run, &expect![[r#"
+        +0 min: confirmed
+          confirmed r1 sending: audience 2 planned=2 (2 messages planned)
+            فراتل: اینترنت تهران مختل است. خبر بعدی تا ۱۵:۰۰.
+            -> cus_ali sms
+            -> cus_sara sms
+        +1 min: accepted
+        +2 min: ali writes stop
+            cancel confirmed to cus_ali: opted_out
+          -> cus_ali sms (1 part): فراتل: پیام‌های اختلال برای شما قطع شد. هشدار ایمنی همچنان می‌آید.
+        +2 min: sara writes stop
+          -> cus_sara sms (1 part): Faratel: You get no more messages about disruptions and planned work. Warnings of danger still come.
+        +3 min: failed
+        +4 min: tick
+          confirmed r2 sent: audience 2 accepted=1 failed=1 (nobody can be told now)
+    "#]]);
+    let mut danger = Run::new(settings(|s| {
+        let emergency = ServiceName::new("internet").unwrap();
+        s.services.get_mut(&emergency).unwrap().class = ServiceClass::Emergency;
+    }));
+    danger.customers(&[customer("ali", &[SMS])]);
+    let mut grave = incident(IncidentState::Confirmed, 1, minute(0));
+    grave.severity = Severity::Extreme;
+    danger.event(IncidentChange::Confirmed, &grave);
+    danger.reply(1, "ali", ReplyKind::Stop);
+    assert!(!danger.log.contains("cancel"), "{}", danger.log);
 }
 
 /// Held for approval, for the night, for a cap: whoever asks hears it all the same. An order from outside waits for people.

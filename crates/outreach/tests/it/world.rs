@@ -269,9 +269,16 @@ impl Run {
                 )
                 .unwrap();
             }
-            OutreachOutput::CancelIntents { notice, reason } => {
+            OutreachOutput::CancelIntents {
+                notice,
+                customer,
+                reason,
+            } => {
                 let stage = self.notices[notice].stage.as_str();
-                writeln!(self.log, "    cancel {stage}: {}", reason.as_str()).unwrap();
+                let whom = customer
+                    .as_ref()
+                    .map_or_else(String::new, |id| format!(" to {id}"));
+                writeln!(self.log, "    cancel {stage}{whom}: {}", reason.as_str()).unwrap();
             }
             OutreachOutput::Forecast(_) => {}
         }

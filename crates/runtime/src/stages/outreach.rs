@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use forecall_ledger::Cancel;
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, OutreachStage};
@@ -143,8 +144,16 @@ impl Adapter for OutreachAdapter {
                 into.push(Effect::Publish(self.wiring.out(TopicId::Anomalies, event)));
                 Ok(())
             }
-            OutreachOutput::CancelIntents { notice, reason } => {
-                into.push(Effect::Cancel(notice, reason));
+            OutreachOutput::CancelIntents {
+                notice,
+                customer,
+                reason,
+            } => {
+                into.push(Effect::Cancel(Cancel {
+                    notice,
+                    customer,
+                    reason,
+                }));
                 Ok(())
             }
             OutreachOutput::Kill { on } => {
