@@ -21,6 +21,7 @@ pub(crate) fn secrets(file: &File) -> impl Iterator<Item = (String, &Secret)> {
                 vec![
                     ("secret", http.secret.as_ref()),
                     ("password", http.password.as_ref()),
+                    ("callbacks.token", http.callbacks.as_ref().map(|c| &c.token)),
                 ],
             ),
         };

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use forecall_ledger::{
     Contact, Heard, LeaseRequest, Leased, Ledger, LedgerError, Outcome, OutcomeKind, Prefer, RecordOutcome,
@@ -7,8 +8,8 @@ use forecall_ledger::{
 use forecall_log::crash;
 use forecall_types::{ContactChannel, EventTime, IntentState};
 
-use crate::pace::{Breaker, Bucket, backoff};
-use crate::{Accepted, DeliverSettings, Gateway, Message, SendError};
+use crate::line::{Line, ended, refused, settle};
+use crate::{DeliverSettings, Gateway, Message, SendError};
 
 /// What stops a run.
 #[derive(Debug, thiserror::Error)]
@@ -61,13 +62,6 @@ impl DeliverReport {
     }
 }
 
-/// A gateway with its pace.
-struct Line {
-    gateway: Box<dyn Gateway>,
-    bucket: Bucket,
-    breaker: Breaker,
-}
-
 /// Leases, sends, records.
 pub struct Deliverer {
     ledger: Ledger,
@@ -96,12 +90,11 @@ impl Deliverer {
             if gateway.capabilities().client_reference {
                 in_doubt = in_doubt.with(channel, Prefer::Double);
             }
-            let line = Line {
-                gateway,
-                bucket: Bucket::new(settings.rates.get(&channel).copied().unwrap_or_default()),
-                breaker: Breaker::new(settings.breaker),
-            };
-            if lines.insert(channel, line).is_some() {
+            if channel == ContactChannel::Sms && !gateway.capabilities().receipts {
+                // None will come: that says nothing of a message.
+                in_doubt.receipts_within = Duration::ZERO;
+            }
+            if lines.insert(channel, Line::new(gateway, &settings)).is_some() {
                 return Err(DeliverError::TwoGateways(channel));
             }
         }
@@ -379,6 +372,7 @@ fn add(all: &mut Heard, more: Heard) {
     all.cleared += more.cleared;
     all.repeated += more.repeated;
     all.unmatched += more.unmatched;
+    all.brought_again += more.brought_again;
     all.strangers += more.strangers;
 }
 
@@ -388,109 +382,5 @@ fn outcome(lease: &Leased, kind: OutcomeKind, at: EventTime) -> Outcome {
         fence: lease.fence,
         kind,
         at,
-    }
-}
-
-fn ended(to: IntentState, reason: &'static str, report: &mut DeliverReport) -> OutcomeKind {
-    *report.reasons.entry(reason).or_default() += 1;
-    OutcomeKind::State {
-        to,
-        provider_ref: None,
-        reason: Some(reason),
-    }
-}
-
-/// It will never be taken. Where the answer of an earlier attempt was lost, nobody knows that the person wasn't told: said to have
-/// failed, it would be tried over another channel.
-fn refused(lease: &Leased, reason: &'static str, report: &mut DeliverReport) -> OutcomeKind {
-    let to = if lease.in_doubt {
-        IntentState::Unknown
-    } else {
-        IntentState::Failed
-    };
-    ended(to, reason, report)
-}
-
-impl Line {
-    /// What a batch of answers says of the gateway as a whole: one failure, however many messages it met.
-    fn note(&mut self, answers: &[Result<Accepted, SendError>], now: EventTime) {
-        let is_failure = |answer: &Result<Accepted, SendError>| {
-            matches!(answer, Err(SendError::Down { .. } | SendError::Indefinite { .. }))
-        };
-        if answers.iter().any(|answer| !is_failure(answer)) {
-            self.breaker.answered();
-        }
-        if answers.iter().any(is_failure) {
-            self.breaker.failed(now);
-        }
-    }
-}
-
-/// Turns a gateway's answer into what the ledger is told.
-fn settle(
-    line: &mut Line,
-    (settings, in_doubt): (&DeliverSettings, &StaleRules),
-    lease: &Leased,
-    answer: Result<Accepted, SendError>,
-    now: EventTime,
-    report: &mut DeliverReport,
-) -> OutcomeKind {
-    let is_last = lease.attempt >= settings.attempts_max;
-    let wait = || {
-        backoff(
-            &lease.intent.id,
-            lease.attempt,
-            settings.backoff_min,
-            settings.backoff_max,
-        )
-    };
-    match answer {
-        Ok(accepted) => OutcomeKind::State {
-            to: IntentState::Accepted,
-            provider_ref: accepted.provider_ref,
-            reason: None,
-        },
-        Err(SendError::Permanent { reason, .. }) => refused(lease, reason, report),
-        Err(SendError::Temporary { reason, .. }) => {
-            if is_last {
-                refused(lease, reason, report)
-            } else {
-                postponed(now.plus(wait()), reason, false, report)
-            }
-        }
-        Err(SendError::Down { reason, .. }) => {
-            *report.reasons.entry(reason).or_default() += 1;
-            // Not this message's fault: its attempts aren't used up by it.
-            OutcomeKind::Returned
-        }
-        Err(SendError::Throttled { retry_after }) => {
-            line.bucket.empty_until(now.plus(retry_after));
-            *report.reasons.entry("throttled").or_default() += 1;
-            OutcomeKind::Returned
-        }
-        Err(SendError::Indefinite { reason }) => match in_doubt.of(lease.intent.channel) {
-            Prefer::Double if !is_last => {
-                // A gateway that knows our reference takes it once, however often it is sent.
-                let doubles = !line.gateway.capabilities().client_reference;
-                report.perhaps_doubled += u64::from(doubles);
-                let wait = wait().max(in_doubt.wait(lease.intent.channel));
-                postponed(now.plus(wait), reason, true, report)
-            }
-            Prefer::Double | Prefer::Miss => ended(IntentState::Unknown, reason, report),
-        },
-    }
-}
-
-fn postponed(
-    not_before: EventTime,
-    reason: &'static str,
-    in_doubt: bool,
-    report: &mut DeliverReport,
-) -> OutcomeKind {
-    *report.reasons.entry(reason).or_default() += 1;
-    OutcomeKind::Postponed {
-        not_before,
-        reason,
-        in_doubt,
     }
 }

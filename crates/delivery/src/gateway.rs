@@ -46,6 +46,14 @@ pub enum SendError {
         /// The protocol's reply code.
         code: Option<u16>,
     },
+    /// A part of it was taken, and another will never be: the person may have read the part, and it is over with the whole.
+    #[error("a part of it was refused for good: {reason}{}", shown(*code))]
+    Partly {
+        /// A word why.
+        reason: &'static str,
+        /// The protocol's reply code.
+        code: Option<u16>,
+    },
     /// This message isn't taken now.
     #[error("refused for now: {reason}{}", shown(*code))]
     Temporary {

@@ -25,6 +25,7 @@ mod email;
 mod file;
 mod gateway;
 mod http_sms;
+mod line;
 mod pace;
 mod settings;
 mod smpp;
@@ -34,7 +35,10 @@ pub use deliver::{DeliverError, DeliverReport, Deliverer};
 pub use email::{EmailError, EmailGateway};
 pub use file::{FileSink, SharedWriter};
 pub use gateway::{Accepted, Capabilities, Gateway, Message, SendError};
-pub use http_sms::{HttpMethod, HttpSmsError, HttpSmsGateway, HttpSmsSettings, Meaning};
+pub use http_sms::{
+    CallbackSettings, HttpMethod, HttpSmsError, HttpSmsGateway, HttpSmsSettings, LaterMeaning, Meaning,
+    ReceiptFields, ReplyFields,
+};
 pub use pace::{BreakerSettings, RateLimit};
 pub use settings::{DeliverSettings, SmtpSettings, SmtpTls};
 pub use smpp::{Joining, SmppError, SmppGateway, SmppSettings, SmppTls};

@@ -1,5 +1,5 @@
 use forecall_log::{OutRecord, TopicPartition};
-use forecall_types::{HoldReason, Intent, NoticeId, NoticeText};
+use forecall_types::{CustomerId, HoldReason, Intent, NoticeId, NoticeText};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -37,6 +37,17 @@ pub struct LedgerPosition {
     pub checkpoint: String,
 }
 
+/// Of which notice nothing more goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancel {
+    /// The notice.
+    pub notice: NoticeId,
+    /// Only to this person; `None`: to nobody.
+    pub customer: Option<CustomerId>,
+    /// Why.
+    pub reason: HoldReason,
+}
+
 /// What one batch of outreach's log came to.
 #[derive(Debug, Clone, Copy)]
 pub struct LedgerCommit<'a> {
@@ -46,8 +57,8 @@ pub struct LedgerCommit<'a> {
     pub intents: &'a [Intent],
     /// The words; written before the intents, which need them. The latest of a (notice, language, channel) holds.
     pub texts: &'a [(NoticeId, NoticeText)],
-    /// Notices of which nothing more goes out: what is still planned fails for this reason, for good.
-    pub cancels: &'a [(NoticeId, HoldReason)],
+    /// What is still planned and mustn't go out: it fails for this reason, for good.
+    pub cancels: &'a [Cancel],
     /// To be published, in order.
     pub outbox: &'a [OutRecord],
     /// Turns the kill switch, if given.
@@ -146,8 +157,8 @@ impl Ledger {
                 done.repeated += 1;
             }
         }
-        for (notice, reason) in commit.cancels {
-            done.cancelled += cancel(&tx, notice, *reason)?;
+        for one in commit.cancels {
+            done.cancelled += cancel(&tx, one)?;
         }
         for record in commit.outbox {
             done.outbox_last = Some(insert_outbox(&tx, epoch.partition.partition, record)?);
@@ -188,7 +199,7 @@ fn entry(epoch: &Epoch, commit: &LedgerCommit<'_>, done: &Committed) -> serde_js
     let cancels: Vec<_> = commit
         .cancels
         .iter()
-        .map(|(n, r)| (n.as_str(), r.as_str()))
+        .map(|one| (one.notice.as_str(), one.reason.as_str()))
         .collect();
     json!({
         "kind": "commit", "partition": epoch.partition.to_string(), "epoch": epoch.number,
@@ -279,7 +290,7 @@ fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> 
     let inserted = db
         .prepare_cached(
             "INSERT INTO intents (id, notice, incident, domain, customer, channel, language, state, planned_at, \
-             expires_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, ?9, ?8) \
+             expires_at, updated_at, urgent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, ?9, ?8, ?10) \
              ON CONFLICT (id) DO NOTHING",
         )
         .and_then(|mut s| {
@@ -293,6 +304,8 @@ fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> 
                 intent.language.as_str(),
                 intent.at.nanos(),
                 intent.expires_at.map(|t| t.nanos()),
+                // Who has written waits for the answer; who is told unasked doesn't.
+                intent.notice.is_answer(),
             ])
         });
     match inserted {
@@ -313,15 +326,20 @@ fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> 
 }
 
 /// Gives up what is still planned of a notice; a receipt of each says so. Returns how many.
-fn cancel(db: &Connection, notice: &NoticeId, reason: HoldReason) -> Result<u64, LedgerError> {
+fn cancel(db: &Connection, one: &Cancel) -> Result<u64, LedgerError> {
     let sql = format!(
-        "UPDATE intents SET state = {}, reason = ?2 WHERE notice = ?1 AND state = 'planned' RETURNING {}",
+        "UPDATE intents SET state = {}, reason = ?2 WHERE notice = ?1 AND state = 'planned' \
+         AND (?3 IS NULL OR customer = ?3) RETURNING {}",
         row::ENDS,
         row::GIVEN_UP
     );
     let mut statement = db.prepare_cached(&sql).doing("cancel a notice")?;
     let rows = statement
-        .query(params![notice.as_str(), reason.as_str()])
+        .query(params![
+            one.notice.as_str(),
+            one.reason.as_str(),
+            one.customer.as_ref().map(|id| id.as_str())
+        ])
         .doing("cancel a notice")?;
     let cancelled = row::collect(rows, "cancel a notice", row::given_up)?;
     for ended in &cancelled {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::error::Doing;
 use crate::outbox::insert_receipt_of;
 use crate::vault::Vault;
-use crate::{Ledger, LedgerError, Secret, audit, row};
+use crate::{Ledger, LedgerError, Secret, audit, marks, row};
 
 /// What an erased person's intents stand under.
 const ERASED: &str = "cus_erased";
@@ -44,9 +44,33 @@ pub struct Imported {
 
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
-struct Personal {
+pub(crate) struct Personal {
     name: Option<String>,
-    addresses: BTreeMap<ContactChannel, String>,
+    pub(crate) addresses: BTreeMap<ContactChannel, String>,
+}
+
+/// What is sealed of a person, opened; `None`: there is nobody.
+pub(crate) fn personal(
+    db: &Connection,
+    vault: &Vault,
+    customer: &CustomerId,
+) -> Result<Option<Personal>, LedgerError> {
+    let stored: Option<(Vec<u8>, Vec<u8>)> = db
+        .prepare_cached(
+            "SELECT wrapped, ciphertext FROM person_keys k JOIN personal p ON p.customer = k.customer \
+             WHERE k.customer = ?1",
+        )
+        .and_then(|mut s| {
+            s.query_row([customer.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })
+        .doing("read a contact")?;
+    let Some((wrapped, ciphertext)) = stored else {
+        return Ok(None);
+    };
+    let plain = vault.open(customer, &wrapped, &ciphertext)?;
+    let personal = serde_json::from_slice(&plain).map_err(|_| LedgerError::Corrupt { what: "contact" })?;
+    Ok(Some(personal))
 }
 
 impl Ledger {
@@ -86,23 +110,9 @@ impl Ledger {
         customer: &CustomerId,
         channel: ContactChannel,
     ) -> Result<Option<Contact>, LedgerError> {
-        let stored: Option<(Vec<u8>, Vec<u8>)> = self
-            .db
-            .prepare_cached(
-                "SELECT wrapped, ciphertext FROM person_keys k JOIN personal p ON p.customer = k.customer \
-                 WHERE k.customer = ?1",
-            )
-            .and_then(|mut s| {
-                s.query_row([customer.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()
-            })
-            .doing("read a contact")?;
-        let Some((wrapped, ciphertext)) = stored else {
+        let Some(mut personal) = personal(&self.db, &self.vault, customer)? else {
             return Ok(None);
         };
-        let plain = self.vault.open(customer, &wrapped, &ciphertext)?;
-        let mut personal: Personal =
-            serde_json::from_slice(&plain).map_err(|_| LedgerError::Corrupt { what: "contact" })?;
         Ok(personal.addresses.remove(&channel).map(|address| Contact {
             address: Secret::new(address),
             name: personal.name.map(Secret::new),
@@ -251,23 +261,8 @@ fn import_one(db: &Connection, vault: &Vault, row: &DirectoryRow) -> Result<bool
             .and_then(|mut s| s.execute(params![customer.id.as_str(), bytes]))
             .doing("write a contact")?;
     }
-    mark_address(db, vault, row)?;
+    marks::write(db, vault, &customer.id, row.addresses.get(&ContactChannel::Sms))?;
     Ok(true)
-}
-
-/// So that who writes from the number of text messages is found. Other channels have no way back.
-fn mark_address(db: &Connection, vault: &Vault, row: &DirectoryRow) -> Result<(), LedgerError> {
-    let id = row.customer.id.as_str();
-    db.prepare_cached("DELETE FROM address_marks WHERE customer = ?1")
-        .and_then(|mut s| s.execute([id]))
-        .doing("mark an address")?;
-    if let Some(address) = row.addresses.get(&ContactChannel::Sms) {
-        let mark = vault.address_mark(ContactChannel::Sms, address);
-        db.prepare_cached("INSERT INTO address_marks (mark, customer) VALUES (?1, ?2)")
-            .and_then(|mut s| s.execute(params![mark.as_slice(), id]))
-            .doing("mark an address")?;
-    }
-    Ok(())
 }
 
 fn fail_planned(db: &Connection, customer: &CustomerId, at: EventTime) -> Result<usize, LedgerError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forecall_types::{
     ContactChannel, Customer, EventTime, Fingerprint, IntentId, IntentState, Reply, ReplyKind,
 };
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
 
 use crate::error::Doing;
@@ -17,6 +17,8 @@ use crate::{Ledger, LedgerError, Secret, audit, may_move, row};
 
 /// Networks try a message for at most three days; a receipt that comes after a week comes to nobody.
 const PARTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Words brought again after this are taken for new ones. A centre gives up what it can't bring after three days or less.
+pub const WORDS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// What is in doubt and older than this has no receipt under way.
 const DOUBT_KEPT: Duration = Duration::from_secs(3 * 24 * 3_600);
 
@@ -66,6 +68,9 @@ pub struct Words {
     pub kind: ReplyKind,
     /// The same for the same message, however often it is brought.
     pub mark: u128,
+    /// Within so long the same mark is the same message, brought again; later, somebody has written the same once more. At most
+    /// [`WORDS_KEPT`].
+    pub same_within: Duration,
 }
 
 /// What came of what was heard. Each stands in exactly one of these, but a reply once for each customer of its address.
@@ -81,6 +86,8 @@ pub struct Heard {
     pub unmatched: u64,
     /// Replies handed on.
     pub replies: BTreeMap<(ContactChannel, ReplyKind), u64>,
+    /// Words that were brought before.
+    pub brought_again: u64,
     /// Words of an address that no customer has.
     pub strangers: u64,
 }
@@ -115,7 +122,7 @@ impl Found {
 
 impl Ledger {
     /// Writes down what gateways say of their own accord, all in one transaction: receipts move intents on, replies go to outreach's
-    /// log with the pseudonyms of whoever has the address. The same again changes nothing; a reply keeps its id.
+    /// log with the pseudonyms of whoever has the address. The same again changes nothing.
     ///
     /// # Errors
     /// The database refused; then none is written.
@@ -136,6 +143,8 @@ impl Ledger {
             [before(at, PARTS_KEPT)],
         )
         .doing("forget old parts")?;
+        tx.execute("DELETE FROM words_heard WHERE at < ?1", [before(at, WORDS_KEPT)])
+            .doing("forget old words")?;
         tx.commit().doing("commit what was heard")?;
         Ok(heard)
     }
@@ -153,24 +162,10 @@ fn receipt(
     at: EventTime,
     heard: &mut Heard,
 ) -> Result<(), LedgerError> {
-    let by_name = match &word.provider_ref {
-        Some(name) => named(db, vault, word, name)?,
-        None => None,
-    };
-    let found = match by_name {
-        Some((name, found)) => Some((name, found)),
-        None => in_doubt(db, vault, word, at)?.map(|found| {
-            let name = word.provider_ref.clone().unwrap_or_else(|| "echo".to_owned());
-            (name, found)
-        }),
-    };
-    let Some((name, found)) = found else {
+    let Some((name, found)) = found_of(db, vault, word, at)? else {
         heard.unmatched += 1;
         return Ok(());
     };
-    if found.is_open() {
-        insert_part(db, &name, &found.id, at)?;
-    }
     let to = match word.fate {
         Fate::Taken => IntentState::Accepted,
         Fate::Failed(_) => IntentState::Failed,
@@ -188,6 +183,45 @@ fn receipt(
     Ok(())
 }
 
+/// The message a receipt speaks of, and the name of its part. Centres use a name again within days, so it counts most together with
+/// the number, then our own reference with the number, then the name alone, where nothing speaks against it.
+fn found_of(
+    db: &Connection,
+    vault: &Vault,
+    word: &LaterWord,
+    at: EventTime,
+) -> Result<Option<(String, Found)>, LedgerError> {
+    let mark = word
+        .address
+        .as_ref()
+        .map(|address| vault.address_mark(word.channel, address));
+    if let (Some(name), Some(mark)) = (&word.provider_ref, &mark)
+        && let Some(found) = named_at(db, word.channel, name, mark)?
+    {
+        return Ok(Some(found));
+    }
+    if let (Some(reference), Some(mark)) = (word.reference, &mark)
+        && let Some(found) = by_reference(db, word.channel, reference, mark, at)?
+    {
+        let name = word.provider_ref.clone().unwrap_or_else(|| "echo".to_owned());
+        insert_part(db, &name, &found.id, at)?;
+        return Ok(Some((name, found)));
+    }
+    let Some(name) = &word.provider_ref else {
+        return Ok(None);
+    };
+    // A number may have changed since, but then it isn't another customer's.
+    if let Some(mark) = &mark
+        && is_somebodys(db, mark)?
+    {
+        return Ok(None);
+    }
+    let found = newest_named(db, word.channel, name, None)?;
+    Ok(found
+        .filter(|found| word.reference.is_none_or(|r| r == short_reference(&found.id)))
+        .map(|found| (name.clone(), found)))
+}
+
 /// Notes the name of a part that the gateway has taken.
 pub(crate) fn insert_part(
     db: &Connection,
@@ -201,16 +235,14 @@ pub(crate) fn insert_part(
     Ok(())
 }
 
-/// The newest message with a part of this name, of the receipt's address if it has one. Some centres name a message in hexadecimal
-/// digits and their receipts the same number in decimal ones, or the other way round; then the address must fit.
-fn named(
+/// The newest message with a part of this name that went to this number. Some centres name a message in hexadecimal digits and their
+/// receipts the same number in decimal ones, or the other way round.
+fn named_at(
     db: &Connection,
-    vault: &Vault,
-    word: &LaterWord,
+    channel: ContactChannel,
     name: &str,
+    mark: &[u8; 32],
 ) -> Result<Option<(String, Found)>, LedgerError> {
-    const DOING: &str = "find a message by its name";
-    const TO: &str = "EXISTS (SELECT 1 FROM address_marks m WHERE m.customer = i.customer AND m.mark = ?3)";
     let mut names = vec![name.to_owned()];
     if let Ok(number) = name.parse::<u64>() {
         names.extend([
@@ -222,62 +254,67 @@ fn named(
     if let Ok(number) = u64::from_str_radix(name, 16) {
         names.push(number.to_string());
     }
-    let mark = word
-        .address
-        .as_ref()
-        .map(|address| vault.address_mark(word.channel, address));
-    let by_address = names
-        .iter()
-        .filter(|_| mark.is_some())
-        .map(|name| (name.as_str(), TO));
-    // An address may have changed since.
-    for (name, condition) in by_address.chain([(name, "?3 IS ?3")]) {
-        let sql = format!(
-            "SELECT {FOUND} FROM message_parts p JOIN intents i ON i.id = p.intent \
-             JOIN texts t ON t.notice = i.notice AND t.language = i.language AND t.channel = i.channel \
-             WHERE p.provider_ref = ?1 AND i.channel = ?2 AND {condition} ORDER BY p.at DESC LIMIT 1"
-        );
-        let mut statement = db.prepare_cached(&sql).doing(DOING)?;
-        let rows = statement
-            .query(params![
-                name,
-                word.channel.as_str(),
-                mark.as_ref().map(<[u8; 32]>::as_slice)
-            ])
-            .doing(DOING)?;
-        if let Some(found) = row::collect(rows, DOING, found)?.pop() {
-            return Ok(Some((name.to_owned(), found)));
+    for name in names {
+        if let Some(found) = newest_named(db, channel, &name, Some(mark))? {
+            return Ok(Some((name, found)));
         }
     }
     Ok(None)
 }
 
-/// The one message in doubt with this short reference and address; `None` if there is none, or more than one.
-fn in_doubt(
+/// The newest message with a part of this name, of this number if one is given.
+fn newest_named(
     db: &Connection,
-    vault: &Vault,
-    word: &LaterWord,
+    channel: ContactChannel,
+    name: &str,
+    mark: Option<&[u8; 32]>,
+) -> Result<Option<Found>, LedgerError> {
+    const DOING: &str = "find a message by its name";
+    let condition = match mark {
+        Some(_) => "EXISTS (SELECT 1 FROM address_marks m WHERE m.customer = i.customer AND m.mark = ?3)",
+        None => "?3 IS NULL",
+    };
+    let sql = format!(
+        "SELECT {FOUND} FROM message_parts p JOIN intents i ON i.id = p.intent \
+         JOIN texts t ON t.notice = i.notice AND t.language = i.language AND t.channel = i.channel \
+         WHERE p.provider_ref = ?1 AND i.channel = ?2 AND {condition} ORDER BY p.at DESC LIMIT 1"
+    );
+    let mut statement = db.prepare_cached(&sql).doing(DOING)?;
+    let rows = statement
+        .query(params![name, channel.as_str(), mark.map(<[u8; 32]>::as_slice)])
+        .doing(DOING)?;
+    Ok(row::collect(rows, DOING, found)?.pop())
+}
+
+/// Whether a customer has this number.
+fn is_somebodys(db: &Connection, mark: &[u8; 32]) -> Result<bool, LedgerError> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM address_marks WHERE mark = ?1)")
+        .and_then(|mut s| s.query_row([mark.as_slice()], |row| row.get(0)))
+        .doing("find whose number it is")
+}
+
+/// The one message with this short reference and number that is in doubt, or was until a receipt of another of its parts came; `None`
+/// if there is none, or more than one.
+fn by_reference(
+    db: &Connection,
+    channel: ContactChannel,
+    reference: u16,
+    mark: &[u8; 32],
     at: EventTime,
 ) -> Result<Option<Found>, LedgerError> {
     const DOING: &str = "find a message in doubt";
-    let (Some(reference), Some(address)) = (word.reference, &word.address) else {
-        return Ok(None);
-    };
     let sql = format!(
         "SELECT {FOUND} FROM intents i \
          JOIN texts t ON t.notice = i.notice AND t.language = i.language AND t.channel = i.channel \
          JOIN address_marks m ON m.customer = i.customer AND m.mark = ?3 \
          WHERE i.channel = ?1 AND i.updated_at >= ?2 \
-         AND (i.state IN ('sending', 'unknown') OR (i.state = 'planned' AND i.in_doubt = 1))"
+         AND (i.state IN ('sending', 'unknown') OR (i.state = 'planned' AND i.in_doubt = 1) \
+         OR (i.state = 'accepted' AND i.heard_at IS NOT NULL \
+         AND (SELECT count(*) FROM message_parts p WHERE p.intent = i.id) < t.parts))"
     );
     let mut statement = db.prepare_cached(&sql).doing(DOING)?;
-    let mark = vault.address_mark(word.channel, address);
     let rows = statement
-        .query(params![
-            word.channel.as_str(),
-            before(at, DOUBT_KEPT),
-            mark.as_slice()
-        ])
+        .query(params![channel.as_str(), before(at, DOUBT_KEPT), mark.as_slice()])
         .doing(DOING)?;
     let mut fitting = row::collect(rows, DOING, found)?;
     fitting.retain(|found| short_reference(&found.id) == reference);
@@ -372,10 +409,16 @@ fn reply(
     })?;
     if customers.is_empty() {
         heard.strangers += 1;
+        return Ok(());
+    }
+    if was_heard(db, vault, words, at)? {
+        heard.brought_again += 1;
+        return Ok(());
     }
     for customer in customers {
         // Keyed: whoever reads the topic can't try numbers until one fits.
-        let id = Fingerprint::of(&vault.reply_mark(&customer.id, words.mark));
+        let mark = vault.reply_mark(&customer.id, words.mark);
+        let id = Fingerprint::of_parts(&[&mark, &at.nanos().to_le_bytes()]);
         let reply = Reply {
             id: Arc::from(format!("rep_{}", id.base32(20))),
             customer: customer.id,
@@ -386,4 +429,23 @@ fn reply(
         *heard.replies.entry((words.channel, words.kind)).or_default() += 1;
     }
     Ok(())
+}
+
+/// Whether these words were brought before; notes them, and when.
+fn was_heard(db: &Connection, vault: &Vault, words: &Words, at: EventTime) -> Result<bool, LedgerError> {
+    const DOING: &str = "note what was written";
+    let mark = vault.words_mark(&vault.address_mark(words.channel, &words.address), words.mark);
+    let since = before(at, words.same_within.min(WORDS_KEPT));
+    let before: Option<i64> = db
+        .prepare_cached("SELECT at FROM words_heard WHERE mark = ?1")
+        .and_then(|mut s| s.query_row([mark.as_slice()], |row| row.get(0)).optional())
+        .doing(DOING)?;
+    let is_again = before.is_some_and(|before| before >= since);
+    if !is_again {
+        // Not at each repeat: who asks every minute would never be answered again.
+        db.prepare_cached("INSERT OR REPLACE INTO words_heard (mark, at) VALUES (?1, ?2)")
+            .and_then(|mut s| s.execute(params![mark.as_slice(), at.nanos()]))
+            .doing(DOING)?;
+    }
+    Ok(is_again)
 }

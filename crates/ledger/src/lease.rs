@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::error::Doing;
 use crate::hear::insert_part;
 use crate::ledger::is_killed;
-use crate::outbox::{insert_receipt, insert_receipt_of};
+use crate::outbox::insert_receipt;
 use crate::vault::Vault;
-use crate::{Ledger, LedgerError, Prefer, StaleRules, audit, may_move, row};
+use crate::{Ledger, LedgerError, audit, may_move, row};
 
 /// What a worker asks for.
 #[derive(Debug, Clone, Copy)]
@@ -87,19 +87,8 @@ pub enum RecordOutcome {
     Fenced,
 }
 
-/// What was settled without sending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Settled {
-    /// Given up: it can't be found out whether they went.
-    pub unknown: u64,
-    /// To be sent again, perhaps a second time.
-    pub replanned: u64,
-    /// No longer true when they could have gone: failed.
-    pub expired: u64,
-}
-
 impl Ledger {
-    /// Leases planned intents: not expired, due, oldest first. When this returns, `sending` and the fence are durable, so
+    /// Leases planned intents: not expired, due, answers to replies first, then the oldest. When this returns, `sending` and the fence are durable, so
     /// that a crash from now on is found. Nothing while the kill switch is on.
     ///
     /// # Errors
@@ -178,49 +167,6 @@ impl Ledger {
         Ok(done)
     }
 
-    /// Settles what can't wait: leases that ran out in `sending` by each channel's rule, and planned intents that are no
-    /// longer true. All are counted, and those that end have a receipt.
-    ///
-    /// # Errors
-    /// The database refused.
-    pub fn settle(&mut self, now: EventTime, rules: &StaleRules) -> Result<Settled, LedgerError> {
-        let tx = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing("begin settling")?;
-        let mut settled = Settled::default();
-        for (intent, fence) in stale(&tx, now)? {
-            let kind = match rules.of(intent.channel) {
-                Prefer::Miss => {
-                    settled.unknown += 1;
-                    OutcomeKind::State {
-                        to: IntentState::Unknown,
-                        provider_ref: None,
-                        reason: Some("lease_ran_out"),
-                    }
-                }
-                Prefer::Double => {
-                    settled.replanned += 1;
-                    OutcomeKind::Postponed {
-                        not_before: now.plus(rules.wait(intent.channel)),
-                        reason: "lease_ran_out",
-                        in_doubt: true,
-                    }
-                }
-            };
-            let outcome = Outcome {
-                intent: intent.id,
-                fence,
-                kind,
-                at: now,
-            };
-            record_one(&tx, &self.vault, &outcome)?;
-        }
-        settled.expired = expire(&tx, &self.vault, now)?;
-        tx.commit().doing("commit settling")?;
-        Ok(settled)
-    }
-
     /// Intents planned and not yet tried or to be tried again, of a channel.
     ///
     /// # Errors
@@ -265,7 +211,7 @@ fn due(
         "SELECT {}, {}, i.attempt, i.in_doubt FROM intents i \
          JOIN texts t ON t.notice = i.notice AND t.language = i.language AND t.channel = i.channel \
          WHERE i.state = 'planned' AND i.channel = ?1 AND (i.not_before IS NULL OR i.not_before <= ?2) \
-         AND (i.expires_at IS NULL OR i.expires_at > ?2) ORDER BY i.planned_at, i.rowid LIMIT ?3",
+         AND (i.expires_at IS NULL OR i.expires_at > ?2) ORDER BY i.urgent DESC, i.planned_at, i.rowid LIMIT ?3",
         row::INTENT,
         row::TEXT
     );
@@ -300,40 +246,6 @@ fn read_fence(db: &Connection) -> Result<i64, LedgerError> {
         .try_into()
         .map(i64::from_be_bytes)
         .map_err(|_| LedgerError::Corrupt { what: "fence" })
-}
-
-fn stale(db: &Connection, now: EventTime) -> Result<Vec<(Intent, i64)>, LedgerError> {
-    let sql = format!(
-        "SELECT {}, i.fence FROM intents i WHERE i.state = 'sending' AND i.lease_until <= ?1",
-        row::INTENT
-    );
-    let mut statement = db.prepare_cached(&sql).doing("find stale leases")?;
-    let rows = statement.query([now.nanos()]).doing("find stale leases")?;
-    row::collect(rows, "find stale leases", |row| {
-        let fence = row
-            .get("fence")
-            .map_err(|_| LedgerError::Corrupt { what: "fence" })?;
-        Ok((row::intent(row)?, fence))
-    })
-}
-
-fn expire(db: &Connection, vault: &Vault, now: EventTime) -> Result<u64, LedgerError> {
-    let sql = format!(
-        "UPDATE intents SET state = {}, reason = 'stale', updated_at = ?1 \
-         WHERE state = 'planned' AND expires_at <= ?1 RETURNING {}",
-        row::ENDS,
-        row::GIVEN_UP
-    );
-    let mut statement = db.prepare_cached(&sql).doing("expire intents")?;
-    let rows = statement.query([now.nanos()]).doing("expire intents")?;
-    let expired = row::collect(rows, "expire intents", row::given_up)?;
-    for ended in &expired {
-        insert_receipt_of(db, ended)?;
-        let entry = json!({"kind": ended.state.as_str(), "intent": ended.intent, "reason": "stale",
-            "at": ended.at.nanos()});
-        audit::append(db, vault, &entry)?;
-    }
-    Ok(expired.len() as u64)
 }
 
 /// What a recording needs to know of the intent.
@@ -372,7 +284,11 @@ fn stored(db: &Connection, intent: &IntentId) -> Result<Stored, LedgerError> {
     })
 }
 
-fn record_one(db: &Connection, vault: &Vault, outcome: &Outcome) -> Result<RecordOutcome, LedgerError> {
+pub(crate) fn record_one(
+    db: &Connection,
+    vault: &Vault,
+    outcome: &Outcome,
+) -> Result<RecordOutcome, LedgerError> {
     let stored = stored(db, &outcome.intent)?;
     if stored.fence != Some(outcome.fence) {
         return Ok(RecordOutcome::Fenced);

@@ -59,6 +59,7 @@ impl Ledger {
             lock: None,
         };
         ledger.check_key()?;
+        ledger.make_marks()?;
         Ok(ledger)
     }
 

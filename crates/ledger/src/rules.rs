@@ -30,6 +30,10 @@ pub struct StaleRules {
     /// Before a text message in doubt goes again: so long a receipt is waited for that repeats our reference, in seconds.
     #[serde(with = "seconds")]
     pub receipt_wait: Duration,
+    /// A text message that was taken and of which no receipt has come for so long becomes `unknown`, in seconds; 0: never. Only where
+    /// the gateway sends receipts: others would make every message unknown.
+    #[serde(with = "seconds")]
+    pub receipts_within: Duration,
 }
 
 impl Default for StaleRules {
@@ -41,6 +45,7 @@ impl Default for StaleRules {
             chat: Prefer::Miss,
             webhook: Prefer::Double,
             receipt_wait: Duration::from_secs(60),
+            receipts_within: Duration::ZERO,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::LedgerError;
 use crate::error::Doing;
 
 /// One entry a version, never changed after a release: a new version appends. `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// An attempt whose answer was lost may have reached the person: no later refusal takes that back.
 const V2: &str = "ALTER TABLE intents ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;";
@@ -23,6 +23,16 @@ CREATE TABLE address_marks (
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX address_marks_by_customer ON address_marks (customer);
 ALTER TABLE receipts_outbox ADD COLUMN reply TEXT;
+";
+
+/// What can't wait behind a whole audience; which words were brought before; and what has been accepted and waits for its receipt.
+const V4: &str = "
+ALTER TABLE intents ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
+DROP INDEX intents_waiting;
+CREATE INDEX intents_waiting ON intents (channel, urgent DESC, planned_at) WHERE state = 'planned';
+CREATE INDEX intents_unreceipted ON intents (channel, accepted_at) WHERE state = 'accepted';
+CREATE TABLE words_heard (mark BLOB PRIMARY KEY NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE INDEX words_heard_by_age ON words_heard (at);
 ";
 
 const V1: &str = "

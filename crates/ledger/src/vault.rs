@@ -179,6 +179,11 @@ impl Vault {
         )
     }
 
+    /// By what words are known that were brought before: nobody makes it from a number and a guess.
+    pub(crate) fn words_mark(&self, address: &[u8; KEY_BYTES], mark: u128) -> [u8; KEY_BYTES] {
+        hmac(&self.address, &[b"words", &[0], address, &mark.to_le_bytes()])
+    }
+
     /// Seals under a fresh key of this person's own, wrapped. The pseudonym is authenticated with both, so that two
     /// people's rows can't be swapped.
     pub(crate) fn seal(&self, customer: &CustomerId, plain: &[u8]) -> Result<Sealed, LedgerError> {

@@ -151,7 +151,7 @@ metrics! {
     OutboxDepth = "outbox_depth", Kind::Gauge, [], 1;
     /// Failed attempts to hand a message to a gateway.
     DeliveryErrorsTotal = "delivery_errors_total", Kind::Counter, ["channel", "class"], 64;
-    /// What gateways say of their own accord, by what it is: a reply by its kind (stop, status, still_down, other); receipt_repeated, receipt_unmatched; cleared, a lost answer that a receipt made up for; stranger, a reply from nobody we know.
+    /// What gateways say of their own accord, by what it is: a reply by its kind (stop, status, still_down, other); reply_repeated, receipt_repeated, receipt_unmatched; cleared, a lost answer that a receipt made up for; stranger, a reply from nobody we know.
     GatewayHeardTotal = "gateway_heard_total", Kind::Counter, ["what"], 16;
     /// 1 while a channel's gateway is left alone because it doesn't answer or refuses everything.
     GatewayDown = "gateway_down", Kind::Gauge, ["channel"], 16;

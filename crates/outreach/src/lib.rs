@@ -24,6 +24,7 @@
 
 pub mod calls;
 mod notice;
+mod reply_settings;
 mod settings;
 mod stage;
 mod words;

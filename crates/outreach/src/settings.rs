@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::calls::CallSettings;
+pub use crate::reply_settings::ReplySettings;
 
 /// Levels of regions above a customer's own that are looked through; a chain that goes in a circle ends here.
 pub const REGION_LEVELS_MAX: usize = 8;
@@ -42,6 +43,8 @@ pub struct OutreachSettings {
     pub caps: CapSettings,
     /// What is promised.
     pub promise: PromiseSettings,
+    /// What becomes of what customers write back.
+    pub replies: ReplySettings,
     /// Customers about whom nothing is known but their region are told of an incident that names its elements (default
     /// no: they would mostly be told of something that doesn't touch them).
     pub region_is_enough: bool,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{
-    CallForecast, CustomerChange, CustomerId, DomainName, EventTime, HoldReason, Intent, Notice, NoticeId,
-    OutreachEntry, Position, RejectReason, Reply, ReplyKind,
+    Anomaly, CallForecast, CustomerChange, CustomerId, DomainName, EventTime, HoldReason, Intent, Notice,
+    NoticeId, NoticeText, OutreachEntry, Position, RejectReason, Reply, ReplyKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +41,21 @@ pub enum OutreachOutput {
     CancelIntents {
         /// The notice.
         notice: NoticeId,
-        /// Why: the kill switch, or later news.
+        /// Only those of this person; `None`: of all.
+        customer: Option<CustomerId>,
+        /// Why: the kill switch, later news, or that they want no more.
         reason: HoldReason,
     },
+    /// What answers one customer's reply: one message, in words that are its own.
+    Answer {
+        /// The message.
+        intent: Intent,
+        /// Its words, under the intent's notice id.
+        text: NoticeText,
+    },
+    /// More customers than by chance write that it still fails where they were told that it works: evidence for `correlate`, by
+    /// service and region, without a person in it.
+    StillDown(Box<Anomaly>),
     /// The kill switch was turned: `deliver` sends nothing while it is on.
     Kill {
         /// Whether it is on.
@@ -134,19 +146,21 @@ impl OutreachStage {
     }
 
     fn on_reply(&mut self, reply: &Reply, effects: &mut Effects<OutreachOutput>) {
-        for domain in self.domains.values_mut() {
-            domain.saw(&reply.customer, reply.at);
-        }
-        match reply.kind {
-            ReplyKind::Stop => {
-                if self.opted_out.len() < OPT_OUTS_MAX {
-                    self.opted_out.insert(reply.customer.clone());
-                } else {
-                    effects.reject(RejectReason::TooLarge, "the list of opt-outs is full");
-                }
+        if reply.kind == ReplyKind::Stop {
+            if self.opted_out.len() < OPT_OUTS_MAX || self.opted_out.contains(&reply.customer) {
+                self.opted_out.insert(reply.customer.clone());
+            } else {
+                return effects.reject(RejectReason::TooLarge, "the list of opt-outs is full");
             }
-            // They show that the person is awake; answering them is the journeys' business.
-            ReplyKind::Status | ReplyKind::StillDown | ReplyKind::Other => {}
+        }
+        for (name, domain) in &mut self.domains {
+            let mut office = Office {
+                settings: &self.settings,
+                wording: &self.wording,
+                opted_out: &self.opted_out,
+                effects,
+            };
+            domain.on_reply(name, reply, &mut office);
         }
     }
 
@@ -174,7 +188,7 @@ impl Stage for OutreachStage {
     type Output = OutreachOutput;
 
     const NAME: &'static str = "outreach";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
         match &input.entry {

@@ -356,6 +356,7 @@ impl<'a> Assembly<'a> {
         let ledger = self.shared_ledger()?;
         // Before anything is joined or published: two processes would publish the same outbox.
         lock(&ledger).hold_process_lock()?;
+        self.pin(TopicId::Anomalies)?;
         let used = self.pin(TopicId::OutreachLog)?;
         let directory_topic = self.settings.directory.as_ref().and_then(|d| d.topic.clone());
         let mut inputs = vec![self.topic(TopicId::Incidents), self.topic(TopicId::Commands)];

@@ -141,6 +141,7 @@ impl DeliverDrive {
             ("receipt_repeated", heard.repeated),
             ("receipt_unmatched", heard.unmatched),
             ("cleared", heard.cleared),
+            ("reply_repeated", heard.brought_again),
             ("stranger", heard.strangers),
         ];
         for (what, n) in replies.chain(others).filter(|(_, n)| *n > 0) {
@@ -158,6 +159,7 @@ impl DeliverDrive {
             ("unknown", settled.unknown),
             ("sent_again", settled.replanned + report.perhaps_doubled),
             ("expired", settled.expired),
+            ("no_receipt", settled.unreceipted),
         ] {
             if times > 0 {
                 self.metrics.inc(Metric::IntentsSettledTotal, &[how], times);

@@ -135,6 +135,7 @@ pub fn topic_uses(settings: &Settings, roles: Roles) -> Vec<TopicUse> {
             TopicId::Notices,
             TopicId::NoticesState,
             TopicId::CallForecasts,
+            TopicId::Anomalies,
             TopicId::DeadLetters,
         ] {
             uses.push(own("outreach", id, Part::Output));

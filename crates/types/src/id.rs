@@ -126,7 +126,7 @@ name!(
     ProblemId, "problem id"
 );
 name!(
-    /// Id of a notice: `ntc_` and 16 base-32 characters.
+    /// Id of a notice: `ntc_` and 16 base-32 characters; of the words that answer a reply: `ans_` and 16.
     NoticeId, "notice id"
 );
 name!(
@@ -190,6 +190,21 @@ derived!(IntentId, "int");
 derived!(JourneyId, "jny");
 derived!(WaveId, "wav");
 
+impl NoticeId {
+    /// What the id of an answer to a customer's reply begins with: it has words and intents, and no notice of an incident stands behind it.
+    const ANSWER: &'static str = "ans_";
+
+    /// The id under which the words of an answer are kept, derived from what they say.
+    pub fn of_answer(from: Fingerprint) -> Self {
+        Self(Arc::from(format!("{}{}", Self::ANSWER, from.base32(16))))
+    }
+
+    /// Whether it is that of an answer to a reply.
+    pub fn is_answer(&self) -> bool {
+        self.as_str().starts_with(Self::ANSWER)
+    }
+}
+
 /// Bits of a derived pseudonym: 16 characters of base 32.
 const CUSTOMER_BITS: u32 = 80;
 
@@ -233,6 +248,10 @@ mod tests {
         let a = IncidentId::derived(Fingerprint::of(b"scope"));
         assert_eq!(a, IncidentId::derived(Fingerprint::of(b"scope")));
         assert!(a.as_str().starts_with("inc_") && a.as_str().len() == 20);
+        let words = Fingerprint::of(b"words");
+        let (answer, notice) = (NoticeId::of_answer(words), NoticeId::derived(words));
+        assert_eq!([answer.is_answer(), notice.is_answer()], [true, false]);
+        assert_eq!(answer.as_str().len(), 20);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use forecall_bridge::{
     AlertmanagerSettings, BridgeSettings, GrafanaSettings, PagerDutySettings, RetrySettings, WebhookSettings,
 };
-use forecall_delivery::{BreakerSettings, HttpSmsSettings, SmppSettings, SmtpSettings};
+use forecall_delivery::{
+    BreakerSettings, CallbackSettings, HttpSmsSettings, ReceiptFields, ReplyFields, SmppSettings,
+    SmtpSettings,
+};
 use forecall_detect::calendar::CalendarEntry;
 use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry, TeamEntry};
@@ -27,7 +30,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 34] = [
+const SOURCES: [(&str, &str); 36] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
@@ -64,6 +67,10 @@ const SOURCES: [(&str, &str); 34] = [
         "delivery/http_sms",
         include_str!("../../../delivery/src/http_sms/settings.rs"),
     ),
+    (
+        "delivery/callbacks",
+        include_str!("../../../delivery/src/http_sms/callback_settings.rs"),
+    ),
     ("incident/paging", include_str!("../../../incident/src/paging.rs")),
     (
         "incident/topology_file",
@@ -77,6 +84,10 @@ const SOURCES: [(&str, &str); 34] = [
     (
         "outreach/settings",
         include_str!("../../../outreach/src/settings.rs"),
+    ),
+    (
+        "outreach/replies",
+        include_str!("../../../outreach/src/reply_settings.rs"),
     ),
     (
         "outreach/calls",
@@ -215,6 +226,18 @@ impl Model {
                 least::<SmppSettings>(json!({"host": "h", "system_id": "s", "password": "p", "from": "f"})),
             ),
             ("HttpSmsSettings", least::<HttpSmsSettings>(json!({"url": "u"}))),
+            (
+                "CallbackSettings",
+                least::<CallbackSettings>(json!({"token": "t"})),
+            ),
+            (
+                "ReceiptFields",
+                least::<ReceiptFields>(json!({"id": "i", "status": "s", "statuses": {}})),
+            ),
+            (
+                "ReplyFields",
+                least::<ReplyFields>(json!({"from": "f", "text": "t"})),
+            ),
         ] {
             model.keep(name, value.map_err(|why| format!("{name}: {why}"))?);
         }

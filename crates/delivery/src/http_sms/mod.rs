@@ -1,14 +1,18 @@
 //! Text messages through a gateway behind HTTP, described in the settings.
 
+mod callback_settings;
+mod callbacks;
 mod settings;
 mod template;
 
 use std::error::Error as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use forecall_types::{ContactChannel, Fingerprint};
+use forecall_ledger::Incoming;
+use forecall_types::{ContactChannel, EventTime, Fingerprint};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::tls::{Certificate, Version};
@@ -18,6 +22,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::sms::international;
 use crate::{Accepted, Capabilities, Gateway, Message, SendError};
+pub use callback_settings::{CallbackSettings, LaterMeaning, ReceiptFields, ReplyFields};
+use callbacks::Callbacks;
 pub use settings::{HttpMethod, HttpSmsSettings, Meaning};
 use template::{Field, Template, json_string, percent};
 
@@ -41,6 +47,9 @@ pub enum HttpSmsError {
     /// The certificate file can't be read.
     #[error("http: failed to read the certificates")]
     Certificates(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing can be heard at the address of `callbacks`.
+    #[error("http: failed to listen for callbacks")]
+    Listen(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The HTTP library won't start.
     #[error("http: failed to set up the client")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -52,6 +61,7 @@ pub struct HttpSmsGateway {
     templates: Templates,
     http: reqwest::Client,
     runtime: Runtime,
+    callbacks: Option<Callbacks>,
 }
 
 struct Templates {
@@ -73,11 +83,13 @@ impl HttpSmsGateway {
         }
         let client = |e: reqwest::Error| HttpSmsError::Client(Box::new(e));
         let is_plain = settings.url.starts_with("http://");
+        let connect_within = settings.timeout.min(CONNECT_WITHIN);
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("forecall/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(settings.timeout)
+            .connect_timeout(connect_within)
+            // Of both, that of the connection must run out first: then nothing was sent for certain.
+            .timeout(settings.timeout + connect_within)
             .pool_idle_timeout(IDLE_MAX)
             .https_only(!is_plain)
             .tls_version_min(Version::TLS_1_2)
@@ -85,7 +97,12 @@ impl HttpSmsGateway {
         if is_plain {
             builder = builder.no_proxy();
         }
+        let callbacks = settings.callbacks.as_ref();
+        let callbacks = callbacks
+            .map(|callbacks| Callbacks::start(callbacks, &settings.country_code))
+            .transpose()?;
         Ok(Self {
+            callbacks,
             templates: Templates::read(&settings)?,
             http: builder.build().map_err(client)?,
             runtime: Builder::new_current_thread()
@@ -94,6 +111,11 @@ impl HttpSmsGateway {
                 .map_err(|e| HttpSmsError::Client(Box::new(e)))?,
             settings,
         })
+    }
+
+    /// Where it listens for receipts and replies, if it does: tells the port where 0 was asked for.
+    pub fn listens_at(&self) -> Option<SocketAddr> {
+        self.callbacks.as_ref().map(Callbacks::local_addr)
     }
 
     fn headers(&self, value: &impl Fn(Field) -> String) -> Option<HeaderMap> {
@@ -264,10 +286,11 @@ fn judge(
     }
 }
 
-/// Whether an answer that its status calls good lacks what the description says it has: a code that is known, or else the message's name.
+/// Whether an answer that its status calls good lacks what the description says it has: a code that is known, or, where codes are of
+/// refusals only, the message's name.
 fn is_unclear(settings: &HttpSmsSettings, at: &dyn Fn(&Option<String>) -> Option<String>) -> bool {
-    settings.code.is_some()
-        && (at(&settings.code).is_some() || settings.id.is_some() && at(&settings.id).is_none())
+    let is_named = at(&settings.code).is_none() && at(&settings.id).is_some();
+    settings.code.is_some() && !is_named
 }
 
 const fn usual(status: u16) -> Meaning {
@@ -333,7 +356,25 @@ impl Gateway for HttpSmsGateway {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             client_reference: self.settings.knows_repeats,
-            receipts: false,
+            receipts: self
+                .settings
+                .callbacks
+                .as_ref()
+                .is_some_and(|c| c.receipt.is_some()),
+        }
+    }
+
+    fn receive(&mut self, _now: EventTime) -> Result<Vec<Incoming>, SendError> {
+        Ok(self
+            .callbacks
+            .as_mut()
+            .map(Callbacks::receive)
+            .unwrap_or_default())
+    }
+
+    fn acknowledge(&mut self) {
+        if let Some(callbacks) = &mut self.callbacks {
+            callbacks.acknowledge();
         }
     }
 

@@ -6,6 +6,7 @@ use forecall_ledger::Secret;
 use forecall_types::seconds;
 use serde::{Deserialize, Serialize};
 
+use super::callback_settings::CallbackSettings;
 use super::template::{Template, is_pointer};
 
 /// What an answer of the gateway means.
@@ -80,7 +81,8 @@ pub struct HttpSmsSettings {
     /// Where in a JSON answer a code stands that says more than HTTP's status: `/return/status`.
     #[serde(default)]
     pub code: Option<String>,
-    /// What codes mean; one that isn't named means what the status means, but that a good status doesn't make the message taken.
+    /// What codes mean; one that isn't named means what the status means, but that a good status doesn't make the message taken. Nor does
+    /// a good status without any code, unless the message's name (`id`) stands there.
     #[serde(default)]
     pub codes: BTreeMap<String, Meaning>,
     /// What statuses mean where it isn't the usual: 2xx accepted; 429 throttled; 401, 402, 403, 404, 405 and 503 down; other 4xx permanent;
@@ -90,6 +92,9 @@ pub struct HttpSmsSettings {
     /// It takes the same `{reference}` once only, however often it is sent: after a lost answer the message is sent again.
     #[serde(default)]
     pub knows_repeats: bool,
+    /// Receipts and replies, as requests of the gateway.
+    #[serde(default)]
+    pub callbacks: Option<CallbackSettings>,
     /// Country code for `{to_national}`, without plus.
     #[serde(default = "iran")]
     pub country_code: String,
@@ -102,7 +107,7 @@ pub struct HttpSmsSettings {
     /// After a refusal for speed that names no time, in seconds.
     #[serde(default = "pause", with = "seconds")]
     pub pause: Duration,
-    /// Longest wait for an answer, in seconds.
+    /// Longest wait for an answer, in seconds; a connection is waited for as long, at most 5 s.
     #[serde(default = "timeout", with = "seconds")]
     pub timeout: Duration,
 }
@@ -207,6 +212,7 @@ impl HttpSmsSettings {
         if self.timeout.is_zero() {
             found.push("timeout is at least a second".to_owned());
         }
+        found.extend(self.callbacks.iter().flat_map(CallbackSettings::mistakes));
         found
     }
 }

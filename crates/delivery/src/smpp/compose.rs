@@ -74,6 +74,7 @@ impl Job {
     /// | parts | means |
     /// |---|---|
     /// | all taken | accepted, under all their names |
+    /// | one refused for good, others taken or on their way | over: the person may have read some of it |
     /// | some taken, some not; or the line was lost with some on their way | not known: the person may have read some of it |
     /// | none taken, one refused | what the refusal says |
     /// | none sent | too fast, or down if the line was lost |
@@ -84,7 +85,11 @@ impl Job {
         for stand in self.stands {
             match stand {
                 Stand::Taken(name) => names.push(name),
-                Stand::Refused(error) => refusal = Some(error),
+                // What is for good says most.
+                Stand::Refused(error) if !matches!(refusal, Some(SendError::Permanent { .. })) => {
+                    refusal = Some(error);
+                }
+                Stand::Refused(_) => {}
                 Stand::Asked => is_asked = true,
                 Stand::Waiting => {}
             }
@@ -96,6 +101,13 @@ impl Job {
             });
         }
         let reason = lost.map_or("line_halted", |Lost(reason)| reason);
+        let is_begun = is_asked || !names.is_empty();
+        if let Some(SendError::Permanent { code, .. }) = refusal.filter(|_| is_begun) {
+            return Err(SendError::Partly {
+                reason: "part_refused",
+                code,
+            });
+        }
         if is_asked {
             return Err(SendError::Indefinite { reason });
         }

@@ -20,6 +20,7 @@ use rusmpp_core::values::InterfaceVersion;
 
 use crate::{Accepted, Capabilities, Gateway, Message, SendError};
 use compose::Sender;
+use inbound::When;
 use link::{Frame, Link, Lost};
 pub use settings::{Joining, SmppSettings, SmppTls};
 
@@ -57,6 +58,8 @@ pub struct SmppGateway {
     failed: Option<(SendError, EventTime)>,
     /// When the centre was last heard.
     heard_at: EventTime,
+    /// When the line was bound; while it is being bound, too.
+    bound_at: EventTime,
     /// What has come in and isn't written down; with the number its answer needs, while the line is the same.
     held: Vec<(Option<u32>, Incoming)>,
 }
@@ -77,6 +80,7 @@ impl SmppGateway {
             link: None,
             failed: None,
             heard_at: EventTime::from_secs(0),
+            bound_at: EventTime::from_secs(0),
             held: Vec::new(),
         })
     }
@@ -105,6 +109,7 @@ impl SmppGateway {
     fn bind(&mut self, now: EventTime) -> Result<Link, SendError> {
         let lost = |Lost(reason): Lost| SendError::Down { reason, code: None };
         let mut link = Link::connect(&self.settings, self.tls.as_ref())?;
+        self.bound_at = now;
         let asked = link.ask(self.request()?);
         link.flush().map_err(lost)?;
         for _ in 0..FRAMES_MAX {
@@ -142,10 +147,14 @@ impl SmppGateway {
     /// Answers what the centre asks, or takes what it brings. Other answers are those of questions given up.
     fn question(&mut self, link: &mut Link, command: &Command, now: EventTime) -> Result<(), Lost> {
         self.heard_at = now;
+        let when = When {
+            now,
+            bound_at: self.bound_at,
+        };
         let sequence = command.sequence_number();
         match command.pdu() {
             Some(Pdu::DeliverSm(pdu)) if self.held.len() < HELD_MAX => {
-                match inbound::read(pdu, &self.settings.country_code, now) {
+                match inbound::read(pdu, &self.settings.country_code, when) {
                     Some(incoming) => self.held.push((Some(sequence), incoming)),
                     None => link.answer(CommandStatus::EsmeRok, sequence, DeliverSmResp::default()),
                 }

@@ -123,11 +123,14 @@ fn waiting(jobs: &[Result<Job, SendError>], wanted: impl Fn(&Job) -> bool) -> Ve
     places
 }
 
-/// The parts that were refused for speed alone, of messages whose other parts are taken: they wait again.
+/// The parts that were refused for now, of messages whose other parts are taken: they wait again.
 fn rest(jobs: &mut [Result<Job, SendError>]) -> VecDeque<Place> {
     for job in jobs.iter_mut().flatten().filter(|job| job.has_taken()) {
         for stand in &mut job.stands {
-            if matches!(stand, Stand::Refused(SendError::Throttled { .. })) {
+            if matches!(
+                stand,
+                Stand::Refused(SendError::Throttled { .. } | SendError::Temporary { .. })
+            ) {
                 *stand = Stand::Waiting;
             }
         }

@@ -49,6 +49,23 @@ impl Desk {
         desk
     }
 
+    /// One more person with a message, the `n`th.
+    pub(crate) fn add(&self, channel: ContactChannel, n: u32) {
+        let mut ledger = self.open();
+        ledger.import_customers([person(n)]).unwrap();
+        let epoch = ledger.acquire(&TopicPartition::new("log", 0), "slot-0").unwrap();
+        let commit = LedgerCommit {
+            position: &LedgerPosition {
+                next_offset: i64::from(n) + 2,
+                checkpoint: String::new(),
+            },
+            intents: &[intent(n, channel)],
+            ..LedgerCommit::nothing()
+        };
+        let done = ledger.commit(&epoch, &commit).unwrap();
+        assert!(matches!(done, CommitOutcome::Committed(_)));
+    }
+
     pub(crate) fn open(&self) -> Ledger {
         let path = self.folder.path().join("ledger.db");
         Ledger::open(&path, MasterKey::from_bytes([7; 32])).unwrap()
@@ -69,7 +86,7 @@ fn intent(n: u32, channel: ContactChannel) -> Intent {
     }
 }
 
-fn person(n: u32) -> DirectoryRow {
+pub(crate) fn person(n: u32) -> DirectoryRow {
     DirectoryRow {
         customer: Customer {
             id: format!("cus_{n}").parse().unwrap(),

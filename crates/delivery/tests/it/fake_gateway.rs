@@ -29,6 +29,7 @@ const YES: &str = r#"{"return":{"status":200},"entries":[{"messageid":1}],"sid":
 pub(crate) struct FakeGateway {
     pub(crate) port: u16,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
+    refused: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl FakeGateway {
@@ -38,14 +39,24 @@ impl FakeGateway {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let plan = Arc::new(Mutex::new(plan.iter().cloned().collect::<VecDeque<_>>()));
         let shared = Arc::clone(&asked);
+        let refused = Arc::new(Mutex::new(None));
+        let refuses = Arc::clone(&refused);
         // It ends with the test process.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (shared, plan) = (Arc::clone(&shared), Arc::clone(&plan));
-                thread::spawn(move || serve(stream, &shared, &plan));
+                let refuses = Arc::clone(&refuses);
+                thread::spawn(move || serve(stream, &shared, &plan, &refuses));
             }
         });
-        Self { port, asked }
+        Self { port, asked, refused }
+    }
+
+    /// It says 403 to whatever holds this, and yes to the rest.
+    pub(crate) fn refusing(what: &'static str) -> Self {
+        let gateway = Self::start(&[]);
+        *gateway.refused.lock().unwrap() = Some(what);
+        gateway
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
@@ -53,7 +64,12 @@ impl FakeGateway {
     }
 }
 
-fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, plan: &Mutex<VecDeque<Say>>) -> Option<()> {
+fn serve(
+    stream: TcpStream,
+    asked: &Mutex<Vec<Asked>>,
+    plan: &Mutex<VecDeque<Say>>,
+    refused: &Mutex<Option<&'static str>>,
+) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut out = stream;
     loop {
@@ -75,12 +91,19 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, plan: &Mutex<VecDeque<Say
         });
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).ok()?;
+        let body = String::from_utf8(body).unwrap();
+        let is_refused = refused.lock().unwrap().is_some_and(|what| body.contains(what));
         asked.lock().unwrap().push(Asked {
             line: lines.remove(0),
             headers: lines,
-            body: String::from_utf8(body).unwrap(),
+            body,
         });
-        let say = plan.lock().unwrap().pop_front().unwrap_or(Say::Answer(200, YES));
+        let usual = if is_refused {
+            Say::Answer(403, "")
+        } else {
+            Say::Answer(200, YES)
+        };
+        let say = plan.lock().unwrap().pop_front().unwrap_or(usual);
         let (status, more, text) = match say {
             Say::Answer(status, text) => (status, String::new(), text),
             Say::Later(status, seconds) => (status, format!("retry-after: {seconds}\r\n"), ""),

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
+use native_tls::{TlsAcceptor, TlsStream};
 use rusmpp_core::CommandStatus;
 use rusmpp_core::command::owned::Command;
 use rusmpp_core::decode::owned::DecodeWithLength;
@@ -66,6 +67,8 @@ pub(crate) struct Centre {
     /// Parts without an answer at the same time, at most.
     pub(crate) under_way_max: usize,
     pub(crate) enquiries: usize,
+    /// Frames of a centre that chatters.
+    pub(crate) said: usize,
     pub(crate) refuse_bind: Option<u32>,
     /// Receipts wait until this is turned off.
     pub(crate) hold_mail: bool,
@@ -81,6 +84,8 @@ impl Centre {
 /// How the centre behaves throughout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
+    /// It says this again and again, without end, from the bind on, and answers nothing.
+    pub(crate) chatters: bool,
     /// Receipts repeat our reference.
     pub(crate) echo: bool,
     pub(crate) receipts: bool,
@@ -91,6 +96,7 @@ pub(crate) struct Manner {
 impl Default for Manner {
     fn default() -> Self {
         Self {
+            chatters: false,
             echo: true,
             receipts: true,
             delay: Duration::ZERO,
@@ -106,6 +112,11 @@ pub(crate) struct FakeSmsc {
 
 impl FakeSmsc {
     pub(crate) fn start(manner: Manner, faults: &[Fault]) -> Self {
+        Self::start_with(manner, faults, None)
+    }
+
+    /// Behind TLS, if there is what makes it.
+    pub(crate) fn start_with(manner: Manner, faults: &[Fault], tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let centre = Arc::new(Mutex::new(Centre {
@@ -116,8 +127,18 @@ impl FakeSmsc {
         // It ends with the test process.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || Line::new(stream, shared, manner).serve());
+                let (shared, tls) = (Arc::clone(&shared), tls.clone());
+                thread::spawn(move || {
+                    stream.set_nodelay(true).unwrap();
+                    let wire: Box<dyn Wire> = match tls {
+                        None => Box::new(stream),
+                        Some(tls) => match tls.accept(stream) {
+                            Ok(encrypted) => Box::new(encrypted),
+                            Err(_) => return,
+                        },
+                    };
+                    Line::new(wire, shared, manner).serve();
+                });
             }
         });
         Self { port, centre }
@@ -129,19 +150,42 @@ impl FakeSmsc {
 
     /// A subscriber writes.
     pub(crate) fn writes(&self, from: &str, coding: u8, octets: &[u8], class: u8) {
+        self.writes_with(from, coding, octets, class, Vec::new());
+    }
+
+    /// A subscriber writes, and the centre says more of it.
+    pub(crate) fn writes_with(&self, from: &str, coding: u8, octets: &[u8], class: u8, extras: Vec<Extra>) {
         let pdu = DeliverSm::builder()
             .source_addr(COctetString::from_string(from.to_owned()).unwrap())
             .destination_addr(COctetString::from_string("3000".to_owned()).unwrap())
             .esm_class(EsmClass::from(class))
             .data_coding(DataCoding::from(coding))
             .short_message(OctetString::from_slice(octets).unwrap())
+            .tlvs(extras)
             .build();
         self.centre().put(pdu);
     }
 }
 
+/// A connection, in the clear or not.
+trait Wire: Read + Write {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref()
+    }
+}
+
 struct Line {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     read: BytesMut,
     centre: Arc<Mutex<Centre>>,
     manner: Manner,
@@ -154,9 +198,9 @@ struct Line {
 }
 
 impl Line {
-    fn new(stream: TcpStream, centre: Arc<Mutex<Centre>>, manner: Manner) -> Self {
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    fn new(stream: Box<dyn Wire>, centre: Arc<Mutex<Centre>>, manner: Manner) -> Self {
+        let wait = Some(Duration::from_millis(1));
+        stream.tcp().set_read_timeout(wait).unwrap();
         Self {
             stream,
             read: BytesMut::new(),
@@ -171,6 +215,18 @@ impl Line {
 
     fn serve(mut self) {
         let mut chunk = [0; 65_536];
+        while self.manner.chatters {
+            self.sequence += 1;
+            let command = Command::new(CommandStatus::EsmeRok, self.sequence, Pdu::EnquireLink);
+            let mut bytes = BytesMut::new();
+            bytes.put_u32(u32::try_from(4 + command.length()).unwrap());
+            command.encode(&mut bytes);
+            if self.stream.write_all(&bytes).is_err() {
+                return;
+            }
+            self.centre.lock().unwrap().said += 1;
+            let _ = self.stream.read(&mut chunk);
+        }
         loop {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return,
@@ -185,7 +241,7 @@ impl Line {
             while let Some(command) = self.frame() {
                 if !self.on(&command) {
                     // Both ways at once, as a centre that falls.
-                    let _ = self.stream.shutdown(std::net::Shutdown::Both);
+                    let _ = self.stream.tcp().shutdown(std::net::Shutdown::Both);
                     return;
                 }
             }

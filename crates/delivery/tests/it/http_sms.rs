@@ -186,6 +186,86 @@ fn a_good_status_alone_is_no_yes_where_the_gateway_has_words_of_its_own() {
     assert_eq!(report.reasons.get("strange_answer"), Some(&2));
 }
 
+#[test]
+fn a_good_status_without_any_code_is_in_doubt_where_codes_are_told_and_no_name_is() {
+    let nameless = |port| HttpSmsSettings {
+        id: None,
+        ..forgetful_kavenegar(port)
+    };
+    let plan = [
+        Say::Answer(200, "<html>Please log in</html>"),
+        Say::Answer(200, "{}"),
+    ];
+    let (_gateway, report, ..) = run(3, &plan, nameless);
+    assert_eq!(
+        (
+            report.total(IntentState::Unknown),
+            report.total(IntentState::Accepted)
+        ),
+        (2, 1)
+    );
+}
+
+#[test]
+fn one_message_that_the_gateway_always_refuses_is_not_tried_for_ever() {
+    // The first of two is refused as if the gateway took none; the other is taken, as are all others.
+    let gateway = FakeGateway::refusing("09123450000");
+    let desk = Desk::new(SMS, 8);
+    let settings = DeliverSettings {
+        batch: 2,
+        ..DeliverSettings::default()
+    };
+    let mut worker = worker(&desk, kavenegar(gateway.port), settings);
+    for round in 0..100 {
+        worker.run_once(at(20 + 700 * i64::from(round))).unwrap();
+        // Somebody else is told in each round.
+        desk.add(SMS, 8 + round);
+    }
+    let counts = worker.ledger().intent_counts().unwrap();
+    assert_eq!(counts.get(&(SMS, IntentState::Failed)), Some(&1), "{counts:?}");
+    let tries = gateway.asked();
+    let tries = tries
+        .iter()
+        .filter(|asked| asked.body.contains("09123450000"))
+        .count();
+    assert_eq!(tries, 7, "one more than the attempts of a message");
+}
+
+#[test]
+fn while_it_takes_nobody_no_message_is_given_up() {
+    let plan = vec![Say::Answer(403, ""); 60];
+    let gateway = FakeGateway::start(&plan);
+    let desk = Desk::new(SMS, 3);
+    let mut worker = worker(&desk, twilio(gateway.port), DeliverSettings::default());
+    for round in 0..40 {
+        worker.run_once(at(20 + 100 * round)).unwrap();
+    }
+    let waiting = worker.ledger().waiting(SMS).unwrap();
+    let taken = gateway.asked().len();
+    assert!(waiting == 3 && taken < 60, "{waiting} wait after {taken} tries");
+}
+
+#[test]
+fn a_connection_that_never_stands_is_down_however_short_the_wait() {
+    // It takes the connection and says nothing: TLS never stands, so nothing was sent.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let desk = Desk::new(SMS, 1);
+    let http = HttpSmsSettings {
+        url: format!("https://127.0.0.1:{port}/{{secret}}"),
+        timeout: std::time::Duration::from_secs(1),
+        ..kavenegar(port)
+    };
+    let report = worker(&desk, http, DeliverSettings::default())
+        .run_once(at(20))
+        .unwrap();
+    assert_eq!(
+        (report.returned, report.total(IntentState::Unknown)),
+        (1, 0),
+        "{report:?}"
+    );
+}
+
 /// Kavenegar's shape of one that doesn't know repeats: what is in doubt stays so.
 fn forgetful_kavenegar(port: u16) -> HttpSmsSettings {
     HttpSmsSettings {

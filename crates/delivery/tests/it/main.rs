@@ -8,6 +8,7 @@
     reason = "a test's own functions may fail as its tests do"
 )]
 
+mod callbacks;
 mod deliver;
 mod desk;
 mod email;
@@ -16,5 +17,7 @@ mod fake_smsc;
 mod fake_smtp;
 mod http_sms;
 mod smpp;
+mod smpp_heard;
+mod smpp_tls;
 
 use desk::{Desk, at};

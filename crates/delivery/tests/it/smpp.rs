@@ -7,27 +7,27 @@ use forecall_delivery::{
     DeliverReport, DeliverSettings, Deliverer, Gateway as _, Joining, RateLimit, SmppGateway, SmppSettings,
     SmppTls,
 };
-use forecall_ledger::{Answer, Heard, Prefer, StaleRules, short_reference};
-use forecall_types::{ContactChannel, IntentState, ReplyKind};
+use forecall_ledger::{Heard, Prefer, StaleRules, short_reference};
+use forecall_types::{ContactChannel, IntentState};
 
 use crate::fake_smsc::{FakeSmsc, Fault, Manner};
 use crate::{Desk, at};
 
-const SMS: ContactChannel = ContactChannel::Sms;
+pub(crate) const SMS: ContactChannel = ContactChannel::Sms;
 
-fn settings(centre: &FakeSmsc) -> SmppSettings {
+pub(crate) fn settings(centre: &FakeSmsc) -> SmppSettings {
     SmppSettings {
         timeout: Duration::from_secs(1),
         ..SmppSettings::loopback(centre.port, "forecall", "secret", "+983000")
     }
 }
 
-fn worker(desk: &Desk, smpp: SmppSettings, settings: DeliverSettings) -> Deliverer {
+pub(crate) fn worker(desk: &Desk, smpp: SmppSettings, settings: DeliverSettings) -> Deliverer {
     let gateway = SmppGateway::new(smpp).unwrap();
     Deliverer::new(desk.open(), vec![Box::new(gateway)], settings).unwrap()
 }
 
-fn prefer(sms: Prefer) -> DeliverSettings {
+pub(crate) fn prefer(sms: Prefer) -> DeliverSettings {
     DeliverSettings {
         in_doubt: StaleRules {
             sms,
@@ -38,7 +38,7 @@ fn prefer(sms: Prefer) -> DeliverSettings {
 }
 
 /// Rounds until something is heard or a second is over; the last report.
-fn listen(
+pub(crate) fn listen(
     worker: &mut Deliverer,
     now: i64,
     done: impl Fn(&mut Deliverer, &DeliverReport) -> bool,
@@ -54,7 +54,7 @@ fn listen(
 }
 
 /// Rounds until so many were heard, those of `first` among them, or three seconds are over; how many.
-fn heard(
+pub(crate) fn heard(
     worker: &mut Deliverer,
     now: i64,
     first: &DeliverReport,
@@ -70,12 +70,12 @@ fn heard(
     count
 }
 
-fn states(worker: &mut Deliverer) -> BTreeMap<IntentState, u64> {
+pub(crate) fn states(worker: &mut Deliverer) -> BTreeMap<IntentState, u64> {
     let counts = worker.ledger().intent_counts().unwrap();
     counts.into_iter().map(|((_, state), n)| (state, n)).collect()
 }
 
-fn reach(worker: &mut Deliverer, now: i64, want: &[(IntentState, u64)]) {
+pub(crate) fn reach(worker: &mut Deliverer, now: i64, want: &[(IntentState, u64)]) {
     let want: BTreeMap<_, _> = want.iter().copied().collect();
     listen(worker, now, |worker, _| states(worker) == want);
     assert_eq!(states(worker), want);
@@ -463,101 +463,94 @@ fn a_quiet_line_is_tried() {
     }
 }
 
-fn replies(worker: &mut Deliverer) -> Vec<(String, String, ReplyKind)> {
-    let answers = worker.ledger().answers_after(0, 100).unwrap();
-    let replies = answers.into_iter().filter_map(|(_, answer)| match answer {
-        Answer::Reply(domain, reply) => Some((domain.to_string(), reply.customer.to_string(), reply.kind)),
-        Answer::Receipt(_) => None,
-    });
-    replies.collect()
-}
-
-fn ucs2(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+#[test]
+fn a_part_refused_for_good_ends_the_message_whatever_the_rule() {
+    for rule in [Prefer::Double, Prefer::Miss] {
+        let faults = [Fault::NoReceipt, Fault::Status(0x45), Fault::Status(0x0b)];
+        let centre = FakeSmsc::start(Manner::default(), &faults);
+        let desk = Desk::with_text(SMS, 1, &"اینترنت شیراز ".repeat(11), 3);
+        let mut worker = worker(&desk, settings(&centre), prefer(rule));
+        let report = worker.run_once(at(20)).unwrap();
+        assert_eq!(report.reasons.get("part_refused"), Some(&1));
+        for now in [100, 1_000, 10_000] {
+            worker.run_once(at(now)).unwrap();
+        }
+        assert_eq!(states(&mut worker), BTreeMap::from([(IntentState::Unknown, 1)]));
+        assert_eq!(centre.centre().taken.len(), 1);
+    }
 }
 
 #[test]
-fn what_people_answer_reaches_outreach_without_their_words_and_numbers() {
-    let centre = FakeSmsc::start(Manner::default(), &[]);
-    let desk = Desk::new(SMS, 4);
+fn a_part_refused_for_now_is_offered_again_alone() {
+    let faults = [Fault::None, Fault::Status(0x08), Fault::None];
+    let centre = FakeSmsc::start(Manner::default(), &faults);
+    let desk = Desk::with_text(SMS, 1, &"اینترنت شیراز ".repeat(11), 3);
     let mut worker = worker(&desk, settings(&centre), DeliverSettings::default());
-    worker.run_once(at(20)).unwrap();
-    reach(&mut worker, 21, &[(IntentState::Delivered, 4)]);
-    centre.writes("989123450000", 8, &ucs2("لغو ۱۱"), 0);
-    centre.writes("09123450001", 0, b"Status", 0);
-    centre.writes("+989123450002", 8, &ucs2("هنوز قطع\u{200c}ه!"), 0);
-    // A long letter in two parts is one answer, and no keyword.
-    centre.writes(
-        "989123450003",
-        0,
-        &[&[5, 0, 3, 9, 2, 1][..], b"stop"].concat(),
-        0x40,
-    );
-    centre.writes(
-        "989123450003",
-        0,
-        &[&[5, 0, 3, 9, 2, 2][..], b" it"].concat(),
-        0x40,
-    );
-    // Nobody we know, and a service's own number.
-    centre.writes("989129999999", 0, b"stop", 0);
-    centre.writes("1000", 0, b"Hello World", 0);
-    let mut strangers = 0;
-    let until = Instant::now() + Duration::from_secs(3);
-    while centre.centre().acknowledged < 11 && Instant::now() < until {
-        strangers += worker.run_once(at(30)).unwrap().heard.strangers;
-    }
-    assert_eq!((centre.centre().acknowledged, strangers), (11, 1));
-    let who = |n: u32, kind| ("acme".to_owned(), format!("cus_{n}"), kind);
-    assert_eq!(
-        replies(&mut worker),
-        [
-            who(0, ReplyKind::Stop),
-            who(1, ReplyKind::Status),
-            who(2, ReplyKind::StillDown),
-            who(3, ReplyKind::Other)
-        ]
-    );
-    let bytes = std::fs::read(desk.folder.path().join("ledger.db")).unwrap();
-    let wal = std::fs::read(desk.folder.path().join("ledger.db-wal")).unwrap_or_default();
-    for secret in ["989123450000", "9123450000"] {
-        let is_there = |bytes: &[u8]| bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
-        assert!(!is_there(&bytes) && !is_there(&wal));
-    }
+    assert_eq!(worker.run_once(at(20)).unwrap().total(IntentState::Accepted), 1);
+    let parts: Vec<u8> = centre.centre().taken.iter().map(|part| part.octets[5]).collect();
+    assert_eq!(parts, [1, 3, 2]);
 }
 
 #[test]
-fn what_was_brought_twice_is_one_reply() {
-    let centre = FakeSmsc::start(Manner::default(), &[]);
-    let desk = Desk::new(SMS, 1);
-    let smpp = settings(&centre);
-    centre.writes("989123450000", 0, b"STOP", 0);
-    // A process that heard it and died before it said so.
-    let mut first = SmppGateway::new(smpp.clone()).unwrap();
-    let until = Instant::now() + Duration::from_secs(3);
-    let mut heard = Vec::new();
-    while heard.is_empty() && Instant::now() < until {
-        heard = first.receive(at(30)).unwrap();
-    }
-    desk.open().hear(&heard, at(30)).unwrap();
-    drop(first);
-    let mut worker = worker(&desk, smpp, DeliverSettings::default());
-    listen(&mut worker, 31, |_, _| centre.centre().acknowledged == 1);
-    let answers = worker.ledger().answers_after(0, 100).unwrap();
-    let ids: Vec<_> = answers
-        .iter()
-        .filter_map(|(_, answer)| match answer {
-            Answer::Reply(_, reply) => Some(reply.id.to_string()),
-            Answer::Receipt(_) => None,
-        })
-        .collect();
-    assert_eq!(
-        (
-            ids.len(),
-            ids.iter().collect::<std::collections::BTreeSet<_>>().len()
-        ),
-        (2, 1)
+fn a_long_message_in_doubt_is_delivered_when_receipts_of_all_its_parts_have_come() {
+    let faults = [Fault::None, Fault::None, Fault::CutAfterTaking];
+    let centre = FakeSmsc::start(Manner::default(), &faults);
+    let desk = Desk::with_text(SMS, 1, &"اینترنت شیراز ".repeat(11), 3);
+    let mut worker = worker(&desk, settings(&centre), prefer(Prefer::Miss));
+    let report = worker.run_once(at(20)).unwrap();
+    assert_eq!(report.total(IntentState::Accepted), 0);
+    reach(&mut worker, 40, &[(IntentState::Delivered, 1)]);
+    assert_eq!(centre.centre().taken.len(), 3);
+}
+
+#[test]
+fn a_message_without_a_receipt_becomes_unknown_where_the_centre_sends_them() {
+    let centre = FakeSmsc::start(Manner::default(), &[Fault::None, Fault::NoReceipt]);
+    let desk = Desk::new(SMS, 2);
+    let deliver = DeliverSettings {
+        in_doubt: StaleRules {
+            receipts_within: Duration::from_secs(3_600),
+            ..StaleRules::default()
+        },
+        ..DeliverSettings::default()
+    };
+    let mut worker = worker(&desk, settings(&centre), deliver);
+    worker.run_once(at(20)).unwrap();
+    reach(
+        &mut worker,
+        21,
+        &[(IntentState::Accepted, 1), (IntentState::Delivered, 1)],
     );
+    assert_eq!(worker.run_once(at(3_619)).unwrap().settled.unreceipted, 0);
+    assert_eq!(worker.run_once(at(3_620)).unwrap().settled.unreceipted, 1);
+    reach(
+        &mut worker,
+        3_621,
+        &[(IntentState::Unknown, 1), (IntentState::Delivered, 1)],
+    );
+}
+
+#[test]
+fn a_centre_that_talks_on_without_an_answer_holds_nobody_up() {
+    let manner = Manner {
+        chatters: true,
+        ..Manner::default()
+    };
+    let centre = FakeSmsc::start(manner, &[]);
+    let desk = Desk::new(SMS, 1);
+    let smpp = SmppSettings {
+        // No wait of its own ends it: each frame comes at once.
+        timeout: Duration::from_secs(60),
+        ..settings(&centre)
+    };
+    let mut worker = worker(&desk, smpp, DeliverSettings::default());
+    let begin = Instant::now();
+    let report = worker.run_once(at(20)).unwrap();
+    assert!(report.reasons.contains_key("bind_not_answered"), "{report:?}");
+    assert_eq!((report.leased, worker.ledger().waiting(SMS).unwrap()), (0, 1));
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    let said = centre.centre().said;
+    assert!(said >= 2_000, "it gave up after {said} frames");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::fs::OpenOptions;
 
-use forecall_ledger::{CommitOutcome, Ledger, LedgerCommit, LedgerError, MasterKey};
+use forecall_ledger::{Cancel, CommitOutcome, Ledger, LedgerCommit, LedgerError, MasterKey};
 use forecall_log::OutRecord;
 use forecall_types::{ContactChannel, HoldReason, IntentState};
 
@@ -151,6 +151,34 @@ fn the_outbox_keeps_order_and_never_gives_a_number_twice() {
     assert!(put(&mut ledger, 2, &[b"c"]) > last);
 }
 
+fn cancel(n: u32, customer: Option<&str>) -> Cancel {
+    Cancel {
+        notice: notice(n),
+        customer: customer.map(|id| id.parse().unwrap()),
+        reason: HoldReason::Stale,
+    }
+}
+
+#[test]
+fn what_one_person_wants_no_more_goes_to_all_others() {
+    let desk = Desk::new();
+    let all = ["int_1", "int_2", "int_3"].map(|id| intent(id, ContactChannel::Sms));
+    let mut ledger = planned(&desk, &all);
+    let epoch = ledger.acquire(&log(), "slot-0").unwrap();
+    let commit = LedgerCommit {
+        position: &position(2),
+        cancels: &[cancel(1, Some("cus_int_2")), cancel(1, Some("cus_nobody"))],
+        ..LedgerCommit::nothing()
+    };
+    let CommitOutcome::Committed(done) = ledger.commit(&epoch, &commit).unwrap() else {
+        panic!("fenced")
+    };
+    assert_eq!(done.cancelled, 1);
+    let receipts = ledger.receipts_after(0, 10).unwrap();
+    assert_eq!(receipts[0].1.intent.as_str(), "int_2");
+    assert_eq!(ledger.waiting(ContactChannel::Sms).unwrap(), 2);
+}
+
 #[test]
 fn what_is_cancelled_never_goes_and_says_so() {
     let desk = Desk::new();
@@ -158,7 +186,7 @@ fn what_is_cancelled_never_goes_and_says_so() {
     let epoch = ledger.acquire(&log(), "slot-0").unwrap();
     let commit = LedgerCommit {
         position: &position(2),
-        cancels: &[(notice(1), HoldReason::Stale), (notice(7), HoldReason::Stale)],
+        cancels: &[cancel(1, None), cancel(7, None)],
         killed: Some(true),
         ..LedgerCommit::nothing()
     };

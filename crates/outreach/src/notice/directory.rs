@@ -299,6 +299,11 @@ impl Directory {
         }
     }
 
+    /// The number of a customer.
+    pub(crate) fn number(&self, id: &CustomerId) -> Option<PersonNo> {
+        self.by_id.get(id).copied()
+    }
+
     /// By number.
     pub(crate) fn get(&self, no: PersonNo) -> Option<&Person> {
         self.people.get(&no)

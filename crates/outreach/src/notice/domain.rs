@@ -16,6 +16,7 @@ use super::directory::{Directory, PersonNo};
 use super::plan::{on_news, tell};
 use super::policy::quiet_until;
 use super::record::{Record, Thread, Told};
+use super::reply::{Answered, pass_cries};
 use super::thread::{Change, EtaMove, LastTold, News, news_of, standing_news};
 use crate::settings::OutreachSettings;
 use crate::stage::OutreachOutput;
@@ -31,13 +32,15 @@ const THREAD_KEPT: Duration = Duration::from_secs(48 * 3600);
 /// The state of one domain.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Domain {
-    directory: Directory,
+    pub(super) directory: Directory,
     pub(super) threads: BTreeMap<IncidentId, Thread>,
     /// Which incident a notice belongs to.
     pub(super) notices: BTreeMap<NoticeId, IncidentId>,
-    killed: bool,
+    pub(super) killed: bool,
     /// Hashes of the ids of commands heard, the oldest first, at most [`COMMANDS_MAX`].
     heard: VecDeque<Fingerprint>,
+    /// Who was answered within the last hour.
+    pub(super) answered: Answered,
 }
 
 /// What a domain borrows from the stage for one record.
@@ -142,7 +145,10 @@ impl Domain {
     pub(crate) fn is_at_rest(&self) -> bool {
         self.threads.values().all(|thread| {
             let waits = |r: &Record| r.dirty || !r.closed && r.retry_at.is_some();
-            thread.closed_at.is_some() && !thread.look_again && !thread.records.iter().any(waits)
+            thread.closed_at.is_some()
+                && !thread.look_again
+                && thread.cries.is_empty()
+                && !thread.records.iter().any(waits)
         })
     }
 
@@ -158,13 +164,14 @@ impl Domain {
                 if let Some(no) = self.directory.erase(id) {
                     for thread in self.threads.values_mut() {
                         thread.told.remove(&no);
+                        thread.cries.values_mut().for_each(|cries| cries.forget(no));
                     }
                 }
             }
         }
     }
 
-    /// A customer called or replied.
+    /// A customer called.
     pub(crate) fn saw(&mut self, customer: &CustomerId, at: EventTime) {
         self.directory.saw(customer, at);
     }
@@ -254,6 +261,7 @@ impl Domain {
                 record.publish(at, "the kill switch is on".into(), desk.effects);
                 desk.effects.emit(OutreachOutput::CancelIntents {
                     notice: record.notice.id.clone(),
+                    customer: None,
                     reason: HoldReason::Killed,
                 });
             }
@@ -290,9 +298,11 @@ impl Domain {
             for record in thread.records.iter_mut().filter(|r| r.dirty) {
                 record.publish(at, "receipts came in".into(), desk.effects);
             }
+            pass_cries(thread, at, &desk.settings.replies, desk.effects);
         }
         let gone: Vec<IncidentId> = threads
             .iter()
+            .filter(|(_, t)| t.cries.is_empty())
             .filter(|(_, t)| t.closed_at.is_some_and(|closed| at.since(closed) > THREAD_KEPT))
             .map(|(id, _)| id.clone())
             .collect();
@@ -370,6 +380,7 @@ fn forget_oldest(
 ) -> bool {
     let oldest = threads
         .iter()
+        .filter(|(_, t)| t.cries.is_empty())
         .filter_map(|(id, t)| t.closed_at.map(|closed| (closed, id.clone())))
         .min();
     match oldest {

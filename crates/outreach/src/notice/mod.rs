@@ -1,6 +1,7 @@
 //! From incidents to notices: whom, whether, when, and what became of it.
 
 mod audience;
+mod cries;
 mod directory;
 mod domain;
 mod no_call;
@@ -8,6 +9,7 @@ mod plan;
 mod policy;
 mod promise;
 mod record;
+mod reply;
 mod thread;
 mod track;
 

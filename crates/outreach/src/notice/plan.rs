@@ -66,6 +66,7 @@ fn overtake(desk: &mut Desk<'_>, thread: &mut Thread, news: News, at: EventTime)
         if thread.untell_planned(index) > 0 {
             desk.effects.emit(OutreachOutput::CancelIntents {
                 notice,
+                customer: None,
                 reason: HoldReason::Stale,
             });
         }

@@ -9,6 +9,7 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::cries::{Cries, Place};
 use super::directory::PersonNo;
 use super::promise::Promises;
 use super::thread::{LastTold, News};
@@ -184,6 +185,8 @@ pub(crate) struct Thread {
     pub(crate) closed_at: Option<EventTime>,
     /// Look again at the next tick: somebody can be told another way, or was told after all.
     pub(crate) look_again: bool,
+    /// Who writes that it still fails.
+    pub(crate) cries: BTreeMap<Place, Cries>,
 }
 
 impl Thread {
@@ -196,6 +199,7 @@ impl Thread {
             records: Vec::new(),
             closed_at: None,
             look_again: false,
+            cries: BTreeMap::new(),
         }
     }
 

@@ -19,7 +19,10 @@ const fn rank(state: IntentState) -> u8 {
 const fn follows(now: IntentState, before: IntentState) -> bool {
     rank(now) > rank(before)
         || (matches!(before, IntentState::Unknown)
-            && matches!(now, IntentState::Delivered | IntentState::Failed))
+            && matches!(
+                now,
+                IntentState::Accepted | IntentState::Delivered | IntentState::Failed
+            ))
 }
 
 const fn reached(state: IntentState) -> bool {
@@ -29,6 +32,10 @@ const fn reached(state: IntentState) -> bool {
 impl Domain {
     /// A gateway has answered. Returns the incident if one more person's message was accepted by it.
     pub(crate) fn on_receipt(&mut self, receipt: &Receipt, office: &mut Office<'_>) -> Option<IncidentId> {
+        if receipt.notice.is_answer() {
+            // Who got no answer asks again; the incident was told to nobody by it.
+            return None;
+        }
         let thread = self
             .notices
             .get(&receipt.notice)

@@ -3,7 +3,7 @@
 use forecall_types::{
     ContactChannel, Fingerprint, Language, NoticeStage, NoticeText, check_invariant, invariant::InvariantId,
 };
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, Value};
 
 use super::calendar::Room;
 use super::facts::Facts;
@@ -69,7 +69,7 @@ pub(crate) fn any_service(language: Language) -> &'static str {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to fill the words of `{stage}` in `{language}`")]
 pub(crate) struct WordingError {
-    /// Which stage.
+    /// Which stage, or which answer.
     stage: &'static str,
     /// Which language.
     language: &'static str,
@@ -117,6 +117,23 @@ impl Wording {
         Ok(texts)
     }
 
+    /// Fills one template; `of` says which, for the error.
+    pub(super) fn fill(
+        &self,
+        source: &str,
+        filled: Value,
+        of: (&'static str, Language),
+    ) -> Result<String, WordingError> {
+        let (stage, language) = of;
+        self.engine
+            .render_str(source, filled)
+            .map_err(|source| WordingError {
+                stage,
+                language: language.as_str(),
+                source,
+            })
+    }
+
     fn text(
         &self,
         stage: NoticeStage,
@@ -125,15 +142,9 @@ impl Wording {
         language: Language,
         channel: ContactChannel,
     ) -> Result<NoticeText, WordingError> {
-        let fill = |source: &str, room: Room| -> Result<String, WordingError> {
+        let fill = |source: &str, room: Room| {
             let filled = facts.filled(settings, language, room, channel);
-            self.engine
-                .render_str(source, filled)
-                .map_err(|source| WordingError {
-                    stage: stage.as_str(),
-                    language: language.as_str(),
-                    source,
-                })
+            self.fill(source, filled, (stage.as_str(), language))
         };
         let (subject, body) = match channel {
             ContactChannel::Sms => (None, fill(source(stage, Room::Short, language), Room::Short)?),

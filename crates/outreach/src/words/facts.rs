@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    ContactChannel, EventTime, Incident, IncidentId, IncidentKind, Language, RegionCode, ServiceName,
+    ContactChannel, EventTime, Fingerprint, Incident, IncidentId, IncidentKind, Language, RegionCode,
+    ServiceName,
 };
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,28 @@ impl Facts {
                 .map(|step| Arc::clone(&step.code))
                 .collect(),
             step_is_news: source.step_is_news,
+        }
+    }
+
+    /// What is known where no incident is spoken of: the time, and who speaks.
+    pub(crate) fn of_nothing(at: EventTime) -> Self {
+        Self {
+            at,
+            incident: no_incident(),
+            kind: IncidentKind::Degradation,
+            regions: BTreeSet::new(),
+            services: BTreeSet::new(),
+            acknowledged: false,
+            no_call_needed: false,
+            onset: None,
+            since: None,
+            resolved_at: None,
+            eta: None,
+            eta_old: None,
+            next: None,
+            told_at: None,
+            steps: Vec::new(),
+            step_is_news: false,
         }
     }
 
@@ -195,6 +218,11 @@ impl Facts {
             ("thread", Value::from(self.incident.as_str().to_owned())),
         ])
     }
+}
+
+/// The thread of an answer that speaks of no incident.
+pub(crate) fn no_incident() -> IncidentId {
+    IncidentId::derived(Fingerprint::of(b"no incident"))
 }
 
 /// The only one of a set.

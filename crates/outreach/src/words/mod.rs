@@ -1,11 +1,13 @@
 //! The words for customers: facts in, texts per language and channel out. What is said stands in `templates/`.
 
+mod answers;
 mod calendar;
 mod catalogue;
 mod facts;
 mod lint;
 mod sms;
 
+pub(crate) use answers::AnswerKind;
 pub(crate) use calendar::unix_day;
 pub(crate) use catalogue::{Wording, fingerprint};
 pub(crate) use facts::{Facts, FactsSource};

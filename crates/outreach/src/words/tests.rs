@@ -10,6 +10,7 @@ use forecall_types::{
     ContactChannel, EventTime, IncidentId, IncidentKind, Language, NoticeStage, RegionCode, ServiceName,
 };
 
+use super::answers::AnswerKind;
 use super::calendar::Room;
 use super::catalogue::{Wording, source};
 use super::facts::Facts;
@@ -554,5 +555,110 @@ fn stock_steps_fit_a_progress_message() {
     for (code, words) in &OutreachSettings::default().steps.0 {
         assert!(utf16_units(&words.fa) <= 17, "{code}: {}", utf16_units(&words.fa));
         assert_eq!(parts(&words.en), 1, "{code}");
+    }
+}
+
+/// Each answer in each of its branches.
+fn answers() -> Vec<(AnswerKind, Facts)> {
+    let outage = Facts {
+        kind: IncidentKind::Outage,
+        ..facts()
+    };
+    let bare = Facts {
+        eta: None,
+        next: None,
+        onset: None,
+        ..facts()
+    };
+    let mut all: Vec<_> = AnswerKind::ALL.map(|kind| (kind, facts())).into();
+    all.extend([
+        (AnswerKind::Trouble, bare.clone()),
+        (
+            AnswerKind::Trouble,
+            Facts {
+                next: None,
+                ..facts()
+            },
+        ),
+        (AnswerKind::Expected, outage),
+        (AnswerKind::Expected, bare.clone()),
+        (
+            AnswerKind::Work,
+            Facts {
+                onset: None,
+                ..facts()
+            },
+        ),
+        (AnswerKind::Work, bare),
+        (AnswerKind::NoTrouble, Facts::of_nothing(NOON)),
+        (AnswerKind::Stop, Facts::of_nothing(NOON)),
+    ]);
+    all
+}
+
+#[test]
+fn every_answer_takes_one_part_and_says_nothing_that_it_must_not() {
+    let mut shown = String::new();
+    for (kind, facts) in answers() {
+        for language in Language::ALL {
+            let source = kind.source(language);
+            let name = format!("{}.sms.{}", kind.as_str(), language.as_str());
+            assert_eq!(complaints(&name, source), Vec::<String>::new());
+            assert!(!says_no_call(source), "{name}");
+            let settings = settings(ServiceClass::Ordinary, true);
+            let text = Wording::default()
+                .answer(kind, &facts, &settings, language)
+                .unwrap();
+            assert_eq!(text.parts, 1, "{}", text.body);
+            let units = utf16_units(&text.body);
+            writeln!(shown, "{name} {units}: {}", text.body).unwrap();
+        }
+    }
+    expect![[r#"
+        answer_stop.sms.fa 66: فراتل: پیام‌های اختلال برای شما قطع شد. هشدار ایمنی همچنان می‌آید.
+        answer_stop.sms.en 100: Faratel: You get no more messages about disruptions and planned work. Warnings of danger still come.
+        answer_trouble.sms.fa 64: فراتل: اینترنت منطقه ۵ تهران مختل است. رفع تا ۱۶:۰۰. خبر: ۱۵:۰۰.
+        answer_trouble.sms.en 87: Faratel: Internet in Tehran 5 is disrupted, expected back by 16:00. Next news by 15:00.
+        answer_expected.sms.fa 68: فراتل: اکنون کار می‌کند؛ احتمال کندی اینترنت منطقه ۵ تهران از ۱۴:۳۰.
+        answer_expected.sms.en 89: Faratel: Internet in Tehran 5 may slow down from 14:30. It works now. Next news by 15:00.
+        answer_work.sms.fa 59: فراتل: کار فنی روی اینترنت منطقه ۵ تهران از ۱۴:۳۰ تا ۱۶:۰۰.
+        answer_work.sms.en 78: Faratel: Planned work on Internet in Tehran 5 from 14:30, to be over by 16:00.
+        answer_restored.sms.fa 67: فراتل: اینترنت منطقه ۵ تهران از ۱۵:۳۵ وصل است. هنوز قطع؟ 1 بفرستید.
+        answer_restored.sms.en 79: Faratel: Internet in Tehran 5 has worked again since 15:35. Still down? Send 1.
+        answer_none.sms.fa 54: فراتل: از اختلالی برای شما خبر نداریم. تماس: ‎02112345
+        answer_none.sms.en 85: Faratel: We know of no trouble with your services. If something fails, call 02112345.
+        answer_noted.sms.fa 66: فراتل: ثبت شد: اینترنت منطقه ۵ تهران هنوز قطع است. تماس: ‎02112345
+        answer_noted.sms.en 81: Faratel: Noted: Internet in Tehran 5 still fails. If it is urgent, call 02112345.
+        answer_trouble.sms.fa 50: فراتل: اینترنت منطقه ۵ تهران مختل است. خبر تازه: 2
+        answer_trouble.sms.en 64: Faratel: Internet in Tehran 5 is disrupted. Send 2 to ask again.
+        answer_trouble.sms.fa 64: فراتل: اینترنت منطقه ۵ تهران مختل است. رفع تا ۱۶:۰۰. خبر تازه: 2
+        answer_trouble.sms.en 88: Faratel: Internet in Tehran 5 is disrupted, expected back by 16:00. Send 2 to ask again.
+        answer_expected.sms.fa 67: فراتل: اکنون کار می‌کند؛ احتمال قطع اینترنت منطقه ۵ تهران از ۱۴:۳۰.
+        answer_expected.sms.en 84: Faratel: Internet in Tehran 5 may stop from 14:30. It works now. Next news by 15:00.
+        answer_expected.sms.fa 59: فراتل: اکنون کار می‌کند؛ احتمال کندی اینترنت منطقه ۵ تهران.
+        answer_expected.sms.en 58: Faratel: Internet in Tehran 5 may slow down. It works now.
+        answer_work.sms.fa 50: فراتل: کار فنی روی اینترنت منطقه ۵ تهران تا ۱۶:۰۰.
+        answer_work.sms.en 67: Faratel: Planned work on Internet in Tehran 5, to be over by 16:00.
+        answer_work.sms.fa 54: فراتل: کار فنی روی اینترنت منطقه ۵ تهران در جریان است.
+        answer_work.sms.en 59: Faratel: Planned work on Internet in Tehran 5 is under way.
+        answer_none.sms.fa 54: فراتل: از اختلالی برای شما خبر نداریم. تماس: ‎02112345
+        answer_none.sms.en 85: Faratel: We know of no trouble with your services. If something fails, call 02112345.
+        answer_stop.sms.fa 66: فراتل: پیام‌های اختلال برای شما قطع شد. هشدار ایمنی همچنان می‌آید.
+        answer_stop.sms.en 100: Faratel: You get no more messages about disruptions and planned work. Warnings of danger still come.
+    "#]].assert_eq(&shown);
+}
+
+#[test]
+fn an_answer_of_a_voice_outage_says_how_to_call_for_help() {
+    let settings = settings(ServiceClass::Voice, true);
+    let facts = Facts {
+        kind: IncidentKind::Outage,
+        ..facts()
+    };
+    for language in Language::ALL {
+        let text = Wording::default()
+            .answer(AnswerKind::Trouble, &facts, &settings, language)
+            .unwrap();
+        assert!(text.body.contains("115") && text.parts == 1, "{}", text.body);
     }
 }

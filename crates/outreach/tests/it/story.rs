@@ -631,3 +631,43 @@ fn of_a_hundred_thousand_customers_only_those_in_the_region_are_looked_at_and_to
     let bytes = stage.save().unwrap().len();
     assert!(bytes < 100_000 * 128, "{bytes} bytes of snapshot");
 }
+
+#[test]
+fn a_message_in_doubt_may_still_turn_out_to_be_taken_and_there() {
+    let mut run = Run::new(settings(|_| {}));
+    run.customers(&[customer("ali", &[SMS])]);
+    run.event(
+        IncidentChange::Confirmed,
+        &incident(IncidentState::Confirmed, 1, minute(0)),
+    );
+    for state in [
+        IntentState::Unknown,
+        IntentState::Accepted,
+        IntentState::Delivered,
+        IntentState::Unknown,
+    ] {
+        run.receipts(1, state, |_| true);
+        run.tick(2);
+    }
+    check(
+        &run,
+        &expect![[r#"
+        +0 min: confirmed
+          confirmed r1 sending: audience 1 planned=1 (1 message planned)
+            فراتل: اینترنت تهران مختل است. خبر بعدی تا ۱۵:۰۰.
+            -> cus_ali sms
+        +1 min: unknown
+        +2 min: tick
+          confirmed r2 delivered: audience 1 unknown=1 (receipts came in)
+        +1 min: accepted
+        +2 min: tick
+          confirmed r3 sent: audience 1 accepted=1 (receipts came in)
+        +1 min: delivered
+        +2 min: tick
+          confirmed r4 delivered: audience 1 delivered=1 (receipts came in)
+        +1 min: unknown
+          refused (duplicate): a receipt that says nothing new
+        +2 min: tick
+    "#]],
+    );
+}

@@ -141,6 +141,12 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
     }
 }
 
+/// Service and region of what an anomaly speaks for.
+fn place(anomaly: &Anomaly) -> String {
+    let part = |name| anomaly.series.resource.get(name).unwrap_or_default();
+    format!("{} {}", part("service.name"), part("region"))
+}
+
 /// The stage with what it has said.
 pub(crate) struct Run {
     pub(crate) stage: OutreachStage,
@@ -151,6 +157,7 @@ pub(crate) struct Run {
     pub(crate) outputs: Vec<OutreachOutput>,
     pub(crate) log: String,
     commands: u32,
+    replies: u32,
 }
 
 impl Run {
@@ -164,6 +171,7 @@ impl Run {
             outputs: Vec::new(),
             log: String::new(),
             commands: 0,
+            replies: 0,
         }
     }
 
@@ -231,9 +239,46 @@ impl Run {
                 );
                 self.intents.push(i.clone());
             }
-            OutreachOutput::CancelIntents { notice, reason } => {
+            OutreachOutput::Answer { intent, text } => {
+                let part = if text.parts == 1 { "" } else { "s" };
+                writeln!(
+                    self.log,
+                    "  -> {} {} ({} part{part}): {}",
+                    intent.customer,
+                    text.channel.as_str(),
+                    text.parts,
+                    text.body
+                )
+                .unwrap();
+                assert!(intent.notice.is_answer() && intent.expires_at > Some(intent.at));
+                self.intents.push(intent.clone());
+            }
+            OutreachOutput::StillDown(a) => {
+                let state = match a.state {
+                    AnomalyState::Opened => "opened",
+                    AnomalyState::Updated => "updated",
+                    AnomalyState::Closed => "closed",
+                };
+                writeln!(
+                    self.log,
+                    "  evidence {state} r{}: {} people at {}, score {:.1}",
+                    a.revision,
+                    a.samples,
+                    place(a),
+                    a.score.get()
+                )
+                .unwrap();
+            }
+            OutreachOutput::CancelIntents {
+                notice,
+                customer,
+                reason,
+            } => {
                 let stage = self.notices[notice].stage.as_str();
-                writeln!(self.log, "    cancel {stage}: {}", reason.as_str()).unwrap();
+                let whom = customer
+                    .as_ref()
+                    .map_or_else(String::new, |id| format!(" to {id}"));
+                writeln!(self.log, "    cancel {stage}{whom}: {}", reason.as_str()).unwrap();
             }
             OutreachOutput::Forecast(_) => {}
         }
@@ -277,6 +322,18 @@ impl Run {
             at: minute(n),
             by: Arc::from("noc"),
             action,
+        }));
+    }
+
+    /// A customer writes.
+    pub(crate) fn reply(&mut self, n: i64, who: &str, kind: ReplyKind) {
+        self.say(&format!("+{n} min: {who} writes {}", kind.as_str()));
+        self.replies += 1;
+        self.feed(OutreachEntry::Reply(Reply {
+            id: Arc::from(format!("rep_{}", self.replies)),
+            customer: CustomerId::new(&format!("cus_{who}")).unwrap(),
+            at: minute(n),
+            kind,
         }));
     }
 

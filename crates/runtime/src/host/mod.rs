@@ -39,8 +39,8 @@ pub enum Effect {
     Intend(Intent),
     /// Keep the words of a notice.
     Word(NoticeId, NoticeText),
-    /// Drop what of a notice hasn't been sent yet.
-    Cancel(NoticeId, forecall_types::HoldReason),
+    /// Drop what of a notice hasn't been sent yet, to all or to one.
+    Cancel(forecall_ledger::Cancel),
     /// Turn the kill switch.
     Kill(bool),
     /// Keep a person's addresses in the ledger: from a directory topic.

@@ -185,7 +185,7 @@ impl LedgerSink {
                 Effect::Publish(record) => outbox.push(record.clone()),
                 Effect::Intend(intent) => intents.push(intent.clone()),
                 Effect::Word(notice, text) => texts.push((notice.clone(), text.clone())),
-                Effect::Cancel(notice, reason) => cancels.push((notice.clone(), *reason)),
+                Effect::Cancel(cancel) => cancels.push(cancel.clone()),
                 Effect::Kill(on) => killed = Some(*on),
                 // The directory comes in by the intake, before its records reach this stage's log.
                 Effect::Know(_) | Effect::Forget(..) => {}

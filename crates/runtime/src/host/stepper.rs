@@ -191,12 +191,10 @@ fn digest_effect(digest: &mut Digest, effect: &Effect) {
         // The addresses themselves are in the record's payload, which the digest has already.
         Effect::Know(row) => digest.effect("know", row.customer.id.as_str().as_bytes(), None),
         Effect::Forget(customer, _) => digest.effect("forget", customer.as_str().as_bytes(), None),
-        Effect::Cancel(notice, reason) => {
-            digest.effect(
-                "cancel",
-                notice.as_str().as_bytes(),
-                Some(reason.as_str().as_bytes()),
-            );
+        Effect::Cancel(cancel) => {
+            let whom = cancel.customer.as_ref().map_or("", |id| id.as_str());
+            let why = format!("{} {whom}", cancel.reason.as_str());
+            digest.effect("cancel", cancel.notice.as_str().as_bytes(), Some(why.as_bytes()));
         }
     }
 }

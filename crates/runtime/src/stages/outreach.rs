@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use forecall_ledger::Cancel;
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, OutreachStage};
@@ -9,15 +10,15 @@ use forecall_types::{
     CallForecast, EventTime, Fingerprint, Notice, NoticeState, OutreachEntry, Reject, Tick, check_invariant,
 };
 use forecall_wire::event::{
-    TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_call_forecast, encode_notice,
-    encode_notice_state, encode_outreach_entry,
+    TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_anomaly,
+    encode_call_forecast, encode_notice, encode_notice_state, encode_outreach_entry,
 };
 
 use crate::host::{Adapter, Effect};
 use crate::stages::correlate::own_log_record;
 use crate::stages::{Wiring, unwritable, value};
 
-/// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices and call forecasts.
+/// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices, call forecasts and what customers write.
 pub(crate) struct OutreachAdapter {
     /// Sources and topics.
     pub(crate) wiring: Wiring,
@@ -133,8 +134,26 @@ impl Adapter for OutreachAdapter {
                 into.push(Effect::Intend(intent));
                 Ok(())
             }
-            OutreachOutput::CancelIntents { notice, reason } => {
-                into.push(Effect::Cancel(notice, reason));
+            OutreachOutput::Answer { intent, text } => {
+                into.push(Effect::Word(intent.notice.clone(), text));
+                into.push(Effect::Intend(intent));
+                Ok(())
+            }
+            OutreachOutput::StillDown(anomaly) => {
+                let event = encode_anomaly(&anomaly).map_err(|e| unwritable(&e))?;
+                into.push(Effect::Publish(self.wiring.out(TopicId::Anomalies, event)));
+                Ok(())
+            }
+            OutreachOutput::CancelIntents {
+                notice,
+                customer,
+                reason,
+            } => {
+                into.push(Effect::Cancel(Cancel {
+                    notice,
+                    customer,
+                    reason,
+                }));
                 Ok(())
             }
             OutreachOutput::Kill { on } => {

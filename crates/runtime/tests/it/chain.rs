@@ -88,8 +88,19 @@ impl Bed {
     }
 
     pub(super) fn of(roles: Roles, storage: &Storage) -> Self {
+        Self::with(roles, storage, |_| {}, row)
+    }
+
+    /// With other settings and other people.
+    pub(super) fn with(
+        roles: Roles,
+        storage: &Storage,
+        change: impl FnOnce(&mut Settings),
+        row: impl Fn(&Settings, u64) -> DirectoryRow,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(folder.path());
+        change(&mut settings);
         settings.ledger.path = folder.path().join("ledger.sqlite");
         settings.state.path = folder.path().join("state");
         let log = InProcess::default();

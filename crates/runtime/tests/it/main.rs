@@ -9,6 +9,9 @@
 mod adopt;
 mod bridge;
 mod chain;
+#[path = "../../../delivery/tests/it/fake_gateway.rs"]
+#[allow(dead_code, reason = "shared with the tests of delivery's own crate")]
+mod fake_gateway;
 #[path = "../../../bridge/tests/it/fakes.rs"]
 #[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
 mod fakes;
@@ -18,5 +21,6 @@ mod held;
 mod incidents;
 mod journeys;
 mod remedy;
+mod replies;
 mod simulate;
 mod traces;

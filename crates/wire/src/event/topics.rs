@@ -105,7 +105,7 @@ pub const TOPICS: [Topic; 14] = [
     },
     Topic {
         carries: "anomaly opened, updated, closed; heartbeats; summaries of entities in peer groups; ticks, feedback, commands and services sequenced in: the log of correlate",
-        writer: "detect; journeys (waves); correlate (ticks); console and runtime (feedback, commands, services)",
+        writer: "detect; journeys (waves); outreach (customers who write that it still fails); correlate (ticks); console and runtime (feedback, commands, services)",
         payloads: &[
             Payload::Anomaly,
             Payload::Heartbeat,

@@ -105,14 +105,16 @@ impl Made {
     fn output(&mut self, output: OutreachOutput) {
         match output {
             OutreachOutput::Notice(notice) => self.notice(&notice),
-            OutreachOutput::Intent(intent) => {
+            OutreachOutput::Intent(intent) | OutreachOutput::Answer { intent, .. } => {
                 self.intents.insert(intent.id.clone(), intent);
             }
             OutreachOutput::Forecast(forecast) => {
                 let event = encode_call_forecast(&forecast).unwrap();
                 self.put(FORECASTS, &event.key, text(&event.value));
             }
-            OutreachOutput::CancelIntents { .. } | OutreachOutput::Kill { .. } => {}
+            OutreachOutput::CancelIntents { .. }
+            | OutreachOutput::Kill { .. }
+            | OutreachOutput::StillDown(_) => {}
         }
     }
 
