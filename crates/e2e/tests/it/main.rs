@@ -19,6 +19,7 @@ mod collectd;
 mod contract;
 mod cpu_hog;
 #[path = "../../../delivery/tests/it/desk.rs"]
+#[allow(dead_code, reason = "shared with the tests of delivery")]
 mod desk;
 #[path = "../../../bridge/tests/it/fakes.rs"]
 #[allow(dead_code, reason = "shared with the tests of the bridge's own crate")]
