@@ -23,6 +23,7 @@
 //! ```
 
 pub mod calls;
+mod hold_out_settings;
 mod notice;
 mod reply_settings;
 mod settings;

@@ -12,6 +12,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::calls::CallSettings;
+pub use crate::hold_out_settings::{
+    HoldOutDelay, HoldOutSettings, HoldOutShare, LastDay, NotADay, NotADelay, NotAHoldOutShare,
+};
 pub use crate::reply_settings::ReplySettings;
 
 /// Levels of regions above a customer's own that are looked through; a chain that goes in a circle ends here.
@@ -43,6 +46,8 @@ pub struct OutreachSettings {
     pub caps: CapSettings,
     /// What is promised.
     pub promise: PromiseSettings,
+    /// Some told later, at random, so that the effect of telling is measured; left out: nobody (R6).
+    pub hold_out: Option<HoldOutSettings>,
     /// What becomes of what customers write back.
     pub replies: ReplySettings,
     /// Customers about whom nothing is known but their region are told of an incident that names its elements (default

@@ -222,6 +222,23 @@ pub struct NoticeText {
     pub parts: u32,
 }
 
+/// What came of telling some later, at random, up to when they were told: two arms that differ by chance alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldOutTrial {
+    /// When the first could be told.
+    pub from: EventTime,
+    /// When the others were told, or it was over.
+    pub until: EventTime,
+    /// People told at once.
+    pub told: u64,
+    /// Of them those who got in touch before `until`.
+    pub told_contacts: u64,
+    /// People who waited.
+    pub held_out: u64,
+    /// Of them those who got in touch before `until`.
+    pub held_out_contacts: u64,
+}
+
 /// A notice: what is told, to how many, and how far it has come. Counts and ids, never a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
@@ -261,6 +278,8 @@ pub struct Notice {
     pub next_update: Option<EventTime>,
     /// When it is expected to be over, as told.
     pub eta: Option<EventTime>,
+    /// What came of the hold-out, once it is over; `None`: nobody was held out, or it goes on.
+    pub hold_out: Option<HoldOutTrial>,
     /// First intent accepted by a gateway.
     pub first_accepted_at: Option<EventTime>,
     /// Why this revision, in one sentence.

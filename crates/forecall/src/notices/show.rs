@@ -110,6 +110,17 @@ pub(super) fn one(notice: &Notice, json: bool, out: &mut dyn Write) -> anyhow::R
             writeln!(out, "{what} {}", time_text::write(at))?;
         }
     }
+    if let Some(trial) = &notice.hold_out {
+        writeln!(
+            out,
+            "hold-out until {}: of {} told at once {} got in touch, of {} told later {}",
+            time_text::write(trial.until),
+            trial.told,
+            trial.told_contacts,
+            trial.held_out,
+            trial.held_out_contacts
+        )?;
+    }
     let call = if notice.no_call_needed {
         "says that no call is needed"
     } else {
@@ -307,6 +318,10 @@ fn row(notice: &Notice) -> Value {
         "channels": map(notice.channels.iter().map(|(c, n)| (c.as_str(), *n)).collect()),
         "text": &*notice.text_fingerprint, "texts": texts, "no_call_needed": notice.no_call_needed,
         "next_update": notice.next_update.map(time_text::write), "eta": notice.eta.map(time_text::write),
+        "hold_out": notice.hold_out.as_ref().map(|t| json!({
+            "from": time_text::write(t.from), "until": time_text::write(t.until), "told": t.told,
+            "told_contacts": t.told_contacts, "held_out": t.held_out, "held_out_contacts": t.held_out_contacts,
+        })),
         "first_accepted_at": notice.first_accepted_at.map(time_text::write), "why": notice.reason,
         "simulated": notice.simulated,
     })

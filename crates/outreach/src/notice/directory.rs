@@ -30,6 +30,7 @@ pub(crate) struct Person {
     services: u64,
     /// Most wanted first, three bits each, 0 ends.
     channels: u16,
+    /// Purposes agreed to, and [`PRIORITY`].
     consents: u8,
     pub(crate) language: Language,
     /// Messages planned on `day`.
@@ -37,6 +38,9 @@ pub(crate) struct Person {
     /// Day of the last message, counted from 1970 in the zone of the person's region.
     pub(crate) day: i32,
 }
+
+/// The bit beside the purposes: they must not wait (medical or alarm dependence, disability, a contract).
+const PRIORITY: u8 = 128;
 
 const fn consent_bit(purpose: Purpose) -> u8 {
     match purpose {
@@ -62,6 +66,11 @@ impl Person {
     /// Whether they agreed to messages of this purpose.
     pub(crate) const fn agreed_to(&self, purpose: Purpose) -> bool {
         self.consents & consent_bit(purpose) != 0
+    }
+
+    /// Whether they must not be left waiting.
+    pub(crate) const fn is_priority(&self) -> bool {
+        self.consents & PRIORITY != 0
     }
 
     /// Their channels, most wanted first.
@@ -257,7 +266,12 @@ impl Directory {
                 .iter()
                 .fold(0, |mask, s| mask | 1 << self.services.take(s.as_str())),
             channels,
-            consents: customer.consents.iter().fold(0, |mask, c| mask | consent_bit(*c)),
+            consents: customer
+                .consents
+                .iter()
+                .fold(if customer.priority { PRIORITY } else { 0 }, |mask, c| {
+                    mask | consent_bit(*c)
+                }),
             language: customer.language,
             sent_today: old.map_or(0, |p| p.sent_today),
             day: old.map_or(0, |p| p.day),

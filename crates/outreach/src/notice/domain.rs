@@ -7,12 +7,13 @@ use std::time::Duration;
 use forecall_stage::Effects;
 use forecall_types::{
     Action, Command, CustomerChange, CustomerId, EventTime, Fingerprint, HoldReason, Incident, IncidentEvent,
-    IncidentId, IncidentState, NoticeId, RejectReason,
+    IncidentId, IncidentState, NoticeId, NoticeStage, RejectReason,
 };
 use serde::{Deserialize, Serialize};
 
 use super::audience::audience;
 use super::directory::{Directory, PersonNo};
+use super::hold_out::HeldOut;
 use super::plan::{on_news, tell};
 use super::policy::quiet_until;
 use super::record::{Record, Thread, Told};
@@ -41,6 +42,8 @@ pub(crate) struct Domain {
     heard: VecDeque<Fingerprint>,
     /// Who was answered within the last hour.
     pub(super) answered: Answered,
+    /// Who was held out within the last three months.
+    held_out: HeldOut,
 }
 
 /// What a domain borrows from the stage for one record.
@@ -59,6 +62,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) notices: &'a mut BTreeMap<NoticeId, IncidentId>,
     pub(crate) opted_out: &'a BTreeSet<CustomerId>,
     pub(crate) killed: bool,
+    pub(crate) held_out: &'a mut HeldOut,
     pub(crate) effects: &'a mut Effects<OutreachOutput>,
 }
 
@@ -95,6 +99,7 @@ impl Domain {
             notices: &mut self.notices,
             opted_out: office.opted_out,
             killed: self.killed,
+            held_out: &mut self.held_out,
             effects: office.effects,
         };
         (desk, &mut self.threads)
@@ -148,6 +153,7 @@ impl Domain {
             thread.closed_at.is_some()
                 && !thread.look_again
                 && thread.cries.is_empty()
+                && thread.trial.as_ref().is_none_or(|trial| trial.is_over)
                 && !thread.records.iter().any(waits)
         })
     }
@@ -162,8 +168,13 @@ impl Domain {
             }
             CustomerChange::Erased { id, .. } => {
                 if let Some(no) = self.directory.erase(id) {
+                    self.held_out.remove(&no);
                     for thread in self.threads.values_mut() {
                         thread.told.remove(&no);
+                        if let Some(trial) = &mut thread.trial {
+                            trial.held_out.remove(&no);
+                            trial.contacted.remove(&no);
+                        }
                         thread.cries.values_mut().for_each(|cries| cries.forget(no));
                     }
                 }
@@ -174,6 +185,16 @@ impl Domain {
     /// A customer called.
     pub(crate) fn saw(&mut self, customer: &CustomerId, at: EventTime) {
         self.directory.saw(customer, at);
+        if let Some(no) = self.directory.number(customer) {
+            self.in_touch(no, at);
+        }
+    }
+
+    /// A customer called or wrote.
+    pub(super) fn in_touch(&mut self, no: PersonNo, at: EventTime) {
+        for thread in self.threads.values_mut() {
+            thread.contacted(no, at);
+        }
     }
 
     /// An operator's command. One said again by its id does nothing: who says "go on" twice doesn't undo a stop in between.
@@ -280,6 +301,7 @@ impl Domain {
             {
                 thread.promises.break_for(news);
             }
+            end_trial(&desk, thread, at);
             let mut again: BTreeSet<News> = thread
                 .records
                 .iter_mut()
@@ -296,7 +318,12 @@ impl Domain {
                 tell(&mut desk, thread, news, at);
             }
             for record in thread.records.iter_mut().filter(|r| r.dirty) {
-                record.publish(at, "receipts came in".into(), desk.effects);
+                let what = match (&record.notice.hold_out, record.told_trial) {
+                    (Some(_), false) => "the others are told now: what came of the hold-out",
+                    _ => "receipts came in",
+                };
+                record.told_trial = record.notice.hold_out.is_some();
+                record.publish(at, what.into(), desk.effects);
             }
             pass_cries(thread, at, &desk.settings.replies, desk.effects);
         }
@@ -309,6 +336,19 @@ impl Domain {
         for id in gone {
             forget(threads, desk.notices, &id);
         }
+    }
+}
+
+/// Tells what came of a hold-out, with the notice that opened.
+fn end_trial(desk: &Desk<'_>, thread: &mut Thread, at: EventTime) {
+    let person = |no| desk.directory.get(no).cloned();
+    let Some(trial) = thread.trial_over(at, desk.held_out, person) else {
+        return;
+    };
+    let opened = |r: &&mut Record| r.notice.stage == NoticeStage::Confirmed;
+    if let Some(record) = thread.records.iter_mut().find(opened) {
+        record.notice.hold_out = Some(trial);
+        record.dirty = true;
     }
 }
 

@@ -4,6 +4,7 @@ mod audience;
 mod cries;
 mod directory;
 mod domain;
+mod hold_out;
 mod no_call;
 mod plan;
 mod policy;

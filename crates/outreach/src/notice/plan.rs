@@ -12,6 +12,7 @@ use forecall_types::{
 use super::audience::Question;
 use super::directory::PersonNo;
 use super::domain::Desk;
+use super::hold_out;
 use super::no_call::{NoCallFacts, no_call_needed};
 use super::policy::{
     NoticeQuestion, PersonQuestion, Verdict, for_notice, for_person, in_pilot, is_closing, is_opening,
@@ -34,6 +35,9 @@ struct Selection {
     retry_at: Option<EventTime>,
     /// Why nothing goes, if nothing may.
     blocked: Option<String>,
+    /// Who waits, at random, from when until when.
+    held_out: Vec<PersonNo>,
+    trial: Option<(EventTime, EventTime)>,
 }
 
 impl Selection {
@@ -183,6 +187,7 @@ fn record_for(
         no_call_needed: false,
         next_update: None,
         eta: None,
+        hold_out: None,
         first_accepted_at: None,
         reason: String::new(),
         simulated: incident.simulated,
@@ -302,6 +307,9 @@ fn select(
     }
     let usable = usable_channels(incident, stage, desk.settings);
     let purpose = purpose_of(incident, desk.settings);
+    selection.trial = hold_out::applies(incident, stage, at, desk.settings)
+        .then(|| hold_out::times(thread, at, desk.settings))
+        .flatten();
     let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
     for no in people {
         let Some(person) = desk.directory.get(*no) else {
@@ -347,6 +355,14 @@ fn select(
             desk.settings,
         );
         match verdict {
+            Verdict::Send(_)
+                if hold_out_until(desk, thread, &selection, *no).is_some_and(|until| at < until) =>
+            {
+                let until = selection.trial.map(|(_, until)| until);
+                selection.withhold(HoldReason::HoldOut, 1);
+                selection.held_out.push(*no);
+                selection.retry_at = [selection.retry_at, until].into_iter().flatten().min();
+            }
             Verdict::Send(channel) => selection.send.push((*no, channel)),
             Verdict::Suppress(reason) => selection.withhold(reason, 1),
             Verdict::Hold(reason, until) => {
@@ -356,6 +372,21 @@ fn select(
         }
     }
     selection
+}
+
+/// Until when this person waits, where they are held out.
+fn hold_out_until(
+    desk: &Desk<'_>,
+    thread: &Thread,
+    selection: &Selection,
+    no: PersonNo,
+) -> Option<EventTime> {
+    let (from, until) = selection.trial?;
+    let person = desk.directory.get(no)?;
+    // What somebody was told of it already, a prediction, makes them no subject of this.
+    let is_new = thread.last_told(no) == LastTold::Nothing && !thread.told.contains_key(&no);
+    (is_new && hold_out::waits(person, no, &thread.incident, from, desk.held_out, desk.settings))
+        .then_some(until)
 }
 
 fn intent_id(record: &Record, customer: &str, channel: ContactChannel) -> IntentId {
@@ -376,6 +407,12 @@ fn commit(
     audience: &BTreeSet<PersonNo>,
     selection: Selection,
 ) {
+    // It begins where anybody may be told, also where chance holds nobody out.
+    if let Some(times) = selection.trial
+        && !(selection.send.is_empty() && selection.held_out.is_empty())
+    {
+        thread.hold_out(&selection.held_out, times, desk.held_out);
+    }
     let Thread {
         incident,
         told: told_by_person,
@@ -441,6 +478,7 @@ fn commit(
             before: before.map_or(LastTold::Nothing, |t| t.last),
             notice: u32::try_from(index).unwrap_or(u32::MAX),
             at,
+            first_at: before.map_or(at, |t| t.first_at),
             messages: before.map_or(0, |t| t.messages).saturating_add(1),
         };
         told_by_person.insert(no, told);

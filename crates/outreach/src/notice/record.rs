@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cries::{Cries, Place};
 use super::directory::PersonNo;
+use super::hold_out::Trial;
 use super::promise::Promises;
 use super::thread::{LastTold, News};
 use crate::stage::OutreachOutput;
@@ -30,6 +31,8 @@ pub(crate) struct Told {
     /// Which of the thread's notices told it.
     pub(crate) notice: u32,
     pub(crate) at: EventTime,
+    /// When they were first told anything.
+    pub(crate) first_at: EventTime,
     /// Messages planned.
     pub(crate) messages: u8,
 }
@@ -61,6 +64,8 @@ pub(crate) struct Record {
     pub(crate) intents: BTreeMap<IntentId, Sent>,
     /// Receipts came since it was last published.
     pub(crate) dirty: bool,
+    /// What came of its hold-out was published.
+    pub(crate) told_trial: bool,
 }
 
 impl Record {
@@ -76,6 +81,7 @@ impl Record {
             retry_at: None,
             intents: BTreeMap::new(),
             dirty: false,
+            told_trial: false,
         }
     }
 
@@ -145,6 +151,9 @@ impl Record {
                     .map_or(i64::MIN, EventTime::nanos)
                     .to_le_bytes(),
             );
+        if let Some(trial) = &n.hold_out {
+            all = all.chain(&trial.until.nanos().to_le_bytes());
+        }
         for (state, count) in &n.progress {
             all = all.chain(state.as_str().as_bytes()).chain(&count.to_le_bytes());
         }
@@ -187,6 +196,8 @@ pub(crate) struct Thread {
     pub(crate) look_again: bool,
     /// Who writes that it still fails.
     pub(crate) cries: BTreeMap<Place, Cries>,
+    /// Who hears later, at random.
+    pub(crate) trial: Option<Trial>,
 }
 
 impl Thread {
@@ -200,6 +211,7 @@ impl Thread {
             closed_at: None,
             look_again: false,
             cries: BTreeMap::new(),
+            trial: None,
         }
     }
 

@@ -115,6 +115,7 @@ impl Domain {
             return;
         };
         self.directory.saw(&reply.customer, reply.at);
+        self.in_touch(no, reply.at);
         let Some(person) = self.directory.get(no).cloned() else {
             return;
         };

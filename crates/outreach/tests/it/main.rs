@@ -1,6 +1,8 @@
 //! The stage as its log sees it: records in, notices and intents out, as an operator would read them.
 
 #[cfg(test)]
+mod hold_out;
+#[cfg(test)]
 #[allow(clippy::too_many_lines, reason = "stories as they read take room")]
 mod replies;
 #[cfg(test)]

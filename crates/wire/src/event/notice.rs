@@ -121,6 +121,25 @@ published! {
 }
 
 published! {
+    /// What came of telling some later, at random, up to when they were told: two arms that differ by chance alone.
+    #[derive(Eq)]
+    HoldOutTrial of HoldOutTrial {
+        /// When the first could be told.
+        from: Time = from,
+        /// When the others were told, or it was over.
+        until: Time = until,
+        /// People told at once.
+        told: u64 = told,
+        /// Of them those who got in touch before `until`.
+        told_contacts: u64 = told_contacts,
+        /// People who waited.
+        held_out: u64 = held_out,
+        /// Of them those who got in touch before `until`.
+        held_out_contacts: u64 = held_out_contacts,
+    }
+}
+
+published! {
     /// A notice: what is told, to how many, and how far it has come.
     #[derive(Eq)]
     Notice of Notice {
@@ -166,6 +185,9 @@ published! {
         /// When it is expected to be over, as told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         eta: Option<Time> = eta,
+        /// What came of the hold-out, once it is over; left out: nobody was held out, or it goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold_out: Option<HoldOutTrial> = hold_out,
         /// First message accepted by a gateway.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_accepted_at: Option<Time> = first_accepted_at,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use forecall_types::{
     Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord, CallScenario, Channel,
     ContactChannel, ContextKind, ContextNote, Customer, CustomerChange, Direction, EventTime, Feedback,
-    Heartbeat, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState, Labels,
-    Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Purpose,
+    Heartbeat, HoldOutTrial, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState,
+    Labels, Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Purpose,
     Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind, Responsibility, Score, SeriesKey,
     ServiceRecord, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
 };
@@ -276,6 +276,14 @@ fn notice() -> Notice {
         no_call_needed: true,
         next_update: Some(at(68)),
         eta: Some(at(60)),
+        hold_out: Some(HoldOutTrial {
+            from: at(6),
+            until: at(36),
+            told: 3_700,
+            told_contacts: 310,
+            held_out: 200,
+            held_out_contacts: 21,
+        }),
         first_accepted_at: Some(at(7)),
         reason: "confirmed and acknowledged".to_owned(),
         simulated: false,

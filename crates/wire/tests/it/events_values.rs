@@ -689,12 +689,28 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         btree_map(contact(), any::<u64>(), 0..5),
     );
     let tail = (vec(written, 0..3), text(), any::<bool>(), string(), any::<bool>());
-    let times = (option::of(time()), option::of(time()), option::of(time()));
+    let trial = (time(), time(), any::<[u64; 4]>()).prop_map(|(from, until, counts)| {
+        let [told, told_contacts, held_out, held_out_contacts] = counts;
+        HoldOutTrial {
+            from,
+            until,
+            told,
+            told_contacts,
+            held_out,
+            held_out_contacts,
+        }
+    });
+    let times = (
+        option::of(time()),
+        option::of(time()),
+        option::of(time()),
+        option::of(trial),
+    );
     (head, counts, tail, times).prop_map(|(head, counts, tail, times)| {
         let (id, revision, domain, incident, incident_revision, stage, state, at) = head;
         let (audience, intents, progress, withheld, channels) = counts;
         let (texts, text_fingerprint, no_call_needed, reason, simulated) = tail;
-        let (next_update, eta, first_accepted_at) = times;
+        let (next_update, eta, first_accepted_at, hold_out) = times;
         Notice {
             id,
             revision,
@@ -714,6 +730,7 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
             no_call_needed,
             next_update,
             eta,
+            hold_out,
             first_accepted_at,
             reason,
             simulated,
