@@ -496,6 +496,11 @@ fn may_follow(before: Option<&Remedy>, after: &Remedy) -> bool {
         (None | Some(Withheld), Approved) => after.mode == RemedyMode::Unattended,
         (Some(Withheld), Lapsed) => true,
         (Some(Proposed), Approved | Rejected | Lapsed) => true,
+        // A word and what came of it, or took it back, within one step: the event tells the last of them.
+        (Some(Proposed), Withheld | Done | Failed | Rehearsed) => after
+            .approved
+            .as_ref()
+            .is_some_and(|approved| approved.at == after.at),
         // Withheld: it was taken back by a merge.
         (Some(Approved), Withheld | Rejected | Lapsed | Done | Failed | Rehearsed) => true,
         (Some(Withheld), Done | Failed | Rehearsed) => before.is_some_and(|r| r.approved.is_some()),

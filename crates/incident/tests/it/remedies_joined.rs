@@ -278,16 +278,100 @@ fn what_was_called_before_takes_back_the_word_on_the_other() {
     );
 }
 
+/// The same for all services.
+fn ask_of_all() -> Vec<RemedyParts> {
+    vec![RemedyParts {
+        when: RemedyWhen {
+            services: vec!["*".into()],
+            ..RemedyWhen::default()
+        },
+        ..ask().remove(0)
+    }]
+}
+
+#[test]
+fn what_is_waited_for_is_waited_for_over_a_second_merge() {
+    check(
+        ask_of_all(),
+        "ticks
+        00:00
+        00:05 declare internet/IR-10 severe
+        00:05 declare tv/IR-10 severe
+        00:05 declare internet+tv/IR-23 severe
+        00:07 approve ask $1
+        00:08 merge $1 $2
+        00:09 merge $2 $3
+        00:10 approve ask $3
+        00:11 result done ask $1
+        00:12 approve ask $3
+        00:20",
+        expect![[r#"
+            00:05:10 confirmed $1/1 p=1.00 severe degradation hit=00:05:00 ask=proposed customers=4000
+                  internet in IR-10: declared by noc; remedy ask proposed (restarts the pool): waits for a word
+            00:05:10 confirmed $2/1 p=1.00 severe degradation hit=00:05:00 ask=proposed
+                  tv in IR-10: declared by noc; remedy ask proposed (restarts the pool): waits for a word
+            00:05:10 confirmed $3/1 p=1.00 severe degradation hit=00:05:00 ask=proposed
+                  internet, tv in IR-23: declared by noc; remedy ask proposed (restarts the pool): waits for a word
+            00:07:10 updated $1/2 p=1.00 severe degradation hit=00:05:00 ask=approved customers=4000
+                  internet in IR-10: remedy ask approved (restarts the pool): by noc
+            00:08:10 merged $1/3 p=1.00 severe degradation hit=00:05:00 into=$2 ask=lapsed customers=4000
+                  internet in IR-10: merged into $2 by noc; remedy ask lapsed: the incident is merged
+            00:08:10 updated $2/2 p=1.00 severe degradation hit=00:05:00 customers=4000
+                  internet, tv in IR-10: $1 is merged into it by noc
+            00:09:10 merged $2/3 p=1.00 severe degradation hit=00:05:00 into=$3 ask=lapsed customers=4000
+                  internet, tv in IR-10: merged into $3 by noc; remedy ask lapsed: the incident is merged
+            00:09:10 updated $3/2 p=1.00 severe degradation hit=00:05:00 customers=4000
+                  internet, tv in IR-10, IR-23: $2 is merged into it by noc
+                  refused not_allowed: command c17 at log/0@17: incident $3: waits for what came of its call for $1
+            00:11:10 updated $1/4 p=1.00 severe degradation hit=00:05:00 into=$2 ask=done customers=4000
+                  internet in IR-10: remedy ask done: called: done
+            00:11:10 updated $3/3 p=1.00 severe degradation hit=00:05:00 ask=lapsed customers=4000
+                  internet, tv in IR-10, IR-23: remedy ask lapsed: $1, merged into it, has had it
+                  refused not_allowed: command c21 at log/0@21: remedy ask of $3 is lapsed
+        "#]],
+    );
+}
+
+#[test]
+fn a_word_on_the_merged_one_is_asked_for_again_although_the_other_had_lapsed() {
+    check(
+        ask(),
+        "ticks
+        00:00
+        00:05 declare internet/IR-23 severe
+        00:20 declare internet/IR-10 severe
+        00:40 approve ask $2
+        00:41 merge $2 $1
+        00:43 result unwanted ask $2
+        00:44 approve ask $1
+        00:50",
+        expect![[r#"
+            00:05:10 confirmed $1/1 p=1.00 severe degradation hit=00:05:00 ask=proposed
+                  internet in IR-23: declared by noc; remedy ask proposed (restarts the pool): waits for a word
+            00:20:10 confirmed $2/1 p=1.00 severe degradation hit=00:20:00 ask=proposed customers=4000
+                  internet in IR-10: declared by noc; remedy ask proposed (restarts the pool): waits for a word
+            00:35:10 updated $1/2 p=1.00 severe degradation hit=00:05:00 ask=lapsed
+                  internet in IR-23: remedy ask lapsed: nobody approved it in time
+            00:40:10 updated $2/2 p=1.00 severe degradation hit=00:20:00 ask=approved customers=4000
+                  internet in IR-10: remedy ask approved (restarts the pool): by noc
+            00:41:10 merged $2/3 p=1.00 severe degradation hit=00:20:00 into=$1 ask=lapsed customers=4000
+                  internet in IR-10: merged into $1 by noc; remedy ask lapsed: the incident is merged
+            00:41:10 updated $1/3 p=1.00 severe degradation hit=00:05:00 ask=withheld customers=4000
+                  internet in IR-10, IR-23: $2 is merged into it by noc; remedy ask withheld: waits for what came of its call for $2
+            00:43:10 updated $2/4 p=1.00 severe degradation hit=00:20:00 into=$1 ask=lapsed customers=4000
+                  internet in IR-10: remedy ask lapsed: the incident is merged
+            00:43:10 updated $1/4 p=1.00 severe degradation hit=00:05:00 ask=proposed customers=4000
+                  internet in IR-10, IR-23: remedy ask proposed (restarts the pool): waits for a word
+            00:44:10 updated $1/5 p=1.00 severe degradation hit=00:05:00 ask=approved customers=4000
+                  internet in IR-10, IR-23: remedy ask approved (restarts the pool): by noc
+        "#]],
+    );
+}
+
 #[test]
 fn it_is_known_over_a_second_merge() {
     check(
-        vec![RemedyParts {
-            when: RemedyWhen {
-                services: vec!["*".into()],
-                ..RemedyWhen::default()
-            },
-            ..ask().remove(0)
-        }],
+        ask_of_all(),
         "ticks
         00:00
         00:05 declare internet/IR-10 severe

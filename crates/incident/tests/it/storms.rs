@@ -151,3 +151,32 @@ fn merged_incidents_go_on_as_one_with_the_pages_and_the_verdicts_of_both() {
         "#]],
     );
 }
+
+#[test]
+fn the_page_of_what_was_merged_is_as_false_as_what_goes_on() {
+    let team = TeamEntry {
+        name: "noc".into(),
+        services: Vec::new(),
+        regions: Vec::new(),
+        pages_a_day: 20,
+        false_pages_max: 0.2,
+    };
+    let tunables = IncidentTunables {
+        learn: false,
+        ..IncidentTunables::default()
+    };
+    let story = "ticks
+        00:00
+        00:01 open a1 internet/IR-10 errors=9 expected=1 score=12
+        00:03 open a2 internet/IR-23 errors=9 expected=1 score=12
+        00:06 merge $1 $2
+        00:07 retract $2
+        00:10 open a3 tv/IR-10 errors=9 expected=1 score=12
+        00:13";
+    let told = told_under(settings_of(tunables, vec![team]), story);
+    assert_eq!(told.matches("noc=paged").count(), 2, "{told}");
+    assert!(
+        told.contains("of 3 pages in 24 hours 2.37 would be false"),
+        "{told}"
+    );
+}
