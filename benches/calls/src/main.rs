@@ -7,6 +7,7 @@
 mod effect;
 mod random;
 mod speed;
+mod surge;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,9 @@ struct Cli {
     /// Seed of the made-up worlds.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only made-up worlds whose name contains this.
+    #[arg(long, requires = "only")]
+    world: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -81,7 +85,8 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     match cli.only.as_deref() {
-        Some("effect") => return effect::run(cli.runs, cli.seed, cli.json),
+        Some("surge") => return surge::run(cli.runs.min(200), cli.seed, cli.json),
+        Some("effect") => return effect::run(cli.runs, cli.seed, cli.world.as_deref(), cli.json),
         _ if cli.data.is_none() && cli.history.is_none() => anyhow::bail!("give --data or --history"),
         _ => {}
     }

@@ -174,7 +174,7 @@ impl Stage for OutreachStage {
     type Output = OutreachOutput;
 
     const NAME: &'static str = "outreach";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
         match &input.entry {

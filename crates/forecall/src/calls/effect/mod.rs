@@ -138,7 +138,7 @@ fn find(args: &EffectArgs) -> anyhow::Result<Findings> {
         looks.push(Look {
             interval,
             verdict,
-            middle: analysis.reduction().mean,
+            middle: analysis.reduction().quantiles[1],
         });
     }
     #[allow(clippy::cast_precision_loss, reason = "numbers of contacts")]
@@ -202,7 +202,7 @@ fn edge(share: Option<f64>, without: &str) -> String {
 /// What is said, in the order a manager asks.
 fn sentences(found: &Findings) -> Vec<String> {
     let r = &found.reading;
-    let [low, _, high] = r.reduction.quantiles;
+    let [low, middle, high] = r.reduction.quantiles;
     let mut lines = vec![verdict(r)];
     lines.push(format!(
         "{} of {} told made a contact up to the release, and {} of {} held out, in {} incidents",
@@ -210,8 +210,8 @@ fn sentences(found: &Findings) -> Vec<String> {
     ));
     if r.verdict != Verdict::NotEnoughData {
         lines.push(format!(
-            "fewer contacts through notices: {} (95 %: {} to {}); the next incident's: {} to {}",
-            percent(r.reduction.mean),
+            "fewer contacts through notices, in a typical incident: {} (95 %: {} to {}); in the next one: {} to {}",
+            percent(middle),
             percent(low),
             percent(high),
             percent(r.next_incident.quantiles[0]),

@@ -49,21 +49,21 @@ fn forest(found: &Findings) -> String {
         .iter()
         .zip(&found.own)
         .skip(from)
-        .map(|(one, own)| whisker(&one.counts.incident, own.quantiles, own.mean))
+        .map(|(one, own)| whisker(&one.counts.incident, own.quantiles))
         .collect();
     let r = &found.reading;
-    rows.push(whisker("the next incident", r.next_incident.quantiles, r.next_incident.mean));
-    rows.push(whisker("all incidents", r.reduction.quantiles, r.reduction.mean));
+    rows.push(whisker("the next incident", r.next_incident.quantiles));
+    rows.push(whisker("a typical incident", r.reduction.quantiles));
     let range = range(rows.iter().flat_map(|w| [w.low, w.high]));
     whiskers(&rows, range, " %", "reduction of each incident, drawn to the others'")
 }
 
-fn whisker(name: &str, quantiles: [f64; 3], mean: f64) -> Whisker {
-    let [low, _, high] = quantiles;
+fn whisker(name: &str, quantiles: [f64; 3]) -> Whisker {
+    let [low, middle, high] = quantiles;
     Whisker {
         name: name.chars().take(32).collect(),
         low: 100.0 * low,
-        middle: 100.0 * mean,
+        middle: 100.0 * middle,
         high: 100.0 * high,
     }
 }
@@ -78,14 +78,14 @@ fn segments(found: &Findings) -> String {
             head(&["", "told", "with contact", "held out", "with contact", "fewer contacts", "95 %", "enough by itself"])
         );
         for (segment, own) in all {
-            let [low, _, high] = own.reduction.quantiles;
+            let [low, middle, high] = own.reduction.quantiles;
             html += &row(&[
                 segment.clone(),
                 own.arms.told.to_string(),
                 own.arms.told_contacts.to_string(),
                 own.arms.held_out.to_string(),
                 own.arms.held_out_contacts.to_string(),
-                percent(own.reduction.mean),
+                percent(middle),
                 format!("{} to {}", percent(low), percent(high)),
                 if own.is_enough { "yes" } else { "no: it says what all say" }.to_owned(),
             ]);
@@ -176,7 +176,7 @@ pub(super) fn page(found: &Findings) -> String {
     let rest: String = lines.map(|line| format!("<li>{}</li>", escaped(&line))).collect();
     let body = format!(
         "<p class=\"verdict\">{}</p><ul>{rest}</ul>\
-<h2>What was known after each incident</h2><p>Line: fewer contacts, on average. Band: what isn't ruled out, however often one has looked. \
+<h2>What was known after each incident</h2><p>Line: fewer contacts, in a typical incident. Band: what isn't ruled out, however often one has looked. \
 The verdict changes when the band leaves the dashed line of no effect; below it notices bring more contacts than they keep away.</p>{}\
 <h2>Each incident</h2><p>Drawn to the others by as much as its own hold-out says little. Line: 95 %.</p>{}{}{}{}\
 <p><small>What is measured: people with a contact between their assignment and the hold-out's release, told against held out, as they were \

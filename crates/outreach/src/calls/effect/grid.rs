@@ -1,9 +1,10 @@
 //! The arithmetic of the effect: likelihoods on a grid, a law of the effects of incidents over them, and what follows.
 
 use super::Arms;
+use super::law::{Interval, Law, Moments};
 
 /// Distance between two cells of a log rate ratio: 1.25 %.
-const STEP: f64 = 0.0125;
+pub(super) const STEP: f64 = 0.0125;
 /// The lowest log rate ratio of one incident: 95 % fewer contacts.
 const LOW: f64 = -3.0;
 /// Cells of it: up to 2.0, seven times as many contacts.
@@ -16,9 +17,11 @@ const SPREADS: [f64; 9] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8];
 /// What each of them stands for on the line.
 const WIDTHS: [f64; 9] = [0.025, 0.05, 0.05, 0.05, 0.075, 0.1, 0.15, 0.2, 0.2];
 /// Prior of the mean effect: a normal law around no effect. It says nothing for or against notices.
-const MEAN_PRIOR: f64 = 0.5;
-/// Prior of the spread: half a normal law.
-const SPREAD_PRIOR: f64 = 0.25;
+const MEAN_PRIOR: f64 = 0.8;
+/// Prior of the spread: half a normal law, times a line that is small at no spread at all. No two incidents are quite alike, and who
+/// takes them to be has intervals that are too narrow (Chung et al. 2013).
+const SPREAD_PRIOR: f64 = 0.3;
+const NO_SPREAD: f64 = 0.03;
 /// A normal law is cut here.
 const REACH: f64 = 4.0;
 /// Logarithm of the least likelihood told from none.
@@ -28,7 +31,7 @@ const WEIGHT_MIN: f64 = 1e-7;
 
 /// Log rate ratio at a cell.
 #[allow(clippy::cast_precision_loss, reason = "hundreds of cells")]
-fn ratio_at(cell: usize) -> f64 {
+pub(super) fn ratio_at(cell: usize) -> f64 {
     LOW + STEP * cell as f64
 }
 
@@ -39,10 +42,11 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// Of contacts divided between two arms: y_T of y_T + y_H is binomial with n_T e^θ : n_H, whatever brought people to call.
-    /// `dispersion` is the variance of the counts over that of independent people.
+    /// Contacts of both arms are Poisson around λ n_H and λ e^θ n_T, and λ is Gamma by [`Rates`]: λ falls out in closed form. Where
+    /// nothing is known of λ that is the conditional binomial: y_T of y_T + y_H at n_T e^θ : n_H. `dispersion` is the variance of the
+    /// counts over that of independent people.
     #[allow(clippy::cast_precision_loss, reason = "numbers of people")]
-    pub(super) fn of(arms: Arms, dispersion: f64) -> Self {
+    pub(super) fn of(arms: Arms, dispersion: f64, rates: Rates) -> Self {
         let (told, held) = (arms.told as f64, arms.held_out as f64);
         let (y_told, y_held) = (arms.told_contacts as f64, arms.held_out_contacts as f64);
         if told <= 0.0 || held <= 0.0 || y_told + y_held <= 0.0 {
@@ -50,16 +54,19 @@ impl Curve {
                 log: vec![0.0; CELLS],
             };
         }
+        let all = y_told + y_held + rates.shape;
         let at = |theta: f64| {
-            (y_told * theta - (y_told + y_held) * libm::log(held + told * libm::exp(theta))) / dispersion
+            (y_told * theta - all * libm::log(rates.people + held + told * libm::exp(theta))) / dispersion
         };
         // Where it is highest, so that its cells don't underflow; no contact at an arm has it at the edge.
-        let best = if y_told > 0.0 && y_held > 0.0 {
-            libm::log(y_told * held / (y_held * told)).clamp(LOW, ratio_at(CELLS - 1))
-        } else if y_told > 0.0 {
-            ratio_at(CELLS - 1)
+        let (least, most) = (LOW, ratio_at(CELLS - 1));
+        let best = if y_told <= 0.0 {
+            least
+        } else if y_held + rates.shape <= 0.0 {
+            most
         } else {
-            LOW
+            let ratio = y_told * (held + rates.people) / ((y_held + rates.shape) * told);
+            libm::log(ratio).clamp(least, most)
         };
         let top = at(best);
         // The mean of three points, so that a peak narrower than a cell isn't missed.
@@ -100,6 +107,50 @@ impl Curve {
     }
 }
 
+/// What is known of how many of an incident's people call: a Gamma law. Without it, an incident in which many call would be taken
+/// for one that says more, and those in which the notice kept few away are among these: incidents that differ would be biased.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Rates {
+    /// Its shape; 0: nothing is known.
+    shape: f64,
+    /// Shape ÷ mean: as many people as it is worth.
+    people: f64,
+}
+
+/// Shares of held-out people with a contact, incident by incident.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Shares {
+    count: f64,
+    sum: f64,
+}
+
+/// Fewer incidents than this don't say how many call on average.
+const INCIDENTS_FROM: f64 = 2.0;
+/// Shape of the law of shares: they differ by a factor of two. It is worth two contacts, so that a wrong mean does little.
+const SHARE_SHAPE: f64 = 2.5;
+
+impl Shares {
+    #[allow(clippy::cast_precision_loss, reason = "numbers of people")]
+    pub(super) fn add(&mut self, arms: Arms) {
+        if arms.held_out > 0 && arms.told > 0 {
+            self.count += 1.0;
+            self.sum += arms.held_out_contacts as f64 / arms.held_out as f64;
+        }
+    }
+
+    /// What is known of the next incident before it comes.
+    pub(super) fn rates(&self) -> Rates {
+        if self.count < INCIDENTS_FROM || self.sum <= 0.0 {
+            return Rates::default();
+        }
+        Rates {
+            shape: SHARE_SHAPE,
+            // One over a mean of few is too large on average, by its variance.
+            people: SHARE_SHAPE * self.count / self.sum / (1.0 + 1.0 / (SHARE_SHAPE * self.count)),
+        }
+    }
+}
+
 /// Weights of a normal law on cells beside a middle one.
 #[derive(Debug, Clone, PartialEq)]
 struct Kernel {
@@ -108,7 +159,7 @@ struct Kernel {
 }
 
 impl Kernel {
-    /// θ of an incident around the logarithm of the mean *ratio*: E e^θ = e^m, for it is contacts that are counted.
+    /// θ of an incident around that of a typical one.
     #[allow(clippy::cast_possible_truncation, reason = "hundreds of cells")]
     #[allow(clippy::cast_precision_loss, reason = "hundreds of cells")]
     fn new(spread: f64) -> Self {
@@ -118,12 +169,11 @@ impl Kernel {
                 weights: vec![1.0],
             };
         }
-        let middle = -0.5 * spread * spread;
-        let from = libm::floor((middle - REACH * spread) / STEP) as isize;
-        let to = libm::ceil((middle + REACH * spread) / STEP) as isize;
+        let from = libm::floor(-REACH * spread / STEP) as isize;
+        let to = libm::ceil(REACH * spread / STEP) as isize;
         let mut weights: Vec<f64> = (from..=to)
             .map(|cell| {
-                let z = (cell as f64 * STEP - middle) / spread;
+                let z = cell as f64 * STEP / spread;
                 libm::exp(-0.5 * z * z)
             })
             .collect();
@@ -183,15 +233,6 @@ pub(super) struct Hierarchy {
     log: Vec<f64>,
 }
 
-/// An interval of the reduction, in shares; an edge of the grid is open.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
-    /// Lower end: nothing known is none.
-    pub low: Option<f64>,
-    /// Upper end: nothing known is none.
-    pub high: Option<f64>,
-}
-
 impl Hierarchy {
     pub(super) fn new() -> Self {
         Self {
@@ -217,7 +258,7 @@ impl Hierarchy {
             let s = spread / SPREAD_PRIOR;
             for mean in 0..MEANS {
                 let m = ratio_at(FIRST + mean) / MEAN_PRIOR;
-                all.push(-0.5 * (s * s + m * m) + libm::log(width));
+                all.push(-0.5 * (s * s + m * m) + libm::log(width * (NO_SPREAD + spread)));
             }
         }
         let sum = log_sum(&all);
@@ -244,7 +285,7 @@ impl Hierarchy {
         places.filter(|p| p.weight > WEIGHT_MIN).collect()
     }
 
-    /// Weights of the mean ratio's logarithm.
+    /// Weights of a typical incident's log rate ratio.
     fn of_mean(&self) -> Vec<f64> {
         let mut weights = vec![0.0; MEANS];
         for place in self.posterior() {
@@ -255,7 +296,7 @@ impl Hierarchy {
         weights
     }
 
-    /// The reduction on average, and its middle 95 % interval (and median).
+    /// The reduction in a typical incident (the median of incidents).
     pub(super) fn reduction(&self) -> Law {
         Law::of(&self.of_mean(), FIRST)
     }
@@ -385,99 +426,6 @@ impl Hierarchy {
         };
         let log = (0..CELLS).map(|cell| kernel.over(&likelihood, curve, cell));
         Curve { log: log.collect() }.raised()
-    }
-}
-
-/// Mean and variance at each place of the law: sums over units that are independent given the place.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Moments {
-    weights: Vec<f64>,
-    each: Vec<(f64, f64)>,
-}
-
-impl Moments {
-    pub(super) fn plus(&mut self, other: &Self) {
-        for (own, other) in self.each.iter_mut().zip(&other.each) {
-            own.0 += other.0;
-            own.1 += other.1;
-        }
-    }
-
-    pub(super) fn mean(&self) -> f64 {
-        let total: f64 = self.weights.iter().sum();
-        let sum: f64 = self.weights.iter().zip(&self.each).map(|(w, e)| w * e.0).sum();
-        sum / total
-    }
-
-    /// Quantile of the mixture of normal laws, by halving.
-    pub(super) fn quantile(&self, level: f64) -> f64 {
-        let total: f64 = self.weights.iter().sum();
-        let below = |x: f64| {
-            let parts = self.weights.iter().zip(&self.each).map(|(w, (mean, variance))| {
-                let z = (x - mean) / libm::sqrt(variance.max(1e-12));
-                w * 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
-            });
-            parts.sum::<f64>() / total
-        };
-        let reach = |sign: f64| {
-            let ends = self
-                .each
-                .iter()
-                .map(|(mean, v)| mean + sign * 9.0 * libm::sqrt(v.max(1e-12)));
-            if sign < 0.0 {
-                ends.fold(f64::INFINITY, f64::min)
-            } else {
-                ends.fold(f64::NEG_INFINITY, f64::max)
-            }
-        };
-        let (mut low, mut high) = (reach(-1.0), reach(1.0));
-        for _ in 0..80 {
-            let middle = 0.5 * (low + high);
-            if below(middle) < level {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        0.5 * (low + high)
-    }
-}
-
-/// A law of a reduction: share of contacts kept away, negative where there are more.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Law {
-    /// Mean.
-    pub mean: f64,
-    /// 2.5 %, 50 % and 97.5 % quantile.
-    pub quantiles: [f64; 3],
-}
-
-impl Law {
-    /// Of weights on cells of the log rate ratio, the first of which is `first`.
-    fn of(weights: &[f64], first: usize) -> Self {
-        let total: f64 = weights.iter().sum();
-        let parts = weights.iter().enumerate();
-        let mean = parts
-            .map(|(cell, w)| w * -libm::expm1(ratio_at(first + cell)))
-            .sum::<f64>()
-            / total;
-        let quantile = |level: f64| {
-            let mut below = 0.0;
-            for (cell, weight) in weights.iter().enumerate() {
-                let share = weight / total;
-                if below + share >= level && share > 0.0 {
-                    // A cell's weight lies evenly over the cell.
-                    return ratio_at(first + cell) + STEP * ((level - below) / share - 0.5);
-                }
-                below += share;
-            }
-            ratio_at(first + weights.len().saturating_sub(1))
-        };
-        // The lower the ratio, the higher the reduction.
-        Self {
-            mean,
-            quantiles: [0.975, 0.5, 0.025].map(|level| -libm::expm1(quantile(level))),
-        }
     }
 }
 

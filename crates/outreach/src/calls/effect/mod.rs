@@ -6,8 +6,8 @@
 //! assigned counts, reached or not; what comes after the release is told apart ([`trial`]).
 //!
 //! Given all contacts of an incident, those of the told are binomial with n_T e^θ : n_H, so that whatever made people call, and
-//! whoever can't be matched to a customer, falls out. θ differs between incidents by a normal law, whose mean *ratio* is the effect
-//! and whose mean and spread lie on a grid: no random number, no iteration ([`EffectAnalysis`]).
+//! whoever can't be matched to a customer, falls out. θ differs between incidents by a normal law, whose middle is the effect *in a typical
+//! incident*; middle and spread lie on a grid: no random number, no iteration ([`EffectAnalysis`]).
 //!
 //! Two intervals: the credible one, for who looks once, and the one that holds however often one looks, on which the
 //! [`Verdict`] rests.
@@ -25,11 +25,12 @@
 
 pub mod cost;
 mod grid;
+mod law;
 mod segments;
 pub mod trial;
 
-use grid::{Curve, Hierarchy};
-pub use grid::{Interval, Law};
+use grid::{Curve, Hierarchy, Shares};
+pub use law::{Interval, Law};
 pub use segments::{SegmentEffect, segments};
 
 #[cfg(test)]
@@ -142,7 +143,8 @@ pub struct EffectReading {
     pub incidents: usize,
     /// All people, and those with a contact.
     pub arms: Arms,
-    /// Share of contacts kept away on average over incidents: credible, for who looks once.
+    /// Share of contacts kept away in a typical incident: credible, for who looks once. Its median is the figure to name: the mean
+    /// of a ratio runs after its spread.
     pub reduction: Law,
     /// The same for an incident not seen yet.
     pub next_incident: Law,
@@ -172,6 +174,8 @@ pub struct EffectAnalysis {
     curves: Vec<Curve>,
     arms: Arms,
     dispersion: f64,
+    /// Of the incidents so far: what is known of the next one's contacts before it came.
+    shares: Shares,
 }
 
 impl Default for EffectAnalysis {
@@ -199,6 +203,7 @@ impl EffectAnalysis {
             curves: Vec::new(),
             arms: Arms::default(),
             dispersion,
+            shares: Shares::default(),
         }
     }
 
@@ -211,7 +216,8 @@ impl EffectAnalysis {
         if self.curves.len() >= INCIDENTS_MAX {
             return Err(NotArms::Full);
         }
-        let curve = Curve::of(arms, self.dispersion);
+        let curve = Curve::of(arms, self.dispersion, self.shares.rates());
+        self.shares.add(arms);
         self.hierarchy.add(&curve);
         self.curves.push(curve);
         self.arms = self.arms.plus(arms);
@@ -224,7 +230,7 @@ impl EffectAnalysis {
         (always_valid, self.verdict(always_valid))
     }
 
-    /// Share of contacts kept away, as known so far.
+    /// Share of contacts kept away in a typical incident, as known so far.
     pub fn reduction(&self) -> Law {
         self.hierarchy.reduction()
     }
@@ -267,8 +273,8 @@ impl EffectAnalysis {
     /// (repeats included) and a group's name (such as a month) for each incident, in order; incidents beyond its end are left out.
     pub fn avoided<G: Ord + Clone>(&self, contacts: &[(f64, G)]) -> AvoidedContacts<G> {
         let places = self.hierarchy.posterior();
-        let mut groups: std::collections::BTreeMap<G, grid::Moments> = std::collections::BTreeMap::new();
-        let mut all: Option<grid::Moments> = None;
+        let mut groups: std::collections::BTreeMap<G, law::Moments> = std::collections::BTreeMap::new();
+        let mut all: Option<law::Moments> = None;
         let mut incidents = Vec::with_capacity(self.curves.len());
         for (curve, (count, group)) in self.curves.iter().zip(contacts) {
             let own = self.hierarchy.kept_away(&places, curve, *count);
@@ -293,7 +299,7 @@ impl EffectAnalysis {
     }
 }
 
-fn told(moments: &grid::Moments) -> Avoided {
+fn told(moments: &law::Moments) -> Avoided {
     Avoided {
         mean: moments.mean(),
         low: moments.quantile(0.025),

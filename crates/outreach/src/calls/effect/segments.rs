@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::grid::{Curve, Hierarchy, Law};
+use super::grid::{Curve, Hierarchy, Rates};
+use super::law::Law;
 use super::{Arms, EffectAnalysis, HELD_OUT_CONTACTS_MIN};
 
 /// One segment's effect.
@@ -26,14 +27,14 @@ pub fn segments<S: Ord + Clone>(
     let curves: Vec<(&S, Arms, Curve)> = arms
         .iter()
         .map(|(segment, incidents)| {
-            let mut curve = Curve::of(Arms::default(), 1.0);
+            let mut curve = Curve::of(Arms::default(), 1.0, Rates::default());
             for arms in incidents {
                 // How incidents differ is known from all of them together.
-                curve.times(
-                    &analysis
-                        .hierarchy
-                        .smoothed(&Curve::of(*arms, analysis.dispersion)),
-                );
+                curve.times(&analysis.hierarchy.smoothed(&Curve::of(
+                    *arms,
+                    analysis.dispersion,
+                    Rates::default(),
+                )));
             }
             let all = incidents.iter().fold(Arms::default(), |sum, a| sum.plus(*a));
             (segment, all, curve)
