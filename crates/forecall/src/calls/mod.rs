@@ -184,7 +184,8 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn zone(name: &str) -> Result<jiff::tz::TimeZone, String> {
-    jiff::tz::TimeZone::get(name).map_err(|_| format!("`{name}` is no time zone: it needs an IANA name such as Europe/Berlin"))
+    jiff::tz::TimeZone::get(name)
+        .map_err(|_| format!("`{name}` is no time zone: it needs an IANA name such as Europe/Berlin"))
 }
 
 pub(crate) fn run(args: &CallsArgs) -> anyhow::Result<ExitCode> {

@@ -94,7 +94,8 @@ pub(super) fn band(points: &[(f64, f64, f64)], range: (f64, f64), unit: &str, la
     for (number, (low, _, _)) in points.iter().enumerate().rev() {
         let _ = write!(edge, "{:.1},{:.1} ", x(number), y(*low));
     }
-    let mut svg = format!("<polygon class=\"b80\" points=\"{edge}\"/><polyline class=\"m\" points=\"{line}\"/>");
+    let mut svg =
+        format!("<polygon class=\"b80\" points=\"{edge}\"/><polyline class=\"m\" points=\"{line}\"/>");
     for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
         let value = range.0 + part * (range.1 - range.0);
         let _ = write!(

@@ -34,7 +34,11 @@ pub(super) struct Row<'a> {
 /// On a terminal only.
 fn bar(path: &Path, bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     match ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {eta} left") {
         Ok(style) => bar.with_style(style).with_message(name),
         Err(_) => bar,
@@ -133,7 +137,9 @@ impl<'a> Row<'a> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> anyhow::Result<Option<T>> {
         self.text(column)
-            .map(|text| parse(text).ok_or_else(|| self.wrong(format!("`{column}` is `{text}`: it needs {what}"))))
+            .map(|text| {
+                parse(text).ok_or_else(|| self.wrong(format!("`{column}` is `{text}`: it needs {what}")))
+            })
             .transpose()
     }
 
@@ -167,7 +173,9 @@ impl<'a> Row<'a> {
     pub(super) fn seconds(&self, column: &str) -> anyhow::Result<Option<Duration>> {
         let seconds = self.amount(column)?;
         seconds
-            .map(|s| Duration::try_from_secs_f64(s).map_err(|_| self.wrong(format!("`{column}` is too large"))))
+            .map(|s| {
+                Duration::try_from_secs_f64(s).map_err(|_| self.wrong(format!("`{column}` is too large")))
+            })
             .transpose()
     }
 

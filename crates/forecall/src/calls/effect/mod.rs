@@ -256,7 +256,9 @@ fn sentences(found: &Findings) -> Vec<String> {
 fn verdict(r: &EffectReading) -> String {
     match r.verdict {
         Verdict::Works => "WORKS: people told made fewer contacts".to_owned(),
-        Verdict::Harms => "HARMS: people told made more contacts; end the hold-out and change the notice".to_owned(),
+        Verdict::Harms => {
+            "HARMS: people told made more contacts; end the hold-out and change the notice".to_owned()
+        }
         Verdict::NothingShown => "NOTHING SHOWN: no effect is not ruled out yet".to_owned(),
         Verdict::NotEnoughData => format!(
             "NOT ENOUGH DATA: {} people held out made a contact, and it takes {HELD_OUT_CONTACTS_MIN}",

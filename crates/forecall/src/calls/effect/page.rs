@@ -20,7 +20,6 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (-up(-low).clamp(20.0, 200.0), up(high).clamp(20.0, 100.0))
 }
 
-
 fn path(found: &Findings) -> String {
     let points: Vec<(f64, f64, f64)> = found
         .looks
@@ -55,7 +54,12 @@ fn forest(found: &Findings) -> String {
     rows.push(whisker("the next incident", r.next_incident.quantiles));
     rows.push(whisker("a typical incident", r.reduction.quantiles));
     let range = range(rows.iter().flat_map(|w| [w.low, w.high]));
-    whiskers(&rows, range, " %", "reduction of each incident, drawn to the others'")
+    whiskers(
+        &rows,
+        range,
+        " %",
+        "reduction of each incident, drawn to the others'",
+    )
 }
 
 fn whisker(name: &str, quantiles: [f64; 3]) -> Whisker {
@@ -75,7 +79,16 @@ fn segments(found: &Findings) -> String {
             html,
             "<h3>{}</h3><table>{}",
             escaped(dimension),
-            head(&["", "told", "with contact", "held out", "with contact", "fewer contacts", "95 %", "enough by itself"])
+            head(&[
+                "",
+                "told",
+                "with contact",
+                "held out",
+                "with contact",
+                "fewer contacts",
+                "95 %",
+                "enough by itself"
+            ])
         );
         for (segment, own) in all {
             let [low, middle, high] = own.reduction.quantiles;
@@ -87,7 +100,12 @@ fn segments(found: &Findings) -> String {
                 own.arms.held_out_contacts.to_string(),
                 percent(middle),
                 format!("{} to {}", percent(low), percent(high)),
-                if own.is_enough { "yes" } else { "no: it says what all say" }.to_owned(),
+                if own.is_enough {
+                    "yes"
+                } else {
+                    "no: it says what all say"
+                }
+                .to_owned(),
             ]);
         }
         html += "</table>";
@@ -101,7 +119,15 @@ fn segments(found: &Findings) -> String {
 fn months(found: &Findings) -> String {
     let mut html = format!(
         "<h2>By month</h2><table>{}",
-        head(&["month", "incidents", "contacts kept away (95 %)", "agent minutes (95 %)", "messages", "compensation", "return (95 %)"])
+        head(&[
+            "month",
+            "incidents",
+            "contacts kept away (95 %)",
+            "agent minutes (95 %)",
+            "messages",
+            "compensation",
+            "return (95 %)"
+        ])
     );
     for (month, own) in &found.avoided.groups {
         let of = || found.measured.incidents.iter().filter(|one| one.month == *month);
@@ -123,7 +149,19 @@ fn months(found: &Findings) -> String {
 fn incidents(found: &Findings) -> String {
     let mut html = format!(
         "<h2>Counts</h2><table>{}",
-        head(&["incident", "told", "with contact", "held out", "with contact", "unmatched", "later, told", "later, held out", "opt-outs", "complaints", "kept away (95 %)"])
+        head(&[
+            "incident",
+            "told",
+            "with contact",
+            "held out",
+            "with contact",
+            "unmatched",
+            "later, told",
+            "later, held out",
+            "opt-outs",
+            "complaints",
+            "kept away (95 %)"
+        ])
     );
     let rows = found.measured.incidents.iter().zip(&found.avoided.incidents);
     for (one, own) in rows {

@@ -139,7 +139,13 @@ pub(super) fn people(assignments: &Path, contacts: &Path, zone: &TimeZone) -> an
 
 /// Counts, one row an incident, or one row for each segment of it.
 pub(super) fn counts(path: &Path, zone: &TimeZone) -> anyhow::Result<Measured> {
-    let needed = ["incident", "told", "held_out", "told_contacts", "held_out_contacts"];
+    let needed = [
+        "incident",
+        "told",
+        "held_out",
+        "told_contacts",
+        "held_out_contacts",
+    ];
     let sheet = Sheet::open(path, &needed, zone)?;
     let dimensions = dimensions(&sheet, &[]);
     let mut names: BTreeMap<String, usize> = BTreeMap::new();

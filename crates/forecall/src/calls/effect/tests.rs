@@ -21,7 +21,10 @@ fn counted(folder: &Path, told_contacts: u64) -> EffectArgs {
     let mut text = "incident,at,region,told,held_out,told_contacts,held_out_contacts,unmatched\n".to_owned();
     for i in 0..12 {
         for region in ["north", "south"] {
-            text += &format!("inc_{i},2026-{:02}-03 10:00:00,{region},4500,500,{told_contacts},30,40\n", i / 4 + 1);
+            text += &format!(
+                "inc_{i},2026-{:02}-03 10:00:00,{region},4500,500,{told_contacts},30,40\n",
+                i / 4 + 1
+            );
         }
     }
     let path = folder.join("counts.csv");
@@ -49,8 +52,14 @@ fn counts_become_a_verdict_with_money_and_three_files() {
     args.message_cost = Some(0.01);
     args.minute_cost = Some(0.7);
     let text = said(&args);
-    assert!(text.starts_with("WORKS: people told made fewer contacts"), "{text}");
-    assert!(text.contains("4320 of 108000 told") && text.contains("can't be matched: 960"), "{text}");
+    assert!(
+        text.starts_with("WORKS: people told made fewer contacts"),
+        "{text}"
+    );
+    assert!(
+        text.contains("4320 of 108000 told") && text.contains("can't be matched: 960"),
+        "{text}"
+    );
     let json: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(args.out.join("effect.json")).unwrap()).unwrap();
     let median = json["reduction"]["median"].as_f64().unwrap();
@@ -64,7 +73,9 @@ fn counts_become_a_verdict_with_money_and_three_files() {
     assert_eq!(rows.lines().count(), 13);
     assert!(rows.lines().all(|l| l.split(',').count() == width), "{rows}");
     let page = std::fs::read_to_string(args.out.join("report.html")).unwrap();
-    assert!(page.contains("<svg") && page.contains("north") && !page.contains("NaN") && !page.contains("http"));
+    assert!(
+        page.contains("<svg") && page.contains("north") && !page.contains("NaN") && !page.contains("http")
+    );
 }
 
 #[test]
@@ -78,7 +89,10 @@ fn harm_and_too_little_are_said() {
     args.counts = Some(path);
     let text = said(&args);
     assert!(text.starts_with("NOT ENOUGH DATA: 9 people held out"), "{text}");
-    assert!(!text.contains("fewer contacts through notices"), "no figure where there is none: {text}");
+    assert!(
+        !text.contains("fewer contacts through notices"),
+        "no figure where there is none: {text}"
+    );
 }
 
 #[test]
@@ -88,8 +102,15 @@ fn people_are_followed_from_their_assignment_to_the_release() {
     let mut contacts = "at,customer,channel,deed\n".to_owned();
     for person in 0..4_000 {
         let is_held = person % 10 == 0;
-        let (arm, released) = if is_held { ("held_out", "2026-05-01 10:30:00") } else { ("told", "") };
-        assignments += &format!("inc_1,p{person},h{},{arm},2026-05-01 10:00:00,{released},fa\n", person);
+        let (arm, released) = if is_held {
+            ("held_out", "2026-05-01 10:30:00")
+        } else {
+            ("told", "")
+        };
+        assignments += &format!(
+            "inc_1,p{person},h{},{arm},2026-05-01 10:00:00,{released},fa\n",
+            person
+        );
         // One in five of those held out, one in ten of those told.
         if (is_held && person % 50 == 0) || (!is_held && person % 10 == 3) {
             contacts += &format!("2026-05-01 10:{:02}:00,p{person},call,\n", person % 30);
@@ -105,8 +126,16 @@ fn people_are_followed_from_their_assignment_to_the_release() {
     std::fs::write(folder.path().join("assignments.csv"), assignments).unwrap();
     std::fs::write(folder.path().join("contacts.csv"), contacts).unwrap();
     let text = said(&args);
-    assert!(text.contains("400 of 3600 told made a contact up to the release, and 80 of 400 held out"), "{text}");
-    assert!(text.contains("can't be matched: 1; in the day after the release: 0 of those told, 40 of those held out"), "{text}");
+    assert!(
+        text.contains("400 of 3600 told made a contact up to the release, and 80 of 400 held out"),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "can't be matched: 1; in the day after the release: 0 of those told, 40 of those held out"
+        ),
+        "{text}"
+    );
     assert!(text.contains("opt-outs: 1 told, 0 held out"), "{text}");
 }
 
@@ -115,10 +144,22 @@ fn errors_name_file_line_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("counts.csv");
     for (text, expected) in [
-        ("incident,told\na,1\n", "line 1: the header has no column `held_out`"),
-        ("incident,told,held_out,told_contacts,held_out_contacts\na,10,10,11,1\n", "line 2: 11 people of 10 made a contact"),
-        ("incident,told,held_out,told_contacts,held_out_contacts\na,10,10,x,1\n", "line 2: `told_contacts` is `x`: it needs a whole number"),
-        ("incident,told,held_out,told_contacts,held_out_contacts\n", "there is no incident in the file"),
+        (
+            "incident,told\na,1\n",
+            "line 1: the header has no column `held_out`",
+        ),
+        (
+            "incident,told,held_out,told_contacts,held_out_contacts\na,10,10,11,1\n",
+            "line 2: 11 people of 10 made a contact",
+        ),
+        (
+            "incident,told,held_out,told_contacts,held_out_contacts\na,10,10,x,1\n",
+            "line 2: `told_contacts` is `x`: it needs a whole number",
+        ),
+        (
+            "incident,told,held_out,told_contacts,held_out_contacts\n",
+            "there is no incident in the file",
+        ),
     ] {
         std::fs::write(&path, text).unwrap();
         let mut args = args(folder.path());

@@ -142,7 +142,10 @@ fn find(args: &KpiArgs) -> anyhow::Result<Findings> {
         queues.call(call.queue.to_string(), &own);
         all.call((), &own);
     }
-    let mut end = calls.last().map(|call| call.at).unwrap_or(EventTime::from_secs(0));
+    let mut end = calls
+        .last()
+        .map(|call| call.at)
+        .unwrap_or(EventTime::from_secs(0));
     if let Some(staff) = &args.staff {
         read::staff(staff, &args.zone, |queue, at, time| {
             let span = args.by.name(at, &args.zone);
@@ -294,21 +297,111 @@ fn figures(tally: &Tally, rules: Rules) -> Vec<Figure> {
     let short = rules.short.as_secs_f64();
     let scores = &tally.scores;
     let all = [
-        ("service_level_of_offered", format!("answered within {within} s, of all queued"), tally.service_level_of_offered(), "queued", Form::Percent),
-        ("service_level_less_short", format!("answered within {within} s, less who gave up within {short} s"), tally.service_level_less_short(), "queued", Form::Percent),
-        ("service_level_of_answered", format!("answered within {within} s, of those answered"), tally.service_level_of_answered(), "answered", Form::Percent),
-        ("abandonment", "gave up in the queue (call-backs left out)".to_owned(), tally.abandonment(), "queued", Form::Percent),
-        ("abandonment_less_short", format!("the same, less who gave up within {short} s"), tally.abandonment_less_short(), "queued", Form::Percent),
-        ("asa", "mean wait of those answered".to_owned(), tally.asa(), "answered", Form::Seconds),
-        ("aht", "mean talk, hold and after-call work".to_owned(), tally.aht(), "handled", Form::Seconds),
-        ("occupancy", "handling time, of the time agents were there".to_owned(), tally.occupancy(), "s", Form::Percent),
-        ("fcr", "solved at the first contact (none on the issue in 7 days)".to_owned(), tally.fcr(), "issues", Form::Percent),
-        ("repeat_calls", "calls whose customer called in the 7 days before".to_owned(), tally.repeat_calls(), "identified", Form::Percent),
-        ("incident_repeat_calls", "calls about an incident whose customer called about it before".to_owned(), tally.incident_repeat_calls(), "identified", Form::Percent),
-        ("csat", "CSAT: 4 or 5 of 5".to_owned(), scores.csat(), "answers", Form::Percent),
-        ("nps", "NPS: 9 and 10 less 0 to 6".to_owned(), scores.nps(), "answers", Form::Points),
-        ("ces", "CES: mean of 1 to 7".to_owned(), scores.ces(), "answers", Form::Grade),
-        ("survey_response", "surveys answered".to_owned(), scores.response(), "invited", Form::Percent),
+        (
+            "service_level_of_offered",
+            format!("answered within {within} s, of all queued"),
+            tally.service_level_of_offered(),
+            "queued",
+            Form::Percent,
+        ),
+        (
+            "service_level_less_short",
+            format!("answered within {within} s, less who gave up within {short} s"),
+            tally.service_level_less_short(),
+            "queued",
+            Form::Percent,
+        ),
+        (
+            "service_level_of_answered",
+            format!("answered within {within} s, of those answered"),
+            tally.service_level_of_answered(),
+            "answered",
+            Form::Percent,
+        ),
+        (
+            "abandonment",
+            "gave up in the queue (call-backs left out)".to_owned(),
+            tally.abandonment(),
+            "queued",
+            Form::Percent,
+        ),
+        (
+            "abandonment_less_short",
+            format!("the same, less who gave up within {short} s"),
+            tally.abandonment_less_short(),
+            "queued",
+            Form::Percent,
+        ),
+        (
+            "asa",
+            "mean wait of those answered".to_owned(),
+            tally.asa(),
+            "answered",
+            Form::Seconds,
+        ),
+        (
+            "aht",
+            "mean talk, hold and after-call work".to_owned(),
+            tally.aht(),
+            "handled",
+            Form::Seconds,
+        ),
+        (
+            "occupancy",
+            "handling time, of the time agents were there".to_owned(),
+            tally.occupancy(),
+            "s",
+            Form::Percent,
+        ),
+        (
+            "fcr",
+            "solved at the first contact (none on the issue in 7 days)".to_owned(),
+            tally.fcr(),
+            "issues",
+            Form::Percent,
+        ),
+        (
+            "repeat_calls",
+            "calls whose customer called in the 7 days before".to_owned(),
+            tally.repeat_calls(),
+            "identified",
+            Form::Percent,
+        ),
+        (
+            "incident_repeat_calls",
+            "calls about an incident whose customer called about it before".to_owned(),
+            tally.incident_repeat_calls(),
+            "identified",
+            Form::Percent,
+        ),
+        (
+            "csat",
+            "CSAT: 4 or 5 of 5".to_owned(),
+            scores.csat(),
+            "answers",
+            Form::Percent,
+        ),
+        (
+            "nps",
+            "NPS: 9 and 10 less 0 to 6".to_owned(),
+            scores.nps(),
+            "answers",
+            Form::Points,
+        ),
+        (
+            "ces",
+            "CES: mean of 1 to 7".to_owned(),
+            scores.ces(),
+            "answers",
+            Form::Grade,
+        ),
+        (
+            "survey_response",
+            "surveys answered".to_owned(),
+            scores.response(),
+            "invited",
+            Form::Percent,
+        ),
     ];
     all.into_iter()
         .map(|(name, words, rate, of, form)| Figure {

@@ -48,7 +48,12 @@ fn drawn(found: &Findings, queue: &str) -> String {
     let shown = of_queue.split_at(of_queue.len().saturating_sub(SHOWN_MAX)).1;
     let mut html = String::new();
     let pictures: [(&str, &str, fn(&Tally) -> Rate, f64); 3] = [
-        ("Answered in time, of all queued", " %", Tally::service_level_of_offered, 100.0),
+        (
+            "Answered in time, of all queued",
+            " %",
+            Tally::service_level_of_offered,
+            100.0,
+        ),
         ("Gave up, of all queued", " %", Tally::abandonment, 100.0),
         ("Mean wait of those answered", " s", Tally::asa, 1.0),
     ];
@@ -75,7 +80,15 @@ fn incidents(found: &Findings) -> String {
         "<h2>Incidents</h2><p>Alert lead: from the publication to the impact. Notice lead: from the first accepted notice to the first interval in which the calls \
 since the beginning exceed the baseline's 99 % quantile. Negative: too late. Told before contact: of customers with a contact or a notice; who was held out, suppressed or out of reach \
 stays in.</p><table>{}",
-        head(&["incident", "alert lead", "notice lead", "told before contact", "of", "of those who made a contact", "of"])
+        head(&[
+            "incident",
+            "alert lead",
+            "notice lead",
+            "told before contact",
+            "of",
+            "of those who made a contact",
+            "of"
+        ])
     );
     for (name, one) in &found.incidents {
         html += &row(&[
@@ -93,7 +106,12 @@ stays in.</p><table>{}",
 
 /// The whole page.
 pub(super) fn page(found: &Findings) -> String {
-    let mut body = format!("{}{}{}", table(&found.all, found), beside(&found.all), incidents(found));
+    let mut body = format!(
+        "{}{}{}",
+        table(&found.all, found),
+        beside(&found.all),
+        incidents(found)
+    );
     for (queue, tally) in &found.by_queue {
         let _ = write!(body, "<h2>{}</h2>", escaped(queue));
         if found.by_queue.len() > 1 {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use forecall_outreach::calls::kpi::{
-    Affected, Call, CallInterval, Leads, Outcome, Survey, excess_at,
-};
+use forecall_outreach::calls::kpi::{Affected, Call, CallInterval, Leads, Outcome, Survey, excess_at};
 use forecall_types::EventTime;
 use jiff::tz::TimeZone;
 
@@ -213,12 +211,17 @@ fn told(
         let is_related = |call: &CallRow| match &call.incident {
             Some(named) => named.as_ref() == name,
             None => {
-                incident.queue.as_deref().is_none_or(|queue| *call.queue == *queue)
+                incident
+                    .queue
+                    .as_deref()
+                    .is_none_or(|queue| *call.queue == *queue)
                     && from.is_some_and(|from| call.at >= from)
                     && until.is_none_or(|until| call.at < until)
             }
         };
-        let own_calls = by_customer.get(row.need("customer")?).map_or(&[][..], Vec::as_slice);
+        let own_calls = by_customer
+            .get(row.need("customer")?)
+            .map_or(&[][..], Vec::as_slice);
         let contact_at = own_calls.iter().find(|call| is_related(call)).map(|call| call.at);
         own.told.take(Affected {
             is_planned: row.text("notice") != Some("none"),
