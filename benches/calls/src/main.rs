@@ -1,10 +1,13 @@
 //! How well the calls of public series are forecast, and what a forecast costs.
 //!
 //! `cargo xtask bench calls --data DIR` starts it. Each row is a walk that never looks ahead; parameters are fitted to what
-//! lies before its first origin.
+//! lies before its first origin. `--only effect` and `--only surge` judge the effect of notices and the surge of incidents in made-up worlds.
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
+mod effect;
+mod random;
 mod speed;
+mod surge;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +25,7 @@ use serde_json::{Value, json};
 #[command(name = "forecall-bench-calls", max_term_width = 110)]
 struct Cli {
     /// Folder with `calls/*.csv`, or the folder of these files itself.
-    #[arg(long, required_unless_present = "history")]
+    #[arg(long, required_unless_present_any = ["history", "only"])]
     data: Option<PathBuf>,
     /// Days at the end that are forecast.
     #[arg(long, default_value_t = 64)]
@@ -30,7 +33,7 @@ struct Cli {
     /// Uses only so many days from the beginning: to tune on what is not the test.
     #[arg(long)]
     first_days: Option<usize>,
-    /// Only series whose name contains this.
+    /// Only series whose name contains this; `effect`, `surge`: made-up worlds, for which no data is needed.
     #[arg(long)]
     only: Option<String>,
     /// Another history instead of the public ones …
@@ -39,6 +42,15 @@ struct Cli {
     /// … in intervals of so many minutes.
     #[arg(long)]
     minutes: Option<u64>,
+    /// Runs of each made-up world.
+    #[arg(long, default_value_t = 500)]
+    runs: u64,
+    /// Seed of the made-up worlds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only made-up worlds whose name contains this.
+    #[arg(long, requires = "only")]
+    world: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -72,6 +84,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    match cli.only.as_deref() {
+        Some("surge") => return surge::run(cli.runs.min(200), cli.seed, cli.json),
+        Some("effect") => return effect::run(cli.runs, cli.seed, cli.world.as_deref(), cli.json),
+        _ if cli.data.is_none() && cli.history.is_none() => anyhow::bail!("give --data or --history"),
+        _ => {}
+    }
     let mut rows = Vec::new();
     if !cli.json {
         println!(

@@ -1,7 +1,12 @@
-//! `forecall calls …`: how good forecasts of a history would have been, what comes next, and the agents it takes.
+//! `forecall calls …`: how good forecasts of a history would have been, what comes next, the agents it takes, whether notices helped, and
+//! what a contact centre is judged by.
 
+mod effect;
 mod files;
+mod kpi;
+mod page;
 mod report;
+mod sheet;
 mod staff;
 
 use std::collections::BTreeSet;
@@ -17,6 +22,8 @@ use forecall_outreach::calls::calendar::Zone;
 use forecall_outreach::calls::table::{Table, TableSettings, in_words, read_table};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::effect::EffectArgs;
+use self::kpi::KpiArgs;
 use self::staff::StaffArgs;
 
 const DAY_SECONDS: u64 = 86_400;
@@ -46,6 +53,16 @@ enum CallsCommand {
         after_help = "Examples:\n  forecall calls staff --calls 240 --interval 30m --aht 300\n  forecall calls staff --calls 240 --interval 30m --aht 300 --patience none --service-level 90 --within 15 --json\n  forecall calls staff --calls 240 --interval 30m --aht 300 --agents 40     what 40 agents reach"
     )]
     Staff(StaffArgs),
+    /// Did the notices help? What a hold-out says, with intervals that hold however often one looks.
+    #[command(
+        after_help = "Examples:\n  forecall calls effect --assignments assignments.csv --contacts contacts.csv --out result/\n  forecall calls effect --counts counts.csv --message-cost 0.02 --minute-cost 0.7 --aht 300 --out result/\n  forecall calls effect --counts counts.csv --out result/ --json\n\nassignments.csv:\n  incident,customer,unit,arm,assigned_at,released_at,region\n  inc_1,p_91,home_7,told,2026-11-29 13:30:00,,north\n  inc_1,p_92,home_8,held_out,2026-11-29 13:30:00,2026-11-29 14:00:00,north\ncontacts.csv:\n  at,customer,channel,deed\n  2026-11-29 13:41:10,p_92,call,contact\n  2026-11-29 13:44:02,,call,contact            a caller nobody knows: a row of its own, never dropped\n\nAssign at random, and whole households or areas where people pass news on. Customers are pseudonyms; nothing leaves this machine.\nFewer than 50 held-out people with a contact: \"not enough data\"."
+    )]
+    Effect(EffectArgs),
+    /// Service level, waits, repeats, surveys, who was told before they called: each with its denominator.
+    #[command(
+        after_help = "Examples:\n  forecall calls kpi --calls calls.csv --out result/\n  forecall calls kpi --calls calls.csv --staff staff.csv --surveys surveys.csv --by month --zone Europe/Berlin --out result/\n  forecall calls kpi --calls calls.csv --incidents incidents.csv --audience audience.csv --baseline forecasts.csv --out result/ --json\n\ncalls.csv:\n  arrived_at,queue,outcome,wait_seconds,handle_seconds,customer,issue,incident\n  2026-11-29 13:41:10,support,answered,12,310,p_92,outage,inc_1\n  2026-11-29 13:41:40,support,abandoned,64,,,,\n\nA rate without a denominator is \"no data\", never 0 or 100 %."
+    )]
+    Kpi(KpiArgs),
 }
 
 #[derive(Debug, Args)]
@@ -166,12 +183,19 @@ fn interval(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)
 }
 
+fn zone(name: &str) -> Result<jiff::tz::TimeZone, String> {
+    jiff::tz::TimeZone::get(name)
+        .map_err(|_| format!("`{name}` is no time zone: it needs an IANA name such as Europe/Berlin"))
+}
+
 pub(crate) fn run(args: &CallsArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match &args.command {
         CallsCommand::Backtest(args) => walk(args, &mut out)?,
         CallsCommand::Forecast(args) => forecast(args, &mut out)?,
         CallsCommand::Staff(args) => staff::run(args, &mut out)?,
+        CallsCommand::Effect(args) => effect::run(args, &mut out)?,
+        CallsCommand::Kpi(args) => kpi::run(args, &mut out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,24 +6,12 @@ use forecall_outreach::calls::backtest::{Backtest, Forecast, LEVELS, Score, Scor
 use forecall_outreach::calls::table::{Table, in_words};
 
 use super::files::About;
+use super::page::{STYLE, WIDTH, escaped};
 
 /// Intervals shown: more are no longer told apart.
 const SHOWN_MAX: usize = 700;
-const WIDTH: f64 = 1100.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 50.0;
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em;color:#1b2733}\
-table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .9em;border-bottom:1px solid #dde3e8;text-align:right}\
-td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto}\
-.b95{fill:#dbe8f4}.b80{fill:#aecbe6}.m{fill:none;stroke:#1f5f99;stroke-width:1.4}.a{fill:#b3361b}.r{fill:#5a6b7b}\
-.ax{stroke:#9aa7b3;stroke-width:1}text{font-size:12px;fill:#4c5a67}";
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::Calendar;
 use super::queue::{MEMORY, Now, Queue, Touching};
 use super::settings::CallSettings;
-use super::surge::SurgeModel;
+use super::surge::{SurgeHistory, SurgeModel, SurgePriors};
 use super::trouble::Trouble;
 
 /// Name and version of the model, as forecasts carry it.
@@ -65,6 +65,8 @@ struct Known {
 pub struct CallState {
     queues: BTreeMap<DomainName, BTreeMap<QueueName, Queue>>,
     incidents: BTreeMap<IncidentId, Trouble>,
+    /// What incidents that are over taught, by domain.
+    histories: BTreeMap<DomainName, SurgeHistory>,
     known: BTreeMap<Arc<str>, Known>,
     order: BTreeSet<(EventTime, Arc<str>)>,
     counts: CallCounts,
@@ -253,19 +255,29 @@ impl CallModel {
             return;
         }
         self.state.last_tick = Some(at);
-        let now = Now {
+        let mut now = Now {
             at,
+            priors: SurgePriors::default(),
             settings: &self.settings,
             calendar: &self.calendar,
             surge: SurgeModel {
                 repeats: self.settings.repeats(),
                 remaining_seconds: self.settings.remaining_seconds(),
+                lasting: None,
             },
         };
         let CallState {
-            queues, incidents, ..
+            queues,
+            incidents,
+            histories,
+            ..
         } = &mut self.state;
         for (domain, queues) in queues.iter_mut() {
+            now.priors = histories
+                .get(domain)
+                .map(SurgeHistory::priors)
+                .unwrap_or_default();
+            now.surge.lasting = now.priors.lasting;
             let shares = touched(incidents, domain, queues, &self.settings);
             for (name, queue) in queues.iter_mut() {
                 let touching: Touching<'_> = shares
@@ -288,6 +300,47 @@ impl CallModel {
         self.forget(at);
     }
 
+    /// Takes into the domain's history what was learned of incidents that are past and were real, from the queue they hit most.
+    fn remember(&mut self, at: EventTime) {
+        let CallState {
+            queues,
+            incidents,
+            histories,
+            ..
+        } = &mut self.state;
+        let past = incidents
+            .iter()
+            .filter(|(_, t)| is_past(t, at) && t.confirmed && t.drive.probability > 0.99);
+        for (id, trouble) in past {
+            let Some(queues) = queues.get(&trouble.domain) else {
+                continue;
+            };
+            let touched: Vec<_> = queues
+                .iter()
+                .filter(|(name, _)| self.settings.touches(name, &trouble.scope))
+                .collect();
+            #[allow(clippy::cast_precision_loss, reason = "hundreds of queues")]
+            let even = 1.0 / touched.len().max(1) as f64;
+            let most = touched
+                .into_iter()
+                .filter_map(|(name, queue)| {
+                    let learning = queue.learning.get(id)?;
+                    let calls = learning.propensity() * trouble.customers();
+                    Some((calls, self.settings.share(name).unwrap_or(even), learning))
+                })
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((calls, share, learning)) = most {
+                let prior = self.settings.propensity.of(trouble.severity) * share;
+                histories.entry(trouble.domain.clone()).or_default().take(
+                    learning,
+                    prior,
+                    calls,
+                    trouble.lasted_seconds(),
+                );
+            }
+        }
+    }
+
     fn forget(&mut self, at: EventTime) {
         let horizon = at.minus(MEMORY);
         while self
@@ -298,14 +351,21 @@ impl CallModel {
         {
             self.forget_first();
         }
-        self.state
-            .incidents
-            .retain(|_, t| t.drive.ended.is_none_or(|ended| at.since(ended) < AFTERMATH));
+        self.remember(at);
+        self.state.incidents.retain(|_, t| !is_past(t, at));
         let incidents = &self.state.incidents;
         for queue in self.state.queues.values_mut().flat_map(BTreeMap::values_mut) {
             queue.learning.retain(|id, _| incidents.contains_key(id));
         }
     }
+}
+
+/// Whether an incident and its aftermath are over.
+fn is_past(trouble: &Trouble, at: EventTime) -> bool {
+    trouble
+        .drive
+        .ended
+        .is_some_and(|ended| at.since(ended) >= AFTERMATH)
 }
 
 fn queue_mut<'a>(

@@ -16,7 +16,9 @@ use super::calendar::Calendar;
 use super::model::MODEL;
 use super::settings::CallSettings;
 use super::staffing::{HandleTime, staff};
-use super::surge::{BIN, Intervals, Learning, SURGE_DISPERSION, Seen, SurgeForecast, SurgeModel};
+use super::surge::{
+    BIN, Intervals, Learning, SURGE_DISPERSION, Seen, SurgeForecast, SurgeModel, SurgePriors,
+};
 use super::trouble::Trouble;
 
 /// Counts are kept this long: an incident whose onset proves earlier is learned anew from them.
@@ -44,6 +46,8 @@ pub(super) struct Now<'a> {
     pub(super) settings: &'a CallSettings,
     pub(super) calendar: &'a Calendar,
     pub(super) surge: SurgeModel,
+    /// What earlier incidents say of a new one.
+    pub(super) priors: SurgePriors,
 }
 
 /// One queue's memory.
@@ -119,6 +123,7 @@ impl Queue {
             let fresh = || {
                 Learning::new(
                     *propensity,
+                    now.priors,
                     first.max(now.at.minus(MEMORY).floor(BIN)),
                     trouble.edition,
                 )

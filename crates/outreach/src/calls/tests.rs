@@ -193,6 +193,41 @@ fn an_incident_is_learned_within_half_an_hour() {
 }
 
 #[test]
+fn an_incident_that_is_over_teaches_the_next() {
+    let added = |is_first_seen: bool| {
+        let (mut model, mut out) = warm();
+        let day = START + WARM_DAYS * DAY;
+        for i in 0..60 {
+            steady(&mut model, day + i * STEP, 60);
+        }
+        if is_first_seen {
+            let onset = day + 9 * 3600;
+            model.on_incident(&incident(IncidentState::Confirmed, 1, onset), 10_000);
+            // The settings say 600 of 10,000 call; 1,500 do.
+            surge(&mut model, onset, 180, 1500.0, &mut out);
+            let mut over = incident(IncidentState::Resolved, 2, onset + 10_800);
+            over.incident.opened_at = EventTime::from_secs(onset);
+            model.on_incident(&over, 10_000);
+        }
+        for i in 24..50 {
+            model.on_tick(EventTime::from_secs(day + i * STEP + 60), &mut out);
+        }
+        let onset = day + 50 * STEP;
+        let mut second = incident(IncidentState::Confirmed, 1, onset);
+        second.incident.id = IncidentId::derived(Fingerprint::of(b"y"));
+        model.on_incident(&second, 10_000);
+        model.on_tick(EventTime::from_secs(onset + 65), &mut out);
+        let forecast = newest(&out);
+        let without = |f: &CallForecast| f.without_notice.arrivals.mean - f.baseline.mean;
+        forecast.iter().map(without).sum::<f64>()
+    };
+    let (fresh, taught) = (added(false), added(true));
+    assert!((400.0..800.0).contains(&fresh), "{fresh}");
+    // One incident counts half beside the settings: √2.5 times as many, and more on average, for incidents differ.
+    assert!((1.5..2.6).contains(&(taught / fresh)), "{taught} {fresh}");
+}
+
+#[test]
 fn a_notice_lowers_the_calls_where_its_effect_is_a_reduction() {
     let onset = START + WARM_DAYS * DAY;
     let run = |told: u64| {

@@ -128,6 +128,15 @@ impl Trouble {
         self.drive.affected.iter().map(|c| c.customers).sum()
     }
 
+    /// From the onset to the end; 0 while one of them isn't known.
+    pub(super) fn lasted_seconds(&self) -> f64 {
+        let onset = self.drive.affected.first().map(|c| c.at);
+        match (onset, self.drive.ended) {
+            (Some(onset), Some(ended)) => ended.seconds_from(onset).max(0.0),
+            _ => 0.0,
+        }
+    }
+
     #[allow(clippy::cast_precision_loss, reason = "numbers of customers")]
     pub(super) fn tell(&mut self, at: EventTime, customers: u64) {
         let customers = customers as f64;

@@ -15,6 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::atoms::{Atom, Atoms, grouped};
 
+mod history;
+mod total;
+
+pub use history::{Lasting, SurgeHistory, SurgePriors};
+pub use total::SurgeTotal;
+
 /// Calls are counted in bins of five minutes: an incident is learned from the first five minutes on.
 pub const BIN: Duration = Duration::from_secs(300);
 const BIN_SECONDS: f64 = 300.0;
@@ -22,8 +28,6 @@ const BIN_SECONDS: f64 = 300.0;
 const MEDIANS: usize = 17;
 /// Shortest and longest median in seconds.
 const MEDIAN_RANGE: (f64, f64) = (240.0, 4200.0);
-/// Prior of the median: lognormal around 18 minutes.
-const MEDIAN_PRIOR: (f64, f64) = (1080.0, 0.6);
 /// Spread of the delay: lognormal σ.
 const DELAY_SIGMA: f64 = 1.0;
 /// The notice's own contacts come sooner: median 10 minutes, σ 0.8.
@@ -32,15 +36,22 @@ const CAUSED_DELAY: (f64, f64) = (600.0, 0.8);
 const NODES: usize = 64;
 /// Nodes reach from the prior mean times this to times that.
 const NODE_RANGE: (f64, f64) = (1.0 / 12.0, 8.0);
-/// Shape of the Gamma prior of the propensity: a coefficient of variation of 0.9.
-const PRIOR_SHAPE: f64 = 1.235;
 /// Power at which the evidence weighs the delays.
 const TEMPER: f64 = 0.35;
 /// Calls of a surge vary more than Poisson: variance ÷ mean.
 pub(super) const SURGE_DISPERSION: f64 = 1.3;
-/// A call is repeated after half an hour; three rounds leave less than 1 % at a share of 0.15.
-const REPEAT_BINS: u32 = 6;
-const REPEAT_ROUNDS: u32 = 3;
+/// A call is repeated after half an hour on average, often sooner and at times much later (an exponential law, in four parts; that of the
+/// second repeat in two): bins later, which repeat it is, and its share. Three rounds leave less than 1 % at a share of 0.15.
+const REPEATS: [(u32, usize, f64); 8] = [
+    (0, 0, 1.0),
+    (1, 1, 0.25),
+    (3, 1, 0.25),
+    (6, 1, 0.25),
+    (12, 1, 0.25),
+    (6, 2, 0.5),
+    (16, 2, 0.5),
+    (18, 3, 1.0),
+];
 /// Prior of θ, the log rate ratio of those told: about 18 % fewer calls, with an increase not ruled out.
 const EFFECT_PRIOR: (f64, f64) = (-0.2, 0.35);
 /// Seven values of a standard normal of equal chance (the medians of its sevenths).
@@ -85,6 +96,8 @@ pub struct SurgeModel {
     pub repeats: f64,
     /// Mean time an incident goes on from now while no end is promised, in seconds.
     pub remaining_seconds: f64,
+    /// What is known of how long incidents last; it goes before that mean.
+    pub lasting: Option<Lasting>,
 }
 
 /// Contacts per unit of propensity in some span of time.
@@ -112,7 +125,12 @@ impl Drive {
         let middle = from.plus(BIN / 2);
         match self.eta {
             Some(eta) => libm::exp(-middle.seconds_from(eta.max(now)).max(0.0) / OVERRUN_SECONDS),
-            None => libm::exp(-middle.seconds_from(now).max(0.0) / model.remaining_seconds),
+            None => match (model.lasting, self.affected.first()) {
+                (Some(lasting), Some(first)) => {
+                    lasting.still(now.seconds_from(first.at).max(0.0), middle.seconds_from(first.at))
+                }
+                _ => libm::exp(-middle.seconds_from(now).max(0.0) / model.remaining_seconds),
+            },
         }
     }
 
@@ -133,16 +151,21 @@ impl Drive {
     fn bin(&self, median: f64, from: EventTime, now: EventTime, model: SurgeModel) -> Unit {
         let mut unit = Unit::default();
         let lasting = self.lasting(from, now, model);
-        let mut share = 1.0;
-        for round in 0..=REPEAT_ROUNDS {
-            let origin = from.minus(BIN * (REPEAT_BINS * round));
+        let often = [
+            1.0,
+            model.repeats,
+            model.repeats * model.repeats,
+            model.repeats * model.repeats * model.repeats,
+        ];
+        for (later, time, part) in REPEATS {
+            let share = part * often.get(time).copied().unwrap_or(0.0);
+            let origin = from.minus(BIN * later);
             let fresh = arriving(&self.affected, origin, median, DELAY_SIGMA) * share * lasting;
             let caused = arriving(&self.told, origin, CAUSED_DELAY.0, CAUSED_DELAY.1) * share;
             let told = self.told_share(origin);
             unit.untold += fresh * (1.0 - told);
             unit.told += fresh * told;
             unit.caused += caused;
-            share *= model.repeats;
         }
         unit
     }
@@ -199,6 +222,8 @@ struct Cell {
 pub struct Learning {
     /// Prior mean of the propensity to call *this* queue.
     prior: f64,
+    /// What earlier incidents say of this one.
+    priors: SurgePriors,
     /// Log-likelihood by median, then by propensity.
     likelihood: Vec<f64>,
     /// Bins before this are taken in.
@@ -209,9 +234,10 @@ pub struct Learning {
 
 impl Learning {
     /// Nothing learned; the first bin to learn from begins at or after `from`.
-    pub fn new(prior: f64, from: EventTime, edition: u32) -> Self {
+    pub fn new(prior: f64, priors: SurgePriors, from: EventTime, edition: u32) -> Self {
         Self {
-            prior: prior.clamp(1e-6, 1.0),
+            prior: (prior * priors.scale).clamp(1e-6, 1.0),
+            priors,
             likelihood: vec![0.0; MEDIANS * NODES],
             learned_to: from,
             edition,
@@ -272,15 +298,14 @@ impl Learning {
             .zip(&mut evidence)
             .enumerate()
         {
-            // Gamma prior with mean 1 in units of the prior mean; on a log grid the density gains a factor p.
             let logs: Vec<f64> = row
                 .iter()
                 .zip(steps(NODE_RANGE, NODES))
-                .map(|(l, node)| l + PRIOR_SHAPE * (libm::log(node) - node))
+                .map(|(l, node)| l + self.priors.of_propensity(node))
                 .collect();
             let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = logs.iter().map(|l| libm::exp(l - top)).sum();
-            let off = libm::log(median / MEDIAN_PRIOR.0) / MEDIAN_PRIOR.1;
+            let off = libm::log(median / self.priors.median_seconds) / self.priors.median_spread;
             *evidence = TEMPER * (top + libm::log(sum)) - 0.5 * off * off;
             for (l, node) in logs.iter().zip(steps(NODE_RANGE, NODES)) {
                 let weight = libm::exp(l - top) / sum;
@@ -432,3 +457,6 @@ fn scenarios(cells: &[Cell], units: &[Unit], probability: f64) -> SurgeForecast 
         avoided: Atoms::new(avoided),
     }
 }
+
+#[cfg(test)]
+mod tests;
