@@ -133,7 +133,9 @@ fn what_has_not_left_when_a_stop_comes_does_not_leave_unless_it_warns_of_danger(
         i.customer.as_str() == "cus_ali" && !i.notice.is_answer()
     });
     run.tick(4);
-    check(&run, &expect![[r#"
+    check(
+        &run,
+        &expect![[r#"
         +0 min: confirmed
           confirmed r1 sending: audience 2 planned=2 (2 messages planned)
             فراتل: اینترنت تهران مختل است. خبر بعدی تا ۱۵:۰۰.
@@ -148,7 +150,8 @@ fn what_has_not_left_when_a_stop_comes_does_not_leave_unless_it_warns_of_danger(
         +3 min: failed
         +4 min: tick
           confirmed r2 sent: audience 2 accepted=1 failed=1 (nobody can be told now)
-    "#]]);
+    "#]],
+    );
     let mut danger = Run::new(settings(|s| {
         let emergency = ServiceName::new("internet").unwrap();
         s.services.get_mut(&emergency).unwrap().class = ServiceClass::Emergency;
