@@ -149,7 +149,7 @@ fn contacts_kept_away_add_up_and_may_be_negative() {
     // A third of what would have come is half of what came.
     assert!(all.mean > 300.0 && all.mean < 650.0, "{all:?}");
     let harm = super::tests::analysis(&[arms(9_000, 1_000, 810, 60); 10]);
-    let caused = harm.avoided(&vec![(900.0, ()); 10]).all.unwrap();
+    let caused = harm.avoided(&[(900.0, ()); 10]).all.unwrap();
     assert!(caused.high < 0.0, "{caused:?}");
 }
 
