@@ -100,7 +100,11 @@ fn by_area(random: &mut Random, world: World, one: &Incident, heard: f64, spread
         let is_held = random.unit() < world.held_out;
         let share = (one.share * random.gamma(4.0)).min(0.6);
         let reached = (share * one.ratio).min(0.95);
-        let informed = if is_held { random.binomial(AREA, heard) } else { AREA };
+        let informed = if is_held {
+            random.binomial(AREA, heard)
+        } else {
+            AREA
+        };
         let calls = random.binomial(informed, reached) + random.binomial(AREA - informed, share);
         let calls = random.binomial(calls, 1.0 - world.unmatched);
         if is_held {
@@ -241,7 +245,12 @@ fn before_after(world: World, runs: u64, seed: u64) -> (f64, f64, f64, f64) {
         works += f64::from(u8::from(low > 0.0));
     }
     let n = runs as f64;
-    (sum / n, (squares / n - (sum / n).powi(2)).sqrt(), covered / n, works / n)
+    (
+        sum / n,
+        (squares / n - (sum / n).powi(2)).sqrt(),
+        covered / n,
+        works / n,
+    )
 }
 
 fn percent(share: f64) -> String {
@@ -258,7 +267,11 @@ fn worlds() -> Vec<World> {
         ("all callers matched", 0.0, Neighbours::Silent),
         ("30 % unmatched", 0.3, Neighbours::Silent),
         ("50 % unmatched", 0.5, Neighbours::Silent),
-        ("neighbours tell, areas assigned, 30 % unmatched", 0.3, Neighbours::ByArea(0.0)),
+        (
+            "neighbours tell, areas assigned, 30 % unmatched",
+            0.3,
+            Neighbours::ByArea(0.0),
+        ),
     ] {
         for reduction in REDUCTIONS {
             all.push(World {
@@ -289,8 +302,14 @@ fn worlds() -> Vec<World> {
         }
     }
     for (name, neighbours) in [
-        ("neighbours tell, people assigned (not to be done)", Neighbours::ByPerson),
-        ("the same, areas assigned, 5 % hear all the same", Neighbours::ByArea(0.05)),
+        (
+            "neighbours tell, people assigned (not to be done)",
+            Neighbours::ByPerson,
+        ),
+        (
+            "the same, areas assigned, 5 % hear all the same",
+            Neighbours::ByArea(0.05),
+        ),
     ] {
         all.push(World {
             name,
@@ -314,7 +333,9 @@ pub(crate) fn run(runs: u64, seed: u64, world: Option<&str>, as_json: bool) -> R
     };
     if !as_json {
         println!("seed {seed}, {runs} runs a row, 30 incidents, incidents differ by 0.15\n");
-        println!("| world | true reduction | differ by, found | held-out contacts | bias, points | SD | 95 % holds | always-valid holds | works | harms |\n|---|---|---|---|---|---|---|---|---|---|");
+        println!(
+            "| world | true reduction | differ by, found | held-out contacts | bias, points | SD | 95 % holds | always-valid holds | works | harms |\n|---|---|---|---|---|---|---|---|---|---|"
+        );
     }
     for (number, world) in (0_u64..).zip(worlds()) {
         if wanted.is_some_and(|wanted| !world.name.contains(wanted)) {
@@ -347,7 +368,9 @@ pub(crate) fn run(runs: u64, seed: u64, world: Option<&str>, as_json: bool) -> R
         return Ok(());
     }
     if !as_json {
-        println!("\nLooked at after each of 100 incidents:\n\n| true reduction | incidents differ by | ever \"works\" | a test of 5 % at each look, ever \"works\" | always-valid interval ever wrong |\n|---|---|---|---|---|");
+        println!(
+            "\nLooked at after each of 100 incidents:\n\n| true reduction | incidents differ by | ever \"works\" | a test of 5 % at each look, ever \"works\" | always-valid interval ever wrong |\n|---|---|---|---|---|"
+        );
     }
     for (reduction, spread) in [(0.0, 0.0), (0.0, 0.15), (0.0, 0.3), (-0.1, 0.15)] {
         let world = World {
@@ -371,7 +394,9 @@ pub(crate) fn run(runs: u64, seed: u64, world: Option<&str>, as_json: bool) -> R
         );
     }
     if !as_json {
-        println!("\nBefore and after, 30 incidents each, no hold-out:\n\n| true reduction | bias, points | SD | its 95 % holds | \"works\" |\n|---|---|---|---|---|");
+        println!(
+            "\nBefore and after, 30 incidents each, no hold-out:\n\n| true reduction | bias, points | SD | its 95 % holds | \"works\" |\n|---|---|---|---|---|"
+        );
     }
     for reduction in REDUCTIONS {
         let world = World { reduction, ..PLAIN };

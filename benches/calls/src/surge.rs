@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use forecall_outreach::calls::surge::{BIN, Cohort, Drive, Learning, Seen, SurgeHistory, SurgeModel, SurgePriors};
+use forecall_outreach::calls::surge::{
+    BIN, Cohort, Drive, Learning, Seen, SurgeHistory, SurgeModel, SurgePriors,
+};
 use forecall_types::EventTime;
 use serde_json::{Value, json};
 
@@ -110,7 +112,9 @@ fn drive(one: &Incident) -> Drive {
 fn counted(one: &Incident, bin: u64) -> f64 {
     let (from, to) = (300.0 * bin as f64, 300.0 * (bin + 1) as f64);
     let own = one.calls.iter().map(|at| at + one.offset as f64);
-    own.chain(one.ordinary.iter().copied()).filter(|at| (from..to).contains(at)).count() as f64
+    own.chain(one.ordinary.iter().copied())
+        .filter(|at| (from..to).contains(at))
+        .count() as f64
 }
 
 /// What is known `minutes` after the beginning; and the learning as it stands then.
@@ -178,7 +182,7 @@ fn company_errors(random: &mut Random, errors: &mut Errors) {
         let (learning, _) = learned(&one, history.priors(), one.offset + 12_000);
         let calls = learning.propensity() * one.known;
         history.take(&learning, SETTINGS, calls, one.lasting);
-            }
+    }
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -200,7 +204,9 @@ pub(crate) fn run(runs: u64, seed: u64, as_json: bool) -> Result<()> {
             "seed {seed}, {runs} companies, {:.0} incidents judged, each after at least {LEARNED} of its company\n",
             errors.asked
         );
-        println!("| minutes after the beginning | customers × the settings' propensity | before: priors alone, the model's sum | priors alone, what came and what will | **and earlier incidents** | 80 % interval holds |\n|---|---|---|---|---|---|");
+        println!(
+            "| minutes after the beginning | customers × the settings' propensity | before: priors alone, the model's sum | priors alone, what came and what will | **and earlier incidents** | 80 % interval holds |\n|---|---|---|---|---|---|"
+        );
     }
     for (at, minutes) in ASKED.into_iter().enumerate() {
         let medians = [
@@ -224,7 +230,10 @@ pub(crate) fn run(runs: u64, seed: u64, as_json: bool) -> Result<()> {
         }
     }
     if as_json {
-        println!("{:#}", json!({ "seed": seed, "companies": runs, "incidents": errors.asked, "rows": rows }));
+        println!(
+            "{:#}",
+            json!({ "seed": seed, "companies": runs, "incidents": errors.asked, "rows": rows })
+        );
     }
     Ok(())
 }

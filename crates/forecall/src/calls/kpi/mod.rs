@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use forecall_outreach::calls::kpi::{Kpis, Leads, Rules, Tally, ToldBefore};
+use forecall_outreach::calls::kpi::{Kpis, Leads, Rate, Rules, Tally, ToldBefore};
 use forecall_types::EventTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -268,7 +268,7 @@ enum Form {
 struct Figure {
     name: &'static str,
     words: String,
-    rate: forecall_outreach::calls::kpi::Rate,
+    rate: Rate,
     of: &'static str,
     form: Form,
 }
@@ -291,127 +291,140 @@ impl Figure {
     }
 }
 
-/// Every figure of a group, always in this order.
-fn figures(tally: &Tally, rules: Rules) -> Vec<Figure> {
-    let within = rules.within.as_secs_f64();
-    let short = rules.short.as_secs_f64();
-    let scores = &tally.scores;
-    let all = [
-        (
-            "service_level_of_offered",
-            format!("answered within {within} s, of all queued"),
-            tally.service_level_of_offered(),
-            "queued",
-            Form::Percent,
-        ),
-        (
-            "service_level_less_short",
-            format!("answered within {within} s, less who gave up within {short} s"),
-            tally.service_level_less_short(),
-            "queued",
-            Form::Percent,
-        ),
-        (
-            "service_level_of_answered",
-            format!("answered within {within} s, of those answered"),
-            tally.service_level_of_answered(),
-            "answered",
-            Form::Percent,
-        ),
-        (
-            "abandonment",
-            "gave up in the queue (call-backs left out)".to_owned(),
-            tally.abandonment(),
-            "queued",
-            Form::Percent,
-        ),
-        (
-            "abandonment_less_short",
-            format!("the same, less who gave up within {short} s"),
-            tally.abandonment_less_short(),
-            "queued",
-            Form::Percent,
-        ),
-        (
-            "asa",
-            "mean wait of those answered".to_owned(),
-            tally.asa(),
-            "answered",
-            Form::Seconds,
-        ),
-        (
-            "aht",
-            "mean talk, hold and after-call work".to_owned(),
-            tally.aht(),
-            "handled",
-            Form::Seconds,
-        ),
-        (
-            "occupancy",
-            "handling time, of the time agents were there".to_owned(),
-            tally.occupancy(),
-            "s",
-            Form::Percent,
-        ),
-        (
-            "fcr",
-            "solved at the first contact (none on the issue in 7 days)".to_owned(),
-            tally.fcr(),
-            "issues",
-            Form::Percent,
-        ),
-        (
-            "repeat_calls",
-            "calls whose customer called in the 7 days before".to_owned(),
-            tally.repeat_calls(),
-            "identified",
-            Form::Percent,
-        ),
-        (
-            "incident_repeat_calls",
-            "calls about an incident whose customer called about it before".to_owned(),
-            tally.incident_repeat_calls(),
-            "identified",
-            Form::Percent,
-        ),
-        (
-            "csat",
-            "CSAT: 4 or 5 of 5".to_owned(),
-            scores.csat(),
-            "answers",
-            Form::Percent,
-        ),
-        (
-            "nps",
-            "NPS: 9 and 10 less 0 to 6".to_owned(),
-            scores.nps(),
-            "answers",
-            Form::Points,
-        ),
-        (
-            "ces",
-            "CES: mean of 1 to 7".to_owned(),
-            scores.ces(),
-            "answers",
-            Form::Grade,
-        ),
-        (
-            "survey_response",
-            "surveys answered".to_owned(),
-            scores.response(),
-            "invited",
-            Form::Percent,
-        ),
-    ];
-    all.into_iter()
-        .map(|(name, words, rate, of, form)| Figure {
+impl Figure {
+    fn new(name: &'static str, words: impl Into<String>, rate: Rate, of: &'static str, form: Form) -> Self {
+        Self {
             name,
-            words,
+            words: words.into(),
             rate,
             of,
             form,
-        })
-        .collect()
+        }
+    }
+}
+
+/// Every figure of a group, always in this order.
+fn figures(tally: &Tally, rules: Rules) -> Vec<Figure> {
+    let mut all = of_queue(tally, rules);
+    all.extend(of_people(tally));
+    all
+}
+
+fn of_queue(t: &Tally, rules: Rules) -> Vec<Figure> {
+    let within = format!("answered within {} s", rules.within.as_secs_f64());
+    let short = format!("less who gave up within {} s", rules.short.as_secs_f64());
+    vec![
+        Figure::new(
+            "service_level_of_offered",
+            format!("{within}, of all queued"),
+            t.service_level_of_offered(),
+            "queued",
+            Form::Percent,
+        ),
+        Figure::new(
+            "service_level_less_short",
+            format!("{within}, {short}"),
+            t.service_level_less_short(),
+            "queued",
+            Form::Percent,
+        ),
+        Figure::new(
+            "service_level_of_answered",
+            format!("{within}, of those answered"),
+            t.service_level_of_answered(),
+            "answered",
+            Form::Percent,
+        ),
+        Figure::new(
+            "abandonment",
+            "gave up in the queue (call-backs left out)",
+            t.abandonment(),
+            "queued",
+            Form::Percent,
+        ),
+        Figure::new(
+            "abandonment_less_short",
+            format!("the same, {short}"),
+            t.abandonment_less_short(),
+            "queued",
+            Form::Percent,
+        ),
+        Figure::new(
+            "asa",
+            "mean wait of those answered",
+            t.asa(),
+            "answered",
+            Form::Seconds,
+        ),
+        Figure::new(
+            "aht",
+            "mean talk, hold and after-call work",
+            t.aht(),
+            "handled",
+            Form::Seconds,
+        ),
+        Figure::new(
+            "occupancy",
+            "handling time, of the time agents were there",
+            t.occupancy(),
+            "s",
+            Form::Percent,
+        ),
+    ]
+}
+
+fn of_people(t: &Tally) -> Vec<Figure> {
+    vec![
+        Figure::new(
+            "fcr",
+            "solved at the first contact (none on the issue in 7 days)",
+            t.fcr(),
+            "issues",
+            Form::Percent,
+        ),
+        Figure::new(
+            "repeat_calls",
+            "calls whose customer called in the 7 days before",
+            t.repeat_calls(),
+            "identified",
+            Form::Percent,
+        ),
+        Figure::new(
+            "incident_repeat_calls",
+            "calls about an incident whose customer called about it before",
+            t.incident_repeat_calls(),
+            "identified",
+            Form::Percent,
+        ),
+        Figure::new(
+            "csat",
+            "CSAT: 4 or 5 of 5",
+            t.scores.csat(),
+            "answers",
+            Form::Percent,
+        ),
+        Figure::new(
+            "nps",
+            "NPS: 9 and 10 less 0 to 6",
+            t.scores.nps(),
+            "answers",
+            Form::Points,
+        ),
+        Figure::new(
+            "ces",
+            "CES: mean of 1 to 7",
+            t.scores.ces(),
+            "answers",
+            Form::Grade,
+        ),
+        Figure::new(
+            "survey_response",
+            "surveys answered",
+            t.scores.response(),
+            "invited",
+            Form::Percent,
+        ),
+    ]
 }
 
 #[cfg(test)]

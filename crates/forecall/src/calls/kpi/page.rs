@@ -35,6 +35,9 @@ aren't over are in no rate.</small></p>",
     )
 }
 
+/// Words, unit, what is drawn, and its factor.
+type Picture = (&'static str, &'static str, fn(&Tally) -> Rate, f64);
+
 fn drawn(found: &Findings, queue: &str) -> String {
     let of_queue: Vec<(&str, &Tally)> = found
         .by_group
@@ -47,7 +50,7 @@ fn drawn(found: &Findings, queue: &str) -> String {
     }
     let shown = of_queue.split_at(of_queue.len().saturating_sub(SHOWN_MAX)).1;
     let mut html = String::new();
-    let pictures: [(&str, &str, fn(&Tally) -> Rate, f64); 3] = [
+    let pictures: [Picture; 3] = [
         (
             "Answered in time, of all queued",
             " %",

@@ -76,6 +76,16 @@ fn incidents_that_differ_make_the_interval_wide() {
 }
 
 #[test]
+fn one_good_incident_among_others_is_no_proof() {
+    // Added up, 4.7 % of those told and 6 % of those held out: z is 10.
+    let mut all = vec![arms(90_000, 10_000, 1_800, 600)];
+    all.extend([arms(90_000, 10_000, 5_400, 600); 2]);
+    let reading = analysis(&all).read();
+    assert_eq!(reading.verdict, Verdict::NothingShown, "{reading:?}");
+    assert!(reading.spread > 0.3, "{reading:?}");
+}
+
+#[test]
 fn the_order_of_incidents_changes_next_to_nothing() {
     // Two: nothing. More: the later ones know how many called in the earlier.
     let two = [arms(900, 100, 80, 12), arms(5_000, 400, 200, 30)];
@@ -149,7 +159,7 @@ fn contacts_kept_away_add_up_and_may_be_negative() {
     // A third of what would have come is half of what came.
     assert!(all.mean > 300.0 && all.mean < 650.0, "{all:?}");
     let harm = super::tests::analysis(&[arms(9_000, 1_000, 810, 60); 10]);
-    let caused = harm.avoided(&vec![(900.0, ()); 10]).all.unwrap();
+    let caused = harm.avoided(&[(900.0, ()); 10]).all.unwrap();
     assert!(caused.high < 0.0, "{caused:?}");
 }
 

@@ -95,12 +95,13 @@ fn repeats_are_calls_within_seven_days() {
     let calls = [
         by(0, "a", None, None),
         by(7 * DAY - 1, "a", None, None),
-        by(14 * DAY - 1, "a", None, None), // seven days to the second: no repeat
+        by(14 * DAY - 3_600, "z", None, None), // nobody is forgotten between this and the next
+        by(14 * DAY - 1, "a", None, None),     // seven days to the second: no repeat
         by(14 * DAY, "b", None, None),
         call(14 * DAY, Outcome::Answered, 1),
     ];
     let of = of(&kpis(&calls));
-    assert_eq!((of.repeats, of.identified), (1.0, 4.0));
+    assert_eq!((of.repeats, of.identified), (1.0, 5.0));
 }
 
 #[test]

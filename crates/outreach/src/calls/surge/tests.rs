@@ -92,6 +92,19 @@ fn the_total_comes_near_the_truth_within_half_an_hour() {
 }
 
 #[test]
+fn of_what_is_counted_beyond_the_expected_a_part_is_ordinary_scatter() {
+    let seen = bins(0.08, 1_080.0, 30);
+    let learning = learned(SurgePriors::default(), &seen);
+    let so_far =
+        |seen: &[(EventTime, Seen)]| learning.total(&drive(0.0), model(None), minutes(30), seen).so_far;
+    let mut more = seen.clone();
+    more[3].1.count += 100.0;
+    let gained = so_far(&more) - so_far(&seen);
+    // That bin has some 120 calls of the incident beside 30 ordinary ones.
+    assert!((70.0..95.0).contains(&gained), "{gained}");
+}
+
+#[test]
 fn with_and_without_the_notice_come_from_the_same_draws() {
     let learning = learned(SurgePriors::default(), &bins(0.08, 1_080.0, 15));
     let none = learning.total(&drive(0.0), model(None), minutes(15), &[]);
