@@ -78,12 +78,7 @@ pub(super) fn draft(
     topics: &Topics<'_>,
     settings: &Settings,
 ) -> anyhow::Result<Draft> {
-    check_text("--by", from.by)?;
-    ensure!(
-        !is_reserved_name(from.by),
-        "--by {}: that is what forecall calls itself in records; name your role or team",
-        from.by
-    );
+    check_by(from.by)?;
     if let Some(key) = from.key {
         check_text("--key", key)?;
     }
@@ -278,6 +273,16 @@ fn out(topics: &Topics<'_>, topic: TopicId, encoded: Encoded) -> OutRecord {
         value: Some(encoded.value),
         headers: encoded.headers,
     }
+}
+
+/// A team that may speak.
+fn check_by(by: &str) -> anyhow::Result<()> {
+    check_text("--by", by)?;
+    ensure!(
+        !is_reserved_name(by),
+        "--by {by}: that is what forecall calls itself in records; name your role or team"
+    );
+    Ok(())
 }
 
 /// A key or a team as it may stand in a record.
