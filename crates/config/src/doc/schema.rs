@@ -193,9 +193,9 @@ fn scalar(name: &str, seconds: bool) -> Option<Value> {
 pub(super) fn kind(name: &str, seconds: bool) -> Option<&'static str> {
     Some(match name {
         "Duration" if seconds => "integer",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "integer",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "HoldOutDelay" => "integer",
         "f64" => "number",
-        "Probability" => "share",
+        "Probability" | "HoldOutShare" => "share",
         "bool" => "boolean",
         "Secret" => "secret",
         "Value" => "any",
@@ -205,7 +205,7 @@ pub(super) fn kind(name: &str, seconds: bool) -> Option<&'static str> {
         "SocketAddr" => "address:port",
         "Zone" => "time zone",
         "LocalTime" => "HH:MM",
-        "IsoDate" => "YYYY-MM-DD",
+        "IsoDate" | "LastDay" => "YYYY-MM-DD",
         "MonthDay" => "MM-DD",
         _ => return None,
     })

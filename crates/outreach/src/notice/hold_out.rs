@@ -10,6 +10,7 @@ use forecall_types::{EventTime, Fingerprint, HoldOutTrial, Incident, NoticeStage
 use serde::{Deserialize, Serialize};
 
 use super::directory::{Person, PersonNo};
+use super::domain::Desk;
 use super::policy::purpose_of;
 use super::record::Thread;
 use crate::settings::OutreachSettings;
@@ -82,8 +83,25 @@ fn may_be(person: &Person, no: PersonNo, from: EventTime, held_out: &HeldOut) ->
     !person.is_priority() && !rests
 }
 
+/// Whether this person is held out, and still waits.
+pub(crate) fn is_waiting(
+    desk: &Desk<'_>,
+    thread: &Thread,
+    trial: Option<(EventTime, EventTime)>,
+    (no, person): (PersonNo, &Person),
+    at: EventTime,
+) -> bool {
+    let Some((from, until)) = trial else {
+        return false;
+    };
+    // What somebody was told of it already, a prediction, makes them no subject of this.
+    at < until
+        && !thread.told.contains_key(&no)
+        && waits(person, no, &thread.incident, from, desk.held_out, desk.settings)
+}
+
 /// Whether a person who may be told now waits instead: the same in every run, and others for each incident.
-pub(crate) fn waits(
+fn waits(
     person: &Person,
     no: PersonNo,
     incident: &Incident,

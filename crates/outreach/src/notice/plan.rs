@@ -355,9 +355,7 @@ fn select(
             desk.settings,
         );
         match verdict {
-            Verdict::Send(_)
-                if hold_out_until(desk, thread, &selection, *no).is_some_and(|until| at < until) =>
-            {
+            Verdict::Send(_) if hold_out::is_waiting(desk, thread, selection.trial, (*no, person), at) => {
                 let until = selection.trial.map(|(_, until)| until);
                 selection.withhold(HoldReason::HoldOut, 1);
                 selection.held_out.push(*no);
@@ -372,21 +370,6 @@ fn select(
         }
     }
     selection
-}
-
-/// Until when this person waits, where they are held out.
-fn hold_out_until(
-    desk: &Desk<'_>,
-    thread: &Thread,
-    selection: &Selection,
-    no: PersonNo,
-) -> Option<EventTime> {
-    let (from, until) = selection.trial?;
-    let person = desk.directory.get(no)?;
-    // What somebody was told of it already, a prediction, makes them no subject of this.
-    let is_new = thread.last_told(no) == LastTold::Nothing && !thread.told.contains_key(&no);
-    (is_new && hold_out::waits(person, no, &thread.incident, from, desk.held_out, desk.settings))
-        .then_some(until)
 }
 
 fn intent_id(record: &Record, customer: &str, channel: ContactChannel) -> IntentId {
