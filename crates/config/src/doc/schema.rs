@@ -182,6 +182,12 @@ fn scalar(name: &str, seconds: bool) -> Option<Value> {
         "integer" => json!({"type": ["integer", "string"], "minimum": 0, "pattern": REFERENCE}),
         "number" => json!({"type": ["number", "string"], "pattern": REFERENCE}),
         "share" => json!({"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": REFERENCE}),
+        "0 to 0.1" => {
+            json!({"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 0.1, "pattern": REFERENCE})
+        }
+        "5 to 120" => {
+            json!({"type": ["integer", "string"], "minimum": 5, "maximum": 120, "pattern": REFERENCE})
+        }
         "boolean" => json!({"type": ["boolean", "string"], "pattern": REFERENCE}),
         "secret" => json!({"type": "string", "pattern": REFERENCE, "writeOnly": true}),
         "any" => json!({}),
@@ -193,9 +199,11 @@ fn scalar(name: &str, seconds: bool) -> Option<Value> {
 pub(super) fn kind(name: &str, seconds: bool) -> Option<&'static str> {
     Some(match name {
         "Duration" if seconds => "integer",
-        "u8" | "u16" | "u32" | "u64" | "usize" | "HoldOutDelay" => "integer",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "integer",
+        "HoldOutDelay" => "5 to 120",
         "f64" => "number",
-        "Probability" | "HoldOutShare" => "share",
+        "Probability" => "share",
+        "HoldOutShare" => "0 to 0.1",
         "bool" => "boolean",
         "Secret" => "secret",
         "Value" => "any",

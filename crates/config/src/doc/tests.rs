@@ -77,6 +77,8 @@ fn full(model: &Model, ty: &Type, variant: usize, seconds: bool) -> Value {
         Type::Named(name) => match schema::kind(name, seconds) {
             Some("integer") => json!(1),
             Some("number" | "share") => json!(0.5),
+            Some("0 to 0.1") => json!(0.05),
+            Some("5 to 120") => json!(30),
             Some("boolean") => json!(true),
             Some("address:port") => json!("127.0.0.1:1"),
             Some("time zone") => json!("Asia/Tehran"),

@@ -51,7 +51,7 @@ fn an_unknown_key_gets_a_hint() {
     check(
         "sources:\n  - topic: t\n    format: otlp_protobuf\n",
         expect![[r#"
-            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
+            f.yaml:3:13: unknown variant `otlp_protobuf`, expected one of auto, otlp_proto, otlp_json, otlp_traces, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect; did you mean `otlp_proto`?
                 3 |     format: otlp_protobuf
                   |             ^"#]],
     );
@@ -151,7 +151,7 @@ fn what_came_from_outside_is_never_shown() {
     check(
         "sources:\n- topic: t\n  format: ${env:FORECALL_TEST_UNSET:-hunter2}\n",
         expect![[r#"
-            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect
+            f.yaml:3:11: unknown variant `***`, expected one of auto, otlp_proto, otlp_json, otlp_traces, prometheus_json, collectd_json, telegraf_json, influx_line, flat_json, mapping, customer_texts, context, customer_events, asterisk_queue_log, amazon_connect
                 3 |   format: ${env:FORECALL_TEST_UNSET:-***}
                   |           ^"#]],
     );
