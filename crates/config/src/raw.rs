@@ -251,6 +251,10 @@ fn iran() -> String {
 /// How the messages of one channel leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one per channel, a handful in a process"
+)]
 pub enum GatewaySettings {
     /// Appends each message to a file as a JSON line; reaches nobody.
     File(PathBuf),

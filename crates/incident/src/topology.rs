@@ -108,8 +108,10 @@ impl Topology {
         bounded("services", file.services.len(), SERVICES_MAX)?;
         bounded("regions", file.regions.len(), REGIONS_MAX)?;
         bounded("rules", file.rules.len(), RULES_MAX)?;
-        let mut topology = Self::default();
-        topology.is_closed = !file.services.is_empty();
+        let mut topology = Self {
+            is_closed: !file.services.is_empty(),
+            ..Self::default()
+        };
         topology.add_services(&file.services)?;
         topology.regions = Arc::new(checked_regions(&file.regions)?);
         let rules = file.rules.iter().enumerate();

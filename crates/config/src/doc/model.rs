@@ -140,6 +140,37 @@ pub(super) struct Model {
     pub(super) defaults: BTreeMap<String, Value>,
 }
 
+/// Settings of what is outside: stores, gateways, who calls back.
+fn outside() -> Vec<(&'static str, Result<Value, String>)> {
+    vec![
+        (
+            "S3Settings",
+            least::<S3Settings>(json!({"bucket": "b", "access_key_id": "k", "secret_access_key": "s"})),
+        ),
+        (
+            "SmtpSettings",
+            least::<SmtpSettings>(json!({"host": "h", "from": "a@b"})),
+        ),
+        (
+            "SmppSettings",
+            least::<SmppSettings>(json!({"host": "h", "system_id": "s", "password": "p", "from": "f"})),
+        ),
+        ("HttpSmsSettings", least::<HttpSmsSettings>(json!({"url": "u"}))),
+        (
+            "CallbackSettings",
+            least::<CallbackSettings>(json!({"token": "t"})),
+        ),
+        (
+            "ReceiptFields",
+            least::<ReceiptFields>(json!({"id": "i", "status": "s", "statuses": {}})),
+        ),
+        (
+            "ReplyFields",
+            least::<ReplyFields>(json!({"from": "f", "text": "t"})),
+        ),
+    ]
+}
+
 impl Model {
     pub(super) fn read() -> Result<Self, String> {
         let mut items = Items::new();
@@ -223,32 +254,10 @@ impl Model {
                 least::<RemedyEntry>(json!({"label": "l", "when": {}})),
             ),
             ("RetrySettings", least::<RetrySettings>(json!({}))),
-            (
-                "S3Settings",
-                least::<S3Settings>(json!({"bucket": "b", "access_key_id": "k", "secret_access_key": "s"})),
-            ),
-            (
-                "SmtpSettings",
-                least::<SmtpSettings>(json!({"host": "h", "from": "a@b"})),
-            ),
-            (
-                "SmppSettings",
-                least::<SmppSettings>(json!({"host": "h", "system_id": "s", "password": "p", "from": "f"})),
-            ),
-            ("HttpSmsSettings", least::<HttpSmsSettings>(json!({"url": "u"}))),
-            (
-                "CallbackSettings",
-                least::<CallbackSettings>(json!({"token": "t"})),
-            ),
-            (
-                "ReceiptFields",
-                least::<ReceiptFields>(json!({"id": "i", "status": "s", "statuses": {}})),
-            ),
-            (
-                "ReplyFields",
-                least::<ReplyFields>(json!({"from": "f", "text": "t"})),
-            ),
-        ] {
+        ]
+        .into_iter()
+        .chain(outside())
+        {
             model.keep(name, value.map_err(|why| format!("{name}: {why}"))?);
         }
         Ok(model)

@@ -168,7 +168,7 @@ fn only_the_text_that_was_read_is_approved() {
     assert!(why(&held, "0123").unwrap().contains("needs 8 or more"));
     assert!(why(&held, "0123456x").unwrap().contains("hexadecimal"));
     assert!(why(&held, "ffffffff").unwrap().contains("has another text now"));
-    let capitals = TEXT[..8].to_ascii_uppercase();
+    let capitals = TEXT.get(..8).unwrap().to_ascii_uppercase();
     assert_eq!(why(&held, &capitals), None);
     held.withheld.remove(&HoldReason::Approval);
     assert!(why(&held, TEXT).unwrap().contains("nobody waits"));

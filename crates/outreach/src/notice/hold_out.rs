@@ -38,12 +38,7 @@ pub(crate) struct Trial {
 }
 
 /// Whether anybody may be held out of this message at all.
-pub(crate) fn applies(
-    incident: &Incident,
-    stage: NoticeStage,
-    at: EventTime,
-    settings: &OutreachSettings,
-) -> bool {
+fn applies(incident: &Incident, stage: NoticeStage, at: EventTime, settings: &OutreachSettings) -> bool {
     let Some(hold_out) = &settings.hold_out else {
         return false;
     };
@@ -60,13 +55,15 @@ pub(crate) fn applies(
         && incident.scope.services.iter().all(is_ordinary)
 }
 
-/// The times of the hold-out: those that stand, else those of one that begins now.
+/// The times of the hold-out of this message: those that stand, else those of one that begins now.
 pub(crate) fn times(
     thread: &Thread,
+    stage: NoticeStage,
     at: EventTime,
     settings: &OutreachSettings,
 ) -> Option<(EventTime, EventTime)> {
-    let hold_out = settings.hold_out.as_ref()?;
+    let may_wait = applies(&thread.incident, stage, at, settings);
+    let hold_out = settings.hold_out.as_ref().filter(|_| may_wait)?;
     if let Some(trial) = &thread.trial {
         return (!trial.is_over).then_some((trial.from, trial.until));
     }

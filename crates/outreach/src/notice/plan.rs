@@ -44,6 +44,14 @@ impl Selection {
     fn withhold(&mut self, reason: HoldReason, count: u64) {
         *self.withheld.entry(reason).or_default() += count;
     }
+
+    /// This one waits, at random.
+    fn hold_out(&mut self, no: PersonNo) {
+        let until = self.trial.map(|(_, until)| until);
+        self.withhold(HoldReason::HoldOut, 1);
+        self.held_out.push(no);
+        self.retry_at = [self.retry_at, until].into_iter().flatten().min();
+    }
 }
 
 /// Tells news: first takes back what it makes untrue, then plans what it asks for. Returns how many people it reaches.
@@ -307,9 +315,7 @@ fn select(
     }
     let usable = usable_channels(incident, stage, desk.settings);
     let purpose = purpose_of(incident, desk.settings);
-    selection.trial = hold_out::applies(incident, stage, at, desk.settings)
-        .then(|| hold_out::times(thread, at, desk.settings))
-        .flatten();
+    selection.trial = hold_out::times(thread, stage, at, desk.settings);
     let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
     for no in people {
         let Some(person) = desk.directory.get(*no) else {
@@ -356,10 +362,7 @@ fn select(
         );
         match verdict {
             Verdict::Send(_) if hold_out::is_waiting(desk, thread, selection.trial, (*no, person), at) => {
-                let until = selection.trial.map(|(_, until)| until);
-                selection.withhold(HoldReason::HoldOut, 1);
-                selection.held_out.push(*no);
-                selection.retry_at = [selection.retry_at, until].into_iter().flatten().min();
+                selection.hold_out(*no);
             }
             Verdict::Send(channel) => selection.send.push((*no, channel)),
             Verdict::Suppress(reason) => selection.withhold(reason, 1),

@@ -633,6 +633,20 @@ pub(crate) fn outreach_entry() -> impl Strategy<Value = OutreachEntry> {
     ]
 }
 
+fn trial() -> impl Strategy<Value = HoldOutTrial> {
+    (time(), time(), any::<[u64; 4]>()).prop_map(|(from, until, counts)| {
+        let [told, told_contacts, held_out, held_out_contacts] = counts;
+        HoldOutTrial {
+            from,
+            until,
+            told,
+            told_contacts,
+            held_out,
+            held_out_contacts,
+        }
+    })
+}
+
 pub(crate) fn notice() -> impl Strategy<Value = Notice> {
     use HoldReason::*;
     let state = {
@@ -689,22 +703,11 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         btree_map(contact(), any::<u64>(), 0..5),
     );
     let tail = (vec(written, 0..3), text(), any::<bool>(), string(), any::<bool>());
-    let trial = (time(), time(), any::<[u64; 4]>()).prop_map(|(from, until, counts)| {
-        let [told, told_contacts, held_out, held_out_contacts] = counts;
-        HoldOutTrial {
-            from,
-            until,
-            told,
-            told_contacts,
-            held_out,
-            held_out_contacts,
-        }
-    });
     let times = (
         option::of(time()),
         option::of(time()),
         option::of(time()),
-        option::of(trial),
+        option::of(trial()),
     );
     (head, counts, tail, times).prop_map(|(head, counts, tail, times)| {
         let (id, revision, domain, incident, incident_revision, stage, state, at) = head;
