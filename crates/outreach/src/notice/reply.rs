@@ -115,7 +115,10 @@ impl Domain {
             return;
         };
         self.directory.saw(&reply.customer, reply.at);
-        self.in_touch(no, reply.at);
+        // Whoever wants no more costs nobody a call: that is counted for itself.
+        if reply.kind != ReplyKind::Stop {
+            self.in_touch(no, reply.at);
+        }
         let Some(person) = self.directory.get(no).cloned() else {
             return;
         };
