@@ -171,6 +171,7 @@ fn judge(seen: &[Seen], anomalies: &str, incidents: &str) -> Result<Ways> {
             | CorrelateEntry::Summary(_)
             | CorrelateEntry::Tick(_)
             | CorrelateEntry::Feedback(_)
+            | CorrelateEntry::Service(_)
             | CorrelateEntry::Command(_) => {}
         }
     }
