@@ -10,7 +10,7 @@ use forecall_types::{
 use serde::{Deserialize, Serialize};
 
 /// Spans remembered until the other end of their call is read: at 64 bytes each a megabyte of memory. What is called and who
-/// calls must lie within so many spans of one partition; traces that are keyed by their id always do.
+/// calls must lie within so many spans of one partition: of the same one they are where traces are keyed by their id.
 pub const SPANS_WAITING_MAX: usize = 16_384;
 /// Pairs of caller and callee of one partition: services of a large house, each with a dozen others.
 pub const CALLS_TRACED_MAX: usize = 4_096;
@@ -96,6 +96,12 @@ impl Traced {
         }
     }
 
+    /// Whether one more service that this one calls can be counted.
+    fn has_room(&self, caller: &ServiceName) -> bool {
+        let needs = self.callers.get(caller).map_or(0, |c| c.needs.len());
+        self.calls < CALLS_TRACED_MAX && needs < NEEDS_MAX
+    }
+
     fn note(&mut self, caller: &ServiceName, callee: &ServiceName, at: EventTime) -> Noted {
         if caller == callee {
             return Noted::Quiet;
@@ -105,18 +111,10 @@ impl Traced {
             .get(caller)
             .is_none_or(|c| !c.needs.contains_key(callee));
         if is_new {
-            let wide = self
-                .callers
-                .get(caller)
-                .is_some_and(|c| c.needs.len() >= NEEDS_MAX);
-            if self.calls >= CALLS_TRACED_MAX || wide {
+            if !self.has_room(caller) {
                 self.forget(at);
             }
-            let wide = self
-                .callers
-                .get(caller)
-                .is_some_and(|c| c.needs.len() >= NEEDS_MAX);
-            if self.calls >= CALLS_TRACED_MAX || wide {
+            if !self.has_room(caller) {
                 let told = std::mem::replace(&mut self.is_full, true);
                 return if told { Noted::Quiet } else { Noted::Full };
             }

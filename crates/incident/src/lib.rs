@@ -56,7 +56,6 @@ mod way;
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
 pub use learn::{BIN_COUNT, LearntHealth, PredictionBin, TOLD_MAX, WATCHES_MAX};
 pub use life::{Life, Trigger, allows};
-pub use moves::MOVES_WITHIN;
 pub use order::{BUFFERED_MAX, GATHERED_FOR, IDS_MAX, LATE_MAX, SOURCES_MAX, STUCK_AFTER};
 pub use paging::{PAGES_A_DAY_MAX, TEAMS_MAX, TeamEntry};
 pub use peer::{

@@ -9,9 +9,10 @@ use forecall_types::{EventTime, ServiceName};
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Pair;
+use crate::topology::SERVICES_MAX;
 
 /// Troubles that begin this close to each other begin together.
-pub const MOVES_WITHIN: Duration = Duration::from_secs(300);
+pub(crate) const MOVES_WITHIN: Duration = Duration::from_secs(300);
 /// Anomalies of a service and region without such a break are one trouble.
 const TROUBLE_BREAK: Duration = Duration::from_secs(1_800);
 /// Counts are halved after this long, so that what has changed is unlearned.
@@ -20,9 +21,11 @@ const HALVED_AFTER: Duration = Duration::from_secs(30 * 86_400);
 const TOGETHER_MIN: u32 = 4;
 /// So often would so many meet by chance, at most: a house of a hundred services has 5,000 pairs.
 const CHANCE_MAX: f64 = 1e-6;
-/// Pairs of service and region whose last trouble is remembered, and pairs of services that were counted.
-const TROUBLES_MAX: usize = 4_096;
-const PAIRS_MAX: usize = 8_192;
+/// Pairs of service and region whose last trouble is remembered, and services whose troubles are counted: as many as a topology may
+/// declare services.
+const TROUBLES_MAX: usize = SERVICES_MAX;
+/// Pairs of services that were in trouble at once: two for each service, and what met once by chance goes first.
+const PAIRS_MAX: usize = 2 * TROUBLES_MAX;
 
 /// The last trouble of a service in a region.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -73,8 +76,9 @@ impl Moves {
             // So many at once are one great trouble, of which nothing is to be learned.
             return;
         }
-        let troubles = self.troubles.entry(pair.service.clone()).or_default();
-        *troubles = troubles.saturating_add(1);
+        if !count(&mut self.troubles, pair.service.clone(), TROUBLES_MAX) {
+            return;
+        }
         let at_once: Vec<ServiceName> = self
             .spells
             .iter()
@@ -86,14 +90,7 @@ impl Moves {
             .map(|(other, _)| other.service.clone())
             .collect();
         for other in at_once {
-            let key = in_order(&pair.service, &other);
-            if self.together.len() >= PAIRS_MAX && !self.together.contains_key(&key) {
-                self.together.retain(|_, times| *times > 1);
-            }
-            if self.together.len() < PAIRS_MAX || self.together.contains_key(&key) {
-                let times = self.together.entry(key).or_default();
-                *times = times.saturating_add(1);
-            }
+            count(&mut self.together, in_order(&pair.service, &other), PAIRS_MAX);
         }
         self.spells.insert(pair.clone(), Spell { began: at, last: at });
     }
@@ -122,6 +119,19 @@ impl Moves {
         // The chance that a Poisson law of that mean gives so many or more.
         (gamma_cdf(f64::from(times), expected) <= CHANCE_MAX).then_some(Together { times, of })
     }
+}
+
+/// Counts one more; where there is no room, what was counted once is forgotten first. `false`: there is none even so.
+fn count<K: Ord>(counts: &mut BTreeMap<K, u32>, key: K, max: usize) -> bool {
+    if counts.len() >= max && !counts.contains_key(&key) {
+        counts.retain(|_, times| *times > 1);
+    }
+    let has_room = counts.len() < max || counts.contains_key(&key);
+    if has_room {
+        let times = counts.entry(key).or_default();
+        *times = times.saturating_add(1);
+    }
+    has_room
 }
 
 fn in_order(a: &ServiceName, b: &ServiceName) -> (ServiceName, ServiceName) {
@@ -210,5 +220,6 @@ mod tests {
             moves.take(&pair(&format!("s{i}"), "IR-23"), EventTime::from_secs(i * 60));
         }
         assert!(moves.spells.len() <= TROUBLES_MAX && moves.together.len() <= PAIRS_MAX);
+        assert!(moves.troubles.len() <= TROUBLES_MAX, "{}", moves.troubles.len());
     }
 }
