@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use forecall_types::{EventTime, Fingerprint, HoldOutTrial, Incident, NoticeStage, Purpose};
+use forecall_types::{EventTime, HoldOutTrial, Incident, NoticeStage, Purpose};
 use serde::{Deserialize, Serialize};
 
 use super::directory::{Person, PersonNo};
 use super::domain::Desk;
-use super::policy::purpose_of;
+use super::policy::{in_share, purpose_of};
 use super::record::Thread;
 use crate::settings::OutreachSettings;
 
@@ -106,8 +106,6 @@ fn waits(
     held_out: &HeldOut,
     settings: &OutreachSettings,
 ) -> bool {
-    // A millionth is finer than any share people set.
-    const PARTS: u128 = 1_000_000;
     let Some(hold_out) = &settings.hold_out else {
         return false;
     };
@@ -116,17 +114,12 @@ fn waits(
         return false;
     }
     // The word in front makes it another draw than that of the pilot.
-    let hash = Fingerprint::of_parts(&[
+    let parts: [&[u8]; 3] = [
         b"hold-out",
         incident.id.as_str().as_bytes(),
         person.id.as_str().as_bytes(),
-    ]);
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "a number below one million is exact in 53 bits"
-    )]
-    let place = (hash.as_u128() % PARTS) as f64 / PARTS as f64;
-    place < hold_out.share.get()
+    ];
+    in_share(&parts, hold_out.share.get())
 }
 
 impl Thread {

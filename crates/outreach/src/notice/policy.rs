@@ -205,17 +205,24 @@ pub(crate) fn usable_channels(
         .collect()
 }
 
-/// Whether a person belongs to the pilot of an incident: the same in every run, and another share for each incident.
-pub(crate) fn in_pilot(person: &Person, incident: &Incident, share: f64) -> bool {
+/// Whether a draw by these parts falls into a share: the same in every run.
+pub(crate) fn in_share(parts: &[&[u8]], share: f64) -> bool {
     // A millionth is finer than any share people set.
     const PARTS: u128 = 1_000_000;
-    let hash = Fingerprint::of_parts(&[incident.id.as_str().as_bytes(), person.id.as_str().as_bytes()]);
     #[allow(
         clippy::cast_precision_loss,
         reason = "a number below one million is exact in 53 bits"
     )]
-    let place = (hash.as_u128() % PARTS) as f64 / PARTS as f64;
+    let place = (Fingerprint::of_parts(parts).as_u128() % PARTS) as f64 / PARTS as f64;
     place < share
+}
+
+/// Whether a person belongs to the pilot of an incident: another share for each incident.
+pub(crate) fn in_pilot(person: &Person, incident: &Incident, share: f64) -> bool {
+    in_share(
+        &[incident.id.as_str().as_bytes(), person.id.as_str().as_bytes()],
+        share,
+    )
 }
 
 /// When the quiet hours that hold `at` end; `None` outside them.
