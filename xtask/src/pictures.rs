@@ -99,6 +99,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     let work = |channel: &str| repo::dev_dir(root).join("pictures").join(channel);
     keep("silence", made::silence(&work("silence"), &binary, &args.data)?)?;
     keep("peer", made::peers(&work("peer"), &binary, &args.data)?)?;
+    keep("limit", made::limit(&work("limit"), &binary)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -359,6 +359,7 @@ impl Detector {
             ahead,
             lineage: open.lineage.clone(),
             context: Vec::new(),
+            siblings: None,
         })
     }
 

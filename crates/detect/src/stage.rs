@@ -16,8 +16,8 @@ use std::sync::Arc;
 use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    Anomaly, DomainName, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score,
-    ScoredSample, SeriesKey, SourcePartition, Summary, check_invariant,
+    Anomaly, ChannelScore, DomainName, EventTime, Fingerprint, Heartbeat, Position, RejectReason,
+    SamplesRecord, Score, ScoredSample, SeriesKey, Siblings, SourcePartition, Summary, check_invariant,
 };
 use serde::{Deserialize, Serialize};
 pub use split::Divided;
@@ -30,7 +30,7 @@ use crate::gates::Gates;
 use crate::peers::Peers;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
-use crate::registry::Registry;
+use crate::registry::{Census, Registry};
 use crate::silence::Silences;
 use crate::{DetectSettings, Judgement};
 
@@ -92,6 +92,7 @@ struct State {
     lines: BTreeMap<u16, crate::text::Lines>,
     contexts: Contexts,
     peers: Peers,
+    census: Census,
 }
 
 impl State {
@@ -112,6 +113,7 @@ impl State {
             lines: self.lines.clone(),
             contexts: self.contexts.clone(),
             peers: self.peers.share(),
+            census: self.census.clone(),
         }
     }
 }
@@ -136,6 +138,7 @@ impl DetectStage {
                 lines: BTreeMap::new(),
                 contexts: Contexts::default(),
                 peers: Peers::default(),
+                census: Census::default(),
             },
         )
     }
@@ -317,7 +320,7 @@ impl DetectStage {
         }
         detector.counts_so_far(counts);
         let settings = self.gates.settings(set);
-        let channels = match scored {
+        let mut channels = match scored {
             Some(_) => detector.explain(at, value, settings),
             None => Box::default(),
         };
@@ -329,6 +332,9 @@ impl DetectStage {
         let Some((judgement, change)) = stepped else {
             return;
         };
+        if scored.is_some() {
+            channels = self.with_limit(index, at, channels);
+        }
         self.note_judged((slot, part), (at, value), &judgement, origin, effects);
         if let Some((position, row)) = scored
             && let Some(series) = self.key(slot, part)
@@ -391,10 +397,35 @@ impl DetectStage {
             )
         });
         if let Some(mut anomaly) = anomaly {
+            if matches!(change, Change::Opened) {
+                anomaly.siblings = self.siblings(slot, at);
+            }
             anomaly.context = self.notes(slot, &anomaly.series, anomaly.from, at);
             anomaly.series = self.with_words(&domain, &anomaly.series);
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }
+    }
+
+    /// What the channels said of a sample, and what its series' limit says now that it is kept.
+    fn with_limit(&self, index: u32, at: EventTime, channels: Box<[ChannelScore]>) -> Box<[ChannelScore]> {
+        let said = self.state.registry.detector(index).and_then(|detector| {
+            let settings = self.gates.settings(detector.set());
+            detector.limit_said(at, settings)
+        });
+        match said {
+            Some(limit) => channels.into_iter().chain([limit]).collect(),
+            None => channels,
+        }
+    }
+
+    /// The series beside one that opens an anomaly.
+    fn siblings(&mut self, slot: u32, at: EventTime) -> Option<Siblings> {
+        let (series, shared) = self.state.census.siblings(&self.state.registry, slot, at)?;
+        Some(Siblings {
+            partition: self.state.source.partition,
+            series,
+            shared,
+        })
     }
 }
 
@@ -404,7 +435,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

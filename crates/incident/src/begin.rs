@@ -56,6 +56,7 @@ impl Open {
                 resolved_at: None,
                 evidence: Vec::new(),
                 causes: Vec::new(),
+                dimensions: Vec::new(),
                 paging: Vec::new(),
                 silenced: None,
                 storm: false,

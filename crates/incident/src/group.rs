@@ -79,7 +79,10 @@ impl Tracked {
     }
 
     fn take(&mut self, anomaly: &Anomaly, settings: &CorrelateSettings) {
+        // Told when it opens only.
+        let siblings = self.anomaly.siblings.take();
         self.anomaly.clone_from(anomaly);
+        self.anomaly.siblings = self.anomaly.siblings.take().or(siblings);
         self.judge(settings);
     }
 

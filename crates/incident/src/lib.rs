@@ -26,6 +26,7 @@
 mod begin;
 pub mod cause;
 mod command;
+mod dimension;
 pub mod explain;
 mod group;
 mod known;

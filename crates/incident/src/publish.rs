@@ -10,7 +10,7 @@ use forecall_types::{
 use crate::estimate_customers;
 use crate::group::Open;
 use crate::predict::Assessment;
-use crate::reason::{clock, evidence, limit_passed, number, place, sentence, suspected};
+use crate::reason::{clock, evidence, limit_passed, number, place, sentence, shared, suspected};
 use crate::remedy::Stand;
 use crate::scope::severity as judged;
 use crate::settings::CorrelateSettings;
@@ -76,7 +76,14 @@ impl Step<'_> {
         self.expect_onset(incident, open.since, a);
         let notes = std::mem::take(&mut open.notes).join("; ");
         let begin = format!("{}: ", place(&incident.scope));
-        incident.reason = begin + &sentence(&[&notes, reason, &evidence(&a.evidence), &suspected(incident)]);
+        incident.reason = begin
+            + &sentence(&[
+                &notes,
+                reason,
+                &evidence(&a.evidence),
+                &suspected(incident),
+                &shared(incident),
+            ]);
         if incident.state == IncidentState::Predicted
             && incident.work.is_none()
             && let Some(onset) = incident.onset_predicted

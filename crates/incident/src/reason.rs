@@ -150,6 +150,26 @@ pub(crate) fn suspected(incident: &Incident) -> String {
     })
 }
 
+/// `hit is version=2.1 (3 of 4, of the 36 others 0)`; empty where no label tells who is hit.
+pub(crate) fn shared(incident: &Incident) -> String {
+    let clearest = incident.dimensions.first();
+    clearest.map_or_else(String::new, |d| {
+        let values: Vec<String> = d
+            .values
+            .iter()
+            .map(|value| format!("{}={value}", d.label))
+            .collect();
+        format!(
+            "hit is {} ({} of {}, of the {} others {})",
+            values.join(" or "),
+            d.abnormal_with,
+            d.series_with,
+            d.series.saturating_sub(d.series_with),
+            d.abnormal.saturating_sub(d.abnormal_with)
+        )
+    })
+}
+
 /// `loss expected to pass 5 at 14:32 UTC (between 14:25 and 14:50 UTC)`; `None` where it isn't known what passes what.
 pub(crate) fn limit_passed(onset: &Onset) -> Option<String> {
     let passes = onset.passes.as_ref()?;

@@ -10,7 +10,8 @@ use forecall_types::{
     WorkStage, check_invariant,
 };
 
-use crate::group::{Domain, Ended, Open, Standing};
+use crate::dimension::dimensions;
+use crate::group::{Domain, Ended, Open, Standing, Tracked};
 use crate::life::Trigger;
 use crate::paging::{HeldBy, Hold};
 use crate::predict::{Assessment, Hit, assess};
@@ -33,16 +34,23 @@ impl Domain {
         )
     }
 
-    /// Finds its suspects; where nothing tells of any more, those of before stand.
+    /// Finds its suspects and what is hit; where nothing tells of any more, those of before stand.
     fn suspect(&self, open: &mut Open, step: &Step<'_>) {
         let members = self.members_of(&open.pairs);
         // What a person has judged says nothing more.
         let heard = members.iter().filter(|(_, m)| m.standing != Standing::Spent);
-        let tracked = heard.filter_map(|(id, _)| self.tracked.get(id));
-        let speaking = tracked.filter(|t| t.active).map(|t| &t.anomaly);
-        let causes = suspects(speaking, &open.incident.scope, self.known.topology(step.settings));
+        let tracked: Vec<&Tracked> = heard.filter_map(|(id, _)| self.tracked.get(id)).collect();
+        let speaking = tracked.iter().filter(|t| t.active).map(|t| &t.anomaly);
+        let topology = self.known.topology(step.settings);
+        let causes = suspects(speaking, &open.incident.scope, topology);
         if !causes.is_empty() {
             open.incident.causes = causes;
+        }
+        // Those that are well again were hit, too.
+        let hit = tracked.iter().map(|t| &t.anomaly);
+        let dimensions = dimensions(hit, topology);
+        if !dimensions.is_empty() {
+            open.incident.dimensions = dimensions;
         }
     }
 

@@ -178,6 +178,7 @@ mod tests {
                 })
                 .collect(),
             context: Vec::new(),
+            siblings: None,
             lineage: Lineage::default(),
         }
     }

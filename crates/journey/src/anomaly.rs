@@ -56,6 +56,7 @@ pub fn anomaly_of(wave: &JourneyWave) -> Option<Anomaly> {
         ahead: Vec::new(),
         lineage: Lineage::default(),
         context: Vec::new(),
+        siblings: None,
     })
 }
 

@@ -14,6 +14,7 @@
 mod binomial;
 mod clipped;
 pub mod erlang;
+mod hypergeometric;
 pub mod kalman;
 mod outlook;
 mod passage;
@@ -24,6 +25,7 @@ mod tail;
 
 pub use binomial::*;
 pub use clipped::*;
+pub use hypergeometric::*;
 pub use outlook::*;
 pub use passage::*;
 pub use robust::*;

@@ -83,6 +83,44 @@ pub struct Ahead {
     pub upper: f64,
 }
 
+/// Labels of a series whose values are told among its siblings, in order of name: more are of no use to people.
+pub const SHARED_LABELS_MAX: usize = 16;
+
+/// Labels that say what a series is of and where, whatever else tells its siblings apart: the service and the region, under the names
+/// that the topology looks for by itself.
+pub const SCOPE_LABELS: [&str; 5] = [
+    "service.name",
+    "forecall.region",
+    "geo.region.iso_code",
+    "region",
+    "cloud.region",
+];
+
+/// A label of a series, and how many of its siblings have the same value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedLabel {
+    /// Its name.
+    pub label: Arc<str>,
+    /// Its value.
+    pub value: Arc<str>,
+    /// Live siblings that have the same value, the series itself among them.
+    pub series: u32,
+    /// Different values that the label has among them.
+    pub values: u32,
+}
+
+/// The series of the same metric, service and region that lived when an anomaly opened, in the partition that told of it; how many
+/// share each label value with it. So whoever knows the abnormal ones knows how many of the others are well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Siblings {
+    /// The partition whose series were counted: counts of several partitions add up.
+    pub partition: i32,
+    /// All of them, the series itself among them.
+    pub series: u32,
+    /// At most [`SHARED_LABELS_MAX`], by name. Not those in [`SCOPE_LABELS`].
+    pub shared: Vec<SharedLabel>,
+}
+
 /// A window of a series judged abnormal, as one revision of its life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
@@ -125,6 +163,9 @@ pub struct Anomaly {
     pub lineage: Lineage,
     /// What was announced of the series for any time since it began, at most [`CONTEXT_NOTES_MAX`](crate::CONTEXT_NOTES_MAX).
     pub context: Vec<ContextNote>,
+    /// Told when it opens; `None` later, of silences, and where nothing is known of any.
+    #[serde(default)]
+    pub siblings: Option<Siblings>,
 }
 
 /// How far one source partition has come in `detect`, for one domain.

@@ -264,6 +264,11 @@ pub struct Contribution {
     pub value: f64,
 }
 
+/// Dimensions that an incident names: a fourth explains nothing that three don't.
+pub const DIMENSIONS_MAX: usize = 3;
+/// Values of a label that a dimension names: where more are hit, the label doesn't tell who is.
+pub const DIMENSION_VALUES_MAX: usize = 8;
+
 /// A suspect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
@@ -273,6 +278,25 @@ pub struct Cause {
     pub path: Vec<Arc<str>>,
     /// Share of the trouble it explains, 0 to 1.
     pub share: f64,
+}
+
+/// A label that most of the abnormal series share and few others have: what tells who is hit from who is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dimension {
+    /// The label: `version`, `carrier`, `cell`.
+    pub label: Arc<str>,
+    /// Its values that are hit, in order; at most [`DIMENSION_VALUES_MAX`].
+    pub values: Vec<Arc<str>>,
+    /// The metric by which it shows best.
+    pub metric: Arc<str>,
+    /// Abnormal series of the metric that have one of the values …
+    pub abnormal_with: u32,
+    /// … of so many abnormal ones, where any of the values is known.
+    pub abnormal: u32,
+    /// Series of the metric that have one of the values, abnormal or not …
+    pub series_with: u32,
+    /// … of so many in all, where any of the values is known.
+    pub series: u32,
 }
 
 /// What has been done, in words that may be shown to customers: approved text or a translated code.
@@ -339,6 +363,9 @@ pub struct Incident {
     pub evidence: Vec<Evidence>,
     /// Suspects, most likely first.
     pub causes: Vec<Cause>,
+    /// What those that are hit have in common and others don't, the clearest first, at most [`DIMENSIONS_MAX`]. Empty where nothing of
+    /// the kind is beyond chance.
+    pub dimensions: Vec<Dimension>,
     /// Whether teams with an alert budget are to be paged of it; empty where none has one.
     pub paging: Vec<Page>,
     /// The silence by which it pages nobody; `None` where none covers it. It says nothing of customers: they are told all the same.

@@ -24,6 +24,15 @@ const PODS_SHOWN: (&str, &str) = ("2022-08-22 05:00:00", "2022-08-22 09:00:00");
 /// The rule of the group, and nothing else.
 const PODS_CONFIG: &str = "domain: replay\nsimulated: true\ndetect:\n  peers:\n    - name: pods\n      match: {service.name: shop}\n      metrics: [\"*\"]\n";
 
+/// The limit of a disk, and nothing else.
+const DISK_CONFIG: &str =
+    "domain: replay\nsimulated: true\ndetect:\n  limits:\n    - {metric: disk.utilization, above: 95}\n";
+/// The minute from which it fills up.
+const FILLS_FROM: u32 = 11 * 60;
+/// A linear congruential sequence (Knuth's MMIX).
+const FACTOR: u64 = 6_364_136_223_846_793_005;
+const ADDEND: u64 = 1_442_695_040_888_963_407;
+
 /// A line of a JSONL input.
 fn line(at: &str, series: &str, value: f64, host: &str) -> Value {
     json!({"ts": at, "series": series, "value": value, "labels": {"host.name": host, "service.name": "shop", "region": "ZZ"}})
@@ -193,6 +202,74 @@ pub(super) fn peers(work: &Path, binary: &Path, data: &Path) -> Result<String> {
         "peer",
         &points,
         &became_evidence(&out)?,
+    ))
+}
+
+/// A disk that fills up: its values are usual until it is nearly full.
+pub(super) fn limit(work: &Path, binary: &Path) -> Result<String> {
+    let mut rows = Vec::new();
+    let mut chance = 1_u64;
+    for minute in 0..24 * 60_u32 {
+        chance = chance.wrapping_mul(FACTOR).wrapping_add(ADDEND);
+        let noise = f64::from(u32::try_from(chance >> 33).unwrap_or(0)) / f64::from(1_u32 << 31);
+        let filled = 0.12 * f64::from(minute.saturating_sub(FILLS_FROM));
+        let value = 60.0 + 3.0 * noise + filled.min(39.0);
+        let at = format!("2026-03-01 {:02}:{:02}:00", minute / 60, minute % 60);
+        rows.push((at.clone(), line(&at, "disk.utilization", value, "db-1")));
+    }
+    let input = write_input(work, rows)?;
+    let config = work.join("forecall.yaml");
+    fs::write(&config, DISK_CONFIG).context("failed to write the configuration")?;
+    let out = replay(binary, &input, Some(&config), work)?;
+    let read = |name: &str| {
+        let text = fs::read_to_string(out.join(name));
+        text.with_context(|| format!("the replay wrote no {name}"))
+    };
+    let (scores, channels) = (read("scores.csv")?, read("channels.csv")?);
+    let mut said = BTreeMap::new();
+    for row in channels.lines().skip(1) {
+        // The last four columns; the lower bound is empty: below the limit all is well.
+        let mut cells = row.rsplit(',');
+        let mut number = || cells.next().and_then(|cell| cell.parse::<f64>().ok());
+        let [high, _, expected, score] = std::array::from_fn(|_| number());
+        if let (Some(high), Some(expected), Some(score)) = (high, expected, score) {
+            let of = Said {
+                score,
+                expected,
+                low: 50.0,
+                high,
+            };
+            said.insert(shown_time(row), of);
+        }
+    }
+    let mut points = Vec::new();
+    for row in scores.lines().skip(1) {
+        let at = shown_time(row);
+        let mut cells = row.rsplit(',').skip(3);
+        let value = cells.next().and_then(|cell| cell.parse::<f64>().ok());
+        if at.as_str() >= "2026-03-01 08:00:00" && at.as_str() < "2026-03-01 18:00:00" {
+            points.push(Point {
+                value: value.with_context(|| format!("scores.csv: `{row}` has no value"))?,
+                said: said.get(&at).copied(),
+                at,
+            });
+        }
+    }
+    ensure!(!said.is_empty(), "the limit said nothing");
+    let mut told = Vec::new();
+    for event in events(&out.join("anomalies.jsonl"))? {
+        if text_of(&event, "/data/state") == Some("opened")
+            && let (Some(channel), Some(at)) = (text_of(&event, "/data/channel"), text_of(&event, "/data/at"))
+        {
+            told.push((channel.to_owned(), shown_time(at)));
+        }
+    }
+    Ok(svg::document(
+        "limit: a disk that fills up towards 95 %, and where it will be in an hour",
+        "Data: made up, a minute apart",
+        "limit",
+        &points,
+        &told,
     ))
 }
 

@@ -1,7 +1,7 @@
 //! Series on their way to a declared limit, whose values are still usual.
 
 use forecall_stats::{BandAt, Limit, Passage};
-use forecall_types::{Channel, EventTime};
+use forecall_types::{Band, Channel, ChannelScore, EventTime, Score};
 
 use super::Detector;
 use crate::DetectSettings;
@@ -44,6 +44,27 @@ impl Detector {
             judgement.gated = score;
             judgement.score = judgement.score.max(score);
         }
+    }
+
+    /// What the limit says once the newest sample is kept, whether or not it is heard: how loudly, where the series is expected when
+    /// the span is over, and all on this side of the limit as normal. `None` where no limit holds, or nothing goes there.
+    pub fn limit_said(&self, at: EventTime, settings: &DetectSettings) -> Option<ChannelScore> {
+        let limit = settings.heeded().first()?;
+        if self.seen() < settings.warm_up_samples {
+            return None;
+        }
+        let chance = self.chance_of(at, limit, settings)?;
+        let ends = at.plus(seconds(limit.within_seconds));
+        let (value, above) = (limit.value(), limit.sign() > 0.0);
+        Some(ChannelScore {
+            channel: Channel::Limit,
+            score: Score::clamped(settings.open_score * (chance / limit.chance).min(LOUDEST)),
+            expected: self.forecast(at, "", settings)?.at(ends).expected,
+            band: Band {
+                low: if above { f64::NEG_INFINITY } else { value },
+                high: if above { value } else { f64::INFINITY },
+            },
+        })
     }
 
     /// The chance that the limit is passed within the entry's span; `None` where nothing goes there, or it lies behind.

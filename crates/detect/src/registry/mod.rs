@@ -7,6 +7,7 @@ mod pack;
 mod prior;
 mod runs;
 mod sets;
+mod siblings;
 mod texts;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::index::{Index, SLOTS_MAX};
 use self::pack::{pack, pack_labels, unpack, unpack_labels};
+pub(crate) use self::siblings::Census;
 use self::texts::Texts;
 use crate::Detector;
 use crate::gates::Gates;
@@ -420,6 +422,10 @@ impl Registry {
             }
         }
         Ok(number)
+    }
+
+    pub(crate) fn detector(&self, number: u32) -> Option<&Detector> {
+        at(&self.detectors, number)
     }
 
     pub(crate) fn detector_mut(&mut self, number: u32) -> Option<&mut Detector> {

@@ -219,6 +219,7 @@ impl DetectStage {
             ahead: Vec::new(),
             lineage: Lineage::default(),
             context: self.notes(slot, &series, since, at),
+            siblings: None,
         })
     }
 

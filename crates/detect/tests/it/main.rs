@@ -22,6 +22,7 @@ mod ramp;
 mod readers;
 mod rekey;
 mod rules;
+mod siblings;
 mod silence;
 mod silence_oracle;
 mod split;

@@ -206,6 +206,22 @@ pub(super) fn one(history: &History, json: bool, out: &mut dyn Write) -> anyhow:
             cause.path.join(" → ")
         )?;
     }
+    if !i.dimensions.is_empty() {
+        writeln!(out, "\nwho is hit")?;
+    }
+    for d in &i.dimensions {
+        writeln!(
+            out,
+            "  {} {}: {} of {} series; of the {} others {} ({})",
+            d.label,
+            d.values.join(", "),
+            d.abnormal_with,
+            d.series_with,
+            d.series.saturating_sub(d.series_with),
+            d.abnormal.saturating_sub(d.abnormal_with),
+            d.metric
+        )?;
+    }
     writeln!(out, "\nrevisions")?;
     let hidden = history.lines.len().saturating_sub(LINES_SHOWN);
     for (n, line) in history.lines.iter().enumerate() {

@@ -10,12 +10,13 @@ use super::kafka_input::name_of;
 use super::time_text;
 
 /// Channels that judge samples, in the order of their columns; a new one comes last. Silence is about samples that don't come.
-const SHOWN: [Channel; 5] = [
+const SHOWN: [Channel; 6] = [
     Channel::Spike,
     Channel::Shift,
     Channel::Season,
     Channel::Novelty,
     Channel::Shape,
+    Channel::Limit,
 ];
 /// The score at the edge of a band: where vmanomaly's users expect 1.
 const BAND_SCORE: f64 = 3.0;

@@ -38,6 +38,7 @@ fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) 
         resolved_at: None,
         evidence: Vec::new(),
         causes: Vec::new(),
+        dimensions: Vec::new(),
         paging: Vec::new(),
         silenced: None,
         storm: false,

@@ -282,6 +282,7 @@ impl Member {
             window: Vec::new(),
             ahead: Vec::new(),
             context: Vec::new(),
+            siblings: None,
             lineage: Lineage::default(),
         };
         let told = self.revise(anomaly, step);

@@ -70,6 +70,7 @@ fn anomaly(service: &str, (metric, unit): (&str, &str), expected: f64, observed:
         window: window.collect(),
         ahead: Vec::new(),
         context: Vec::new(),
+        siblings: None,
         lineage: Lineage::default(),
     }
 }

@@ -57,6 +57,46 @@ fn causes_stand_when_their_evidence_has_gone() {
     assert_eq!(causes.first().map(|c| c.0.as_str()), Some("access"));
 }
 
+/// Four of the forty hosts of `internet` have the new version; they fail, nobody else does.
+#[test]
+fn what_those_that_are_hit_have_in_common_is_named() {
+    let mut run = Run::new();
+    for line in [
+        "ticks",
+        "00:01 open a1 internet/IR-10 http.errors=400 expected=40 score=9 version=2.1:4/40",
+        "00:01 open a2 internet/IR-10 http.errors=430 expected=40 score=9 version=2.1:4/40",
+        "00:01 open a3 internet/IR-10 http.errors=410 expected=40 score=9 version=2.1:4/40",
+        "00:01 open a4 internet/IR-10 http.errors=420 expected=40 score=9 version=2.1:4/40",
+        "00:02 move a1 http.errors=410",
+        "00:02 move a2 http.errors=410",
+        "00:12 tick",
+        // Those that are well again were hit, too.
+        "00:13 close a3",
+        "00:14 close a4",
+        "00:30 tick",
+    ] {
+        run.line(line);
+    }
+    let last = &run.events.last().unwrap().incident;
+    let told: Vec<String> = last
+        .dimensions
+        .iter()
+        .map(|d| {
+            format!(
+                "{} {:?} {}/{} {}/{}",
+                d.label, d.values, d.abnormal_with, d.abnormal, d.series_with, d.series
+            )
+        })
+        .collect();
+    assert_eq!(told, [r#"version ["2.1"] 4/4 4/40"#], "{}", run.story());
+    assert!(
+        last.reason
+            .contains("hit is version=2.1 (4 of 4, of the 36 others 0)"),
+        "{}",
+        last.reason
+    );
+}
+
 /// Who answers for the incident after these lines, revision by revision.
 fn answers(lines: &[&str]) -> Vec<String> {
     let mut run = Run::new();

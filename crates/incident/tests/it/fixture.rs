@@ -32,7 +32,8 @@ use forecall_types::{
     Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
     DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Matchers,
     Position, ProblemId, RegionCode, Remark, RemedyName, RemedyOutcome, Responsibility, Scope, Score,
-    SeriesKey, ServiceName, ServiceRecord, Severity, SilenceId, SourcePartition, Tick, Verdict, Watermark,
+    SeriesKey, ServiceName, ServiceRecord, Severity, SharedLabel, Siblings, SilenceId, SourcePartition, Tick,
+    Verdict, Watermark,
 };
 
 pub(crate) fn domain() -> DomainName {
@@ -360,6 +361,7 @@ impl Run {
             )
         });
         anomaly.revision += 1;
+        anomaly.siblings = None;
         anomaly.at = at;
         anomaly.lineage.add(&Position {
             topic: "telemetry".into(),
@@ -388,6 +390,25 @@ impl Run {
                 ("score", Ok(v)) => anomaly.score = Score::clamped(v),
                 ("slope", Ok(v)) => anomaly.slope = v,
                 ("cell", _) => {}
+                // `version=2.1:4/40`: four of forty series have it, of three versions.
+                ("version", _) => {
+                    let (version, counts) = value.split_once(':').unwrap();
+                    let (with, all) = counts.split_once('/').unwrap();
+                    let mut series = SeriesKey::clone(&anomaly.series);
+                    series.resource.set("version", version);
+                    series.resource.set("host", rest[0]);
+                    anomaly.series = Arc::new(series);
+                    anomaly.siblings = Some(Siblings {
+                        partition: 0,
+                        series: all.parse().unwrap(),
+                        shared: vec![SharedLabel {
+                            label: "version".into(),
+                            value: version.into(),
+                            series: with.parse().unwrap(),
+                            values: 3,
+                        }],
+                    });
+                }
                 // What is expected now and in 5, 15, 30 and 60 minutes, half a unit to both sides.
                 ("ahead", _) => {
                     let told = [0, 5, 15, 30, 60].into_iter().zip(value.split('/'));
@@ -585,6 +606,7 @@ pub(crate) fn anomaly(name: &str, at: EventTime, labels: &[(&str, &str)]) -> Ano
         context: Vec::new(),
         ahead: Vec::new(),
         lineage: Lineage::default(),
+        siblings: None,
     }
 }
 

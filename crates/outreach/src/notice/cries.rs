@@ -161,6 +161,7 @@ impl Cries {
             ahead: Vec::new(),
             lineage: Lineage::default(),
             context: Vec::new(),
+            siblings: None,
         }
     }
 }

@@ -93,6 +93,35 @@ published! {
 }
 
 published! {
+    /// A label of a series, and how many of its siblings have the same value.
+    #[derive(Eq)]
+    SharedLabel of SharedLabel {
+        /// Its name.
+        label: String = label,
+        /// Its value.
+        value: String = value,
+        /// Live siblings that have the same value, the series itself among them.
+        series: u32 = series,
+        /// Different values that the label has among them.
+        values: u32 = values,
+    }
+}
+
+published! {
+    /// The series of the same metric, service and region that lived when an anomaly opened.
+    #[derive(Eq)]
+    Siblings of Siblings {
+        /// The partition whose series were counted: counts of several partitions add up.
+        partition: i32 = partition,
+        /// All of them, the series itself among them.
+        series: u32 = series,
+        /// By label, at most 16; without those that name service and region.
+        #[serde(default)]
+        shared: Vec<SharedLabel> = shared,
+    }
+}
+
+published! {
     /// A window of a series judged abnormal, as one revision of its life.
     Anomaly of Anomaly {
         /// Id: the same for all revisions, and in every run.
@@ -137,5 +166,8 @@ published! {
         /// What was announced of the series for any time since it began, at most 8; left out where nothing was.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         context: Vec<Context> = context,
+        /// How many series there are beside it and share its labels, told when it opens; absent later, and of silences.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        siblings: Option<Siblings> = siblings,
     }
 }

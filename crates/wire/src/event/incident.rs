@@ -322,6 +322,27 @@ published! {
     }
 }
 
+published! {
+    /// A label that most of the abnormal series share and few others have: what tells who is hit from who is not.
+    #[derive(Eq)]
+    Dimension of Dimension {
+        /// The label.
+        label: String = label,
+        /// Its values that are hit, in order, at most 8.
+        values: Vec<String> = values,
+        /// The metric by which it shows best.
+        metric: String = metric,
+        /// Abnormal series of the metric that have one of the values …
+        abnormal_with: u32 = abnormal_with,
+        /// … of so many abnormal ones.
+        abnormal: u32 = abnormal,
+        /// Series of the metric that have one of the values, abnormal or not …
+        series_with: u32 = series_with,
+        /// … of so many in all.
+        series: u32 = series,
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 pub(super) const fn is_false(flag: &bool) -> bool {
     !*flag
@@ -382,6 +403,10 @@ published! {
         /// Suspects, most likely first.
         #[serde(default)]
         causes: Vec<Cause> = causes,
+        /// What those that are hit have in common and others don't, the clearest first, at most 3; absent where nothing of the kind is
+        /// beyond chance.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        dimensions: Vec<Dimension> = dimensions,
         /// Whether teams with an alert budget are to be paged of it; absent where none has one.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         paging: Vec<Page> = paging,

@@ -13,7 +13,8 @@ use forecall_types::{
     Heartbeat, HoldOutTrial, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState,
     Labels, Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Purpose,
     Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind, Responsibility, Score, SeriesKey,
-    ServiceRecord, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
+    ServiceRecord, SharedLabel, Siblings, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue,
+    Tick, Verdict, Watermark,
 };
 
 use super::incident_examples::{actions, command, incident, planned};
@@ -168,6 +169,16 @@ fn anomaly() -> Anomaly {
             from: at(-2),
             until: at(13),
         }],
+        siblings: Some(Siblings {
+            partition: 3,
+            series: 40,
+            shared: vec![SharedLabel {
+                label: Arc::from("version"),
+                value: Arc::from("2.1"),
+                series: 4,
+                values: 3,
+            }],
+        }),
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forecall_types::{
-    Acknowledgement, Action, Cause, Channel, Command, Evidence, Incident, IncidentKind, IncidentPhase,
-    IncidentState, Matchers, Page, PageDecision, PlannedWork, Probability, Remark, Remedy, RemedyMode,
-    RemedyOutcome, RemedyStage, RepairStep, Responsibility, Scope, Score, Severity, Silenced, WorkStage,
+    Acknowledgement, Action, Cause, Channel, Command, Dimension, Evidence, Incident, IncidentKind,
+    IncidentPhase, IncidentState, Matchers, Page, PageDecision, PlannedWork, Probability, Remark, Remedy,
+    RemedyMode, RemedyOutcome, RemedyStage, RepairStep, Responsibility, Scope, Score, Severity, Silenced,
+    WorkStage,
 };
 
 use super::examples::{at, band, lineage, named, series};
@@ -142,6 +143,15 @@ pub(super) fn incident() -> Incident {
             path: vec![Arc::from("olt-teh-5"), Arc::from("internet")],
             share: 0.7,
         }],
+        dimensions: vec![Dimension {
+            label: Arc::from("version"),
+            values: vec![Arc::from("2.1")],
+            metric: Arc::from("cell.packet_loss"),
+            abnormal_with: 3,
+            abnormal: 3,
+            series_with: 4,
+            series: 40,
+        }],
         paging: vec![Page {
             team: "access-network".into(),
             decision: PageDecision::Paged,
@@ -218,6 +228,7 @@ pub(super) fn planned() -> Incident {
         onset_observed: None,
         evidence: Vec::new(),
         causes: Vec::new(),
+        dimensions: Vec::new(),
         paging: Vec::new(),
         silenced: None,
         storm: false,

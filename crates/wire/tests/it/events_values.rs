@@ -109,6 +109,37 @@ fn context() -> impl Strategy<Value = ContextNote> {
     })
 }
 
+fn siblings() -> impl Strategy<Value = Siblings> {
+    let shared =
+        (text(), text(), any::<u32>(), any::<u32>()).prop_map(|(label, value, series, values)| SharedLabel {
+            label,
+            value,
+            series,
+            values,
+        });
+    (any::<i32>(), any::<u32>(), vec(shared, 0..3)).prop_map(|(partition, series, shared)| Siblings {
+        partition,
+        series,
+        shared,
+    })
+}
+
+fn dimension() -> impl Strategy<Value = Dimension> {
+    let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
+    (text(), vec(text(), 0..3), text(), counts).prop_map(|(label, values, metric, counts)| {
+        let (abnormal_with, abnormal, series_with, series) = counts;
+        Dimension {
+            label,
+            values,
+            metric,
+            abnormal_with,
+            abnormal,
+            series_with,
+            series,
+        }
+    })
+}
+
 fn anomaly() -> impl Strategy<Value = Anomaly> {
     let state = select(vec![
         AnomalyState::Opened,
@@ -134,7 +165,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
         vec((time(), number()), 0..4),
         vec(ahead(), 0..4),
         lineage(),
-        vec(context(), 0..3),
+        (vec(context(), 0..3), option::of(siblings())),
     )
         .prop_map(
             |(
@@ -145,7 +176,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                 window,
                 ahead,
                 lineage,
-                context,
+                (context, siblings),
             )| {
                 let (score, observed, expected, band, samples, slope) = numbers;
                 Anomaly {
@@ -168,6 +199,7 @@ fn anomaly() -> impl Strategy<Value = Anomaly> {
                     ahead,
                     lineage,
                     context,
+                    siblings,
                 }
             },
         )
@@ -439,7 +471,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
     let step = (time(), text()).prop_map(|(at, code)| RepairStep { at, code });
     let parts = (
         vec(evidence(), 0..3),
-        vec(cause, 0..3),
+        (vec(cause, 0..3), vec(dimension(), 0..3)),
         responsibility(),
         option::of(acknowledged),
         vec(step, 0..3),
@@ -456,7 +488,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
     (head, times, parts, tail).prop_map(|(head, times, parts, tail)| {
         let (id, revision, domain, (state, reopened, phase), severity, kind, scope, probability) = head;
         let (opened_at, at, onset_predicted, onset_interval, onset_observed, resolved_at, eta) = times;
-        let (evidence, causes, responsibility, acknowledged, steps, rest) = parts;
+        let (evidence, (causes, dimensions), responsibility, acknowledged, steps, rest) = parts;
         let (problem, contributions, paging, silenced, work, (storm, parent, merged_into, remedies)) = rest;
         let (reason, version, settings, lineage, simulated) = tail;
         Incident {
@@ -486,6 +518,7 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             resolved_at,
             evidence,
             causes,
+            dimensions,
             responsibility,
             acknowledged,
             eta,
