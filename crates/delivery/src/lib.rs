@@ -27,9 +27,12 @@ mod gateway;
 mod http_sms;
 mod line;
 mod pace;
+mod places;
 mod settings;
 mod smpp;
 pub mod sms;
+mod webhook;
+mod words;
 
 pub use deliver::{DeliverError, DeliverReport, Deliverer};
 pub use email::{EmailError, EmailGateway};
@@ -42,3 +45,4 @@ pub use http_sms::{
 pub use pace::{BreakerSettings, RateLimit};
 pub use settings::{DeliverSettings, SmtpSettings, SmtpTls};
 pub use smpp::{Joining, SmppError, SmppGateway, SmppSettings, SmppTls};
+pub use webhook::{WebhookError, WebhookGateway, WebhookGatewaySettings};

@@ -9,15 +9,18 @@
 )]
 
 mod callbacks;
+mod certificate;
 mod deliver;
 mod desk;
 mod email;
 mod fake_gateway;
+mod fake_receiver;
 mod fake_smsc;
 mod fake_smtp;
 mod http_sms;
 mod smpp;
 mod smpp_heard;
 mod smpp_tls;
+mod webhook;
 
 use desk::{Desk, at};
