@@ -89,8 +89,8 @@ fn certificates(file: Option<&Path>) -> Result<Vec<Certificate>, ClientError> {
     Certificate::from_pem_bundle(&pem).map_err(|e| failed(Box::new(e)))
 }
 
-/// One request, always with a body.
-#[derive(Debug, Clone)]
+/// One request, always with a body. It isn't shown: addresses hold tokens and people's own ways.
+#[derive(Clone)]
 pub struct Request {
     /// Where to.
     pub url: String,

@@ -22,6 +22,7 @@ use crate::sms::international;
 use crate::{Accepted, Capabilities, Gateway, Message, SendError};
 pub use callback_settings::{CallbackSettings, LaterMeaning, ReceiptFields, ReplyFields};
 use callbacks::Callbacks;
+pub(crate) use settings::is_loopback;
 pub use settings::{HttpMethod, HttpSmsSettings, Meaning};
 use template::{Field, Template, json_string, percent};
 

@@ -12,6 +12,7 @@ use crate::places::Places;
 use crate::words::{bytes_of, time};
 use crate::{Accepted, Capabilities, Gateway, Message, SendError};
 pub use settings::WebhookGatewaySettings;
+pub(crate) use settings::{network_mistakes, window_mistake};
 
 /// The kind of event, as Standard Webhooks names them.
 const KIND: &str = "service.notice";
