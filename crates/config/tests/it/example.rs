@@ -78,6 +78,10 @@ fn the_digest_changes_with_what_decides_only() {
 }
 
 /// What stands in a secret's file of the documentation's name.
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test's own functions may fail as its tests do"
+)]
 fn secret_of(file: &str) -> String {
     match file {
         "/run/secrets/webhook" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),

@@ -214,6 +214,29 @@ fn a_receiver_that_is_busy_or_down_holds_up_no_other_and_loses_nothing() {
 }
 
 #[test]
+fn receivers_that_break_off_close_the_channel_to_nobody() {
+    let breaking = FakeReceiver::private(&vec![Say::HangUp; 5], status(200));
+    let addresses: Vec<_> = (0..6).map(|n| url(&breaking, &n.to_string())).collect();
+    let desk = Desk::at_addresses(WEBHOOK, &addresses);
+    let settings = WebhookGatewaySettings {
+        window: 1,
+        ..settings(&breaking, &desk)
+    };
+    let gateway = WebhookGateway::new(&settings).unwrap();
+    let report = worker(&desk, gateway).run_once(at(20)).unwrap();
+    // More in a row than open a breaker, and the last is told all the same.
+    assert_eq!(
+        (
+            report.postponed,
+            report.returned,
+            report.total(IntentState::Accepted)
+        ),
+        (5, 0, 1),
+        "{report:?}"
+    );
+}
+
+#[test]
 fn being_busy_never_fails_a_message() {
     let receiver = FakeReceiver::private(&vec![after(429, 1); 40], status(200));
     let desk = Desk::at_addresses(WEBHOOK, &[url(&receiver, "a")]);
