@@ -1,22 +1,18 @@
-use std::error::Error as _;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use forecall_http::{ClientError as HttpError, ClientSettings, Loss, wanted_wait};
 use forecall_types::EventTime;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::tls::{Certificate, Version};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::grafana::{Annotation, found};
 use crate::settings::{BridgeSettings, BridgeTarget};
-use crate::{Call, Failure, FailureClass, Plan, SigningKey, retry_after};
+use crate::{Call, Failure, FailureClass, Plan, SigningKey};
 
-/// A connection stands in milliseconds; three losses of its first packet fit in.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Of an answer no more is read: a list of one annotation has a few KB.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
@@ -52,6 +48,15 @@ pub struct Client {
     routing_key: Option<forecall_ledger::Secret>,
 }
 
+impl From<HttpError> for ClientError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Certificates { path, source } => Self::Certificates { path, source },
+            HttpError::Http(source) => Self::Http(source),
+        }
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Not the address: some hold a secret in their path.
@@ -83,19 +88,15 @@ impl Client {
     pub fn new(settings: &BridgeSettings) -> Result<Self, ClientError> {
         let http = |e: reqwest::Error| ClientError::Http(Box::new(e));
         let target = &settings.to;
-        let is_plain = target.url().starts_with("http://");
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("forecall/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(settings.retry.timeout)
-            .pool_max_idle_per_host(0)
-            .https_only(!is_plain)
-            .tls_version_min(Version::TLS_1_2)
-            .tls_certs_merge(certificates(target)?);
-        if is_plain {
-            builder = builder.no_proxy();
-        }
+        let builder = forecall_http::builder(&ClientSettings {
+            is_plain: target.url().starts_with("http://"),
+            timeout: settings.retry.timeout,
+            ca_file: target.ca_file().map(PathBuf::as_path),
+            guard: None,
+        })?
+        // The same for all: an answer takes no longer than the settings say, its connection with it.
+        .timeout(settings.retry.timeout)
+        .pool_max_idle_per_host(0);
         let (mut headers, mut signing, mut routing_key) = (HeaderMap::new(), None, None);
         match target {
             BridgeTarget::Alertmanager(target) => {
@@ -194,18 +195,6 @@ impl Client {
     }
 }
 
-fn certificates(target: &BridgeTarget) -> Result<Vec<Certificate>, ClientError> {
-    let Some(path) = target.ca_file() else {
-        return Ok(Vec::new());
-    };
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Certificates {
-        path: path.display().to_string(),
-        source,
-    };
-    let pem = std::fs::read(path).map_err(|e| failed(Box::new(e)))?;
-    Certificate::from_pem_bundle(&pem).map_err(|e| failed(Box::new(e)))
-}
-
 /// The answer to a request, where its status says yes.
 async fn send(request: RequestBuilder, json: Option<&Value>, now: EventTime) -> Result<Response, Failure> {
     let request = match json {
@@ -215,7 +204,7 @@ async fn send(request: RequestBuilder, json: Option<&Value>, now: EventTime) -> 
         None => request,
     };
     let answer = request.send().await.map_err(|e| failure_of(&e))?;
-    match Failure::of_status(answer.status().as_u16(), wanted_wait(&answer, now)) {
+    match Failure::of_status(answer.status().as_u16(), wanted_wait(answer.headers(), now)) {
         Some(failure) => Err(failure),
         None => Ok(answer),
     }
@@ -248,31 +237,14 @@ async fn ask(request: RequestBuilder, now: EventTime) -> Result<Vec<u8>, Failure
     Ok(bytes)
 }
 
-fn wanted_wait(answer: &Response, now: EventTime) -> Option<Duration> {
-    let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    retry_after(text, now)
-}
-
-/// The class of what the library says. Its words are left out: they hold the address.
+/// The class of what the library says.
 fn failure_of(error: &reqwest::Error) -> Failure {
-    let mut source = error.source();
-    let mut is_tls = false;
-    while let Some(inner) = source {
-        // The library gives no other sign of it.
-        let words = inner.to_string().to_ascii_lowercase();
-        is_tls |= ["ssl", "tls", "certificate"]
-            .iter()
-            .any(|word| words.contains(word));
-        source = inner.source();
-    }
-    Failure::of(if error.is_timeout() {
-        FailureClass::Timeout
-    } else if is_tls && error.is_connect() {
-        // Later on it is a line that broke: what was asked may have been done.
-        FailureClass::Tls
-    } else if error.is_connect() {
-        FailureClass::Unreachable
-    } else {
-        FailureClass::Broken
+    Failure::of(match Loss::of(error) {
+        Loss::Timeout => FailureClass::Timeout,
+        // A connection that wasn't there in time has timed out, too.
+        Loss::Unreachable if error.is_timeout() => FailureClass::Timeout,
+        Loss::Tls => FailureClass::Tls,
+        Loss::Unreachable => FailureClass::Unreachable,
+        Loss::Forbidden | Loss::Broken => FailureClass::Broken,
     })
 }

@@ -26,20 +26,19 @@ mod plan;
 mod remedy;
 mod retry;
 mod settings;
-mod signature;
 mod webhook;
 mod words;
 
 pub use alert::{Alert, Phase};
 pub use client::{Client, ClientError};
 pub use failure::{Failure, FailureClass};
+pub use forecall_http::{RETRY_AFTER_MAX, SigningKey, SigningKeyError, retry_after};
 pub use grafana::Annotation;
 pub use memory::{Memory, OPEN_MAX, Verdict};
 pub use plan::{Call, Plan, plan, plan_repeat};
 pub use remedy::plan_remedy;
-pub use retry::{RETRY_AFTER_MAX, backoff, retry_after};
+pub use retry::backoff;
 pub use settings::{
     AlertmanagerSettings, BridgeSettings, BridgeTarget, GrafanaSettings, LeastSeverity, PagerDutySettings,
     RetrySettings, WebhookSettings,
 };
-pub use signature::{SigningKey, SigningKeyError};

@@ -24,6 +24,16 @@ pub(crate) fn secrets(file: &File) -> impl Iterator<Item = (String, &Secret)> {
                     ("callbacks.token", http.callbacks.as_ref().map(|c| &c.token)),
                 ],
             ),
+            GatewaySettings::Webhook(webhook) => (
+                "webhook",
+                vec![
+                    ("secret", webhook.secret.as_ref()),
+                    ("previous_secret", webhook.previous_secret.as_ref()),
+                ],
+            ),
+            GatewaySettings::Bot(bot) => ("bot", vec![("token", Some(&bot.token))]),
+            GatewaySettings::WebPush(push) => ("web_push", vec![("private_key", Some(&push.private_key))]),
+            GatewaySettings::Fcm(fcm) => ("fcm", vec![("credentials", Some(&fcm.credentials))]),
         };
         secrets.into_iter().filter_map(move |(key, secret)| {
             Some((format!("gateways.{}.{kind}.{key}", channel.as_str()), secret?))
@@ -55,7 +65,7 @@ pub(crate) fn check(file: &File, found: &mut Findings<'_>) {
             }
             GatewaySettings::Smpp(smpp) => {
                 let path = format!("{channel_path}.smpp");
-                sms_only(*channel, &path, found);
+                only(*channel, ContactChannel::Sms, &path, found);
                 mistakes(&path, smpp.mistakes(), found);
                 if smpp.tls == SmppTls::None && smpp.private_network {
                     found.warn(
@@ -66,8 +76,28 @@ pub(crate) fn check(file: &File, found: &mut Findings<'_>) {
             }
             GatewaySettings::Http(http) => {
                 let path = format!("{channel_path}.http");
-                sms_only(*channel, &path, found);
+                only(*channel, ContactChannel::Sms, &path, found);
                 mistakes(&path, http.mistakes(), found);
+            }
+            GatewaySettings::Webhook(webhook) => {
+                let path = format!("{channel_path}.webhook");
+                only(*channel, ContactChannel::Webhook, &path, found);
+                mistakes(&path, webhook.mistakes(), found);
+            }
+            GatewaySettings::Bot(bot) => {
+                let path = format!("{channel_path}.bot");
+                only(*channel, ContactChannel::Chat, &path, found);
+                mistakes(&path, bot.mistakes(), found);
+            }
+            GatewaySettings::WebPush(push) => {
+                let path = format!("{channel_path}.web_push");
+                only(*channel, ContactChannel::Push, &path, found);
+                mistakes(&path, push.mistakes(), found);
+            }
+            GatewaySettings::Fcm(fcm) => {
+                let path = format!("{channel_path}.fcm");
+                only(*channel, ContactChannel::Push, &path, found);
+                mistakes(&path, fcm.mistakes(), found);
             }
         }
     }
@@ -87,16 +117,16 @@ pub(crate) fn check(file: &File, found: &mut Findings<'_>) {
     }
 }
 
-fn sms_only(channel: ContactChannel, path: &str, found: &mut Findings<'_>) {
-    if channel != ContactChannel::Sms {
-        found.wrong(path, format!("{path}: it carries `sms` only"));
+fn only(channel: ContactChannel, carried: ContactChannel, path: &str, found: &mut Findings<'_>) {
+    if channel != carried {
+        found.wrong(path, format!("{path}: it carries `{}` only", carried.as_str()));
     }
 }
 
 /// Each begins with the setting's name.
 fn mistakes(path: &str, mistakes: Vec<String>, found: &mut Findings<'_>) {
     for mistake in mistakes {
-        let key = mistake.split(' ').next().unwrap_or_default();
+        let key = mistake.split([' ', ':']).next().unwrap_or_default();
         found.wrong(&format!("{path}.{key}"), format!("{path}.{mistake}"));
     }
 }

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use forecall_bridge::BridgeSettings;
-use forecall_delivery::{DeliverSettings, HttpSmsSettings, SmppSettings, SmtpSettings};
+use forecall_delivery::{
+    ChatSettings, DeliverSettings, FcmSettings, HttpSmsSettings, SmppSettings, SmtpSettings, WebPushSettings,
+    WebhookGatewaySettings,
+};
 use forecall_detect::DetectSettings;
 use forecall_incident::{IncidentTunables, ObjectiveEntry, TeamEntry, TopologyFile};
 use forecall_journey::JourneyFile;
@@ -266,6 +269,14 @@ pub enum GatewaySettings {
     Smpp(SmppSettings),
     /// A gateway for text messages behind HTTP.
     Http(HttpSmsSettings),
+    /// Signed calls to customers' own systems.
+    Webhook(WebhookGatewaySettings),
+    /// A chat bot.
+    Bot(ChatSettings),
+    /// Pushes to browsers.
+    WebPush(WebPushSettings),
+    /// Pushes to apps through Firebase Cloud Messaging.
+    Fcm(FcmSettings),
 }
 
 /// The database of outreach and deliver.

@@ -3,7 +3,7 @@
 use crate::error::Problem;
 
 /// Keys whose value is a secret, wherever they stand.
-const SECRET_KEYS: [&str; 10] = [
+const SECRET_KEYS: [&str; 13] = [
     "master_key",
     "pseudonym_key",
     "password",
@@ -13,6 +13,9 @@ const SECRET_KEYS: [&str; 10] = [
     "bearer_token",
     "routing_key",
     "secret",
+    "previous_secret",
+    "private_key",
+    "credentials",
     "token",
 ];
 
@@ -168,7 +171,7 @@ fn without_defaults(line: &str) -> String {
 
 /// A line as it may be shown: what stands behind a key that sounds like a secret is hidden, unless it is a reference.
 fn shown(line: &str) -> String {
-    const SOUNDS: [&str; 5] = ["password", "passwd", "secret", "token", "_key"];
+    const SOUNDS: [&str; 6] = ["password", "passwd", "secret", "token", "_key", "credentials"];
     let lower = line.to_ascii_lowercase();
     let first = SOUNDS
         .iter()

@@ -5,6 +5,7 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message as Mail};
 
+use crate::words::direction;
 use crate::{Message, SendError};
 
 /// What every mail of a gateway has in common.
@@ -85,13 +86,6 @@ fn recipient(text: &str) -> Result<Address, SendError> {
 fn system_time(at: EventTime) -> SystemTime {
     let secs = u64::try_from(at.secs()).unwrap_or(0);
     SystemTime::UNIX_EPOCH + Duration::from_secs(secs)
-}
-
-const fn direction(language: Language) -> &'static str {
-    match language {
-        Language::Fa => "rtl",
-        Language::En => "ltr",
-    }
 }
 
 fn html(language: Language, title: &str, body: &str) -> String {

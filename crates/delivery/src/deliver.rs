@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use forecall_ledger::{
-    Contact, Heard, LeaseRequest, Leased, Ledger, LedgerError, Outcome, OutcomeKind, Prefer, RecordOutcome,
-    Settled, StaleRules,
+    Contact, GoneAddress, Heard, LeaseRequest, Leased, Ledger, LedgerError, Outcome, OutcomeKind, Prefer,
+    RecordOutcome, Settled, StaleRules,
 };
 use forecall_log::crash;
 use forecall_types::{ContactChannel, EventTime, IntentState};
@@ -71,6 +71,8 @@ pub struct Deliverer {
     in_doubt: StaleRules,
     /// What gateways have answered and the ledger has not taken yet: at most what was leased at once.
     unrecorded: Vec<(ContactChannel, Outcome)>,
+    /// Addresses at which nobody is any more, as gateways have said, and the ledger doesn't know yet.
+    gone: Vec<GoneAddress>,
 }
 
 impl Deliverer {
@@ -104,6 +106,7 @@ impl Deliverer {
             settings,
             in_doubt,
             unrecorded: Vec::new(),
+            gone: Vec::new(),
         })
     }
 
@@ -287,10 +290,18 @@ impl Deliverer {
         for (lease, one) in batch.iter().zip(looked) {
             kinds.push(match one {
                 Err(kind) => kind,
-                Ok(_) => {
+                Ok(contact) => {
                     let answer = answers.next().unwrap_or(Err(SendError::Indefinite {
                         reason: "not_answered",
                     }));
+                    if let Err(SendError::Gone { reason, .. }) = answer {
+                        self.gone.push(GoneAddress {
+                            channel,
+                            address: contact.address,
+                            reason,
+                            at: now,
+                        });
+                    }
                     settle(line, (settings, in_doubt), lease, answer, now, report)
                 }
             });
@@ -325,6 +336,14 @@ impl Deliverer {
         let mut refused = |reason| Ok(Err(refused(lease, reason, report)));
         match self.ledger.contact(&lease.intent.customer, lease.intent.channel) {
             Ok(Some(contact)) => {
+                let since = now.minus(self.settings.address_gone_for);
+                let is_gone = !self.settings.address_gone_for.is_zero()
+                    && self
+                        .ledger
+                        .is_set_aside(lease.intent.channel, &contact.address, since)?;
+                if is_gone {
+                    return refused("address_gone");
+                }
                 line.bucket.take();
                 Ok(Ok(contact))
             }
@@ -336,6 +355,11 @@ impl Deliverer {
 
     /// Writes down what gateways have answered. What the ledger doesn't take is kept for the next round.
     fn record(&mut self, report: &mut DeliverReport) -> Result<(), DeliverError> {
+        if !self.gone.is_empty() {
+            self.ledger
+                .set_aside(&self.gone, self.settings.address_gone_for)?;
+            self.gone.clear();
+        }
         if self.unrecorded.is_empty() {
             return Ok(());
         }
@@ -350,7 +374,9 @@ impl Deliverer {
         for ((channel, outcome), recorded) in channels.into_iter().zip(&outcomes).zip(recorded) {
             match (recorded, &outcome.kind) {
                 (RecordOutcome::Fenced, _) => report.fenced += 1,
-                (RecordOutcome::Recorded, OutcomeKind::Postponed { .. }) => report.postponed += 1,
+                (RecordOutcome::Recorded, OutcomeKind::Postponed { .. } | OutcomeKind::Deferred { .. }) => {
+                    report.postponed += 1
+                }
                 (RecordOutcome::Recorded, OutcomeKind::Returned) => report.returned += 1,
                 (RecordOutcome::Recorded, OutcomeKind::State { to, .. }) => {
                     *report.states.entry((channel, *to)).or_default() += 1;

@@ -70,6 +70,22 @@ pub enum SendError {
         /// The protocol's reply code.
         code: Option<u16>,
     },
+    /// Nobody is at this address any more: it is over with the message, and nothing goes there for a while.
+    #[error("nobody is there: {reason}{}", shown(*code))]
+    Gone {
+        /// A word why.
+        reason: &'static str,
+        /// The protocol's reply code.
+        code: Option<u16>,
+    },
+    /// The place this message goes to takes none now; others may. It costs no attempt.
+    #[error("the place is busy: {reason}, not before {retry_after:?}")]
+    Busy {
+        /// A word why.
+        reason: &'static str,
+        /// When to come again.
+        retry_after: Duration,
+    },
     /// Too fast.
     #[error("too fast: not before {retry_after:?}")]
     Throttled {
@@ -101,6 +117,11 @@ pub trait Gateway: Send {
     /// # Errors
     /// Not taken, or not known: see [`SendError`].
     fn send(&mut self, message: &Message<'_>) -> Result<Accepted, SendError>;
+
+    /// Whether messages go to as many places as there are people. Then a failure says nothing of the next message.
+    fn has_many_places(&self) -> bool {
+        false
+    }
 
     /// How many messages may be handed over at once; so many are in doubt after a crash, and go after the kill switch was turned.
     fn window(&self) -> usize {

@@ -19,20 +19,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chat;
 mod compose;
 mod deliver;
 mod email;
+mod fcm;
 mod file;
 mod gateway;
 mod http_sms;
+mod jwt;
 mod line;
+mod one_place;
 mod pace;
+mod places;
 mod settings;
 mod smpp;
 pub mod sms;
+mod web_push;
+mod webhook;
+mod words;
 
+pub use chat::{ChatError, ChatGateway, ChatSettings};
 pub use deliver::{DeliverError, DeliverReport, Deliverer};
 pub use email::{EmailError, EmailGateway};
+pub use fcm::{FcmError, FcmGateway, FcmSettings};
 pub use file::{FileSink, SharedWriter};
 pub use gateway::{Accepted, Capabilities, Gateway, Message, SendError};
 pub use http_sms::{
@@ -42,3 +52,5 @@ pub use http_sms::{
 pub use pace::{BreakerSettings, RateLimit};
 pub use settings::{DeliverSettings, SmtpSettings, SmtpTls};
 pub use smpp::{Joining, SmppError, SmppGateway, SmppSettings, SmppTls};
+pub use web_push::{Urgency, WebPushError, WebPushGateway, WebPushSettings};
+pub use webhook::{WebhookError, WebhookGateway, WebhookGatewaySettings};

@@ -61,6 +61,10 @@ impl Line {
     /// What a batch of answers says of the gateway as a whole: one failure, however many messages it met.
     pub(crate) fn note(&mut self, answers: &[Result<Accepted, SendError>], now: EventTime) {
         self.taken += answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+        if self.gateway.has_many_places() {
+            // One customer's server that hangs mustn't keep the others from being told.
+            return;
+        }
         let is_failure = |answer: &Result<Accepted, SendError>| {
             matches!(answer, Err(SendError::Down { .. } | SendError::Indefinite { .. }))
         };
@@ -117,7 +121,16 @@ pub(crate) fn settle(
                 reason: None,
             }
         }
-        Err(SendError::Permanent { reason, .. }) => refused(lease, reason, report),
+        Err(SendError::Permanent { reason, .. } | SendError::Gone { reason, .. }) => {
+            refused(lease, reason, report)
+        }
+        Err(SendError::Busy { reason, retry_after }) => {
+            *report.reasons.entry(reason).or_default() += 1;
+            OutcomeKind::Deferred {
+                not_before: now.plus(retry_after),
+                reason,
+            }
+        }
         // Whatever the rule: sent again, the part that was taken would come again, and the other one never.
         Err(SendError::Partly { reason, .. }) => ended(IntentState::Unknown, reason, report),
         Err(SendError::Temporary { reason, .. }) => {

@@ -31,6 +31,10 @@ pub struct DeliverSettings {
     /// The longest.
     #[serde(with = "seconds")]
     pub backoff_max: Duration,
+    /// Where a gateway says that nobody is at an address (a subscription given up, a chat that has blocked the bot), nothing goes there
+    /// for so long, in seconds; 0: it is tried each time.
+    #[serde(with = "seconds")]
+    pub address_gone_for: Duration,
     /// How fast each channel may be used; one that isn't named has the default.
     pub rates: BTreeMap<ContactChannel, RateLimit>,
     /// When a failing gateway is left alone.
@@ -50,6 +54,8 @@ impl Default for DeliverSettings {
             attempts_max: 6,
             backoff_min: Duration::from_secs(5),
             backoff_max: Duration::from_secs(600),
+            // A month: who unblocks or comes back is found again, and a dead address costs twelve tries a year.
+            address_gone_for: Duration::from_secs(30 * 86_400),
             rates: BTreeMap::new(),
             breaker: BreakerSettings::default(),
             in_doubt: StaleRules::default(),

@@ -76,6 +76,13 @@ pub enum OutcomeKind {
     },
     /// Not tried at all: back to where it was, the attempt not counted.
     Returned,
+    /// Not taken, and through no fault of its own: not before this, the attempt not counted.
+    Deferred {
+        /// When at the earliest.
+        not_before: EventTime,
+        /// A word why, from a closed list.
+        reason: &'static str,
+    },
 }
 
 /// How a recording ended.
@@ -295,7 +302,9 @@ pub(crate) fn record_one(
     }
     let (to, reason) = match outcome.kind {
         OutcomeKind::State { to, reason, .. } => (to, reason),
-        OutcomeKind::Postponed { reason, .. } => (IntentState::Planned, Some(reason)),
+        OutcomeKind::Postponed { reason, .. } | OutcomeKind::Deferred { reason, .. } => {
+            (IntentState::Planned, Some(reason))
+        }
         OutcomeKind::Returned => (IntentState::Planned, Some("not_tried")),
     };
     note_parts(db, outcome, &stored)?;
@@ -408,6 +417,12 @@ fn write_outcome(db: &Connection, outcome: &Outcome, to: IntentState) -> Result<
                  worker = NULL, updated_at = ?2 WHERE id = ?1",
             )
             .and_then(|mut s| s.execute(params![id, at])),
+        OutcomeKind::Deferred { not_before, reason } => db
+            .prepare_cached(
+                "UPDATE intents SET state = 'planned', attempt = attempt - 1, reason = ?2, not_before = ?3, \
+                 lease_until = NULL, fence = NULL, worker = NULL, updated_at = ?4 WHERE id = ?1",
+            )
+            .and_then(|mut s| s.execute(params![id, reason, not_before.nanos(), at])),
     }
     .doing("record an outcome")?;
     Ok(())

@@ -28,6 +28,7 @@ mod commit;
 mod directory;
 mod directory_csv;
 mod error;
+mod gone;
 mod hear;
 mod lease;
 mod ledger;
@@ -49,6 +50,7 @@ pub use commit::{Cancel, CommitOutcome, Committed, Epoch, LedgerCommit, LedgerPo
 pub use directory::{Contact, DirectoryRow, Imported};
 pub use directory_csv::{BadRow, DirectoryError, DirectorySettings, read_directory};
 pub use error::LedgerError;
+pub use gone::GoneAddress;
 pub use hear::{Fate, Heard, Incoming, LaterWord, WORDS_KEPT, Words, short_reference};
 pub use lease::{LeaseRequest, Leased, Outcome, OutcomeKind, RecordOutcome};
 pub use ledger::Ledger;

@@ -45,8 +45,8 @@ impl fmt::Display for Masked<'_> {
             },
             ContactChannel::Webhook => match text.split_once("://") {
                 Some((scheme, rest)) => {
-                    // A user name and password before the host are not shown.
-                    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                    // A user name and password before the host are not shown, nor the receiver's secret behind the address.
+                    let authority = rest.split(['/', '?', '#', ' ', '\t']).next().unwrap_or_default();
                     let host = authority.rsplit('@').next().unwrap_or_default();
                     write!(f, "{scheme}://{host}/{DOTS}")
                 }
@@ -71,6 +71,11 @@ mod tests {
             (
                 ContactChannel::Webhook,
                 "https://u:p@example.ir/hook?k=1",
+                "https://example.ir/•••",
+            ),
+            (
+                ContactChannel::Webhook,
+                "https://example.ir whsec_AAAA",
                 "https://example.ir/•••",
             ),
             (ContactChannel::Push, "token-of-a-device", "•••"),

@@ -4,7 +4,7 @@ use crate::LedgerError;
 use crate::error::Doing;
 
 /// One entry a version, never changed after a release: a new version appends. `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 /// An attempt whose answer was lost may have reached the person: no later refusal takes that back.
 const V2: &str = "ALTER TABLE intents ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;";
@@ -33,6 +33,15 @@ CREATE INDEX intents_waiting ON intents (channel, urgent DESC, planned_at) WHERE
 CREATE INDEX intents_unreceipted ON intents (channel, accepted_at) WHERE state = 'accepted';
 CREATE TABLE words_heard (mark BLOB PRIMARY KEY NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE INDEX words_heard_by_age ON words_heard (at);
+";
+
+/// Addresses at which nobody is any more, by keyed hash: a person who is erased leaves no other trace, and one who is imported again isn't
+/// tried there again at once.
+const V5: &str = "
+CREATE TABLE addresses_gone (
+    mark BLOB PRIMARY KEY NOT NULL, channel TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE INDEX addresses_gone_by_age ON addresses_gone (at);
 ";
 
 const V1: &str = "

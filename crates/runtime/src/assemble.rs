@@ -1,26 +1,23 @@
 //! Puts the stages of a process together: who reads what, who commits where.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forecall_config::{GatewaySettings, Settings};
-use forecall_delivery::{
-    DeliverSettings, Deliverer, EmailGateway, FileSink, Gateway, HttpSmsGateway, SmppGateway,
-};
+use forecall_config::Settings;
+use forecall_delivery::{DeliverSettings, Deliverer};
 use forecall_detect::{DetectStage, RekeySettings};
 use forecall_journey::JourneyStage;
 use forecall_ledger::{AddressSeal, Ledger, MasterKey};
 use forecall_log::Membership;
 use forecall_stage::Stage as _;
-use forecall_types::ContactChannel;
 use forecall_wire::event::{TopicId, TopicNames};
 use forecall_wire::telemetry::PseudonymKey;
 
 use crate::bridge::{Around, Bridge};
 use crate::canary::Canary;
 use crate::drive::{DeliverDrive, Drive, PublishDrive};
+use crate::gateways::gateways;
 use crate::host::{
     Adapter, DirectorySink, Host, HostError, HostSettings, LedgerSink, LogSink, Pause, Place, Sink, lock,
 };
@@ -51,7 +48,7 @@ pub(crate) struct Assembly<'a> {
 const NO_MASTER_KEY: &str =
     "`ledger.master_key` is needed: 64 hexadecimal digits by ${env:NAME} or ${file:/path}";
 
-fn settings_error(what: impl std::fmt::Display) -> HostError {
+pub(crate) fn settings_error(what: impl std::fmt::Display) -> HostError {
     HostError::Settings(what.to_string())
 }
 
@@ -467,30 +464,4 @@ impl<'a> Assembly<'a> {
         }
         Ok(drives)
     }
-}
-
-fn gateways(
-    settings: &BTreeMap<ContactChannel, GatewaySettings>,
-) -> Result<Vec<Box<dyn Gateway>>, HostError> {
-    settings
-        .iter()
-        .map(|(channel, gateway)| {
-            Ok(match gateway {
-                GatewaySettings::File(path) => Box::new(
-                    FileSink::append(*channel, path)
-                        .map_err(|e| settings_error(format!("failed to open {}: {e}", path.display())))?,
-                ) as Box<dyn Gateway>,
-                GatewaySettings::Console => Box::new(FileSink::console(*channel)),
-                GatewaySettings::Smtp(smtp) => {
-                    Box::new(EmailGateway::new(smtp.clone()).map_err(settings_error)?)
-                }
-                GatewaySettings::Smpp(smpp) => {
-                    Box::new(SmppGateway::new(smpp.clone()).map_err(settings_error)?)
-                }
-                GatewaySettings::Http(http) => {
-                    Box::new(HttpSmsGateway::new(http.clone()).map_err(settings_error)?)
-                }
-            })
-        })
-        .collect()
 }

@@ -12,6 +12,7 @@ mod clock;
 mod directory;
 mod drive;
 mod finding;
+mod gateways;
 pub mod host;
 mod migrate;
 mod pipeline;

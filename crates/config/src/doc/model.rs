@@ -6,8 +6,8 @@ use forecall_bridge::{
     AlertmanagerSettings, BridgeSettings, GrafanaSettings, PagerDutySettings, RetrySettings, WebhookSettings,
 };
 use forecall_delivery::{
-    BreakerSettings, CallbackSettings, HttpSmsSettings, ReceiptFields, ReplyFields, SmppSettings,
-    SmtpSettings,
+    BreakerSettings, CallbackSettings, ChatSettings, FcmSettings, HttpSmsSettings, ReceiptFields,
+    ReplyFields, SmppSettings, SmtpSettings, WebPushSettings, WebhookGatewaySettings,
 };
 use forecall_detect::calendar::CalendarEntry;
 use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup};
@@ -30,7 +30,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 37] = [
+const SOURCES: [(&str, &str); 41] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
@@ -70,6 +70,22 @@ const SOURCES: [(&str, &str); 37] = [
     (
         "delivery/callbacks",
         include_str!("../../../delivery/src/http_sms/callback_settings.rs"),
+    ),
+    (
+        "delivery/webhook",
+        include_str!("../../../delivery/src/webhook/settings.rs"),
+    ),
+    (
+        "delivery/chat",
+        include_str!("../../../delivery/src/chat/settings.rs"),
+    ),
+    (
+        "delivery/web_push",
+        include_str!("../../../delivery/src/web_push/settings.rs"),
+    ),
+    (
+        "delivery/fcm",
+        include_str!("../../../delivery/src/fcm/settings.rs"),
     ),
     ("incident/paging", include_str!("../../../incident/src/paging.rs")),
     (
@@ -156,6 +172,19 @@ fn outside() -> Vec<(&'static str, Result<Value, String>)> {
             least::<SmppSettings>(json!({"host": "h", "system_id": "s", "password": "p", "from": "f"})),
         ),
         ("HttpSmsSettings", least::<HttpSmsSettings>(json!({"url": "u"}))),
+        (
+            "WebhookGatewaySettings",
+            least::<WebhookGatewaySettings>(json!({})),
+        ),
+        (
+            "ChatSettings",
+            least::<ChatSettings>(json!({"base_url": "u", "token": "t"})),
+        ),
+        (
+            "WebPushSettings",
+            least::<WebPushSettings>(json!({"private_key": "k", "subject": "s"})),
+        ),
+        ("FcmSettings", least::<FcmSettings>(json!({"credentials": "c"}))),
         (
             "CallbackSettings",
             least::<CallbackSettings>(json!({"token": "t"})),

@@ -580,3 +580,67 @@ fn gateways_for_text_messages_are_held_to_what_they_need() {
                   |               ^"#]],
     );
 }
+
+#[test]
+fn gateways_of_other_channels_are_held_to_what_they_need() {
+    let secret = "\"${env:FORECALL_TEST_UNSET:-hunter2}\"";
+    check(
+        &format!(
+            "gateways:\n  sms:\n    webhook: {{secret: {secret}, allow_addresses: [inside]}}\n  webhook:\n    bot: {{base_url: http://api.example.ir, token: {secret}}}\n"
+        ),
+        expect![[r#"
+            f.yaml:3:14: gateways.sms.webhook: it carries `webhook` only
+                3 |     webhook: {secret: "${env:FORECALL_TEST_UNSET:-***}", allow_addresses: [inside]}
+                  |              ^
+            f.yaml:3:14: gateways.sms.webhook.secret is not `whsec_` and base64 of 24 to 64 bytes
+                3 |     webhook: {secret: "${env:FORECALL_TEST_UNSET:-***}", allow_addresses: [inside]}
+                  |              ^
+            f.yaml:3:14: gateways.sms.webhook.allow_addresses: `inside` is neither an address nor a network (`10.1.0.0/16`)
+                3 |     webhook: {secret: "${env:FORECALL_TEST_UNSET:-***}", allow_addresses: [inside]}
+                  |              ^
+            f.yaml:5:10: gateways.webhook.bot: it carries `chat` only
+                5 |     bot: {base_url: http://api.example.ir, token: "${env:FORECALL_TEST_UNSET:-***}"}
+                  |          ^
+            f.yaml:5:10: gateways.webhook.bot.base_url is plain HTTP to another machine: write `https://`, or `insecure: true` for a network of your own
+                5 |     bot: {base_url: http://api.example.ir, token: "${env:FORECALL_TEST_UNSET:-***}"}
+                  |          ^
+            f.yaml:5:10: gateways.webhook.bot.token is no token of a bot (`123456:ABC-…`)
+                5 |     bot: {base_url: http://api.example.ir, token: "${env:FORECALL_TEST_UNSET:-***}"}
+                  |          ^"#]],
+    );
+    check(
+        &format!(
+            "gateways:\n  chat:\n    web_push: {{private_key: {secret}, subject: noc}}\n  push:\n    fcm: {{credentials: {secret}, window: 0}}\n"
+        ),
+        expect![[r#"
+            f.yaml:3:15: gateways.chat.web_push: it carries `push` only
+                3 |     web_push: {private_key: "${env:FORECALL_TEST_UNSET:-***}", subject: noc}
+                  |               ^
+            f.yaml:3:15: gateways.chat.web_push.private_key is not base64url of a private key of P-256 (32 bytes)
+                3 |     web_push: {private_key: "${env:FORECALL_TEST_UNSET:-***}", subject: noc}
+                  |               ^
+            f.yaml:3:15: gateways.chat.web_push.subject is neither `mailto:…` nor `https://…`
+                3 |     web_push: {private_key: "${env:FORECALL_TEST_UNSET:-***}", subject: noc}
+                  |               ^
+            f.yaml:5:10: gateways.push.fcm.credentials is not the JSON of a service account (`project_id`, `client_email`, `token_uri`, `private_key`)
+                5 |     fcm: {credentials: "${env:FORECALL_TEST_UNSET:-***}", window: 0}
+                  |          ^
+            f.yaml:5:10: gateways.push.fcm.window is not between 1 and 64
+                5 |     fcm: {credentials: "${env:FORECALL_TEST_UNSET:-***}", window: 0}
+                  |          ^"#]],
+    );
+    // None may stand in the file itself.
+    check(
+        "gateways:\n  push:\n    fcm: {credentials: hunter2}\n  chat:\n    web_push: {private_key: hunter2, subject: x}\n  webhook:\n    webhook:\n      previous_secret: hunter2\n",
+        expect![[r#"
+            f.yaml:3:24: `credentials` is a secret and must not stand in the file: write `credentials: ${env:NAME}` or `credentials: ${file:/run/secrets/credentials}`
+                3 |     fcm: {credentials: ***
+                  |                        ^
+            f.yaml:5:29: `private_key` is a secret and must not stand in the file: write `private_key: ${env:NAME}` or `private_key: ${file:/run/secrets/private_key}`
+                5 |     web_push: {private_key: ***
+                  |                             ^
+            f.yaml:8:24: `previous_secret` is a secret and must not stand in the file: write `previous_secret: ${env:NAME}` or `previous_secret: ${file:/run/secrets/previous_secret}`
+                8 |       previous_secret: ***
+                  |                        ^"#]],
+    );
+}

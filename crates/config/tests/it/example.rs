@@ -1,5 +1,6 @@
 use forecall_config::{GatewaySettings, Settings, files};
 use forecall_types::{ContactChannel, ServiceName};
+use openssl::rsa::Rsa;
 
 const EXAMPLE: &str = include_str!("../../../../deploy/forecall.example.yaml");
 
@@ -76,27 +77,62 @@ fn the_digest_changes_with_what_decides_only() {
     );
 }
 
+/// What stands in a secret's file of the documentation's name.
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test's own functions may fail as its tests do"
+)]
+fn secret_of(file: &str) -> String {
+    match file {
+        "/run/secrets/webhook" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),
+        "/run/secrets/bot" => "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11".to_owned(),
+        "/run/secrets/vapid" => "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw".to_owned(),
+        "/run/secrets/fcm.json" => {
+            let key = Rsa::generate(2_048).unwrap().private_key_to_pem().unwrap();
+            let account = serde_json::json!({
+                "type": "service_account", "project_id": "acme", "client_email": "a@acme.example",
+                "private_key": String::from_utf8(key).unwrap(), "token_uri": "https://oauth2.googleapis.com/token",
+            });
+            serde_json::to_string_pretty(&account).unwrap()
+        }
+        _ => "s3cret".to_owned(),
+    }
+}
+
 /// The gateways that docs/notices.md shows, each as a file of its own.
 #[test]
 fn the_gateways_of_the_documentation_load() {
     let docs = include_str!("../../../../docs/notices.md");
+    let folder = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
     for block in docs.split("```yaml\n").skip(1) {
-        let (yaml, _) = block.split_once("```").unwrap();
-        let mut yaml = yaml.to_owned();
-        if yaml.starts_with("    http:") {
-            yaml.insert_str(0, "gateways:\n  sms:\n");
+        let (block, _) = block.split_once("```").unwrap();
+        let mut yaml = String::new();
+        if block.starts_with("    http:") {
+            yaml.push_str("gateways:\n  sms:\n");
         }
-        while let Some((before, after)) = yaml.split_once("${file:") {
-            let (_, after) = after.split_once('}').unwrap();
-            yaml = format!("{before}\"${{env:FORECALL_TEST_UNSET:-s3cret}}\"{after}");
+        let mut rest = block;
+        while let Some((before, after)) = rest.split_once("${file:") {
+            let (file, behind) = after.split_once('}').unwrap();
+            let own = folder.path().join(file.replace('/', "_"));
+            std::fs::write(&own, secret_of(file)).unwrap();
+            yaml.push_str(&format!("{before}${{file:{}}}", own.display()));
+            rest = behind;
         }
+        yaml.push_str(rest);
         let settings = Settings::from_yaml("docs.yaml", &yaml).unwrap_or_else(|e| panic!("{e}"));
         seen.extend(settings.gateways.into_values().map(|gateway| match gateway {
             GatewaySettings::Smpp(_) => "smpp",
             GatewaySettings::Http(_) => "http",
+            GatewaySettings::Webhook(_) => "webhook",
+            GatewaySettings::Bot(_) => "bot",
+            GatewaySettings::WebPush(_) => "web_push",
+            GatewaySettings::Fcm(_) => "fcm",
             GatewaySettings::Smtp(_) | GatewaySettings::File(_) | GatewaySettings::Console => "other",
         }));
     }
-    assert_eq!(seen, ["smpp", "http", "http"]);
+    assert_eq!(
+        seen,
+        ["smpp", "http", "http", "webhook", "bot", "web_push", "fcm"]
+    );
 }

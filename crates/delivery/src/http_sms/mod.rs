@@ -5,18 +5,16 @@ mod callbacks;
 mod settings;
 mod template;
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use forecall_http::{ClientError, ClientSettings, Loss, wanted_wait};
 use forecall_ledger::Incoming;
 use forecall_types::{ContactChannel, EventTime, Fingerprint};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::tls::{Certificate, Version};
-use reqwest::{Method, Response};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -24,17 +22,12 @@ use crate::sms::international;
 use crate::{Accepted, Capabilities, Gateway, Message, SendError};
 pub use callback_settings::{CallbackSettings, LaterMeaning, ReceiptFields, ReplyFields};
 use callbacks::Callbacks;
+pub(crate) use settings::is_loopback;
 pub use settings::{HttpMethod, HttpSmsSettings, Meaning};
 use template::{Field, Template, json_string, percent};
 
-/// A connection stands in milliseconds; three losses of its first packet fit in.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Kept between two messages of a batch; longer, and the other side may close it while a message is on its way.
-const IDLE_MAX: Duration = Duration::from_secs(2);
 /// Of an answer no more is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// No gateway asks for more.
-const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// A number that every JSON reader keeps whole.
 const REFERENCE_NUMBERS: u128 = 1_000_000_000_000_000;
 
@@ -82,21 +75,16 @@ impl HttpSmsGateway {
             return Err(HttpSmsError::Settings(mistake));
         }
         let client = |e: reqwest::Error| HttpSmsError::Client(Box::new(e));
-        let is_plain = settings.url.starts_with("http://");
-        let connect_within = settings.timeout.min(CONNECT_WITHIN);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("forecall/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .connect_timeout(connect_within)
-            // Of both, that of the connection must run out first: then nothing was sent for certain.
-            .timeout(settings.timeout + connect_within)
-            .pool_idle_timeout(IDLE_MAX)
-            .https_only(!is_plain)
-            .tls_version_min(Version::TLS_1_2)
-            .tls_certs_merge(certificates(&settings)?);
-        if is_plain {
-            builder = builder.no_proxy();
-        }
+        let builder = forecall_http::builder(&ClientSettings {
+            is_plain: settings.url.starts_with("http://"),
+            timeout: settings.timeout,
+            ca_file: settings.ca_file.as_deref(),
+            guard: None,
+        })
+        .map_err(|e| match e {
+            ClientError::Certificates { source, .. } => HttpSmsError::Certificates(source),
+            ClientError::Http(source) => HttpSmsError::Client(source),
+        })?;
         let callbacks = settings.callbacks.as_ref();
         let callbacks = callbacks
             .map(|callbacks| Callbacks::start(callbacks, &settings.country_code))
@@ -169,7 +157,7 @@ impl HttpSmsGateway {
         }
         let mut answer = request.send().await.map_err(|e| lost(&e))?;
         let status = answer.status().as_u16();
-        let wait = wanted_wait(&answer).unwrap_or(settings.pause);
+        let wait = wanted_wait(answer.headers(), message.at).unwrap_or(settings.pause);
         let mut bytes = Vec::new();
         // An answer that breaks off is told by its status, if that says enough.
         while let Ok(Some(chunk)) = answer.chunk().await {
@@ -304,48 +292,19 @@ const fn usual(status: u16) -> Meaning {
     }
 }
 
-/// Before a connection stands nothing was said; after it, nobody knows. The library's words are left out: they hold the address.
+/// Before a connection stands nothing was said; after it, nobody knows.
 fn lost(error: &reqwest::Error) -> SendError {
-    if error.is_connect() || error.is_builder() {
-        let mut source = error.source();
-        let mut is_tls = false;
-        while let Some(inner) = source {
-            let words = inner.to_string().to_ascii_lowercase();
-            is_tls |= ["ssl", "tls", "certificate"]
-                .iter()
-                .any(|word| words.contains(word));
-            source = inner.source();
-        }
-        let reason = if is_tls { "tls" } else { "connect" };
-        return SendError::Down { reason, code: None };
-    }
-    SendError::Indefinite {
-        reason: if error.is_timeout() {
-            "not_answered"
-        } else {
-            "connection_lost"
-        },
-    }
-}
-
-fn wanted_wait(answer: &Response) -> Option<Duration> {
-    let seconds: u64 = answer
-        .headers()
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds).min(PAUSE_MAX))
-}
-
-fn certificates(settings: &HttpSmsSettings) -> Result<Vec<Certificate>, HttpSmsError> {
-    let Some(path) = &settings.ca_file else {
-        return Ok(Vec::new());
+    let loss = Loss::of(error);
+    let reason = match loss {
+        // The operator has named the address: it may be asked, but it is none.
+        Loss::Forbidden => "connect",
+        Loss::Tls | Loss::Unreachable | Loss::Timeout | Loss::Broken => loss.as_str(),
     };
-    let pem = std::fs::read(path).map_err(|e| HttpSmsError::Certificates(Box::new(e)))?;
-    Certificate::from_pem_bundle(&pem).map_err(|e| HttpSmsError::Certificates(Box::new(e)))
+    if loss.is_unsaid() {
+        SendError::Down { reason, code: None }
+    } else {
+        SendError::Indefinite { reason }
+    }
 }
 
 impl Gateway for HttpSmsGateway {

@@ -19,12 +19,27 @@ impl Desk {
         Self::with_text(channel, count, "مشتری گرامی\n.\n..\nپایان", 1)
     }
 
+    /// One person at each of these addresses.
+    pub(crate) fn at_addresses(channel: ContactChannel, addresses: &[impl AsRef<str>]) -> Self {
+        let people = addresses.iter().zip(0..).map(|(address, n)| {
+            let mut row = person(n);
+            row.addresses.insert(channel, Secret::new(address.as_ref()));
+            row
+        });
+        let people: Vec<_> = people.collect();
+        Self::made(channel, people, "مشتری گرامی\n<b>*خبر*</b> _&_\nپایان", 1)
+    }
+
     pub(crate) fn with_text(channel: ContactChannel, count: u32, body: &str, parts: u32) -> Self {
+        Self::made(channel, (0..count).map(person).collect(), body, parts)
+    }
+
+    fn made(channel: ContactChannel, people: Vec<DirectoryRow>, body: &str, parts: u32) -> Self {
         let desk = Self {
             folder: tempfile::tempdir().unwrap(),
         };
         let mut ledger = desk.open();
-        let people = (0..count).map(person);
+        let count = u32::try_from(people.len()).unwrap();
         ledger.import_customers(people).unwrap();
         let epoch = ledger.acquire(&TopicPartition::new("log", 0), "slot-0").unwrap();
         let intents: Vec<_> = (0..count).map(|n| intent(n, channel)).collect();
@@ -51,15 +66,28 @@ impl Desk {
 
     /// One more person with a message, the `n`th.
     pub(crate) fn add(&self, channel: ContactChannel, n: u32) {
+        self.open().import_customers([person(n)]).unwrap();
+        self.plan(channel, n);
+    }
+
+    /// The `n`th message, to a person who is known.
+    pub(crate) fn plan(&self, channel: ContactChannel, n: u32) {
+        self.plan_until(channel, n, 100_000);
+    }
+
+    /// The same, true until then.
+    pub(crate) fn plan_until(&self, channel: ContactChannel, n: u32, until: i64) {
         let mut ledger = self.open();
-        ledger.import_customers([person(n)]).unwrap();
         let epoch = ledger.acquire(&TopicPartition::new("log", 0), "slot-0").unwrap();
         let commit = LedgerCommit {
             position: &LedgerPosition {
                 next_offset: i64::from(n) + 2,
                 checkpoint: String::new(),
             },
-            intents: &[intent(n, channel)],
+            intents: &[Intent {
+                expires_at: Some(at(until)),
+                ..intent(n, channel)
+            }],
             ..LedgerCommit::nothing()
         };
         let done = ledger.commit(&epoch, &commit).unwrap();

@@ -9,15 +9,21 @@
 )]
 
 mod callbacks;
+mod certificate;
+mod chat;
 mod deliver;
 mod desk;
 mod email;
 mod fake_gateway;
+mod fake_receiver;
 mod fake_smsc;
 mod fake_smtp;
+mod fcm;
 mod http_sms;
 mod smpp;
 mod smpp_heard;
 mod smpp_tls;
+mod web_push;
+mod webhook;
 
 use desk::{Desk, at};

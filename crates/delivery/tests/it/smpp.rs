@@ -550,7 +550,8 @@ fn a_centre_that_talks_on_without_an_answer_holds_nobody_up() {
     assert_eq!((report.leased, worker.ledger().waiting(SMS).unwrap()), (0, 1));
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
     let said = centre.centre().said;
-    assert!(said >= 2_000, "it gave up after {said} frames");
+    // The fake counts a frame after it has written it: the last one may not be counted yet.
+    assert!(said >= 1_999, "it gave up after {said} frames");
 }
 
 #[test]

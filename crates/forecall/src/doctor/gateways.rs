@@ -35,9 +35,14 @@ pub(super) fn look_at(settings: &Settings, findings: &mut Vec<Finding>) {
                 ),
             },
             // Its address may hold a secret, and any request may be a message.
-            GatewaySettings::Http(_) => {
+            GatewaySettings::Http(_) | GatewaySettings::Bot(_) | GatewaySettings::Fcm(_) => {
                 Finding::fine(subject, "behind HTTP; it is tried at the first message")
             }
+            // Whoever is called stands in the directory, and is asked nothing but what is for them.
+            GatewaySettings::Webhook(_) | GatewaySettings::WebPush(_) => Finding::fine(
+                subject,
+                "as many places as people; each is tried at its first message",
+            ),
         });
     }
 }
