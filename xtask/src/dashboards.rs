@@ -27,7 +27,10 @@ use grafana::Dashboard;
 use queries::Known;
 
 const FOLDER: &str = "deploy/grafana/dashboards";
-const RULES: [&str; 2] = ["deploy/prometheus/alerts.yaml", "deploy/prometheus/recording.yaml"];
+const RULES: [&str; 2] = [
+    "deploy/prometheus/alerts.yaml",
+    "deploy/prometheus/recording.yaml",
+];
 const TEST_FOLDER: &str = "deploy/prometheus/tests";
 const RUNBOOK_FOLDER: &str = "docs/runbooks";
 const REMEDY: &str = "write it anew with `cargo xtask dashboards`";
@@ -135,7 +138,9 @@ fn missing(rules: &Texts) -> Vec<String> {
 fn stale(boards: &Texts) -> Vec<String> {
     let wanted = wanted();
     let paths: BTreeSet<&String> = wanted.keys().chain(boards.keys()).collect();
-    let differ = paths.into_iter().filter(|path| wanted.get(*path) != boards.get(*path));
+    let differ = paths
+        .into_iter()
+        .filter(|path| wanted.get(*path) != boards.get(*path));
     differ
         .map(|path| format!("{path}: not what the code makes: {REMEDY}"))
         .collect()
@@ -150,7 +155,10 @@ fn board_problems(boards: &Texts, pages: &Texts, known: &mut Known<'_>) -> Vec<S
             Err(error) => problems.push(format!("{path}: no JSON: {error}")),
         }
     }
-    let uids: BTreeSet<String> = values.iter().map(|(_, v)| boards::text(v, "uid").to_owned()).collect();
+    let uids: BTreeSet<String> = values
+        .iter()
+        .map(|(_, v)| boards::text(v, "uid").to_owned())
+        .collect();
     if uids.len() < values.len() {
         problems.push(format!("{FOLDER}: two dashboards have one uid"));
     }
@@ -164,11 +172,23 @@ fn board_problems(boards: &Texts, pages: &Texts, known: &mut Known<'_>) -> Vec<S
 /// Metrics that nobody would see, and entries of the list of exceptions that are none.
 fn unseen(catalogue: &Catalogue, used: &BTreeSet<String>) -> Vec<String> {
     let is_debug = |name: &str| DEBUG.iter().any(|(debug, _)| *debug == name);
-    let unseen = catalogue.metrics.keys().filter(|name| !used.contains(*name) && !is_debug(name));
+    let unseen = catalogue
+        .metrics
+        .keys()
+        .filter(|name| !used.contains(*name) && !is_debug(name));
     let mut problems: Vec<String> = unseen
-        .map(|name| format!("{}: `{name}` is in no dashboard and no rule: show it, or list it as one for debugging", catalogue::PATH))
+        .map(|name| {
+            format!(
+                "{}: `{name}` is in no dashboard and no rule: show it, or list it as one for debugging",
+                catalogue::PATH
+            )
+        })
         .collect();
-    let idle = DEBUG.iter().filter(|(name, _)| used.contains(*name) || !catalogue.metrics.contains_key(*name));
-    problems.extend(idle.map(|(name, _)| format!("`{name}` is listed for debugging, but is in use or no metric")));
+    let idle = DEBUG
+        .iter()
+        .filter(|(name, _)| used.contains(*name) || !catalogue.metrics.contains_key(*name));
+    problems.extend(
+        idle.map(|(name, _)| format!("`{name}` is listed for debugging, but is in use or no metric")),
+    );
     problems
 }

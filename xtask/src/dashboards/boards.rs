@@ -10,7 +10,12 @@ use super::queries::{Known, Place};
 const DATASOURCE: &str = "${datasource}";
 
 /// What is wrong with one dashboard. `boards` are the identities of all.
-pub(super) fn problems(board: &Value, boards: &BTreeSet<String>, pages: &Texts, known: &mut Known<'_>) -> Vec<String> {
+pub(super) fn problems(
+    board: &Value,
+    boards: &BTreeSet<String>,
+    pages: &Texts,
+    known: &mut Known<'_>,
+) -> Vec<String> {
     let mut problems = Vec::new();
     if board.get("editable") != Some(&Value::Bool(false)) {
         problems.push("it is editable: what is changed by hand is lost at the next update".to_owned());
@@ -43,7 +48,9 @@ fn panel_problems(panel: &Value, pages: &Texts, known: &mut Known<'_>) -> Vec<St
             problems.push(format!("no {key}"));
         }
     }
-    let unit = panel.pointer("/fieldConfig/defaults/unit").and_then(Value::as_str);
+    let unit = panel
+        .pointer("/fieldConfig/defaults/unit")
+        .and_then(Value::as_str);
     if unit.unwrap_or_default().is_empty() {
         problems.push("no unit".to_owned());
     }
@@ -106,7 +113,10 @@ fn variables(board: &Value, known: &mut Known<'_>) -> Vec<String> {
         if variable.get("refresh").and_then(Value::as_u64) != Some(2) {
             say("it isn't loaded anew when the time changes");
         }
-        let query = variable.pointer("/query/query").and_then(Value::as_str).unwrap_or_default();
+        let query = variable
+            .pointer("/query/query")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         for what in values(query, known) {
             say(&what);
         }
@@ -116,7 +126,9 @@ fn variables(board: &Value, known: &mut Known<'_>) -> Vec<String> {
 
 /// `label_values(metric{…}, label)`: the metric must have that label.
 fn values(query: &str, known: &mut Known<'_>) -> Vec<String> {
-    let inner = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
+    let inner = query
+        .strip_prefix("label_values(")
+        .and_then(|rest| rest.strip_suffix(')'));
     let Some((selector, label)) = inner.and_then(|inner| inner.rsplit_once(',')) else {
         return vec![format!("not label_values(metric, label): `{query}`")];
     };
@@ -131,7 +143,9 @@ fn links(board: &Value, boards: &BTreeSet<String>) -> Vec<String> {
         .collect();
     let lost = linked.iter().filter(|uid| !boards.contains(**uid));
     let mut problems: Vec<String> = lost.map(|uid| format!("a link to no dashboard: {uid}")).collect();
-    let missing = boards.iter().filter(|uid| *uid != own && !linked.contains(uid.as_str()));
+    let missing = boards
+        .iter()
+        .filter(|uid| *uid != own && !linked.contains(uid.as_str()));
     problems.extend(missing.map(|uid| format!("no link to {uid}")));
     problems
 }
@@ -139,7 +153,10 @@ fn links(board: &Value, boards: &BTreeSet<String>) -> Vec<String> {
 fn annotations(board: &Value, known: &mut Known<'_>) -> Vec<String> {
     let annotations = list(board, "/annotations/list");
     let mut problems = Vec::new();
-    if !annotations.iter().any(|a| text(a, "expr").contains("forecall_incidents_total")) {
+    if !annotations
+        .iter()
+        .any(|a| text(a, "expr").contains("forecall_incidents_total"))
+    {
         problems.push("no annotation marks incidents".to_owned());
     }
     for annotation in annotations {
@@ -156,5 +173,8 @@ pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 }
 
 fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }

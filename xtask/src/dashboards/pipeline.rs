@@ -228,14 +228,14 @@ fn machine() -> Row {
                 "percentunit",
                 "Share of one core, by process.",
             )
-            .query("sum by (instance) (rate(forecall_cpu_seconds_total{@}[$__rate_interval]))", "{{instance}}"),
-            Panel::new(
-                Shape::Lines,
-                "Memory",
-                "bytes",
-                "Resident memory, by process.",
-            )
-            .query("sum by (instance) (forecall_resident_memory_bytes{@})", "{{instance}}"),
+            .query(
+                "sum by (instance) (rate(forecall_cpu_seconds_total{@}[$__rate_interval]))",
+                "{{instance}}",
+            ),
+            Panel::new(Shape::Lines, "Memory", "bytes", "Resident memory, by process.").query(
+                "sum by (instance) (forecall_resident_memory_bytes{@})",
+                "{{instance}}",
+            ),
             Panel::new(
                 Shape::Lines,
                 "Open files",

@@ -130,9 +130,7 @@ impl Expr {
             Self::Call { arguments, .. } => arguments.iter().flat_map(Self::grouping).collect(),
             Self::Aggregation { by, arguments, .. } => {
                 let labels = by.iter().flatten().map(|label| (label.as_str(), self));
-                labels
-                    .chain(arguments.iter().flat_map(Self::grouping))
-                    .collect()
+                labels.chain(arguments.iter().flat_map(Self::grouping)).collect()
             }
             Self::Operation { left, labels, right } => {
                 let both = labels
@@ -239,7 +237,10 @@ impl Parser {
         };
         let arguments = self.arguments()?;
         if arguments.len() > *most {
-            return Err(format!("{function} takes {most} arguments, not {}", arguments.len()));
+            return Err(format!(
+                "{function} takes {most} arguments, not {}",
+                arguments.len()
+            ));
         }
         Ok(Expr::Call { function, arguments })
     }
@@ -381,14 +382,19 @@ mod tests {
     #[test]
     fn what_is_used_is_understood() {
         assert_eq!(
-            metrics("histogram_quantile(0.99, sum by (le) (rate(a_bucket{job=~\"$job\"}[$__rate_interval])))"),
+            metrics(
+                "histogram_quantile(0.99, sum by (le) (rate(a_bucket{job=~\"$job\"}[$__rate_interval])))"
+            ),
             ["a_bucket<histogram_quantile>rate"]
         );
         assert_eq!(
             metrics("sum(a) by (x) / on (x) group_left (y) sum by (x) (b{c!=\"d\"} offset 1h) > bool 3"),
             ["a<", "b<"]
         );
-        assert_eq!(metrics("deriv(sum by (x) (a)[10m:1m]) > 0 unless time() - b > 60"), ["a<deriv", "b<"]);
+        assert_eq!(
+            metrics("deriv(sum by (x) (a)[10m:1m]) > 0 unless time() - b > 60"),
+            ["a<deriv", "b<"]
+        );
         assert_eq!(metrics("-1e3 * (a) or vector(0)"), ["a<"]);
     }
 

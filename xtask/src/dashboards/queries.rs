@@ -12,7 +12,13 @@ const SCRAPED: [&str; 2] = ["job", "instance"];
 /// Functions that need a series which only grows.
 const OF_COUNTERS: [&str; 3] = ["rate", "irate", "increase"];
 /// What may be asked of a counter's bare value, besides: when it came, whether it is there.
-const BARE: [&str; 5] = ["last_over_time", "absent", "changes", "timestamp", "max_over_time"];
+const BARE: [&str; 5] = [
+    "last_over_time",
+    "absent",
+    "changes",
+    "timestamp",
+    "max_over_time",
+];
 
 /// What an increase may span besides: all the time chosen, or the hour that the panel's text names.
 const SPANS: [&str; 2] = ["$__range", "1h"];
@@ -55,7 +61,9 @@ impl Known<'_> {
     fn selector(&mut self, selector: &Selector, around: &[&str], place: Place) -> Vec<String> {
         let name = selector.metric.as_str();
         let Some(labels) = self.labels(name) else {
-            return vec![format!("no metric `{name}`: it isn't in the catalogue and no rule records it")];
+            return vec![format!(
+                "no metric `{name}`: it isn't in the catalogue and no rule records it"
+            )];
         };
         let mut problems = Vec::new();
         for matcher in &selector.matchers {
@@ -88,7 +96,11 @@ impl Known<'_> {
             return Some(kept.clone());
         }
         let series = self.catalogue.series(name)?;
-        Some(scraped.chain(series.labels.into_iter().map(str::to_owned)).collect())
+        Some(
+            scraped
+                .chain(series.labels.into_iter().map(str::to_owned))
+                .collect(),
+        )
     }
 
     /// Whether some series below an expression has the label. Unknown metrics are told elsewhere.

@@ -120,7 +120,11 @@ fn alert_problems(name: &str, rule: &Rule, pages: &Texts, tests: &Texts) -> Vec<
         problems.push("no `for`: one scrape is enough; write `for: 0m` where that is meant".to_owned());
     }
     for annotation in ["summary", "description"] {
-        if !rule.annotations.get(annotation).is_some_and(|text| !text.trim().is_empty()) {
+        if !rule
+            .annotations
+            .get(annotation)
+            .is_some_and(|text| !text.trim().is_empty())
+        {
             problems.push(format!("no {annotation}"));
         }
     }
@@ -128,18 +132,22 @@ fn alert_problems(name: &str, rule: &Rule, pages: &Texts, tests: &Texts) -> Vec<
         None => Some("no runbook_url".to_owned()),
         Some(url) => runbook_problem(name, url, pages),
     });
-    let expected = format!("alertname: {name}");
-    let tested = tests.values().flat_map(|text| text.lines());
-    if !tested.map(str::trim).any(|line| line.trim_start_matches("- ") == expected) {
+    let firing = format!("ALERTS{{alertname=\"{name}\",alertstate=\"firing\"}}");
+    if !tests.values().any(|text| text.contains(&firing)) {
         problems.push("no unit test of rules names it".to_owned());
     }
     problems
 }
 
 fn runbook_problem(name: &str, url: &str, pages: &Texts) -> Option<String> {
-    let page = url.strip_prefix(super::grafana::RUNBOOKS).and_then(|rest| rest.strip_prefix('/'));
+    let page = url
+        .strip_prefix(super::grafana::RUNBOOKS)
+        .and_then(|rest| rest.strip_prefix('/'));
     let Some(page) = page else {
-        return Some(format!("its runbook isn't below {}: {url}", super::grafana::RUNBOOKS));
+        return Some(format!(
+            "its runbook isn't below {}: {url}",
+            super::grafana::RUNBOOKS
+        ));
     };
     let (file, _) = page.split_once('#').unwrap_or((page, ""));
     match pages.get(&format!("{}/{file}", super::RUNBOOK_FOLDER)) {
