@@ -59,7 +59,8 @@ fn kept(expr: &Expr) -> BTreeSet<String> {
     match expr {
         Expr::Aggregation { by, .. } => by.iter().flatten().cloned().collect(),
         Expr::Call { arguments, .. } => arguments.iter().flat_map(kept).collect(),
-        Expr::Operation { left, .. } => kept(left),
+        // A bare number beside it has none.
+        Expr::Operation { left, right, .. } => kept(left).into_iter().chain(kept(right)).collect(),
         Expr::Subquery { inner, .. } => kept(inner),
         Expr::Number | Expr::Text | Expr::Selector(_) => BTreeSet::new(),
     }
