@@ -121,10 +121,10 @@ fn alert_problems(name: &str, rule: &Rule, pages: &Texts, tests: &Texts) -> Vec<
         problems.push("no `for`: one scrape is enough; write `for: 0m` where that is meant".to_owned());
     }
     for annotation in ["summary", "description"] {
-        if !rule
+        if rule
             .annotations
             .get(annotation)
-            .is_some_and(|text| !text.trim().is_empty())
+            .is_none_or(|text| text.trim().is_empty())
         {
             problems.push(format!("no {annotation}"));
         }

@@ -16,6 +16,9 @@ const RULE: &str = "groups:\n  - name: g\n    rules:\n\
 const TEST: &str = "expr: ALERTS{alertname=\"A\",alertstate=\"firing\"}";
 const PAGE: &str = "# A\n\n**Alerts.** `A`.\n";
 
+/// A fault put into a dashboard.
+type Change = fn(&mut Value);
+
 fn one(text: &str, path: &str) -> Texts {
     [(path.to_owned(), text.to_owned())].into()
 }
@@ -161,7 +164,7 @@ fn each_fault_of_a_query_is_named() {
 #[test]
 fn a_dashboard_in_order_passes_and_each_fault_is_named() {
     assert_eq!(board_with(|_| ()), "");
-    let cases: [(fn(&mut Value), &str); 19] = [
+    let cases: [(Change, &str); 19] = [
         (|b| b["editable"] = json!(true), "it is editable"),
         (|b| b["title"] = json!(""), "no title"),
         (|b| b["panels"][0]["title"] = json!(""), "no title"),
