@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::metadata::cargo;
-use crate::{bench, codegen, layers, process, test, tidy};
+use crate::{bench, codegen, dashboards, layers, process, test, tidy};
 
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
 /// In order. Clippy and the test build share the build scripts (the C libraries), codegen runs the binary that the
 /// tests used, instructions an example that they built, and doc reads what clippy has checked.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("fmt", fmt),
     ("layers", |root| in_order("layers", &layers::problems(root)?)),
     ("tidy", |root| in_order("tidy", &tidy::problems(root)?)),
+    ("dashboards", |root| {
+        in_order("dashboards", &dashboards::problems(root)?)
+    }),
     ("clippy", clippy),
     ("test", |root| test::run(root, &test::Args::for_ci())),
     ("instructions", bench::check_instructions),

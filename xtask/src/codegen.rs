@@ -1,4 +1,4 @@
-//! `codegen`: `schemas/` and `docs/reference/` are written by the binary from its own types.
+//! `codegen`: `schemas/` and `docs/reference/` are written by the binary from its own types, dashboards by this one.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::metadata::cargo;
-use crate::process;
+use crate::{dashboards, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -27,7 +27,11 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(1);
-    Ok(ExitCode::from(code))
+    if code != 0 {
+        return Ok(ExitCode::from(code));
+    }
+    // After the reference of metrics, which they are checked against.
+    dashboards::run(root, &dashboards::Args { check: args.check })
 }
 
 /// Checks with a binary that is built already.

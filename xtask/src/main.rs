@@ -15,6 +15,7 @@ mod chaos;
 mod ci;
 mod codegen;
 mod collectd;
+mod dashboards;
 mod demo;
 mod greenmail;
 mod java;
@@ -25,6 +26,7 @@ mod maven;
 mod metadata;
 mod pictures;
 mod process;
+mod prometheus;
 mod repo;
 mod s3proxy;
 mod simulate;
@@ -54,6 +56,9 @@ enum Command {
     /// Write schemas/ and docs/reference/ from the types, or check that they are up to date.
     #[command(after_help = "Examples:\n  cargo xtask codegen\n  cargo xtask codegen --check")]
     Codegen(codegen::Args),
+    /// Write deploy/grafana/dashboards/ and check them, Prometheus' rules and their runbooks against the metrics there are.
+    #[command(after_help = "Examples:\n  cargo xtask dashboards\n  cargo xtask dashboards --check")]
+    Dashboards(dashboards::Args),
     /// A real single-node Apache Kafka on this machine, from Maven artifacts.
     #[command(
         after_help = "Examples:\n  cargo xtask kafka up\n  cargo xtask kafka status --port 19092\n  \
@@ -109,6 +114,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tidy => Ok(verdict("tidy", &tidy::problems(&root)?)),
         Command::Layers => Ok(verdict("layers", &layers::problems(&root)?)),
         Command::Codegen(args) => codegen::run(&root, &args),
+        Command::Dashboards(args) => dashboards::run(&root, &args),
         Command::Kafka(args) => kafka::run(&root, &args),
         Command::Demo(args) => demo::run(&root, &args),
         Command::Test(args) => test::run(&root, &args).map(|()| ExitCode::SUCCESS),

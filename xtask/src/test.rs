@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::kafka::{self, Throwaway};
 use crate::metadata::cargo;
-use crate::{alertmanager, collectd, greenmail, java, jsmpp, process, s3proxy};
+use crate::{alertmanager, collectd, greenmail, java, jsmpp, process, prometheus, s3proxy};
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -91,12 +91,13 @@ struct Needs {
     s3proxy: PathBuf,
     collectd: PathBuf,
     alertmanager: PathBuf,
+    prometheus: prometheus::Programs,
 }
 
 impl Needs {
     fn prepare(root: &Path) -> Result<Self> {
         println!(
-            "xtask: the end-to-end tests need Java, Maven, the jars of Kafka, GreenMail, jSMPP and S3Proxy, collectd and Alertmanager"
+            "xtask: the end-to-end tests need Java, Maven, the jars of Kafka, GreenMail, jSMPP and S3Proxy, collectd, Alertmanager and Prometheus"
         );
         let java = java::prepare()?;
         Ok(Self {
@@ -106,6 +107,7 @@ impl Needs {
             s3proxy: s3proxy::prepare(root, &java)?,
             collectd: collectd::prepare()?,
             alertmanager: alertmanager::prepare()?,
+            prometheus: prometheus::prepare()?,
             java: java.java,
         })
     }
@@ -125,6 +127,8 @@ impl Servers {
             ("FORECALL_E2E_JAVA", needs.java),
             ("FORECALL_E2E_COLLECTD", needs.collectd),
             ("FORECALL_E2E_ALERTMANAGER", needs.alertmanager),
+            ("FORECALL_E2E_PROMETHEUS", needs.prometheus.server),
+            ("FORECALL_E2E_PROMTOOL", needs.prometheus.promtool),
             ("FORECALL_E2E_BIN", binary(root)),
         ];
         Ok(Self {

@@ -39,6 +39,7 @@ mod objects;
 mod operator;
 mod ports;
 mod process;
+mod prometheus;
 mod real_input;
 mod snapshots;
 mod telemetry;

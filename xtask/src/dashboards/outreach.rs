@@ -1,0 +1,123 @@
+//! Outreach: did the notices go, and who wasn't told?
+
+use super::grafana::{Alarm, Dashboard, Panel, Row, Shape};
+
+pub(super) fn dashboard() -> Dashboard {
+    Dashboard {
+        name: "outreach",
+        title: "Outreach",
+        question: "Did the notices go, who wasn't told and why, and what do gateways say?",
+        chosen: Vec::new(),
+        rows: vec![notices(), messages(), gateways()],
+    }
+}
+
+fn notices() -> Row {
+    Row {
+        title: "Notices",
+        height: 8,
+        panels: vec![
+            Panel::new(
+                Shape::Stack,
+                "Notices by stage of the story",
+                "short",
+                "Notice events by what they tell: predicted, confirmed, progress, resolved, all clear, averted, retraction.",
+            )
+            .query("sum by (stage) (increase(forecall_notices_total{@}[$__rate_interval]))", "{{stage}}"),
+            Panel::new(
+                Shape::Stack,
+                "Notices by state",
+                "short",
+                "Drafted, held, approved, sending, sent, delivered, suppressed, retracted. The canary's are all suppressed.",
+            )
+            .query("sum by (state) (increase(forecall_notices_total{@}[$__rate_interval]))", "{{state}}"),
+            Panel::new(
+                Shape::Bars,
+                "People not told",
+                "short",
+                "People of new notices who weren't told, or not yet, by reason, within the chosen time.",
+            )
+            .query("sort_desc(sum by (reason) (increase(forecall_withheld_total{@}[$__range])))", "{{reason}}")
+            .runbook("kill-switch"),
+        ],
+    }
+}
+
+fn messages() -> Row {
+    Row {
+        title: "Messages",
+        height: 8,
+        panels: vec![
+            Panel::new(
+                Shape::Stack,
+                "Messages by channel and state",
+                "short",
+                "Where messages stand: planned, sending, accepted, delivered, failed, unknown.",
+            )
+            .query(
+                "sum by (channel, state) (increase(forecall_intents_total{@}[$__rate_interval]))",
+                "{{channel}} {{state}}",
+            ),
+            Panel::new(
+                Shape::Lines,
+                "Messages that went wrong",
+                "percentunit",
+                "Failed and unknown ones of all that were settled, by channel. The objective is under 1 %.",
+            )
+            .query(
+                "sum by (channel) (rate(forecall_intents_total{@,state=~\"failed|unknown\"}[$__rate_interval])) / \
+                 sum by (channel) (rate(forecall_intents_total{@,state=~\"accepted|failed|unknown\"}[$__rate_interval]))",
+                "{{channel}}",
+            )
+            .alarm(Alarm::From(0.01))
+            .most(1.0)
+            .runbook("delivery-failing"),
+            Panel::new(
+                Shape::Lines,
+                "Settled without an answer",
+                "short",
+                "Messages given up as unknown, sent again and perhaps twice, or no longer true when their turn came.",
+            )
+            .query("sum by (how) (increase(forecall_intents_settled_total{@}[$__rate_interval]))", "{{how}}")
+            .runbook("delivery-failing"),
+        ],
+    }
+}
+
+fn gateways() -> Row {
+    Row {
+        title: "Gateways",
+        height: 8,
+        panels: vec![
+            Panel::new(
+                Shape::States,
+                "Gateways left alone",
+                "bool_on_off",
+                "Red while a channel's gateway is left alone because it doesn't answer or refuses everything; or the kill switch is on.",
+            )
+            .query("max by (channel) (forecall_gateway_down{@})", "{{channel}}")
+            .query("max(forecall_kill_switch{@})", "kill switch")
+            .alarm(Alarm::From(1.0))
+            .runbook("no-gateway"),
+            Panel::new(
+                Shape::Stack,
+                "Failed tries",
+                "short",
+                "Failed attempts to hand a message over, by channel and class.",
+            )
+            .query(
+                "sum by (channel, class) (increase(forecall_delivery_errors_total{@}[$__rate_interval]))",
+                "{{channel}} {{class}}",
+            )
+            .runbook("no-gateway"),
+            Panel::new(
+                Shape::Stack,
+                "What gateways say of their own accord",
+                "short",
+                "Replies by kind, receipts that repeat or match nothing, doubts that a receipt cleared. Many unmatched: the centre names its receipts otherwise.",
+            )
+            .query("sum by (what) (increase(forecall_gateway_heard_total{@}[$__rate_interval]))", "{{what}}")
+            .runbook("delivery-failing"),
+        ],
+    }
+}
