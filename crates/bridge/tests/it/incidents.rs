@@ -43,6 +43,7 @@ pub(crate) fn incident(id: &str) -> Incident {
         onset_observed: None,
         resolved_at: None,
         evidence: Vec::new(),
+        dimensions: Vec::new(),
         causes: vec![Cause {
             node: Arc::from("core-network"),
             path: vec![Arc::from("core-network"), Arc::from("internet")],

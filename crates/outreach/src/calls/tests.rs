@@ -86,6 +86,7 @@ fn incident(state: IncidentState, revision: u32, at: i64) -> IncidentEvent {
             resolved_at: None,
             evidence: Vec::new(),
             contributions: Vec::new(),
+            dimensions: Vec::new(),
             causes: Vec::new(),
             paging: Vec::new(),
             silenced: None,

@@ -120,6 +120,7 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
         resolved_at: (state == IncidentState::Resolved).then_some(at),
         evidence: Vec::new(),
         contributions: Vec::new(),
+        dimensions: Vec::new(),
         causes: Vec::new(),
         paging: Vec::new(),
         silenced: None,
