@@ -200,6 +200,10 @@ impl Domain {
         effects: &mut Effects<IncidentEvent>,
     ) {
         let a = self.assess(&open.pairs, step);
+        // It may have taken in further scopes since it was begun in this step.
+        if open.incident.work.is_none() {
+            open.incident.probability = step.probability(open.life.state(), &a);
+        }
         effects.emit(self.publish(&mut open, change, &a, why, step));
         self.open.insert(open.incident.id.clone(), open);
     }

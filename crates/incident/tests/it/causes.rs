@@ -57,6 +57,33 @@ fn causes_stand_when_their_evidence_has_gone() {
     assert_eq!(causes.first().map(|c| c.0.as_str()), Some("access"));
 }
 
+/// Scopes that join one another in the step in which they begin: the probability is that of what they are together.
+#[test]
+fn what_begins_together_is_as_likely_as_all_its_evidence_says() {
+    let mut run = Run::new();
+    for line in [
+        "ticks",
+        "00:06 open a4 tv/IR-10 cpu=11 expected=1 score=11 slope=0.01",
+        "00:10 open a0 internet/IR-10 loss=1 expected=1 score=1 slope=0.01",
+        "00:14 open a2 access/IR-10 http.duration=1 expected=1 score=1 slope=0.01",
+        "04:00 tick",
+    ] {
+        run.line(line);
+    }
+    for event in &run.events {
+        let i = &event.incident;
+        let sum: f64 = i.contributions.iter().map(|c| c.value).sum();
+        let told = i.probability.get();
+        let is_sum = (told - 1.0 / (1.0 + libm::exp(-sum))).abs() < 1e-9;
+        assert!(
+            i.contributions.is_empty() || is_sum,
+            "{told}, {sum}: {}",
+            run.story()
+        );
+    }
+    assert!(!run.events.is_empty());
+}
+
 /// Four of the forty hosts of `internet` have the new version; they fail, nobody else does.
 #[test]
 fn what_those_that_are_hit_have_in_common_is_named() {
