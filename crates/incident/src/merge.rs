@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    EventTime, Incident, IncidentEvent, IncidentId, IncidentState, Page, PageDecision, ProductName, Scope,
+    Cell, EventTime, Incident, IncidentEvent, IncidentId, IncidentState, Page, PageDecision, ProductName,
+    SCOPE_CELLS_MAX, Scope,
 };
 
 use crate::command::{Refusal, not_allowed};
@@ -29,11 +30,17 @@ fn joined(one: &Open, other: &Open) -> Option<(Scope, BTreeSet<Pair>)> {
     } else {
         a.elements.union(&b.elements).cloned().collect()
     };
+    // What somebody has drawn doesn't become the whole region by way of another incident.
+    let cells: BTreeSet<Cell> = a.cells.union(&b.cells).copied().collect();
+    if a.cells.is_empty() != b.cells.is_empty() || cells.len() > SCOPE_CELLS_MAX {
+        return None;
+    }
     let scope = Scope {
         services: a.services.union(&b.services).cloned().collect(),
         regions: a.regions.union(&b.regions).cloned().collect(),
         products,
         elements,
+        cells,
         customers_estimated: a.customers_estimated.max(b.customers_estimated),
     };
     let pairs: BTreeSet<Pair> = one.pairs.union(&other.pairs).cloned().collect();

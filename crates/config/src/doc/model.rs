@@ -86,6 +86,10 @@ const SOURCES: [(&str, &str); 37] = [
         include_str!("../../../outreach/src/settings.rs"),
     ),
     (
+        "outreach/areas",
+        include_str!("../../../outreach/src/area_settings.rs"),
+    ),
+    (
         "outreach/hold_out",
         include_str!("../../../outreach/src/hold_out_settings.rs"),
     ),

@@ -554,6 +554,7 @@ fn scope(text: &str) -> Scope {
         regions: regions.split('+').map(|r| RegionCode::new(r).unwrap()).collect(),
         products: BTreeSet::new(),
         elements: BTreeSet::new(),
+        cells: BTreeSet::new(),
         customers_estimated: None,
     }
 }

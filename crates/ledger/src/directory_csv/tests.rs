@@ -7,6 +7,7 @@ fn read(file: &[u8]) -> Result<Vec<DirectoryRow>, DirectoryError> {
         domain: DomainName::new("acme").unwrap(),
         at: EventTime::from_secs(7),
         country_code: "98".into(),
+        place_resolution: 8,
     };
     read_directory(file, &settings, &|id| {
         CustomerId::new(&format!("cus_{id}")).unwrap()
