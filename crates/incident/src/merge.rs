@@ -15,7 +15,7 @@ use crate::predict::Hit;
 use crate::publish::Step;
 use crate::scope::{Pair, pairs_of};
 
-/// The scope of both; `None`: it would name pairs of service and region that neither has.
+/// The scope of both; `None`: it would name pairs of service and region that neither has, or more cells than one may.
 fn joined(one: &Open, other: &Open) -> Option<(Scope, BTreeSet<Pair>)> {
     let (a, b) = (&one.incident.scope, &other.incident.scope);
     // All products is more than some.
@@ -30,9 +30,8 @@ fn joined(one: &Open, other: &Open) -> Option<(Scope, BTreeSet<Pair>)> {
     } else {
         a.elements.union(&b.elements).cloned().collect()
     };
-    // What somebody has drawn doesn't become the whole region by way of another incident.
     let cells: BTreeSet<Cell> = a.cells.union(&b.cells).copied().collect();
-    if a.cells.is_empty() != b.cells.is_empty() || cells.len() > SCOPE_CELLS_MAX {
+    if cells.len() > SCOPE_CELLS_MAX {
         return None;
     }
     let scope = Scope {
@@ -81,6 +80,13 @@ impl Domain {
         };
         if from.incident.work.is_some() || host.incident.work.is_some() {
             return Err(not_allowed("planned work is closed, not merged"));
+        }
+        // What somebody has drawn doesn't become the whole region by way of another incident.
+        let is_drawn = |open: &Open| !open.incident.scope.cells.is_empty();
+        if is_drawn(from) != is_drawn(host) {
+            return Err(not_allowed(
+                "one touches an area, the other whole regions: together it would be all of them",
+            ));
         }
         let Some((scope, pairs)) = joined(from, host) else {
             return Err(not_allowed(

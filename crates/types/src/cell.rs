@@ -23,7 +23,7 @@ const RESOLUTION_SHIFT: u32 = 52;
 const BASE_SHIFT: u32 = 45;
 const DIGIT_BITS: u32 = 3;
 /// Bits above the resolution: a reserved one, the mode in four (1: a cell), three reserved.
-const HEAD_CELL: u64 = 0b0_0001_000;
+const HEAD_CELL: u64 = 0b0000_1000;
 const BASE_CELLS: u64 = 122;
 /// Base cells that are pentagons: none of their children lies in direction 1.
 const PENTAGONS: [u64; 12] = [4, 14, 24, 38, 49, 58, 63, 72, 83, 97, 107, 117];

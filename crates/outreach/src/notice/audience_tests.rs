@@ -17,7 +17,7 @@ fn code(text: &str) -> RegionCode {
     RegionCode::new(text).unwrap()
 }
 
-/// Squares side by side, and one with a hole: the second half of `IR-23-T5` has no code of its own on the map. `IR-07` lies far off.
+/// Squares side by side, one of them with a hole. `IR-23` and `IR-07` have no area.
 const AREAS: &str = r#"{"type": "FeatureCollection", "features": [
     {"type": "Feature", "properties": {"code": "IR-23-T5"}, "geometry": {"type": "Polygon", "coordinates": [
         [[51.30, 35.70], [51.40, 35.70], [51.40, 35.80], [51.30, 35.80], [51.30, 35.70]],
