@@ -30,7 +30,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 37] = [
+const SOURCES: [(&str, &str); 38] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
