@@ -1,5 +1,13 @@
 //! Areas against slow oracles, and whatever text is given.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test ends with a panic, and its numbers are small"
+)]
+
 mod cells;
 mod fuzz;
 mod inside;

@@ -316,22 +316,6 @@ fn people_declare_and_close() {
 }
 
 #[test]
-fn a_drawn_area_is_neither_widened_nor_moved_by_the_by() {
-    check(
-        "ticks
-        00:00
-        00:01 declare internet/IR-10@872cf5905ffffff
-        00:02 declare internet/IR-10@872cf5905ffffff
-        00:03 declare internet/IR-10@872cf5922ffffff
-        00:04 declare internet/IR-10
-        00:05 declare internet/IR-23
-        00:06 merge $1 $2
-        00:07",
-        expect![[r#""#]],
-    );
-}
-
-#[test]
 fn an_anomaly_that_is_over_and_comes_again_raises_nothing() {
     check(
         "ticks

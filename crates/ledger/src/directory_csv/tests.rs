@@ -75,9 +75,18 @@ fn places_are_made_coarse_and_half_ones_refused() {
         ("1,IR-23,i,8928308280ffff,,", "place: it is no cell of H3"),
         ("1,IR-23,i,8429ab3ffffffff,,", "place: the cell is coarser"),
         ("1,IR-23,i,8928308280fffff,35.7,51.4", "place: it stands beside"),
-        ("1,IR-23,i,,35.7,", "latitude: latitude and longitude stand together"),
-        ("1,IR-23,i,,,51.4", "latitude: latitude and longitude stand together"),
-        ("1,IR-23,i,,139.7,35.7", "latitude: latitude and longitude are no place"),
+        (
+            "1,IR-23,i,,35.7,",
+            "latitude: latitude and longitude stand together",
+        ),
+        (
+            "1,IR-23,i,,,51.4",
+            "latitude: latitude and longitude stand together",
+        ),
+        (
+            "1,IR-23,i,,139.7,35.7",
+            "latitude: latitude and longitude are no place",
+        ),
         ("1,IR-23,i,,NaN,51.4", "latitude: it is no number"),
         ("1,IR-23,i,,35.7,inf", "longitude: it is no number"),
         ("1,IR-23,i,,0,0.0", "latitude: it is the point 0, 0"),
