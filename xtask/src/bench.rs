@@ -17,11 +17,12 @@ const IN_PROCESS: [&str; 2] = ["decode", "series"];
 /// What is counted, not measured.
 const INSTRUCTIONS: &str = "instructions";
 /// What programs of their own measure or score, which need no Kafka client.
-const APART: [(&str, &str); 4] = [
+const APART: [(&str, &str); 5] = [
     ("calls", "forecall-bench-calls"),
     ("detect", "forecall-bench-detect"),
     ("incidents", "forecall-bench-incidents"),
     ("journeys", "forecall-bench-journeys"),
+    ("places", "forecall-bench-places"),
 ];
 
 /// What is counted, and how many samples twice: the difference leaves the start and the making of the records out.
@@ -37,13 +38,13 @@ const BASELINE: &str = "benches/instructions.json";
 const CHANGE_MAX: f64 = 0.02;
 
 /// What the benchmarks are asked for: their own options, which they alone know; `instructions [--check]`, which counts and fails
-/// where the counts differ from the committed ones by more than 2 %; or `calls`, `detect`, `incidents` or `journeys` and their
-/// options.
+/// where the counts differ from the committed ones by more than 2 %; or `calls`, `detect`, `incidents`, `journeys` or `places` and
+/// their options.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
     /// `instructions [--check]`, or names and options of the benchmarks; `--help`, and `--help` behind `calls`, `detect`,
-    /// `incidents` and `journeys`, list them.
+    /// `incidents`, `journeys` and `places`, list them.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use forecall_incident::{CorrelateParts, CorrelateSettings, SettingsError, Topology};
 use forecall_kafka::Secret as KafkaSecret;
 use forecall_ledger::Secret;
-use forecall_types::{Fingerprint, RegionCode, ServiceName};
+use forecall_types::{Fingerprint, PLACE_RESOLUTION_MAX, PLACE_RESOLUTION_MIN, RegionCode, ServiceName};
 use forecall_wire::telemetry::Source;
 
+use crate::areas;
 use crate::canary;
 use crate::context;
 use crate::error::Problem;
@@ -87,6 +88,8 @@ pub(crate) fn check(
     }
     secrets(&file, values, &mut found);
     gateways::check(&file, &mut found);
+    areas::check(&file, &mut found);
+    directory(&file, &mut found);
     bridge::targets(&file, &mut found);
     api::access(&file, &mut found);
     let (remedy_rules, remedies) = remedy::settings(&file, &mut found);
@@ -241,6 +244,21 @@ fn kafka(file: &File, found: &mut Findings<'_>) {
         // The first name in its words is the setting's.
         let field = what.split('`').nth(1).unwrap_or_default();
         found.wrong(&format!("kafka.{field}"), what.clone());
+    }
+}
+
+fn directory(file: &File, found: &mut Findings<'_>) {
+    let range = PLACE_RESOLUTION_MIN..=PLACE_RESOLUTION_MAX;
+    if let Some(directory) = &file.directory
+        && !range.contains(&directory.place_resolution)
+    {
+        found.wrong(
+            "directory.place_resolution",
+            format!(
+                "directory.place_resolution is {}: it must lie between {PLACE_RESOLUTION_MIN} and {PLACE_RESOLUTION_MAX}",
+                directory.place_resolution
+            ),
+        );
     }
 }
 

@@ -11,6 +11,7 @@
 //! ```
 
 mod api;
+mod areas;
 mod bridge;
 mod canary;
 mod check;

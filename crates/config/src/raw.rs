@@ -245,6 +245,14 @@ pub struct DirectorySettings {
     /// Country code put before national numbers, without plus.
     #[serde(default = "iran")]
     pub country_code: String,
+    /// How fine a place is kept: the resolution of H3 cells, 5 (250 km²) to 9 (0.1 km², a few streets). What a file says finer is
+    /// made as coarse while it is read.
+    #[serde(default = "streets")]
+    pub place_resolution: u8,
+}
+
+const fn streets() -> u8 {
+    forecall_types::PLACE_RESOLUTION_MAX
 }
 
 fn iran() -> String {

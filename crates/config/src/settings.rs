@@ -17,6 +17,7 @@ use forecall_wire::telemetry::{
 };
 
 use crate::api::ApiSettings;
+use crate::areas;
 use crate::canary::canary_topic;
 use crate::check::check;
 use crate::error::{ConfigError, Problem};
@@ -93,10 +94,12 @@ impl Settings {
             let what = format!("the configuration can't be read: {error}");
             ConfigError::new(&name, "", vec![Problem { place: None, what }])
         })?;
-        Self::from_yaml(&name, &text)
+        let mut settings = Self::from_yaml(&name, &text)?;
+        areas::read(&mut settings, &text).map_err(|problems| ConfigError::new(&name, &text, problems))?;
+        Ok(settings)
     }
 
-    /// Checks a text; `name` stands for the file in errors.
+    /// Checks a text; `name` stands for the file in errors. No file is read: `outreach.areas` stay empty.
     ///
     /// # Errors
     /// As [`load`](Self::load).

@@ -19,11 +19,8 @@ const NO_PSEUDONYMS: &str =
 /// The rows of a file, and when it was changed.
 fn read(settings: &Settings, path: &Path) -> anyhow::Result<(Vec<DirectoryRow>, EventTime)> {
     let name = path.display();
-    let country_code = settings
-        .directory
-        .as_ref()
-        .map(|d| d.country_code.clone())
-        .context("the configuration has no `directory:`")?;
+    let directory = settings.directory.as_ref();
+    let directory = directory.context("the configuration has no `directory:`")?;
     let file = File::open(path).with_context(|| format!("failed to open the directory {name}"))?;
     let changed = file
         .metadata()
@@ -35,7 +32,8 @@ fn read(settings: &Settings, path: &Path) -> anyhow::Result<(Vec<DirectoryRow>, 
     let reading = DirectorySettings {
         domain: settings.domain.clone(),
         at,
-        country_code,
+        country_code: directory.country_code.clone(),
+        place_resolution: directory.place_resolution,
     };
     let rows = read_directory(file, &reading, &|id| key.customer(&settings.domain, id))
         .with_context(|| format!("the directory {name} was not taken"))?;

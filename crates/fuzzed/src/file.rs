@@ -30,6 +30,7 @@ pub fn directory(data: &[u8]) {
         domain: domain(),
         at: EventTime::from_secs(1_780_000_000),
         country_code: "98".to_owned(),
+        place_resolution: 9,
     };
     drop(read_directory(data, &settings, &|id| {
         KEY.customer(&settings.domain, id)

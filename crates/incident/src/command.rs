@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use forecall_stage::Effects;
 use forecall_types::{
     Acknowledgement, Action, Command, Feedback, IncidentChange, IncidentEvent, IncidentId, IncidentState,
-    Position, Probability, ProblemId, RegionCode, RejectReason, RepairStep, STEPS_MAX, Scope, ServiceName,
-    Severity, Verdict, WorkStage,
+    Position, Probability, ProblemId, RegionCode, RejectReason, RepairStep, SCOPE_CELLS_MAX, STEPS_MAX,
+    Scope, ServiceName, Severity, Verdict, WorkStage,
 };
 
 use crate::group::{Domain, Open};
@@ -315,6 +315,16 @@ impl Domain {
                 }
             }
         }
+        // What is open for one part of a region doesn't become one of another part, or of the whole, by the by.
+        let other = owners.iter().find(|id| {
+            let open = self.open.get(*id);
+            open.is_some_and(|open| open.incident.scope.cells != scope.cells)
+        });
+        if let Some(id) = other {
+            return Err(not_allowed(format!(
+                "incident {id} is open there for another area: declare without cells what is open without, or retract it first"
+            )));
+        }
         let whole = owners.is_empty();
         for id in owners {
             self.confirm_by_word(&id, command, severity, step, effects);
@@ -388,6 +398,9 @@ pub(crate) fn check_scope(scope: &Scope, topology: &Topology) -> Result<(), Refu
         return Err(not_allowed(format!(
             "more than {DECLARED_PAIRS_MAX} pairs of service and region"
         )));
+    }
+    if scope.cells.len() > SCOPE_CELLS_MAX {
+        return Err(not_allowed(format!("more than {SCOPE_CELLS_MAX} cells")));
     }
     Ok(())
 }

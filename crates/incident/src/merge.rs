@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    EventTime, Incident, IncidentEvent, IncidentId, IncidentState, Page, PageDecision, ProductName, Scope,
+    Cell, EventTime, Incident, IncidentEvent, IncidentId, IncidentState, Page, PageDecision, ProductName,
+    SCOPE_CELLS_MAX, Scope,
 };
 
 use crate::command::{Refusal, not_allowed};
@@ -14,7 +15,7 @@ use crate::predict::Hit;
 use crate::publish::Step;
 use crate::scope::{Pair, pairs_of};
 
-/// The scope of both; `None`: it would name pairs of service and region that neither has.
+/// The scope of both; `None`: it would name pairs of service and region that neither has, or more cells than one may.
 fn joined(one: &Open, other: &Open) -> Option<(Scope, BTreeSet<Pair>)> {
     let (a, b) = (&one.incident.scope, &other.incident.scope);
     // All products is more than some.
@@ -29,11 +30,16 @@ fn joined(one: &Open, other: &Open) -> Option<(Scope, BTreeSet<Pair>)> {
     } else {
         a.elements.union(&b.elements).cloned().collect()
     };
+    let cells: BTreeSet<Cell> = a.cells.union(&b.cells).copied().collect();
+    if cells.len() > SCOPE_CELLS_MAX {
+        return None;
+    }
     let scope = Scope {
         services: a.services.union(&b.services).cloned().collect(),
         regions: a.regions.union(&b.regions).cloned().collect(),
         products,
         elements,
+        cells,
         customers_estimated: a.customers_estimated.max(b.customers_estimated),
     };
     let pairs: BTreeSet<Pair> = one.pairs.union(&other.pairs).cloned().collect();
@@ -74,6 +80,13 @@ impl Domain {
         };
         if from.incident.work.is_some() || host.incident.work.is_some() {
             return Err(not_allowed("planned work is closed, not merged"));
+        }
+        // What somebody has drawn doesn't become the whole region by way of another incident.
+        let is_drawn = |open: &Open| !open.incident.scope.cells.is_empty();
+        if is_drawn(from) != is_drawn(host) {
+            return Err(not_allowed(
+                "one touches an area, the other whole regions: together it would be all of them",
+            ));
         }
         let Some((scope, pairs)) = joined(from, host) else {
             return Err(not_allowed(

@@ -3,8 +3,10 @@ use std::fmt;
 use std::io::Read;
 
 use csv::ByteRecord;
+use forecall_area::Point;
 use forecall_types::{
-    ContactChannel, Customer, CustomerId, DomainName, EventTime, Language, Purpose, RegionCode, SERVED_BY_MAX,
+    Cell, ContactChannel, Customer, CustomerId, DomainName, EventTime, Language, PLACE_RESOLUTION_MIN,
+    Purpose, RegionCode, SERVED_BY_MAX,
 };
 
 use crate::{DirectoryRow, Secret};
@@ -29,6 +31,8 @@ pub struct DirectorySettings {
     pub at: EventTime,
     /// Country code put before national numbers that begin with 0, without plus, such as `98`.
     pub country_code: String,
+    /// Resolution of H3 at which places are kept; finer ones are made as coarse.
+    pub place_resolution: u8,
 }
 
 /// A row that can't be taken. It names column and reason, never what stands there.
@@ -97,9 +101,12 @@ enum Column {
     Push,
     Chat,
     Webhook,
+    Place,
+    Latitude,
+    Longitude,
 }
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 17] = [
     "id",
     "region",
     "served_by",
@@ -114,6 +121,9 @@ const COLUMNS: [&str; 14] = [
     "push",
     "chat",
     "webhook",
+    "place",
+    "latitude",
+    "longitude",
 ];
 /// Without these nobody can be told anything.
 const REQUIRED: [Column; 3] = [Column::Id, Column::Region, Column::Services];
@@ -163,7 +173,7 @@ impl Header {
 }
 
 /// Reads a whole directory. Columns: `id, region, services` and, if there, `served_by, language, channels, consents,
-/// priority, name, sms, email, push, chat, webhook`, in any order; lists are separated by `;` or `|`; channels stand in
+/// priority, name, sms, email, push, chat, webhook, place, latitude, longitude`, in any order; lists are separated by `;` or `|`; channels stand in
 /// order of preference (without the column: those with an address). `pseudonym` makes an id a pseudonym; the id itself is
 /// kept nowhere.
 ///
@@ -282,6 +292,7 @@ impl Fields<'_> {
             id: pseudonym(id),
             domain: settings.domain.clone(),
             region,
+            place: self.place(settings.place_resolution)?,
             served_by: served_by.into_iter().collect(),
             services: services.into_iter().collect(),
             language: self.language()?,
@@ -295,6 +306,55 @@ impl Fields<'_> {
             name: (!name.is_empty()).then(|| Secret::new(name)),
             addresses,
         })
+    }
+
+    /// The cell they are in: given as one, or by degrees. No finer one is kept, whatever stands there.
+    fn place(&self, resolution: u8) -> Result<Option<Cell>, Wrong> {
+        let cell = self.text(Column::Place)?;
+        let (lat, lng) = (self.degrees(Column::Latitude)?, self.degrees(Column::Longitude)?);
+        match (cell, lat, lng) {
+            ("", None, None) => Ok(None),
+            ("", Some(lat), Some(lng)) => {
+                // What a form or a geocoder writes where it knows nothing.
+                if lat.abs() < 0.01 && lng.abs() < 0.01 {
+                    return Err((
+                        Column::Latitude,
+                        "it is the point 0, 0 in the sea: leave it empty",
+                    ));
+                }
+                let why = "latitude and longitude are no place: degrees, at most 90 and 180";
+                let point = Point::from_degrees(lat, lng).map_err(|_| (Column::Latitude, why))?;
+                Ok(point.cell(resolution))
+            }
+            (_, None, None) => {
+                let why = "it is no cell of H3, such as 8928308280fffff";
+                let cell = Cell::new(cell).map_err(|_| (Column::Place, why))?;
+                if cell.resolution() < PLACE_RESOLUTION_MIN {
+                    return Err((Column::Place, "the cell is coarser than resolution 5"));
+                }
+                Ok(Some(cell.no_finer_than(resolution)))
+            }
+            ("", _, _) => Err((
+                Column::Latitude,
+                "latitude and longitude stand together or not at all",
+            )),
+            (_, _, _) => Err((
+                Column::Place,
+                "it stands beside a latitude or longitude: give one of the two",
+            )),
+        }
+    }
+
+    fn degrees(&self, column: Column) -> Result<Option<f64>, Wrong> {
+        match self.text(column)? {
+            "" => Ok(None),
+            text => {
+                let number = text.parse().ok().filter(|n: &f64| n.is_finite());
+                number
+                    .map(Some)
+                    .ok_or((column, "it is no number of degrees, such as 35.70"))
+            }
+        }
     }
 
     fn language(&self) -> Result<Language, Wrong> {

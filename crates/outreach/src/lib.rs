@@ -22,13 +22,16 @@
 //! assert!(effects.outputs().is_empty(), "nothing has happened, nobody is told");
 //! ```
 
+mod area_settings;
 pub mod calls;
 mod hold_out_settings;
 mod notice;
 mod reply_settings;
 mod settings;
 mod stage;
+mod whom;
 mod words;
 
 pub use settings::*;
 pub use stage::{DOMAINS_MAX, OPT_OUTS_MAX, OutreachInput, OutreachOutput, OutreachStage};
+pub use whom::People;

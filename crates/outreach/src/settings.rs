@@ -11,6 +11,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub use crate::area_settings::{AreaBounds, AreaSettings};
 use crate::calls::CallSettings;
 pub use crate::hold_out_settings::{
     HoldOutDelay, HoldOutSettings, HoldOutShare, LastDay, NotADay, NotADelay, NotAHoldOutShare,
@@ -30,6 +31,8 @@ pub struct OutreachSettings {
     pub zone: Zone,
     /// Regions: hierarchy, names, zones. A region not declared has no name ("your area") and no parent.
     pub regions: BTreeMap<RegionCode, RegionSettings>,
+    /// Polygons of regions, for customers whose place is known better than their region.
+    pub areas: AreaSettings,
     /// Services customers use. One not declared has no name, breaks no channel, and never allows "no need to call".
     pub services: BTreeMap<ServiceName, ServiceSettings>,
     /// Channels in use and what each needs to work (R4). One that isn't declared is never used.

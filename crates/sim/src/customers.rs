@@ -109,6 +109,7 @@ impl People {
             id: self.id(no),
             domain: self.domain.clone(),
             region: RegionCode::new(city.code)?,
+            place: None,
             served_by: BTreeSet::from([ElementId::new(&cell)?]),
             services: services
                 .iter()

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CustomerId, DomainName, ElementId, EventTime, RegionCode, ServiceName};
+use crate::{Cell, CustomerId, DomainName, ElementId, EventTime, RegionCode, ServiceName};
 
 /// Elements one customer may be served by (cells, a line, a port, a host).
 pub const SERVED_BY_MAX: usize = 8;
@@ -88,6 +88,9 @@ pub struct Customer {
     pub domain: DomainName,
     /// Where the service is used.
     pub region: RegionCode,
+    /// The cell they are in, where it is known: of resolution [`PLACE_RESOLUTION_MIN`](crate::PLACE_RESOLUTION_MIN) to
+    /// [`PLACE_RESOLUTION_MAX`](crate::PLACE_RESOLUTION_MAX).
+    pub place: Option<Cell>,
     /// What serves them, at most [`SERVED_BY_MAX`].
     pub served_by: BTreeSet<ElementId>,
     /// Services they use.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnomalyId, Band, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, PlannedWork,
+    AnomalyId, Band, Cell, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, PlannedWork,
     Probability, ProblemId, ProductName, RegionCode, Remedy, Score, SeriesKey, ServiceName, Silenced,
 };
 
@@ -177,6 +177,9 @@ pub struct Scope {
     pub products: BTreeSet<ProductName>,
     /// What failed (cells, lines, hosts); empty: not known, the region holds.
     pub elements: BTreeSet<ElementId>,
+    /// Where within the regions, at most [`SCOPE_CELLS_MAX`](crate::SCOPE_CELLS_MAX); empty: all of them. Others of the region
+    /// aren't touched, nor is anybody whose place isn't known.
+    pub cells: BTreeSet<Cell>,
     /// Customers expected to be hit, where a directory is known.
     pub customers_estimated: Option<u64>,
 }

@@ -15,6 +15,7 @@
 mod anomaly;
 mod batch;
 mod calls;
+mod cell;
 mod command;
 mod context;
 mod customer;
@@ -46,6 +47,7 @@ mod work;
 pub use anomaly::*;
 pub use batch::*;
 pub use calls::*;
+pub use cell::*;
 pub use command::*;
 pub use context::*;
 pub use customer::*;

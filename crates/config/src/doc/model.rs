@@ -30,7 +30,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 41] = [
+const SOURCES: [(&str, &str); 42] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
@@ -100,6 +100,10 @@ const SOURCES: [(&str, &str); 41] = [
     (
         "outreach/settings",
         include_str!("../../../outreach/src/settings.rs"),
+    ),
+    (
+        "outreach/areas",
+        include_str!("../../../outreach/src/area_settings.rs"),
     ),
     (
         "outreach/hold_out",

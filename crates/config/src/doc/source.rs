@@ -13,6 +13,8 @@ pub(super) struct SerdeHints {
     /// The type it is written as, where that isn't its own fields: `String`, or a list.
     pub(super) written_as: Option<String>,
     pub(super) in_seconds: bool,
+    /// Neither read nor written.
+    pub(super) skip: bool,
     pub(super) rename: Option<String>,
 }
 
@@ -164,6 +166,7 @@ impl Above {
             ("default", _) => self.serde.default = true,
             ("deny_unknown_fields", "") => self.serde.deny_unknown_fields = true,
             ("rename_all", "snake_case") => self.serde.rename_snake = true,
+            ("skip", "") => self.serde.skip = true,
             ("untagged", "") => self.serde.untagged = true,
             ("try_from", ty) if ty == "String" || ty.starts_with("Vec<") => {
                 self.serde.written_as = Some(ty.to_owned());
@@ -200,6 +203,9 @@ impl Lines<'_> {
                 continue;
             }
             let seen = std::mem::take(&mut above);
+            if seen.serde.skip {
+                continue;
+            }
             let written = line
                 .trim()
                 .trim_start_matches("pub(crate) ")

@@ -120,6 +120,7 @@ pub(crate) fn person(n: u32) -> DirectoryRow {
             id: format!("cus_{n}").parse().unwrap(),
             domain: "acme".parse().unwrap(),
             region: RegionCode::new("IR-23").unwrap(),
+            place: None,
             served_by: BTreeSet::new(),
             services: BTreeSet::new(),
             language: Language::Fa,

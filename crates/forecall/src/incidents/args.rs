@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use forecall_types::{
-    DomainName, IncidentId, NotAName, ProblemId, ProductName, RegionCode, Remark, RemedyName, Responsibility,
-    ServiceName, Severity, SilenceId, Verdict,
+    Cell, DomainName, IncidentId, NotAName, ProblemId, ProductName, RegionCode, Remark, RemedyName,
+    Responsibility, ServiceName, Severity, SilenceId, Verdict,
 };
 
 #[derive(Debug, Args)]
@@ -92,7 +92,7 @@ pub(crate) enum IncidentsCommand {
     },
     /// Open an incident that no detector saw: customers are hit now.
     #[command(
-        after_help = "Example:\n  forecall incidents declare --service internet --region IR-10 --severity severe --by noc\n\nWhat is open within the scope is confirmed; for the rest a new one opens, which only a person closes."
+        after_help = "Example:\n  forecall incidents declare --service internet --region IR-10 --severity severe --by noc\n  forecall incidents declare --service internet --region IR-10 --area flood.geojson --by noc --dry-run\n\nWhat is open within the scope is confirmed; for the rest a new one opens, which only a person closes."
     )]
     Declare {
         #[command(flatten)]
@@ -377,6 +377,12 @@ pub(crate) struct ScopeArgs {
     /// A product that is touched; none: all that need the services.
     #[arg(long = "product")]
     pub(crate) products: Vec<ProductName>,
+    /// A GeoJSON file of polygons within the regions: only customers whose place lies in it, none whose place isn't known.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) area: Option<PathBuf>,
+    /// A cell of H3 within the regions, alike; may be given several times.
+    #[arg(long = "cell", value_parser = Cell::new, conflicts_with = "area")]
+    pub(crate) cells: Vec<Cell>,
 }
 
 /// Cases of the command line for cases of an enum of `types`.

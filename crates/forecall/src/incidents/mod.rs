@@ -1,5 +1,6 @@
 //! `forecall incidents …`: what subscribers see, for people, and what people say back.
 
+mod area;
 mod args;
 mod remedies;
 mod say;
@@ -108,9 +109,10 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
             responsibility,
             say,
         } => on(&say, Words::Attribute(id, responsibility.into())),
-        IncidentsCommand::Declare { scope, severity, say } => {
-            on(&say, Words::Declare(scope.into(), severity.into()))
-        }
+        IncidentsCommand::Declare { scope, severity, say } => on(
+            &say,
+            Words::Declare(area::scope_of(scope, &say)?, severity.into()),
+        ),
         IncidentsCommand::Merge { id, into, say } => on(&say, Words::Steer(Steer::Merge(id, into))),
         IncidentsCommand::Plan {
             scope,
@@ -120,7 +122,10 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
             say,
         } => {
             let times = (moment(&from, true)?, moment(&until, true)?);
-            on(&say, Words::Steer(Steer::Plan(scope.into(), times, label)))
+            on(
+                &say,
+                Words::Steer(Steer::Plan(area::scope_of(scope, &say)?, times, label)),
+            )
         }
         IncidentsCommand::Retract { id, say } => on(&say, Words::Retract(id)),
         IncidentsCommand::Close { id, say } => on(&say, Words::Close(id)),

@@ -42,6 +42,7 @@ impl From<ScopeArgs> for Scope {
             regions: args.regions.into_iter().collect(),
             products: args.products.into_iter().collect(),
             elements: BTreeSet::new(),
+            cells: args.cells.into_iter().collect(),
             customers_estimated: None,
         }
     }

@@ -257,6 +257,13 @@ fn facts(i: &Incident) -> Vec<(&'static str, String)> {
         let elements: Vec<&str> = i.scope.elements.iter().map(|e| e.as_str()).collect();
         facts.push(("elements", elements.join(", ")));
     }
+    if !i.scope.cells.is_empty() {
+        let first = i.scope.cells.first().map(ToString::to_string).unwrap_or_default();
+        facts.push((
+            "area",
+            format!("{} cells of H3, {first} among them", i.scope.cells.len()),
+        ));
+    }
     if let Some(customers) = i.scope.customers_estimated {
         facts.push(("customers", format!("{customers} expected to be hit")));
     }

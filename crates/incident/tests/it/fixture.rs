@@ -29,7 +29,7 @@ use forecall_incident::{
 };
 use forecall_stage::{Effects, Stage};
 use forecall_types::{
-    Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Channel, Command, CorrelateEntry, Direction,
+    Action, Ahead, Anomaly, AnomalyId, AnomalyState, Band, Cell, Channel, Command, CorrelateEntry, Direction,
     DomainName, EventTime, Feedback, Heartbeat, IncidentEvent, IncidentId, Labels, Lineage, Matchers,
     Position, ProblemId, RegionCode, Remark, RemedyName, RemedyOutcome, Responsibility, Scope, Score,
     SeriesKey, ServiceName, ServiceRecord, Severity, SharedLabel, Siblings, SilenceId, SourcePartition, Tick,
@@ -553,6 +553,10 @@ impl Run {
             let names: Vec<&str> = i.scope.elements.iter().map(|e| e.as_str()).collect();
             write!(self.text, " elements={}", names.join(",")).unwrap();
         }
+        if !i.scope.cells.is_empty() {
+            let cells: Vec<String> = i.scope.cells.iter().map(ToString::to_string).collect();
+            write!(self.text, " cells={}", cells.join(",")).unwrap();
+        }
         if let Some(customers) = i.scope.customers_estimated {
             write!(self.text, " customers={customers}").unwrap();
         }
@@ -564,8 +568,9 @@ impl Run {
     }
 }
 
-/// `internet+tv/IR-10+IR-23`.
+/// `internet+tv/IR-10+IR-23`, and cells behind an `@`.
 fn scope(text: &str) -> Scope {
+    let (text, cells) = text.split_once('@').unwrap_or((text, ""));
     let (services, regions) = text.split_once('/').unwrap();
     Scope {
         services: services
@@ -575,6 +580,11 @@ fn scope(text: &str) -> Scope {
         regions: regions.split('+').map(|r| RegionCode::new(r).unwrap()).collect(),
         products: BTreeSet::new(),
         elements: BTreeSet::new(),
+        cells: cells
+            .split('+')
+            .filter(|cell| !cell.is_empty())
+            .map(|cell| Cell::new(cell).unwrap())
+            .collect(),
         customers_estimated: None,
     }
 }

@@ -7,6 +7,7 @@ fn read(file: &[u8]) -> Result<Vec<DirectoryRow>, DirectoryError> {
         domain: DomainName::new("acme").unwrap(),
         at: EventTime::from_secs(7),
         country_code: "98".into(),
+        place_resolution: 8,
     };
     read_directory(file, &settings, &|id| {
         CustomerId::new(&format!("cus_{id}")).unwrap()
@@ -54,6 +55,46 @@ fn whole_rows_are_read() {
             cus_2 IR-10 [] ["internet"] en [Sms] {} false None [("sms", "+989123454568")]
         "#]],
     );
+}
+
+#[test]
+fn places_are_made_coarse_and_half_ones_refused() {
+    let places = |rows: &str| {
+        let file = format!("id,region,services,place,latitude,longitude\n{rows}");
+        let rows = read(file.as_bytes()).map_err(|e| e.to_string())?;
+        let shown = |row: &DirectoryRow| row.customer.place.map_or("-".into(), |cell| cell.to_string());
+        Ok(rows.iter().map(shown).collect::<Vec<String>>().join(" "))
+    };
+    // A cell as it is, one that is finer than what is kept, degrees (beside the example of H3's documentation), none.
+    let good = "1,US-CA,i,8728308289fffff,,\n2,US-CA,i,8928308280fffff,,\n3,US-CA,i,,37.775938728915946,-122.41795063018799\n4,US-CA,i,,,\n";
+    assert_eq!(
+        places(good),
+        Ok::<_, String>("8728308289fffff 8828308281fffff 8828308281fffff -".into())
+    );
+    for (row, why) in [
+        ("1,IR-23,i,8928308280ffff,,", "place: it is no cell of H3"),
+        ("1,IR-23,i,8429ab3ffffffff,,", "place: the cell is coarser"),
+        ("1,IR-23,i,8928308280fffff,35.7,51.4", "place: it stands beside"),
+        (
+            "1,IR-23,i,,35.7,",
+            "latitude: latitude and longitude stand together",
+        ),
+        (
+            "1,IR-23,i,,,51.4",
+            "latitude: latitude and longitude stand together",
+        ),
+        (
+            "1,IR-23,i,,139.7,35.7",
+            "latitude: latitude and longitude are no place",
+        ),
+        ("1,IR-23,i,,NaN,51.4", "latitude: it is no number"),
+        ("1,IR-23,i,,35.7,inf", "longitude: it is no number"),
+        ("1,IR-23,i,,0,0.0", "latitude: it is the point 0, 0"),
+    ] {
+        let told = places(row).unwrap_err();
+        assert!(told.contains(why), "{row}: {told}");
+        assert!(!told.contains("35.7") && !told.contains("8928"), "{told}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn person(id: &str, secs: i64) -> DirectoryRow {
             id: id.parse().unwrap(),
             domain: "acme".parse().unwrap(),
             region: RegionCode::new("IR-23").unwrap(),
+            place: None,
             served_by: BTreeSet::new(),
             services: BTreeSet::from(["internet".parse().unwrap()]),
             language: Language::Fa,
@@ -83,6 +84,7 @@ fn no_byte_of_a_number_is_in_the_files() {
         domain: domain.clone(),
         at: at(5),
         country_code: "98".into(),
+        place_resolution: 9,
     };
     let rows = read_directory(file.as_bytes(), &settings, &|raw| key.customer(&domain, raw)).unwrap();
     let customer = rows[0].customer.id.clone();

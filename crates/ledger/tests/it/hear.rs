@@ -17,6 +17,7 @@ fn person(id: &str, number: &str) -> DirectoryRow {
             id: id.parse().unwrap(),
             domain: "acme".parse().unwrap(),
             region: RegionCode::new("IR-23").unwrap(),
+            place: None,
             served_by: BTreeSet::new(),
             services: BTreeSet::new(),
             language: Language::Fa,

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use forecall_area::{Area, Grid, Point};
 use forecall_types::{
-    ContactChannel, Customer, CustomerId, ElementId, EventTime, Language, Purpose, RegionCode, RejectReason,
-    SERVED_BY_MAX, ServiceName,
+    Cell, ContactChannel, Customer, CustomerId, ElementId, EventTime, Language, Purpose, RegionCode,
+    RejectReason, SERVED_BY_MAX, ServiceName,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -26,6 +27,8 @@ pub(crate) struct Person {
     /// When they last called or replied.
     pub(crate) active_at: EventTime,
     pub(crate) region: u32,
+    /// Index of the cell they are in, 0 where it isn't known.
+    place: u64,
     served_by: Box<[u32]>,
     services: u64,
     /// Most wanted first, three bits each, 0 ends.
@@ -66,6 +69,11 @@ impl Person {
     /// Whether they agreed to messages of this purpose.
     pub(crate) const fn agreed_to(&self, purpose: Purpose) -> bool {
         self.consents & consent_bit(purpose) != 0
+    }
+
+    /// The cell they are in, where it is known.
+    pub(crate) fn place(&self) -> Option<Cell> {
+        Cell::from_index(self.place).ok()
     }
 
     /// Whether they must not be left waiting.
@@ -158,6 +166,22 @@ impl Names {
     }
 }
 
+/// Where a person is, so laid out that those near each other stand side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Spot {
+    field: Grid,
+    centre: Point,
+    no: PersonNo,
+}
+
+impl Spot {
+    fn of(no: PersonNo, person: &Person) -> Option<Self> {
+        let centre = Point::centre_of(person.place()?);
+        let field = Grid::of(centre);
+        Some(Self { field, centre, no })
+    }
+}
+
 /// The customers of one domain.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Directory {
@@ -169,6 +193,7 @@ pub(crate) struct Directory {
     // Found again from the above when a snapshot is read.
     by_id: BTreeMap<CustomerId, PersonNo>,
     by_region: BTreeMap<u32, BTreeSet<PersonNo>>,
+    spots: BTreeSet<Spot>,
 }
 
 impl Serialize for Directory {
@@ -194,6 +219,7 @@ impl<'de> Deserialize<'de> for Directory {
         for (no, person) in &people {
             directory.by_id.insert(person.id.clone(), *no);
             directory.by_region.entry(person.region).or_default().insert(*no);
+            directory.spots.extend(Spot::of(*no, person));
         }
         directory.people = people;
         Ok(directory)
@@ -237,6 +263,7 @@ impl Directory {
         let person = self.person(customer, old.as_ref());
         self.by_id.insert(person.id.clone(), no);
         self.by_region.entry(person.region).or_default().insert(no);
+        self.spots.extend(Spot::of(no, &person));
         self.people.insert(no, person);
         Ok(())
     }
@@ -256,6 +283,7 @@ impl Directory {
             at: customer.at,
             active_at: old.map_or(EventTime::MIN, |p| p.active_at),
             region: self.regions.take(customer.region.as_str()),
+            place: customer.place.map_or(0, Cell::index),
             served_by: customer
                 .served_by
                 .iter()
@@ -281,6 +309,9 @@ impl Directory {
     fn remove(&mut self, no: PersonNo) -> Option<Person> {
         let person = self.people.remove(&no)?;
         self.by_id.remove(&person.id);
+        if let Some(spot) = Spot::of(no, &person) {
+            self.spots.remove(&spot);
+        }
         if let Some(people) = self.by_region.get_mut(&person.region) {
             people.remove(&no);
             if people.is_empty() {
@@ -340,6 +371,43 @@ impl Directory {
         self.by_region
             .iter()
             .filter_map(|(number, people)| Some((self.region(*number)?, people)))
+    }
+
+    /// Regions as numbers; one nobody lives in has none.
+    pub(crate) fn regions<'a>(&self, codes: impl IntoIterator<Item = &'a RegionCode>) -> BTreeSet<u32> {
+        codes
+            .into_iter()
+            .filter_map(|code| self.regions.get(code.as_str()))
+            .collect()
+    }
+
+    /// People the centres of whose cells lie in an area.
+    pub(crate) fn in_area(&self, area: &Area) -> impl Iterator<Item = PersonNo> {
+        let least = Point {
+            lat: i32::MIN,
+            lng: i32::MIN,
+        };
+        let most = Point {
+            lat: i32::MAX,
+            lng: i32::MAX,
+        };
+        let spot = |field, centre, no| Spot { field, centre, no };
+        let rows = area.bounds().rows();
+        let near = rows.flat_map(move |(from, to)| {
+            self.spots
+                .range(spot(from, least, PersonNo::MIN)..=spot(to, most, PersonNo::MAX))
+        });
+        // Neighbours in one cell stand side by side: asked once.
+        let mut last: Option<(Point, bool)> = None;
+        near.filter(move |spot| match last {
+            Some((centre, is_in)) if centre == spot.centre => is_in,
+            Some(_) | None => {
+                let is_in = area.contains(spot.centre);
+                last = Some((spot.centre, is_in));
+                is_in
+            }
+        })
+        .map(|spot| spot.no)
     }
 
     /// Services as a mask; a name no customer uses has no bit.

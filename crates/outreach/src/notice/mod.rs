@@ -1,8 +1,8 @@
 //! From incidents to notices: whom, whether, when, and what became of it.
 
-mod audience;
+pub(crate) mod audience;
 mod cries;
-mod directory;
+pub(crate) mod directory;
 mod domain;
 mod hold_out;
 mod no_call;

@@ -429,12 +429,7 @@ fn commit(
         };
         check_invariant!(
             InvariantId::N1,
-            told_by_person.contains_key(&no)
-                || (question.touches(person)
-                    && desk
-                        .directory
-                        .region(person.region)
-                        .is_some_and(|r| question.covers(&r))),
+            told_by_person.contains_key(&no) || question.reaches(desk.directory, person),
             "{} is outside the scope of {}",
             person.id,
             incident.id

@@ -360,6 +360,7 @@ mod tests {
                 id: CustomerId::new("cus_ali").unwrap(),
                 domain: DomainName::new("d").unwrap(),
                 region: RegionCode::new("IR-23").unwrap(),
+                place: None,
                 served_by: BTreeSet::new(),
                 services: BTreeSet::new(),
                 language: Language::Fa,

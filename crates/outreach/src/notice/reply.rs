@@ -214,9 +214,7 @@ impl Domain {
     }
 
     fn touches(&self, incident: &Incident, person: &Person, office: &Office<'_>) -> bool {
-        let question = Question::of(&self.directory, &incident.scope, office.settings);
-        let region = self.directory.region(person.region);
-        region.is_some_and(|region| question.covers(&region)) && question.touches(person)
+        Question::of(&self.directory, &incident.scope, office.settings).reaches(&self.directory, person)
     }
 
     /// They say that it still fails: one more at their place, unless it is known to be failing.

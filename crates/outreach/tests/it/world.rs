@@ -79,6 +79,7 @@ pub(crate) fn customer(name: &str, channels: &[ContactChannel]) -> Customer {
         id: CustomerId::new(&format!("cus_{name}")).unwrap(),
         domain: domain(),
         region: RegionCode::new("IR-23-T5").unwrap(),
+        place: None,
         served_by: BTreeSet::new(),
         services: ["internet", "voice"]
             .iter()

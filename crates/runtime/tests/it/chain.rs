@@ -53,6 +53,7 @@ pub(super) fn row(settings: &Settings, i: u64) -> DirectoryRow {
             id: key.customer(&settings.domain, &format!("+98912{i:07}")),
             domain: settings.domain.clone(),
             region: RegionCode::new("IR-10").unwrap(),
+            place: None,
             served_by: [].into(),
             services: [ServiceName::new("internet").unwrap()].into(),
             language: if i.is_multiple_of(4) {

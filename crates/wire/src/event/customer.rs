@@ -8,7 +8,7 @@ use forecall_types as types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scalar::{Name, Region, Time};
+use super::scalar::{Hexagon, Name, Region, Time};
 use super::shape::{Shape, bad, published, published_enum, within};
 
 /// One encrypted address: far longer than any phone number, e-mail address or push endpoint with its keys.
@@ -66,6 +66,9 @@ published! {
         domain: Name = domain,
         /// Where the service is used.
         region: Region = region,
+        /// The cell they are in (H3, resolution 5 to 9; a finer one is read as the one of resolution 9 that holds it).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Hexagon> = place,
         /// What serves them (cells, a line, a port, a host), at most 8.
         #[serde(default)]
         served_by: BTreeSet<Name> = served_by,
@@ -158,7 +161,17 @@ impl Shape<DirectoryRecord> for CustomerChange {
                     }
                     ciphertexts.insert(channel.take()?, bytes);
                 }
-                let customer: types::Customer = upserted.customer.take()?;
+                let mut customer: types::Customer = upserted.customer.take()?;
+                // A place is personal: none is kept finer than that, whatever was sent.
+                customer.place = customer
+                    .place
+                    .map(|c| c.no_finer_than(types::PLACE_RESOLUTION_MAX));
+                if customer
+                    .place
+                    .is_some_and(|c| c.resolution() < types::PLACE_RESOLUTION_MIN)
+                {
+                    return Err(bad("place: the cell is coarser than resolution 5"));
+                }
                 if customer.served_by.len() > types::SERVED_BY_MAX {
                     return Err(bad("served_by: there are more than 8"));
                 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::anomaly::Channel;
 use super::remedy::Remedy;
 use super::scalar::{
-    InputLineage, Interval, Name, Number, Range, Region, Sentence, Series, Share, Surprise, Time,
+    Hexagon, InputLineage, Interval, Name, Number, Range, Region, Sentence, Series, Share, Surprise, Time,
 };
 use super::shape::{Shape, published, published_enum};
 
@@ -141,6 +141,9 @@ published! {
         /// What failed (cells, lines, hosts); empty: not known, the region holds.
         #[serde(default)]
         elements: BTreeSet<Name> = elements,
+        /// Where within the regions (H3), at most 2,048; empty: all of them. Nobody else is told, nor whoever's place isn't known.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        cells: BTreeSet<Hexagon> = cells,
         /// Customers expected to be hit, where a directory is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         customers_estimated: Option<u64> = customers_estimated,

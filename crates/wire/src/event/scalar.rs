@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    AnomalyId, Band, CustomerEventKind, CustomerId, DomainName, ElementId, EventTime, IncidentId, IntentId,
-    JourneyId, JourneyName, Labels, Lineage, LineageRange, NotAName, NoticeId, Probability, ProblemId,
-    ProductName, QueueName, RegionCode, Reject, Remark, RemedyName, Score, SeriesKey, ServiceName, SilenceId,
-    Watermark, WaveId,
+    AnomalyId, Band, Cell, CustomerEventKind, CustomerId, DomainName, ElementId, EventTime, IncidentId,
+    IntentId, JourneyId, JourneyName, Labels, Lineage, LineageRange, NotAName, NoticeId, Probability,
+    ProblemId, ProductName, QueueName, RegionCode, Reject, Remark, RemedyName, Score, SeriesKey, ServiceName,
+    SilenceId, Watermark, WaveId,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
@@ -111,6 +111,25 @@ inline_schema!(
     "region",
     json_schema!({"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9-]{0,30}[A-Za-z0-9]$"})
 );
+
+/// A cell of H3: its index in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Hexagon(String);
+inline_schema!(
+    Hexagon,
+    "cell",
+    json_schema!({"type": "string", "pattern": "^8[0-9A-Fa-f]{14}$"})
+);
+
+impl Shape<Cell> for Hexagon {
+    fn put(inner: &Cell) -> Self {
+        Self(inner.to_string())
+    }
+    fn take(self) -> Result<Cell, Reject> {
+        Cell::new(&self.0).map_err(|e| refused(&e))
+    }
+}
 
 fn refused(why: &NotAName) -> Reject {
     // `why` alone: the text itself might be a person's number put into the wrong field.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord, CallScenario, Channel,
+    Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord, CallScenario, Cell, Channel,
     ContactChannel, ContextKind, ContextNote, Customer, CustomerChange, Direction, EventTime, Feedback,
     Heartbeat, HoldOutTrial, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState,
     Labels, Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Purpose,
@@ -105,6 +105,10 @@ where
     T::Error: Debug,
 {
     T::try_from(text.to_owned()).expect("the examples' names keep the rules for names")
+}
+
+pub(super) fn cell(text: &str) -> Cell {
+    Cell::new(text).expect("the examples' cells are cells of H3")
 }
 
 pub(super) fn lineage() -> Lineage {
@@ -357,6 +361,7 @@ fn customers() -> Vec<DirectoryRecord> {
         id: named("cus_0a1b2c3d4e5f6g7h"),
         domain: named("isp"),
         region: named("IR-23"),
+        place: Some(cell("892cf5905a7ffff")),
         served_by: BTreeSet::from([named("olt-teh-5")]),
         services: BTreeSet::from([named("internet")]),
         language: Language::Fa,

@@ -10,7 +10,7 @@ use forecall_types::{
     WorkStage,
 };
 
-use super::examples::{at, band, lineage, named, series};
+use super::examples::{at, band, cell, lineage, named, series};
 
 pub(super) fn actions() -> Vec<Action> {
     let incident = || named("inc_7k2m4q9x1c8v5b3n");
@@ -101,6 +101,7 @@ pub(super) fn scope() -> Scope {
         regions: BTreeSet::from([named("IR-23")]),
         products: BTreeSet::new(),
         elements: BTreeSet::from([named("olt-teh-5")]),
+        cells: BTreeSet::from([cell("872cf5905ffffff")]),
         customers_estimated: Some(4_200),
     }
 }

@@ -304,19 +304,31 @@ pub(crate) fn responsibility() -> impl Strategy<Value = Responsibility> {
     select(vec![Unknown, Own, Supplier, Power, Planned, ExternalOrder])
 }
 
+/// Cells about San Francisco, of resolution 5 to 9.
+fn cell() -> impl Strategy<Value = Cell> {
+    (5_u8..=9).prop_map(|resolution| {
+        Cell::new("8928308280fffff")
+            .unwrap()
+            .at_resolution(resolution)
+            .unwrap()
+    })
+}
+
 pub(crate) fn scope() -> impl Strategy<Value = Scope> {
     let sets = (
         btree_set(name(), 0..3),
         btree_set(region(), 0..3),
         btree_set(name(), 0..3),
         btree_set(name(), 0..3),
+        btree_set(cell(), 0..3),
     );
     (sets, option::of(any::<u64>())).prop_map(
-        |((services, regions, products, elements), customers_estimated)| Scope {
+        |((services, regions, products, elements, cells), customers_estimated)| Scope {
             services,
             regions,
             products,
             elements,
+            cells,
             customers_estimated,
         },
     )
@@ -587,11 +599,13 @@ fn customer() -> impl Strategy<Value = Customer> {
         vec(contact(), 0..4),
         btree_set(purpose, 0..4),
     );
-    (name(), name(), region(), sets, language(), any::<bool>(), time()).prop_map(
-        |(id, domain, region, (served_by, services, channels, consents), language, priority, at)| Customer {
+    let place = (region(), option::of(cell()));
+    (name(), name(), place, sets, language(), any::<bool>(), time()).prop_map(
+        |(id, domain, place, (served_by, services, channels, consents), language, priority, at)| Customer {
             id,
             domain,
-            region,
+            region: place.0,
+            place: place.1,
             served_by,
             services,
             language,

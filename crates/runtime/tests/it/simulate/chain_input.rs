@@ -66,6 +66,7 @@ pub(crate) fn person(settings: &Settings, number: u64, at: i64) -> DirectoryRow 
             id: key.customer(&settings.domain, &format!("+98912{number:07}")),
             domain: settings.domain.clone(),
             region: RegionCode::new(if number == 9 { "IR-07" } else { "IR-10" }).unwrap(),
+            place: None,
             served_by: [].into(),
             services: [ServiceName::new("internet").unwrap()].into(),
             language: if number.is_multiple_of(3) {
@@ -140,6 +141,7 @@ fn deeds(settings: &Settings, dice: &mut Dice, number: usize, at: i64) -> Vec<Ou
                 regions: [RegionCode::new("IR-07").unwrap()].into(),
                 products: [].into(),
                 elements: [].into(),
+                cells: [].into(),
                 customers_estimated: None,
             },
             severity: Severity::Severe,
