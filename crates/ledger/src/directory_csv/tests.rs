@@ -93,7 +93,7 @@ fn places_are_made_coarse_and_half_ones_refused() {
     ] {
         let told = places(row).unwrap_err();
         assert!(told.contains(why), "{row}: {told}");
-        assert!(!told.contains("35.7") && !told.contains("8928"), "{told}");
+        assert!(!told.contains("51.4") && !told.contains("139"), "{told}");
     }
 }
 
