@@ -17,7 +17,7 @@ fn seed() -> Vec<String> {
 
 /// One change of a text: a byte, a piece gone, doubled or replaced by what tends to hurt.
 fn spoil(text: &mut Vec<u8>, (kind, at, what): (u8, usize, usize)) {
-    const HURTS: [&str; 12] = [
+    const HURTS: [&str; 14] = [
         "null",
         "NaN",
         "1e308",
@@ -25,6 +25,8 @@ fn spoil(text: &mut Vec<u8>, (kind, at, what): (u8, usize, usize)) {
         "[]",
         "{}",
         "180",
+        "0",
+        "49",
         "-180",
         "90.0000001",
         "\"\"",
@@ -34,9 +36,12 @@ fn spoil(text: &mut Vec<u8>, (kind, at, what): (u8, usize, usize)) {
     if text.is_empty() {
         return;
     }
+    if kind % 2 == 0 {
+        return another_number(text, at, HURTS[what % HURTS.len()]);
+    }
     let at = at % text.len();
     let end = (at + 1 + what % 9).min(text.len());
-    match kind % 4 {
+    match kind / 2 % 4 {
         0 => text[at] = b"0123456789.,-[]{}\"e"[what % 19],
         1 => drop(text.drain(at..end)),
         2 => {
@@ -44,6 +49,17 @@ fn spoil(text: &mut Vec<u8>, (kind, at, what): (u8, usize, usize)) {
             text.splice(at..at, piece);
         }
         _ => drop(text.splice(at..end, HURTS[what % HURTS.len()].bytes())),
+    }
+}
+
+/// One number, wherever it stands, becomes another, or what is none.
+fn another_number(text: &mut Vec<u8>, which: usize, other: &str) {
+    let is_part = |b: u8| b.is_ascii_digit() || b == b'.';
+    let starts = (1..text.len()).filter(|i| is_part(text[*i]) && !is_part(text[*i - 1]));
+    let starts: Vec<usize> = starts.collect();
+    if let Some(start) = starts.get(which % starts.len().max(1)) {
+        let length = text[*start..].iter().take_while(|b| is_part(**b)).count();
+        drop(text.splice(*start..start + length, other.bytes()));
     }
 }
 

@@ -316,6 +316,32 @@ fn people_declare_and_close() {
 }
 
 #[test]
+fn a_drawn_area_is_neither_widened_nor_moved_by_the_by() {
+    check(
+        "ticks
+        00:00
+        00:01 declare internet/IR-10@872cf5905ffffff
+        00:02 declare internet/IR-10@872cf5905ffffff
+        00:03 declare internet/IR-10@872cf5922ffffff
+        00:04 declare internet/IR-10
+        00:05 declare internet/IR-23
+        00:06 merge $1 $2
+        00:07",
+        expect![[r#"
+            00:01:10 confirmed $1/1 p=1.00 severe degradation hit=00:01:00 cells=872cf5905ffffff customers=4000
+                  internet in IR-10: declared by noc
+            00:02:10 updated $1/2 p=1.00 severe degradation hit=00:01:00 cells=872cf5905ffffff customers=4000
+                  internet in IR-10: declared by noc
+                  refused not_allowed: command c6 at log/0@6: incident $1 is open there for another area: declare without cells what is open without, or retract it first
+                  refused not_allowed: command c8 at log/0@8: incident $1 is open there for another area: declare without cells what is open without, or retract it first
+            00:05:10 confirmed $2/1 p=1.00 severe degradation hit=00:05:00
+                  internet in IR-23: declared by noc
+                  refused not_allowed: command c12 at log/0@12: one touches an area, the other whole regions: together it would be all of them
+        "#]],
+    );
+}
+
+#[test]
 fn an_anomaly_that_is_over_and_comes_again_raises_nothing() {
     check(
         "ticks

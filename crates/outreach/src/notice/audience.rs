@@ -26,26 +26,23 @@ pub(crate) fn audience(
     if scope.regions.is_empty() || question.services == 0 {
         return BTreeSet::new();
     }
-    let by_code = directory
+    let covered = directory
         .by_region()
-        .filter(|(region, _)| question.covers(region))
-        .flat_map(|(_, people)| people.iter().copied());
+        .filter(|(region, _)| question.covers(region));
+    let mut people: Vec<PersonNo> = covered.flat_map(|(_, people)| people.iter().copied()).collect();
     let areas = &settings.areas.read;
-    let by_place = areas
-        .codes()
-        .filter(|code| question.covers(code))
-        .flat_map(|code| {
-            let wider = directory.regions(settings.ancestry(code));
-            let people = areas.get(code).into_iter().filter(|_| !wider.is_empty());
-            let people = people.flat_map(|area| directory.in_area(area));
-            let people: Vec<PersonNo> = people
-                .filter(|no| directory.get(*no).is_some_and(|p| wider.contains(&p.region)))
-                .collect();
-            people
-        });
-    by_code
-        .chain(by_place)
-        .filter(|no| directory.get(*no).is_some_and(|person| question.touches(person)))
+    for code in areas.codes().filter(|code| question.covers(code)) {
+        let wider = directory.regions(settings.ancestry(code));
+        if let (Some(area), false) = (areas.get(code), wider.is_empty()) {
+            people.extend(directory.in_area(area, &wider));
+        }
+    }
+    people.sort_unstable();
+    people.dedup();
+    directory
+        .among(&people)
+        .filter(|(_, person)| question.touches(person))
+        .map(|(no, _)| no)
         .collect()
 }
 

@@ -172,13 +172,18 @@ struct Spot {
     field: Grid,
     centre: Point,
     no: PersonNo,
+    region: u32,
 }
 
 impl Spot {
     fn of(no: PersonNo, person: &Person) -> Option<Self> {
         let centre = Point::centre_of(person.place()?);
-        let field = Grid::of(centre);
-        Some(Self { field, centre, no })
+        Some(Self {
+            field: Grid::of(centre),
+            centre,
+            no,
+            region: person.region,
+        })
     }
 }
 
@@ -381,33 +386,48 @@ impl Directory {
             .collect()
     }
 
-    /// People the centres of whose cells lie in an area.
-    pub(crate) fn in_area(&self, area: &Area) -> impl Iterator<Item = PersonNo> {
-        let least = Point {
-            lat: i32::MIN,
-            lng: i32::MIN,
+    /// People of these regions the centres of whose cells lie in an area.
+    pub(crate) fn in_area<'d>(
+        &'d self,
+        area: &'d Area,
+        regions: &'d BTreeSet<u32>,
+    ) -> impl Iterator<Item = PersonNo> + 'd {
+        let spot = |field, least: bool| Spot {
+            field,
+            centre: Point {
+                lat: if least { i32::MIN } else { i32::MAX },
+                lng: if least { i32::MIN } else { i32::MAX },
+            },
+            no: if least { 0 } else { PersonNo::MAX },
+            region: if least { 0 } else { u32::MAX },
         };
-        let most = Point {
-            lat: i32::MAX,
-            lng: i32::MAX,
-        };
-        let spot = |field, centre, no| Spot { field, centre, no };
         let rows = area.bounds().rows();
-        let near = rows.flat_map(move |(from, to)| {
-            self.spots
-                .range(spot(from, least, PersonNo::MIN)..=spot(to, most, PersonNo::MAX))
-        });
+        let near = rows.flat_map(move |(from, to)| self.spots.range(spot(from, true)..=spot(to, false)));
         // Neighbours in one cell stand side by side: asked once.
         let mut last: Option<(Point, bool)> = None;
-        near.filter(move |spot| match last {
-            Some((centre, is_in)) if centre == spot.centre => is_in,
-            Some(_) | None => {
-                let is_in = area.contains(spot.centre);
-                last = Some((spot.centre, is_in));
-                is_in
-            }
+        near.filter(move |spot| {
+            let known = last.filter(|(centre, _)| *centre == spot.centre);
+            let (_, is_in) = *last.insert(known.unwrap_or_else(|| (spot.centre, area.contains(spot.centre))));
+            is_in && regions.contains(&spot.region)
         })
         .map(|spot| spot.no)
+    }
+
+    /// These people, or all from the first on where they are many: then to look at each is faster than to look for each.
+    pub(crate) fn among<'d>(
+        &'d self,
+        people: &'d [PersonNo],
+    ) -> impl Iterator<Item = (PersonNo, &'d Person)> {
+        let are_many = people.len() > self.people.len() / 8;
+        let all = are_many.then(|| self.people.iter()).into_iter().flatten();
+        let mut wanted = people.iter().peekable();
+        let scanned = all.filter(move |(no, _)| {
+            while wanted.next_if(|w| w < no).is_some() {}
+            wanted.next_if_eq(no).is_some()
+        });
+        let few = (!are_many).then_some(people).into_iter().flatten();
+        let sought = few.filter_map(|no| Some((no, self.people.get(no)?)));
+        scanned.chain(sought).map(|(no, person)| (*no, person))
     }
 
     /// Services as a mask; a name no customer uses has no bit.
