@@ -6,6 +6,7 @@ mod once;
 mod peers;
 mod receive;
 mod release;
+mod siblings;
 mod silence;
 mod split;
 mod words;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use forecall_stage::{Effects, Image, Pulse, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    Anomaly, ChannelScore, DomainName, EventTime, Fingerprint, Heartbeat, Position, RejectReason,
-    SamplesRecord, Score, ScoredSample, SeriesKey, Siblings, SourcePartition, Summary, check_invariant,
+    Anomaly, DomainName, EventTime, Fingerprint, Heartbeat, Position, RejectReason, SamplesRecord, Score,
+    ScoredSample, SeriesKey, SourcePartition, Summary, check_invariant,
 };
 use serde::{Deserialize, Serialize};
 pub use split::Divided;
@@ -404,28 +405,6 @@ impl DetectStage {
             anomaly.series = self.with_words(&domain, &anomaly.series);
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }
-    }
-
-    /// What the channels said of a sample, and what its series' limit says now that it is kept.
-    fn with_limit(&self, index: u32, at: EventTime, channels: Box<[ChannelScore]>) -> Box<[ChannelScore]> {
-        let said = self.state.registry.detector(index).and_then(|detector| {
-            let settings = self.gates.settings(detector.set());
-            detector.limit_said(at, settings)
-        });
-        match said {
-            Some(limit) => channels.into_iter().chain([limit]).collect(),
-            None => channels,
-        }
-    }
-
-    /// The series beside one that opens an anomaly.
-    fn siblings(&mut self, slot: u32, at: EventTime) -> Option<Siblings> {
-        let (series, shared) = self.state.census.siblings(&self.state.registry, slot, at)?;
-        Some(Siblings {
-            partition: self.state.source.partition,
-            series,
-            shared,
-        })
     }
 }
 

@@ -6,6 +6,8 @@
     reason = "clippy's leave for tests does not reach the functions beside them"
 )]
 
+#[path = "anomaly_values.rs"]
+mod anomaly_values;
 #[path = "steering_values.rs"]
 mod steering_values;
 #[path = "events_values.rs"]

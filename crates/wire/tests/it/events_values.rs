@@ -10,6 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::anomaly_values::{anomaly, dimension};
 use super::steering_values::{action, silenced, steered, work};
 
 pub(crate) fn name<T: TryFrom<String, Error = NotAName> + Clone + std::fmt::Debug>()
@@ -34,7 +35,7 @@ pub(crate) fn time() -> impl Strategy<Value = EventTime> {
     ]
 }
 
-fn number() -> impl Strategy<Value = f64> {
+pub(crate) fn number() -> impl Strategy<Value = f64> {
     use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
     NORMAL | SUBNORMAL | ZERO | POSITIVE | NEGATIVE
 }
@@ -51,7 +52,7 @@ fn labels() -> impl Strategy<Value = Labels> {
     vec(("[a-z.]{1,6}", string()), 0..4).prop_map(Labels::from_pairs)
 }
 
-fn series() -> impl Strategy<Value = Arc<SeriesKey>> {
+pub(crate) fn series() -> impl Strategy<Value = Arc<SeriesKey>> {
     (text(), text(), labels(), labels()).prop_map(|(metric, unit, resource, labels)| {
         Arc::new(SeriesKey {
             metric,
@@ -62,7 +63,7 @@ fn series() -> impl Strategy<Value = Arc<SeriesKey>> {
     })
 }
 
-fn lineage() -> impl Strategy<Value = Lineage> {
+pub(crate) fn lineage() -> impl Strategy<Value = Lineage> {
     let range =
         (text(), 0_i32..100, 0_i64..1_000_000, 0_i64..1_000).prop_map(|(topic, partition, from, more)| {
             LineageRange {
@@ -75,7 +76,7 @@ fn lineage() -> impl Strategy<Value = Lineage> {
     (vec(range, 0..4), any::<bool>()).prop_map(|(ranges, coarse)| Lineage::from_ranges(ranges, coarse))
 }
 
-fn band() -> impl Strategy<Value = Band> {
+pub(crate) fn band() -> impl Strategy<Value = Band> {
     let end = || prop_oneof![number(), Just(f64::NEG_INFINITY), Just(f64::INFINITY)];
     (end(), end())
         .prop_map(|(a, b)| Band {
@@ -87,131 +88,13 @@ fn band() -> impl Strategy<Value = Band> {
         })
 }
 
-fn score() -> impl Strategy<Value = Score> {
+pub(crate) fn score() -> impl Strategy<Value = Score> {
     (0.0..=20.0).prop_map(Score::clamped)
 }
 
-fn channel() -> impl Strategy<Value = Channel> {
+pub(crate) fn channel() -> impl Strategy<Value = Channel> {
     use Channel::*;
     select(vec![Spike, Shift, Season, Shape, Novelty, Silence, Peer, Limit])
-}
-
-fn context() -> impl Strategy<Value = ContextNote> {
-    let kind = select(ContextKind::ALL.to_vec());
-    (kind, text(), option::of(text()), time(), time()).prop_map(|(kind, id, title, from, until)| {
-        ContextNote {
-            kind,
-            id,
-            title,
-            from,
-            until,
-        }
-    })
-}
-
-fn siblings() -> impl Strategy<Value = Siblings> {
-    let shared =
-        (text(), text(), any::<u32>(), any::<u32>()).prop_map(|(label, value, series, values)| SharedLabel {
-            label,
-            value,
-            series,
-            values,
-        });
-    (any::<i32>(), any::<u32>(), vec(shared, 0..3)).prop_map(|(partition, series, shared)| Siblings {
-        partition,
-        series,
-        shared,
-    })
-}
-
-fn dimension() -> impl Strategy<Value = Dimension> {
-    let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
-    (text(), vec(text(), 0..3), text(), counts).prop_map(|(label, values, metric, counts)| {
-        let (abnormal_with, abnormal, series_with, series) = counts;
-        Dimension {
-            label,
-            values,
-            metric,
-            abnormal_with,
-            abnormal,
-            series_with,
-            series,
-        }
-    })
-}
-
-fn anomaly() -> impl Strategy<Value = Anomaly> {
-    let state = select(vec![
-        AnomalyState::Opened,
-        AnomalyState::Updated,
-        AnomalyState::Closed,
-    ]);
-    let direction = select(vec![Direction::Up, Direction::Down]);
-    let head = (
-        name(),
-        any::<u32>(),
-        state,
-        name(),
-        series(),
-        channel(),
-        direction,
-    );
-    let numbers = (score(), number(), number(), band(), any::<u32>(), number());
-    (
-        head,
-        time(),
-        time(),
-        numbers,
-        vec((time(), number()), 0..4),
-        vec(ahead(), 0..4),
-        lineage(),
-        (vec(context(), 0..3), option::of(siblings())),
-    )
-        .prop_map(
-            |(
-                (id, revision, state, domain, series, channel, direction),
-                from,
-                at,
-                numbers,
-                window,
-                ahead,
-                lineage,
-                (context, siblings),
-            )| {
-                let (score, observed, expected, band, samples, slope) = numbers;
-                Anomaly {
-                    id,
-                    revision,
-                    state,
-                    domain,
-                    series,
-                    channel,
-                    direction,
-                    from,
-                    at,
-                    score,
-                    observed,
-                    expected,
-                    band,
-                    samples,
-                    slope,
-                    window,
-                    ahead,
-                    lineage,
-                    context,
-                    siblings,
-                }
-            },
-        )
-}
-
-fn ahead() -> impl Strategy<Value = Ahead> {
-    (time(), number(), number(), number()).prop_map(|(at, expected, lower, upper)| Ahead {
-        at,
-        expected,
-        lower,
-        upper,
-    })
 }
 
 fn heartbeat() -> impl Strategy<Value = Heartbeat> {

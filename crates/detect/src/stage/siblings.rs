@@ -1,0 +1,34 @@
+//! What is told beside an anomaly or a score: the series that live beside it, and the limit it goes to.
+
+use forecall_types::{ChannelScore, EventTime, Siblings};
+
+use super::DetectStage;
+
+impl DetectStage {
+    /// What the channels said of a sample, and what its series' limit says now that it is kept.
+    pub(super) fn with_limit(
+        &self,
+        index: u32,
+        at: EventTime,
+        channels: Box<[ChannelScore]>,
+    ) -> Box<[ChannelScore]> {
+        let said = self.state.registry.detector(index).and_then(|detector| {
+            let settings = self.gates.settings(detector.set());
+            detector.limit_said(at, settings)
+        });
+        match said {
+            Some(limit) => channels.into_iter().chain([limit]).collect(),
+            None => channels,
+        }
+    }
+
+    /// The series beside one that opens an anomaly.
+    pub(super) fn siblings(&mut self, slot: u32, at: EventTime) -> Option<Siblings> {
+        let (series, shared) = self.state.census.siblings(&self.state.registry, slot, at)?;
+        Some(Siblings {
+            partition: self.state.source.partition,
+            series,
+            shared,
+        })
+    }
+}
