@@ -133,7 +133,9 @@ pub(super) fn silence(work: &Path, binary: &Path, data: &Path) -> Result<String>
     }
     Ok(svg::document(
         "silence: minutes since the last sample of a machine, another goes on",
-        &format!("Data: Numenta Anomaly Benchmark, {STOPS} with five hours taken out, {GOES_ON}, MIT licence"),
+        &format!(
+            "Data: Numenta Anomaly Benchmark, {STOPS} with five hours taken out, {GOES_ON}, MIT licence"
+        ),
         "silence",
         &points,
         &told,
