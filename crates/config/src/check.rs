@@ -6,6 +6,7 @@ use std::sync::Arc;
 use forecall_incident::{CorrelateParts, CorrelateSettings, SettingsError, Topology};
 use forecall_kafka::Secret as KafkaSecret;
 use forecall_ledger::Secret;
+use forecall_outreach::RampSettings;
 use forecall_types::{Fingerprint, PLACE_RESOLUTION_MAX, PLACE_RESOLUTION_MIN, RegionCode, ServiceName};
 use forecall_wire::telemetry::Source;
 
@@ -179,6 +180,12 @@ fn numbers(file: &File, found: &mut Findings<'_>) {
         found.wrong(
             &format!("outreach.calls.{}", error.setting),
             format!("outreach.calls: {error}"),
+        );
+    }
+    if let Some((name, why)) = file.outreach.ramp.as_ref().and_then(RampSettings::mistake) {
+        found.wrong(
+            &format!("outreach.ramp.{name}"),
+            format!("outreach.ramp: `{name}` {why}"),
         );
     }
     if file.group.trim().is_empty() {

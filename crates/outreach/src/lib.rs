@@ -26,6 +26,7 @@ mod area_settings;
 pub mod calls;
 mod hold_out_settings;
 mod notice;
+mod ramp_settings;
 mod reply_settings;
 mod settings;
 mod stage;

@@ -16,6 +16,7 @@ use crate::calls::CallSettings;
 pub use crate::hold_out_settings::{
     HoldOutDelay, HoldOutSettings, HoldOutShare, LastDay, NotADay, NotADelay, NotAHoldOutShare,
 };
+pub use crate::ramp_settings::{RAMP_STEPS_MAX, RampSettings};
 pub use crate::reply_settings::ReplySettings;
 
 /// Levels of regions above a customer's own that are looked through; a chain that goes in a circle ends here.
@@ -51,6 +52,8 @@ pub struct OutreachSettings {
     pub promise: PromiseSettings,
     /// Some told later, at random, so that the effect of telling is measured; left out: nobody (R6).
     pub hold_out: Option<HoldOutSettings>,
+    /// Openings go to few first, then to more, then to all, and stop themselves; left out: to all at once. `{}` is the usual one.
+    pub ramp: Option<RampSettings>,
     /// What becomes of what customers write back.
     pub replies: ReplySettings,
     /// Customers about whom nothing is known but their region are told of an incident that names its elements (default

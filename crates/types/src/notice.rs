@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContactChannel, CustomerId, DomainName, EventTime, IncidentId, IntentId, Language, NoticeId};
+use crate::{
+    ContactChannel, CustomerId, DomainName, EventTime, IncidentId, IntentId, Language, NoticeId, Probability,
+};
 
 /// The stage of the story a notice tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +71,8 @@ pub enum HoldReason {
     Killed,
     /// Hold: told later, at random, so that the effect can be measured.
     HoldOut,
+    /// Hold: told in a later step of the ramp, or it has stopped itself.
+    Ramp,
     /// Suppressed: no consent for this purpose.
     NoConsent,
     /// Suppressed: opted out.
@@ -98,6 +102,7 @@ impl HoldReason {
             Self::Unreachable => "unreachable",
             Self::Killed => "killed",
             Self::HoldOut => "hold_out",
+            Self::Ramp => "ramp",
             Self::NoConsent => "no_consent",
             Self::OptedOut => "opted_out",
             Self::NoChannel => "no_channel",
@@ -113,7 +118,12 @@ impl HoldReason {
     /// Whether it may still go (a hold) or is dropped (a suppression).
     pub const fn is_hold(self) -> bool {
         match self {
-            Self::Approval | Self::QuietHours | Self::Unreachable | Self::Killed | Self::HoldOut => true,
+            Self::Approval
+            | Self::QuietHours
+            | Self::Unreachable
+            | Self::Killed
+            | Self::HoldOut
+            | Self::Ramp => true,
             Self::NoConsent
             | Self::OptedOut
             | Self::NoChannel
@@ -239,6 +249,44 @@ pub struct HoldOutTrial {
     pub held_out_contacts: u64,
 }
 
+/// Why an opening stopped itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RampStop {
+    /// The share of messages that failed is above what is borne, beyond doubt.
+    Failures,
+    /// Several in a row failed.
+    FailuresInARow,
+    /// The share of those reached who want no more is above what is borne, beyond doubt.
+    Stops,
+}
+
+impl RampStop {
+    /// The name used in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::FailuresInARow => "failures_in_a_row",
+            Self::Stops => "stops",
+        }
+    }
+}
+
+/// How far an opening has come that goes to few first, then to more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoticeRamp {
+    /// Share of the people told up to now; 1: everybody.
+    pub share: Probability,
+    /// Messages that a gateway has taken.
+    pub reached: u64,
+    /// Messages that failed.
+    pub failed: u64,
+    /// People it reached who wanted no more.
+    pub stops: u64,
+    /// Why it stopped; `None`: it goes on, or is over.
+    pub stopped: Option<RampStop>,
+}
+
 /// A notice: what is told, to how many, and how far it has come. Counts and ids, never a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
@@ -280,6 +328,8 @@ pub struct Notice {
     pub eta: Option<EventTime>,
     /// What came of the hold-out, once it is over; `None`: nobody was held out, or it goes on.
     pub hold_out: Option<HoldOutTrial>,
+    /// How far its ramp has come; `None`: it goes to all at once.
+    pub ramp: Option<NoticeRamp>,
     /// First intent accepted by a gateway.
     pub first_accepted_at: Option<EventTime>,
     /// Why this revision, in one sentence.

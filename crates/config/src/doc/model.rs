@@ -14,7 +14,7 @@ use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry, TeamEntry};
 use forecall_journey::{JourneyRuleEntry, JourneyStepEntry};
 use forecall_outreach::calls::QueueSettings;
-use forecall_outreach::{HoldOutSettings, RegionSettings, ServiceSettings};
+use forecall_outreach::{HoldOutSettings, RampSettings, RegionSettings, ServiceSettings};
 use forecall_wire::telemetry::{
     ContextSettings, CustomerEventsSettings, CustomerField, Mapping, TextsSettings,
 };
@@ -30,7 +30,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 42] = [
+const SOURCES: [(&str, &str); 43] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
@@ -108,6 +108,10 @@ const SOURCES: [(&str, &str); 42] = [
     (
         "outreach/hold_out",
         include_str!("../../../outreach/src/hold_out_settings.rs"),
+    ),
+    (
+        "outreach/ramp",
+        include_str!("../../../outreach/src/ramp_settings.rs"),
     ),
     (
         "outreach/replies",
@@ -247,6 +251,7 @@ impl Model {
                     json!({"owner": "o", "purpose": "p", "until": "2027-03-31", "share": 0.05}),
                 ),
             ),
+            ("RampSettings", least::<RampSettings>(json!({}))),
             ("GateRule", least::<GateRule>(json!({}))),
             ("AlarmRates", least::<AlarmRates>(json!({}))),
             ("LimitEntry", least::<LimitEntry>(json!({"metric": "m"}))),

@@ -121,6 +121,19 @@ pub(super) fn one(notice: &Notice, json: bool, out: &mut dyn Write) -> anyhow::R
             trial.held_out_contacts
         )?;
     }
+    if let Some(ramp) = &notice.ramp {
+        let stopped = ramp
+            .stopped
+            .map_or(String::new(), |why| format!("; stopped by {}", why.as_str()));
+        writeln!(
+            out,
+            "ramp at {:.0} % of the people: {} reached, {} failed, {} want no more{stopped}",
+            ramp.share.get() * 100.0,
+            ramp.reached,
+            ramp.failed,
+            ramp.stops
+        )?;
+    }
     let call = if notice.no_call_needed {
         "says that no call is needed"
     } else {
@@ -218,6 +231,10 @@ const fn reason(why: HoldReason) -> (&'static str, &'static str) {
         HoldReason::HoldOut => (
             "told later, at random, so that the effect of telling is measured",
             "the end of the delay",
+        ),
+        HoldReason::Ramp => (
+            "told in a later step of the ramp, or it has stopped itself",
+            "the next step (`outreach.ramp`); if it has stopped, `forecall notices approve`",
         ),
         HoldReason::NoConsent => (
             "they haven't agreed to messages of this purpose",
@@ -321,6 +338,10 @@ fn row(notice: &Notice) -> Value {
         "hold_out": notice.hold_out.as_ref().map(|t| json!({
             "from": time_text::write(t.from), "until": time_text::write(t.until), "told": t.told,
             "told_contacts": t.told_contacts, "held_out": t.held_out, "held_out_contacts": t.held_out_contacts,
+        })),
+        "ramp": notice.ramp.as_ref().map(|r| json!({
+            "share": r.share.get(), "reached": r.reached, "failed": r.failed, "stops": r.stops,
+            "stopped": r.stopped.map(|why| why.as_str()),
         })),
         "first_accepted_at": notice.first_accepted_at.map(time_text::write), "why": notice.reason,
         "simulated": notice.simulated,

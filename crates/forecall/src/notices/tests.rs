@@ -40,6 +40,7 @@ fn notice(id: &str, revision: u32, state: NoticeState) -> Notice {
         next_update: Some(EventTime::from_secs(1_767_603_600)),
         eta: None,
         hold_out: None,
+        ramp: None,
         first_accepted_at: None,
         reason: "customers are hit".into(),
         simulated: false,

@@ -15,7 +15,7 @@ use super::audience::audience;
 use super::directory::{Directory, PersonNo};
 use super::hold_out::HeldOut;
 use super::plan::{on_news, tell};
-use super::policy::quiet_until;
+use super::policy::{is_opening, quiet_until};
 use super::record::{Record, Thread, Told};
 use super::reply::{Answered, pass_cries};
 use super::thread::{Change, EtaMove, LastTold, News, news_of, standing_news};
@@ -171,6 +171,9 @@ impl Domain {
                     self.held_out.remove(&no);
                     for thread in self.threads.values_mut() {
                         thread.told.remove(&no);
+                        if let Some(ramp) = &mut thread.ramp {
+                            ramp.forget(no);
+                        }
                         if let Some(trial) = &mut thread.trial {
                             trial.held_out.remove(&no);
                             trial.contacted.remove(&no);
@@ -250,7 +253,10 @@ impl Domain {
             );
         }
         record.approved = Some(Arc::clone(text));
-        let news = record.news;
+        let (news, opens) = (record.news, is_opening(record.notice.stage));
+        if opens {
+            thread.ramp_released(index, at);
+        }
         tell(&mut desk, thread, news, at);
     }
 
@@ -302,6 +308,9 @@ impl Domain {
                 thread.promises.break_for(news);
             }
             end_trial(&desk, thread, at);
+            if !desk.killed {
+                thread.ramp_on(at, desk.settings);
+            }
             let mut again: BTreeSet<News> = thread
                 .records
                 .iter_mut()

@@ -12,17 +12,16 @@ use forecall_types::{
 use super::audience::Question;
 use super::directory::PersonNo;
 use super::domain::Desk;
+use super::draft::{facts_of, write};
 use super::hold_out;
-use super::no_call::{NoCallFacts, no_call_needed};
 use super::policy::{
     NoticeQuestion, PersonQuestion, Verdict, for_notice, for_person, in_pilot, is_closing, is_opening,
     purpose_of, usable_channels,
 };
-use super::promise::next_update;
+use super::ramp;
 use super::record::{RECORDS_MAX, Record, Sent, Thread, Told};
 use super::thread::{LastTold, News, overtakes, stage_for};
 use crate::stage::OutreachOutput;
-use crate::words::{Facts, FactsSource, fingerprint};
 
 /// A closing message goes within this time or not at all: later it only puzzles.
 const CLOSING_EXPIRY: Duration = Duration::from_secs(12 * 3600);
@@ -38,6 +37,8 @@ struct Selection {
     /// Who waits, at random, from when until when.
     held_out: Vec<PersonNo>,
     trial: Option<(EventTime, EventTime)>,
+    /// How far its ramp stands; `None` where nothing may go anyway.
+    ramp: Option<ramp::Stand>,
 }
 
 impl Selection {
@@ -196,6 +197,7 @@ fn record_for(
         next_update: None,
         eta: None,
         hold_out: None,
+        ramp: None,
         first_accepted_at: None,
         reason: String::new(),
         simulated: incident.simulated,
@@ -205,62 +207,6 @@ fn record_for(
     write(desk, &mut record, facts, news);
     thread.records.push(record);
     Some(thread.records.len() - 1)
-}
-
-fn facts_of(
-    desk: &Desk<'_>,
-    thread: &Thread,
-    news: News,
-    stage: NoticeStage,
-    at: EventTime,
-    before: Option<&Facts>,
-) -> Facts {
-    let incident = &thread.incident;
-    let no_call = stage == NoticeStage::Confirmed
-        && no_call_needed(NoCallFacts::of(
-            incident,
-            at,
-            thread.promises.overdue(at),
-            desk.settings,
-        ));
-    let source = FactsSource {
-        at,
-        no_call_needed: no_call,
-        // Asked again for people who were held, these must not turn into what the others have been told since.
-        eta_old: match stage {
-            NoticeStage::EtaChanged => before.map_or(thread.promises.eta, |b| b.eta_old),
-            NoticeStage::Predicted
-            | NoticeStage::Confirmed
-            | NoticeStage::Progress
-            | NoticeStage::Resolved
-            | NoticeStage::AllClear
-            | NoticeStage::Averted
-            | NoticeStage::Retraction => None,
-        },
-        told_at: if is_closing(stage) {
-            before.map_or(thread.opening_at, |b| b.told_at)
-        } else {
-            None
-        },
-        next: next_update(stage, incident, at, &desk.settings.promise),
-        with_steps: stage == NoticeStage::Progress,
-        step_is_news: news == News::Step && stage == NoticeStage::Progress,
-    };
-    Facts::of(incident, source, desk.settings)
-}
-
-/// Writes the texts. Words that can't be filled are our own bug; then there is no text, and nothing is sent.
-fn write(desk: &Desk<'_>, record: &mut Record, facts: Facts, news: News) {
-    let texts = desk.wording.texts(record.notice.stage, &facts, desk.settings);
-    check_invariant!(InvariantId::N2, texts.is_ok(), "{:?}", texts.as_ref().err());
-    let notice = &mut record.notice;
-    notice.texts = texts.unwrap_or_default();
-    notice.text_fingerprint = Arc::from(fingerprint(&notice.texts));
-    notice.no_call_needed = facts.no_call_needed;
-    notice.next_update = facts.next;
-    notice.eta = facts.eta;
-    record.facts = facts;
-    record.news = news;
 }
 
 fn select(
@@ -301,7 +247,15 @@ fn select(
         killed: desk.killed,
         approved: record.approved.as_ref() == Some(&record.notice.text_fingerprint),
     };
-    let block = for_notice(&question, desk.settings).or_else(|| {
+    let stand = ramp::stand(thread, stage, reach, desk.settings);
+    let block = match (for_notice(&question, desk.settings), stand) {
+        // What it waits for is a person's word on why it stopped.
+        (None | Some((HoldReason::Approval, _)), ramp::Stand::Stopped(stop)) => {
+            Some((HoldReason::Ramp, ramp::why(stop).to_owned()))
+        }
+        (block, _) => block,
+    };
+    let block = block.or_else(|| {
         record
             .notice
             .texts
@@ -316,6 +270,7 @@ fn select(
     let usable = usable_channels(incident, stage, desk.settings);
     let purpose = purpose_of(incident, desk.settings);
     selection.trial = hold_out::times(thread, stage, at, desk.settings);
+    selection.ramp = Some(stand);
     let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
     for no in people {
         let Some(person) = desk.directory.get(*no) else {
@@ -361,6 +316,9 @@ fn select(
             desk.settings,
         );
         match verdict {
+            Verdict::Send(_) if ramp::waits(thread, stand, (*no, person)) => {
+                selection.withhold(HoldReason::Ramp, 1);
+            }
             Verdict::Send(_) if hold_out::is_waiting(desk, thread, selection.trial, (*no, person), at) => {
                 selection.hold_out(*no);
             }
@@ -399,6 +357,11 @@ fn commit(
     {
         thread.hold_out(&selection.held_out, times, desk.held_out);
     }
+    let goes = !selection.send.is_empty() || selection.withheld.contains_key(&HoldReason::Ramp);
+    if let Some(stand) = selection.ramp.filter(|_| goes) {
+        thread.ramp_up(stand, index, at);
+    }
+    let ramp = thread.ramp_told(desk.settings);
     let Thread {
         incident,
         told: told_by_person,
@@ -476,6 +439,7 @@ fn commit(
     notice.incident_revision = incident.revision;
     notice.audience = u64::try_from(audience.len()).unwrap_or(u64::MAX);
     notice.withheld = selection.withheld;
+    notice.ramp = ramp.filter(|_| is_opening(stage));
     record.retry_at = selection.retry_at;
     let reason = selection.blocked.unwrap_or_else(|| match intents.len() {
         0 => "nobody can be told now".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forecall_types::{
     EventTime, Fingerprint, HoldReason, Incident, IntentId, IntentState, Notice, NoticeId, NoticeStage,
-    NoticeState,
+    NoticeState, RampStop,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use super::cries::{Cries, Place};
 use super::directory::PersonNo;
 use super::hold_out::Trial;
 use super::promise::Promises;
+use super::ramp::Ramp;
 use super::thread::{LastTold, News};
 use crate::stage::OutreachOutput;
 use crate::words::Facts;
@@ -154,6 +155,12 @@ impl Record {
         if let Some(trial) = &n.hold_out {
             all = all.chain(&trial.until.nanos().to_le_bytes());
         }
+        if let Some(ramp) = &n.ramp {
+            let stopped = ramp.stopped.map_or("", RampStop::as_str);
+            all = all
+                .chain(&ramp.share.get().to_le_bytes())
+                .chain(stopped.as_bytes());
+        }
         for (state, count) in &n.progress {
             all = all.chain(state.as_str().as_bytes()).chain(&count.to_le_bytes());
         }
@@ -198,6 +205,8 @@ pub(crate) struct Thread {
     pub(crate) cries: BTreeMap<Place, Cries>,
     /// Who hears later, at random.
     pub(crate) trial: Option<Trial>,
+    /// How far its opening has come, where it goes step by step.
+    pub(crate) ramp: Option<Ramp>,
 }
 
 impl Thread {
@@ -212,6 +221,7 @@ impl Thread {
             look_again: false,
             cries: BTreeMap::new(),
             trial: None,
+            ramp: None,
         }
     }
 

@@ -126,6 +126,9 @@ impl Domain {
             ReplyKind::Other => return,
             ReplyKind::Stop => {
                 self.take_back(&person, no, office);
+                for thread in self.threads.values_mut() {
+                    thread.ramp_refused(no, reply.at, (office.settings, &mut *office.effects));
+                }
                 (AnswerKind::Stop, None)
             }
             ReplyKind::Status => of_status(self.standing(&person, no, reply.at, office)),

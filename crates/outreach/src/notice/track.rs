@@ -92,6 +92,13 @@ impl Thread {
             told.last = after;
             self.look_again = true;
         }
+        self.ramp_answer(
+            index,
+            receipt.state,
+            receipt.at,
+            (office.settings, &mut *office.effects),
+        );
+        let record = self.records.get_mut(index)?;
         let newly = reached(receipt.state) && !reached(before);
         if newly {
             let first = record.notice.first_accepted_at;

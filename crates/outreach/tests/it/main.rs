@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod hold_out;
 #[cfg(test)]
+mod ramp;
+#[cfg(test)]
 #[allow(clippy::too_many_lines, reason = "stories as they read take room")]
 mod replies;
 #[cfg(test)]

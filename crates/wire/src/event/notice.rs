@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::customer::{ContactChannel, Language};
-use super::scalar::{Name, Time};
+use super::scalar::{Name, Share, Time};
 use super::shape::{published, published_enum};
 
 published_enum! {
@@ -41,6 +41,8 @@ published_enum! {
         Killed,
         /// Hold: told later, at random, so that the effect can be measured.
         HoldOut,
+        /// Hold: told in a later step of the ramp, or it has stopped itself.
+        Ramp,
         /// Suppressed: no consent for this purpose.
         NoConsent,
         /// Suppressed: opted out.
@@ -139,9 +141,37 @@ published! {
     }
 }
 
+published_enum! {
+    /// Why an opening stopped itself.
+    RampStop {
+        /// The share of messages that failed is above what is borne, beyond doubt.
+        Failures,
+        /// Several in a row failed.
+        FailuresInARow,
+        /// The share of those reached who want no more is above what is borne, beyond doubt.
+        Stops,
+    }
+}
+
+published! {
+    /// How far an opening has come that goes to few first, then to more.
+    NoticeRamp of NoticeRamp {
+        /// Share of the people told up to now; 1: everybody.
+        share: Share = share,
+        /// Messages that a gateway has taken.
+        reached: u64 = reached,
+        /// Messages that failed.
+        failed: u64 = failed,
+        /// People it reached who wanted no more.
+        stops: u64 = stops,
+        /// Why it stopped; absent: it goes on, or is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stopped: Option<RampStop> = stopped,
+    }
+}
+
 published! {
     /// A notice: what is told, to how many, and how far it has come.
-    #[derive(Eq)]
     Notice of Notice {
         /// Id: the same for all revisions, and in every run.
         id: Name = id,
@@ -188,6 +218,9 @@ published! {
         /// What came of the hold-out, once it is over; left out: nobody was held out, or it goes on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hold_out: Option<HoldOutTrial> = hold_out,
+        /// How far its ramp has come; absent: it goes to all at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ramp: Option<NoticeRamp> = ramp,
         /// First message accepted by a gateway.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_accepted_at: Option<Time> = first_accepted_at,

@@ -11,10 +11,10 @@ use forecall_types::{
     Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord, CallScenario, Cell, Channel,
     ContactChannel, ContextKind, ContextNote, Customer, CustomerChange, Direction, EventTime, Feedback,
     Heartbeat, HoldOutTrial, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState,
-    Labels, Language, Lineage, LineageRange, Notice, NoticeStage, NoticeState, NoticeText, Position, Purpose,
-    Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind, Responsibility, Score, SeriesKey,
-    ServiceRecord, SharedLabel, Siblings, SourcePartition, Staffing, Summary, SummaryPart, SummaryValue,
-    Tick, Verdict, Watermark,
+    Labels, Language, Lineage, LineageRange, Notice, NoticeRamp, NoticeStage, NoticeState, NoticeText,
+    Position, Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind,
+    Responsibility, Score, SeriesKey, ServiceRecord, SharedLabel, Siblings, SourcePartition, Staffing,
+    Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
 };
 
 use super::incident_examples::{actions, command, incident, planned};
@@ -298,6 +298,13 @@ fn notice() -> Notice {
             told_contacts: 310,
             held_out: 200,
             held_out_contacts: 21,
+        }),
+        ramp: Some(NoticeRamp {
+            share: Probability::clamped(0.1),
+            reached: 390,
+            failed: 2,
+            stops: 1,
+            stopped: None,
         }),
         first_accepted_at: Some(at(7)),
         reason: "confirmed and acknowledged".to_owned(),

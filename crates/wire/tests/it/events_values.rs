@@ -577,6 +577,23 @@ fn trial() -> impl Strategy<Value = HoldOutTrial> {
     })
 }
 
+fn ramp() -> impl Strategy<Value = NoticeRamp> {
+    let stopped = option::of(select(vec![
+        RampStop::Failures,
+        RampStop::FailuresInARow,
+        RampStop::Stops,
+    ]));
+    (0.0..=1.0, any::<[u64; 3]>(), stopped).prop_map(|(share, [reached, failed, stops], stopped)| {
+        NoticeRamp {
+            share: Probability::clamped(share),
+            reached,
+            failed,
+            stops,
+            stopped,
+        }
+    })
+}
+
 pub(crate) fn notice() -> impl Strategy<Value = Notice> {
     use HoldReason::*;
     let state = {
@@ -591,6 +608,7 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         Unreachable,
         Killed,
         HoldOut,
+        Ramp,
         NoConsent,
         OptedOut,
         NoChannel,
@@ -629,7 +647,7 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         any::<u64>(),
         any::<u64>(),
         btree_map(select(IntentState::ALL.to_vec()), any::<u64>(), 0..6),
-        btree_map(reason, any::<u64>(), 0..14),
+        btree_map(reason, any::<u64>(), 0..15),
         btree_map(contact(), any::<u64>(), 0..5),
     );
     let tail = (vec(written, 0..3), text(), any::<bool>(), string(), any::<bool>());
@@ -637,13 +655,13 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         option::of(time()),
         option::of(time()),
         option::of(time()),
-        option::of(trial()),
+        (option::of(trial()), option::of(ramp())),
     );
     (head, counts, tail, times).prop_map(|(head, counts, tail, times)| {
         let (id, revision, domain, incident, incident_revision, stage, state, at) = head;
         let (audience, intents, progress, withheld, channels) = counts;
         let (texts, text_fingerprint, no_call_needed, reason, simulated) = tail;
-        let (next_update, eta, first_accepted_at, hold_out) = times;
+        let (next_update, eta, first_accepted_at, (hold_out, ramp)) = times;
         Notice {
             id,
             revision,
@@ -664,6 +682,7 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
             next_update,
             eta,
             hold_out,
+            ramp,
             first_accepted_at,
             reason,
             simulated,
