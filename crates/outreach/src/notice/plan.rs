@@ -21,6 +21,7 @@ use super::policy::{
 use super::ramp;
 use super::record::{RECORDS_MAX, Record, Sent, Thread, Told};
 use super::thread::{LastTold, News, overtakes, stage_for};
+use crate::settings::OutreachSettings;
 use crate::stage::OutreachOutput;
 
 /// A closing message goes within this time or not at all: later it only puzzles.
@@ -209,6 +210,23 @@ fn record_for(
     Some(thread.records.len() - 1)
 }
 
+/// Why nothing of a notice goes now.
+fn blocked(
+    question: &NoticeQuestion<'_>,
+    stand: ramp::Stand,
+    has_text: bool,
+    settings: &OutreachSettings,
+) -> Option<(HoldReason, String)> {
+    match (for_notice(question, settings), stand) {
+        // What it waits for is a person's word on why it stopped.
+        (None | Some((HoldReason::Approval, _)), ramp::Stand::Stopped(stop)) => {
+            Some((HoldReason::Ramp, ramp::why(stop).to_owned()))
+        }
+        (None, _) if !has_text => Some((HoldReason::Policy, "it has no text".into())),
+        (block, _) => block,
+    }
+}
+
 fn select(
     desk: &Desk<'_>,
     thread: &Thread,
@@ -248,20 +266,8 @@ fn select(
         approved: record.approved.as_ref() == Some(&record.notice.text_fingerprint),
     };
     let stand = ramp::stand(thread, stage, reach, desk.settings);
-    let block = match (for_notice(&question, desk.settings), stand) {
-        // What it waits for is a person's word on why it stopped.
-        (None | Some((HoldReason::Approval, _)), ramp::Stand::Stopped(stop)) => {
-            Some((HoldReason::Ramp, ramp::why(stop).to_owned()))
-        }
-        (block, _) => block,
-    };
-    let block = block.or_else(|| {
-        record
-            .notice
-            .texts
-            .is_empty()
-            .then(|| (HoldReason::Policy, "it has no text".into()))
-    });
+    let has_text = !record.notice.texts.is_empty();
+    let block = blocked(&question, stand, has_text, desk.settings);
     if let Some((reason, why)) = block {
         selection.withhold(reason, count(people.len()));
         selection.blocked = Some(why);
