@@ -249,7 +249,7 @@ const fn reason(why: HoldReason) -> (&'static str, &'static str) {
             "customers aren't told of this stage at this certainty",
             "`outreach.predicted`: that trouble is confirmed",
         ),
-        HoldReason::Pilot => ("outside the pilot", "`outreach.pilot`"),
+        HoldReason::Pilot => ("outside the pilot", "`outreach.predicted.pilot_share`"),
         HoldReason::Cap => (
             "they have had as many messages as are allowed",
             "`outreach.caps`; closings always go",
