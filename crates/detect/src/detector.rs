@@ -360,6 +360,8 @@ impl Detector {
             lineage: open.lineage.clone(),
             context: Vec::new(),
             siblings: None,
+            usual: None,
+            traffic: None,
         })
     }
 

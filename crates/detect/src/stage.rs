@@ -31,7 +31,7 @@ use crate::gates::Gates;
 use crate::peers::Peers;
 use crate::policy::{Change, Origin};
 use crate::rate::{Derived, Owned, Part, Spare, derive};
-use crate::registry::{Census, Registry};
+use crate::registry::{Census, Counters, Registry};
 use crate::silence::Silences;
 use crate::{DetectSettings, Judgement};
 
@@ -94,6 +94,7 @@ struct State {
     contexts: Contexts,
     peers: Peers,
     census: Census,
+    counters: Counters,
 }
 
 impl State {
@@ -115,6 +116,7 @@ impl State {
             contexts: self.contexts.clone(),
             peers: self.peers.share(),
             census: self.census.clone(),
+            counters: self.counters.clone(),
         }
     }
 }
@@ -140,6 +142,7 @@ impl DetectStage {
                 contexts: Contexts::default(),
                 peers: Peers::default(),
                 census: Census::default(),
+                counters: Counters::default(),
             },
         )
     }
@@ -400,6 +403,10 @@ impl DetectStage {
         if let Some(mut anomaly) = anomaly {
             if matches!(change, Change::Opened) {
                 anomaly.siblings = self.siblings(slot, at);
+                anomaly.usual = self.state.registry.detector(index).map(crate::Detector::usual);
+            }
+            if !matches!(change, Change::Closed(_)) {
+                anomaly.traffic = self.traffic(slot, (anomaly.from, at));
             }
             anomaly.context = self.notes(slot, &anomaly.series, anomaly.from, at);
             anomaly.series = self.with_words(&domain, &anomaly.series);
@@ -414,7 +421,7 @@ impl Stage for DetectStage {
     type Output = DetectOutput;
 
     const NAME: &'static str = "detect";
-    const VERSION: u32 = 8;
+    const VERSION: u32 = 9;
 
     fn step(&mut self, record: &SamplesRecord, effects: &mut Out) {
         for reject in record.batch.rejects() {

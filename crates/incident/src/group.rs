@@ -79,10 +79,13 @@ impl Tracked {
     }
 
     fn take(&mut self, anomaly: &Anomaly, settings: &CorrelateSettings) {
-        // Told when it opens only.
+        // Told when it opens only, and not when it closes.
         let siblings = self.anomaly.siblings.take();
+        let (usual, traffic) = (self.anomaly.usual, self.anomaly.traffic);
         self.anomaly.clone_from(anomaly);
         self.anomaly.siblings = self.anomaly.siblings.take().or(siblings);
+        self.anomaly.usual = self.anomaly.usual.or(usual);
+        self.anomaly.traffic = self.anomaly.traffic.or(traffic);
         self.judge(settings);
     }
 

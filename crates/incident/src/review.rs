@@ -40,7 +40,8 @@ impl Domain {
         // What a person has judged says nothing more.
         let heard = members.iter().filter(|(_, m)| m.standing != Standing::Spent);
         let tracked: Vec<&Tracked> = heard.filter_map(|(id, _)| self.tracked.get(id)).collect();
-        let speaking = tracked.iter().filter(|t| t.active).map(|t| &t.anomaly);
+        // Those that are well again were part of it, too.
+        let speaking = tracked.iter().map(|t| &t.anomaly);
         let topology = self.known.topology(step.settings);
         let causes = suspects(speaking, &open.incident.scope, topology);
         if !causes.is_empty() {

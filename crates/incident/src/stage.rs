@@ -322,7 +322,7 @@ impl Stage for CorrelateStage {
     type Output = IncidentEvent;
 
     const NAME: &'static str = "correlate";
-    const VERSION: u32 = 10;
+    const VERSION: u32 = 11;
 
     fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
         let position = &input.position;

@@ -179,6 +179,8 @@ mod tests {
                 .collect(),
             context: Vec::new(),
             siblings: None,
+            usual: None,
+            traffic: None,
             lineage: Lineage::default(),
         }
     }

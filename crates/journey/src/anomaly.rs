@@ -57,6 +57,8 @@ pub fn anomaly_of(wave: &JourneyWave) -> Option<Anomaly> {
         lineage: Lineage::default(),
         context: Vec::new(),
         siblings: None,
+        usual: None,
+        traffic: None,
     })
 }
 

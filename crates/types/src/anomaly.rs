@@ -121,6 +121,25 @@ pub struct Siblings {
     pub shared: Vec<SharedLabel>,
 }
 
+/// What a series lies around while all is well, whatever kind of surprise it is: of a new shape the value before is what was expected, of a
+/// value never seen the greatest that was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Usual {
+    /// The mean of its last values, wild ones cut.
+    pub mean: f64,
+    /// Their standard deviation, above 0.
+    pub sd: f64,
+}
+
+/// Requests of what a series is of, as they are counted beside it: with them an excess of latency or failures can be weighed against another's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests a second, as is usual.
+    pub usual: f64,
+    /// Requests a second, the mean since the anomaly began.
+    pub now: f64,
+}
+
 /// A window of a series judged abnormal, as one revision of its life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
@@ -166,6 +185,12 @@ pub struct Anomaly {
     /// Told when it opens; `None` later, of silences, and where nothing is known of any.
     #[serde(default)]
     pub siblings: Option<Siblings>,
+    /// Told when it opens; `None` later, of silences, and of revisions older than the field.
+    #[serde(default)]
+    pub usual: Option<Usual>,
+    /// `None` when closed, of silences, and where nothing counts the requests.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
 }
 
 /// How far one source partition has come in `detect`, for one domain.

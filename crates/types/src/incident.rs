@@ -209,6 +209,10 @@ pub struct Evidence {
     pub weight: f64,
     /// Whether it is still abnormal.
     pub active: bool,
+    /// Log-odds it adds to the probability, damped by the evidence before it; `None` where it doesn't count, and in revisions older
+    /// than the field.
+    #[serde(default)]
+    pub log_odds: Option<f64>,
 }
 
 /// What a contribution to the probability stands for.
@@ -235,8 +239,10 @@ pub enum Term {
     Upstream,
     /// Anomalies beside which something was announced.
     Announced,
-    /// The line that was learnt between log-odds said and what came of them.
+    /// The line that was learnt between log-odds said and what came of them: what it adds whatever they are.
     Calibration,
+    /// What the steepness of that line adds: the sum of all the others but [`Calibration`](Self::Calibration), times its slope less one.
+    Slope,
 }
 
 impl Term {
@@ -254,6 +260,7 @@ impl Term {
             Self::Upstream => "upstream",
             Self::Announced => "announced",
             Self::Calibration => "calibration",
+            Self::Slope => "slope",
         }
     }
 }

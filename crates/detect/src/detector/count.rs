@@ -1,7 +1,9 @@
 //! Whether a series counts, and by which law.
 
-use super::{Detector, View};
-use crate::channel::{CountLaw, Counted};
+use forecall_types::{EventTime, Traffic, Usual};
+
+use super::{Detector, SPAN_SHARE, View};
+use crate::channel::{CountLaw, Counted, scale_floor};
 use crate::rate::Part;
 
 impl Detector {
@@ -20,6 +22,47 @@ impl Detector {
             baseline: &view.baseline,
             slow: self.shift.slow_mean(),
             exposure,
+        })
+    }
+
+    /// What its values lie around.
+    pub(crate) fn usual(&self) -> Usual {
+        let least = scale_floor(self.shift.slow()).max(SPAN_SHARE * self.novelty.span());
+        let baseline = self.spike.baseline(least);
+        Usual {
+            mean: baseline.location(),
+            sd: baseline.scale(),
+        }
+    }
+
+    /// What a count of requests says of them a second: as is usual, and in the mean from one time to another; `per_second`: it is a rate,
+    /// else a count since the sample before.
+    pub(crate) fn traffic(
+        &self,
+        (from, newest): (EventTime, EventTime),
+        per_second: bool,
+    ) -> Option<Traffic> {
+        let seconds = if per_second {
+            1.0
+        } else {
+            usual_interval(self.spike.recent.gaps())
+        };
+        let recent = self
+            .spike
+            .recent
+            .times(newest)
+            .zip(self.spike.recent.values().rev());
+        let since: Vec<f64> = recent
+            .enumerate()
+            .take_while(|(i, (at, _))| *i == 0 || *at >= from)
+            .map(|(_, (_, value))| f64::from(value))
+            .collect();
+        let len = u32::try_from(since.len()).ok().filter(|len| *len > 0)?;
+        let now = since.iter().sum::<f64>() / f64::from(len);
+        let usual = self.spike.baseline(0.0).location();
+        (seconds > 0.0).then(|| Traffic {
+            usual: usual.max(0.0) / seconds,
+            now: now.max(0.0) / seconds,
         })
     }
 

@@ -9,6 +9,7 @@ mod runs;
 mod sets;
 mod siblings;
 mod texts;
+mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use self::index::{Index, SLOTS_MAX};
 use self::pack::{pack, pack_labels, unpack, unpack_labels};
 pub(crate) use self::siblings::Census;
 use self::texts::Texts;
+pub(crate) use self::traffic::Counters;
 use crate::Detector;
 use crate::gates::Gates;
 use crate::rate::{Part, Prior};

@@ -1,6 +1,6 @@
 //! What is told beside an anomaly or a score: the series that live beside it, and the limit it goes to.
 
-use forecall_types::{ChannelScore, EventTime, Siblings};
+use forecall_types::{ChannelScore, EventTime, Siblings, Traffic};
 
 use super::DetectStage;
 
@@ -20,6 +20,11 @@ impl DetectStage {
             Some(limit) => channels.into_iter().chain([limit]).collect(),
             None => channels,
         }
+    }
+
+    /// Requests counted beside a series that is abnormal from one time to another.
+    pub(super) fn traffic(&mut self, slot: u32, span: (EventTime, EventTime)) -> Option<Traffic> {
+        self.state.counters.traffic(&self.state.registry, slot, span)
     }
 
     /// The series beside one that opens an anomaly.

@@ -220,6 +220,8 @@ impl DetectStage {
             lineage: Lineage::default(),
             context: self.notes(slot, &series, since, at),
             siblings: None,
+            usual: None,
+            traffic: None,
         })
     }
 

@@ -27,6 +27,7 @@ mod silence;
 mod silence_oracle;
 mod split;
 mod stage;
+mod traffic;
 mod words;
 
 use std::sync::Arc;

@@ -41,6 +41,7 @@ fn sample() -> Incident {
         .incident;
     let mut piece = incident.evidence[0].clone();
     piece.active = true;
+    piece.log_odds = None;
     let evidence = |name: &str, metric: &str, weight| Evidence {
         anomaly: AnomalyId::new(name).unwrap(),
         series: std::sync::Arc::new(piece.series.with_metric(metric, "")),

@@ -103,6 +103,8 @@ fn anomalies(fleet: &[Host], metrics: &[&str]) -> Vec<Anomaly> {
                 series: u32::try_from(near.len()).unwrap(),
                 shared: shared.collect(),
             }),
+            usual: None,
+            traffic: None,
             lineage: Lineage::default(),
         });
     }

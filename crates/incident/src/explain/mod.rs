@@ -2,8 +2,8 @@
 //!
 //! It reads published revisions alone, so that anybody who has the events and the settings comes to the same answer. The
 //! probability is a logistic sum: a bias, the pieces of evidence in falling order of weight, each counting half as much as it
-//! would in the place before, and something for every further distinct metric. All figures here are log-odds unless they
-//! are called probabilities.
+//! would in the place before, and something for every further distinct metric; upon it lies the line that was learnt of how such
+//! sums come true. All figures here are log-odds unless they are called probabilities.
 //!
 //! ```
 //! use std::collections::BTreeSet;
@@ -168,7 +168,7 @@ fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Op
         bias: base.bias,
         metrics: whole.metrics,
         breadth: whole.breadth,
-        calibration: base.calibration,
+        calibration: whole.calibration,
         log_odds: whole.log_odds,
         evidence: incident.evidence.iter().enumerate().map(weight).collect(),
         without,

@@ -1,7 +1,8 @@
 //! The sum behind a probability, taken apart again from what the event tells of it.
 //!
-//! An event gives the probability, its evidence strongest first, and the share of each in their common, damped weight. One
-//! factor is wanting, and the probability gives it: it is what makes the sum come out.
+//! An event gives what each piece of evidence adds, strongest first, and the line that was learnt upon their sum. Revisions older than
+//! those fields give the share of each piece in their common, damped weight alone: one factor is wanting there, and the probability gives
+//! it, since it is what makes the sum come out.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +17,10 @@ pub(super) struct Base {
     pub(super) bias: f64,
     /// For each further distinct metric, as far as they count.
     per_metric: f64,
-    /// What was learnt of how such sums come true; taken as it stands, whatever evidence is thought away.
-    pub(super) calibration: f64,
+    /// The line that was learnt of how such sums come true: what it adds to any …
+    offset: f64,
+    /// … and what the sum is multiplied with.
+    slope: f64,
 }
 
 impl Base {
@@ -31,10 +34,16 @@ impl Base {
             return Self {
                 bias: BIAS,
                 per_metric: BREADTH_WEIGHT,
-                calibration: 0.0,
+                offset: 0.0,
+                slope: 1.0,
             };
         }
         let further = breadth(metrics);
+        let of_line = |term: Term| matches!(term, Term::Calibration | Term::Slope);
+        let below = incident.contributions.iter().filter(|c| !of_line(c.term));
+        let below: f64 = below.map(|c| c.value).sum();
+        // Where the sum is next to nothing, so is what its slope adds.
+        let steeper = told(Term::Slope) / below;
         Self {
             bias: told(Term::Bias),
             per_metric: if further > 0.0 {
@@ -42,7 +51,8 @@ impl Base {
             } else {
                 0.0
             },
-            calibration: told(Term::Calibration),
+            offset: told(Term::Calibration),
+            slope: if steeper.is_finite() { 1.0 + steeper } else { 1.0 },
         }
     }
 }
@@ -67,6 +77,8 @@ pub(super) struct Sum {
     pub(super) metrics: usize,
     /// What further metrics add.
     pub(super) breadth: f64,
+    /// What the line that was learnt adds.
+    pub(super) calibration: f64,
     /// All, with the bias.
     pub(super) log_odds: f64,
 }
@@ -82,13 +94,19 @@ pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) 
         metrics.extend(piece.metric);
     }
     let breadth = base.per_metric * breadth(metrics.len());
+    let below = added.iter().fold(base.bias, |z, value| z + value) + breadth;
+    let calibration = base.offset + (base.slope - 1.0) * below;
     Sum {
-        log_odds: added.iter().fold(base.bias, |z, value| z + value) + breadth + base.calibration,
+        log_odds: below + calibration,
         metrics: metrics.len(),
         breadth,
+        calibration,
         added,
     }
 }
+
+/// Such numbers came from one sum: what rounding makes of it, as a share of the log-odds that make one in 10⁴ of certainty.
+const ROUNDING: f64 = 1e-6;
 
 /// The pieces that make the incident's probability, strongest first. `heard` are those that don't count any more, because a
 /// prediction that stood on them has ended. `None`: the probability was set by a fact or a word (0 or 1), or isn't what
@@ -98,6 +116,10 @@ pub(super) fn split<'a>(
     heard: &BTreeSet<AnomalyId>,
 ) -> Option<(Base, Vec<Piece<'a>>)> {
     let log_odds = log_odds(incident.probability)?;
+    if let Some(told) = told(incident) {
+        let whole = sum(&told.0, told.1.iter());
+        return ((whole.log_odds - log_odds).abs() <= ROUNDING * log_odds.abs().max(1.0)).then_some(told);
+    }
     // The share of a piece is damped by its place among all; that of the sum by its place among those that count.
     let mut undamped = 1.0;
     let mut pieces = Vec::new();
@@ -116,10 +138,10 @@ pub(super) fn split<'a>(
     let relative = sum(&base, pieces.iter());
     let (have, want) = (
         relative.added.iter().sum::<f64>(),
-        log_odds - base.bias - relative.breadth - base.calibration,
+        (log_odds - base.offset) / base.slope - base.bias - relative.breadth,
     );
     if pieces.is_empty() {
-        return (want.abs() < 1e-6).then_some((base, pieces));
+        return (want.abs() < ROUNDING).then_some((base, pieces));
     }
     let factor = want / have;
     if !factor.is_finite() || factor < 0.0 {
@@ -129,6 +151,25 @@ pub(super) fn split<'a>(
         piece.alone *= factor;
     }
     Some((base, pieces))
+}
+
+/// The pieces as the event itself tells them; `None` where none of its evidence says what it adds.
+fn told(incident: &Incident) -> Option<(Base, Vec<Piece<'_>>)> {
+    let mut undamped = 1.0;
+    let mut pieces = Vec::new();
+    for (place, evidence) in incident.evidence.iter().enumerate() {
+        let Some(log_odds) = evidence.log_odds else {
+            continue;
+        };
+        pieces.push(Piece {
+            place,
+            metric: (evidence.channel != Channel::Silence).then_some(&*evidence.series.metric),
+            alone: log_odds * undamped,
+        });
+        undamped /= REPEAT_FACTOR;
+    }
+    let metrics: BTreeSet<&str> = pieces.iter().filter_map(|p| p.metric).collect();
+    (!pieces.is_empty()).then(|| (Base::of(incident, metrics.len()), pieces))
 }
 
 /// `None` where it is certain.

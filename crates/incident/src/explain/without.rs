@@ -41,8 +41,15 @@ pub(super) fn enough(base: &Base, pieces: &[Piece<'_>], threshold: f64) -> Optio
             });
         }
     }
-    (TRIED_MAX + 1..=pieces.len())
-        .map(|n| (0..n).collect::<Vec<_>>())
+    let mut strongest: Vec<usize> = (0..)
+        .zip(pieces)
+        .filter(|(_, p)| p.alone > 0.0)
+        .map(|(i, _)| i)
+        .collect();
+    let alone = |i: &usize| pieces.get(*i).map_or(0.0, |p| p.alone);
+    strongest.sort_by(|a, b| alone(b).total_cmp(&alone(a)));
+    (TRIED_MAX + 1..=strongest.len())
+        .filter_map(|n| strongest.get(..n).map(<[usize]>::to_vec))
         .map(|set| (without(base, pieces, &set), set))
         .find(|(log_odds, _)| *log_odds < threshold)
         .map(|(log_odds, set)| Enough {

@@ -48,17 +48,18 @@ impl Model {
             })
             .collect();
         let sum: f64 = contributions.iter().map(|c| c.value).sum();
-        contributions.push(Contribution {
-            term: Term::Calibration,
-            value: self.offset + (self.slope - 1.0) * sum,
-        });
+        let line = [
+            (Term::Calibration, self.offset),
+            (Term::Slope, (self.slope - 1.0) * sum),
+        ];
+        contributions.extend(line.map(|(term, value)| Contribution { term, value }));
         // Nothing is added by zero.
         contributions.retain(|c| c.value.abs() > 0.0);
         contributions
     }
 
-    /// Log-odds before the line.
-    fn sum(&self, features: &Features) -> f64 {
+    /// Log-odds before the line: of all evidence, or what one piece adds.
+    pub(crate) fn sum(&self, features: &Features) -> f64 {
         self.weights.iter().zip(features.0).map(|(w, x)| w * x).sum()
     }
 

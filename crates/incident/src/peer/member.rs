@@ -283,6 +283,8 @@ impl Member {
             ahead: Vec::new(),
             context: Vec::new(),
             siblings: None,
+            usual: None,
+            traffic: None,
             lineage: Lineage::default(),
         };
         let told = self.revise(anomaly, step);

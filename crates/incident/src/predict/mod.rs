@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use forecall_types::{
-    AnomalyId, Contribution, Direction, ElementId, EventTime, Evidence, IncidentKind, Probability, Term,
+    Anomaly, AnomalyId, Band, Channel, Contribution, Direction, ElementId, EventTime, Evidence, IncidentKind,
+    Probability, Term, Usual,
 };
 
 use crate::group::{ELEMENTS_MAX, Member, Standing, Tracked};
@@ -79,9 +80,11 @@ pub(crate) fn assess(
     features.add(Term::Bias, 1.0);
     let mut factor = 1.0;
     let mut metrics: BTreeSet<&str> = BTreeSet::new();
-    for (said, member, tracked) in &all {
+    let mut added: Vec<Option<f64>> = vec![None; all.len()];
+    for ((said, member, tracked), added) in all.iter().zip(&mut added) {
         if tracked.active && member.standing == Standing::Full {
             features.add_all(&said.features, factor);
+            *added = Some(model.sum(&said.features) * factor);
             factor *= REPEAT_FACTOR;
             if !tracked.is_silence() {
                 metrics.insert(&tracked.anomaly.series.metric);
@@ -129,7 +132,7 @@ pub(crate) fn assess(
             .collect(),
         last_news: all.iter().map(|(_, _, t)| t.anomaly.at).max(),
         elements,
-        evidence: shares(&all),
+        evidence: shares(&all, &added),
     }
 }
 
@@ -138,8 +141,9 @@ pub(crate) fn logistic(log_odds: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-log_odds))
 }
 
-/// Shares of the whole, by the same damping as in the sum; what is over keeps the share of its last news.
-fn shares(all: &[(Said, Member, &Tracked)]) -> Vec<Weighed> {
+/// Shares of the whole, by the same damping as in the sum; what is over keeps the share of its last news. `added`: what each adds to the
+/// log-odds.
+fn shares(all: &[(Said, Member, &Tracked)], added: &[Option<f64>]) -> Vec<Weighed> {
     let mut factor = 1.0;
     let mut damped: Vec<f64> = Vec::with_capacity(all.len());
     for (said, _, _) in all {
@@ -149,8 +153,10 @@ fn shares(all: &[(Said, Member, &Tracked)]) -> Vec<Weighed> {
     let sum: f64 = damped.iter().sum();
     all.iter()
         .zip(damped)
-        .map(|((_, _, tracked), value)| {
+        .zip(added)
+        .map(|(((_, _, tracked), value), log_odds)| {
             let a = &tracked.anomaly;
+            let (expected, band) = normal(a);
             Weighed {
                 evidence: Evidence {
                     anomaly: a.id.clone(),
@@ -159,17 +165,42 @@ fn shares(all: &[(Said, Member, &Tracked)]) -> Vec<Weighed> {
                     from: a.from,
                     at: a.at,
                     observed: a.observed,
-                    expected: a.expected,
-                    band: a.band,
+                    expected,
+                    band,
                     score: a.score,
                     weight: if sum > 0.0 { value / sum } else { 0.0 },
                     active: tracked.active,
+                    log_odds: *log_odds,
                 },
                 slope: a.slope,
                 announced: crate::reason::announced(&a.context),
             }
         })
         .collect()
+}
+
+/// Standard deviations at the edge of what is usual.
+const USUAL_SDS: f64 = 3.0;
+
+/// What would have been normal, for people: a new shape is expected to go on from the value before, and a value never seen to stay below
+/// the greatest, which may both be of the trouble by now.
+fn normal(anomaly: &Anomaly) -> (f64, Band) {
+    let usual = match anomaly.channel {
+        Channel::Shape | Channel::Novelty => anomaly.usual,
+        Channel::Spike
+        | Channel::Shift
+        | Channel::Season
+        | Channel::Silence
+        | Channel::Peer
+        | Channel::Limit => None,
+    };
+    let band = |usual: Usual| Band {
+        low: usual.mean - USUAL_SDS * usual.sd,
+        high: usual.mean + USUAL_SDS * usual.sd,
+    };
+    usual.map_or((anomaly.expected, anomaly.band), |usual| {
+        (usual.mean, band(usual))
+    })
 }
 
 /// Whether the entity that is silent is one of those that told of the trouble: as long as nothing comes of it, nobody can say that

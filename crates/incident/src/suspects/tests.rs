@@ -71,6 +71,8 @@ fn anomaly(service: &str, (metric, unit): (&str, &str), expected: f64, observed:
         ahead: Vec::new(),
         context: Vec::new(),
         siblings: None,
+        usual: None,
+        traffic: None,
         lineage: Lineage::default(),
     }
 }
@@ -167,4 +169,147 @@ fn the_order_of_the_anomalies_changes_nothing_and_what_measures_nothing_names_no
     assert_eq!(told(&[silent]), [""; 0]);
     assert_eq!(told(&[anomaly("shop", ("visitors", "1"), 1.0, 9.0)]), [""; 0]);
     assert_eq!(told(&[]), [""; 0]);
+}
+
+fn with_traffic(mut anomaly: Anomaly, usual: f64, now: f64) -> Anomaly {
+    anomaly.traffic = Some(Traffic { usual, now });
+    anomaly
+}
+
+#[test]
+fn an_excess_weighs_by_the_requests_that_had_it() {
+    // As slow as each other, but of ten requests one goes to mail.
+    let all = [
+        with_traffic(anomaly("shop", SLOW, 0.2, 1.2), 10.0, 10.0),
+        with_traffic(anomaly("search", SLOW, 0.1, 1.1), 9.0, 9.0),
+        with_traffic(anomaly("mail", SLOW, 0.1, 1.1), 1.0, 1.0),
+    ];
+    assert_eq!(told(&all)[..2], ["search > shop 0.90", "mail > shop 0.10"]);
+    let of = |anomaly: &Anomaly, now| with_traffic(anomaly.clone(), now, now);
+    let swapped = [all[0].clone(), of(&all[1], 1.0), of(&all[2], 9.0)];
+    assert_eq!(told(&swapped)[..2], ["mail > shop 0.90", "search > shop 0.10"]);
+}
+
+#[test]
+fn hosts_of_a_service_add_up_and_several_figures_of_one_dont() {
+    let on = |host: &str, name: &str, of: (&str, &str), each: f64| {
+        let mut one = with_traffic(anomaly(name, of, 0.1, 1.0), each, each);
+        let mut series = (*one.series).clone();
+        series.resource.set("host", host);
+        one.series = Arc::new(series);
+        one.id = AnomalyId::derived(Fingerprint::of(format!("{name} {host} {}", of.0).as_bytes()));
+        one
+    };
+    let p95 = ("http.server.request.duration.p95", "s");
+    let all = [
+        with_traffic(anomaly("shop", SLOW, 0.2, 1.1), 8.0, 8.0),
+        on("a", "search", SLOW, 2.0),
+        on("b", "search", SLOW, 2.0),
+        on("a", "mail", SLOW, 4.0),
+        on("a", "mail", p95, 4.0),
+    ];
+    assert_eq!(told(&all)[..2], ["mail > shop 0.50", "search > shop 0.50"]);
+}
+
+#[test]
+fn what_a_service_sees_of_another_speaks_of_the_other() {
+    let seen = |label: &str, metric: &str, peer: &str| {
+        let mut one = anomaly("shop", (metric, "s"), 0.1, 1.0);
+        let mut series = (*one.series).clone();
+        series.labels.set(label, peer);
+        one.series = Arc::new(series);
+        one
+    };
+    let shop = anomaly("shop", SLOW, 0.2, 1.1);
+    for (label, metric) in [
+        ("service.peer.name", "http.client.request.duration"),
+        ("peer.service", "rpc.duration"),
+        ("server.address", "http.client.request.duration"),
+    ] {
+        let all = [shop.clone(), seen(label, metric, "mail")];
+        assert_eq!(told(&all)[0], "mail > shop 1.00", "{label}");
+        // Where the shop doesn't tell how slow it is, nobody can say how much of that it is.
+        assert_eq!(told(&all[1..])[0], "mail > shop 0.00", "{label}");
+    }
+    // A server's own address, itself, and a name that nobody declared.
+    for (label, metric, peer) in [
+        ("server.address", "http.server.duration", "mail"),
+        ("peer.service", "rpc.duration", "shop"),
+        ("peer.service", "rpc.duration", "elsewhere"),
+    ] {
+        assert_eq!(
+            told(&[seen(label, metric, peer)]),
+            ["shop 1.00"],
+            "{label} {metric} {peer}"
+        );
+    }
+}
+
+#[test]
+fn failures_a_second_are_shares_of_the_requests_beside_them() {
+    let rate = ("errors.rate", "{error}/s");
+    let share = ("error.ratio", "1");
+    // Half of 40 requests a second fail at the shop; mail fails as many, which is all that it is asked.
+    let all = [
+        with_traffic(anomaly("shop", share, 0.001, 0.5), 40.0, 40.0),
+        with_traffic(anomaly("mail", rate, 0.01, 20.0), 20.0, 20.0),
+    ];
+    let told = told(&all);
+    assert!(
+        told[0].starts_with("mail > shop") && told[0].ends_with("1.00"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn seconds_and_milliseconds_are_one_measure() {
+    let shop = anomaly("shop", SLOW, 0.2, 1.2);
+    for slow in [
+        anomaly("search", ("http.server.request.duration", "ms"), 100.0, 1_100.0),
+        anomaly(
+            "search",
+            ("http_request_duration_milliseconds", ""),
+            100.0,
+            1_100.0,
+        ),
+        anomaly("search", ("latency_us", "1"), 1e5, 1.1e6),
+    ] {
+        assert_eq!(
+            told(&[shop.clone(), slow.clone()])[0],
+            "search > shop 1.00",
+            "{:?}",
+            slow.series
+        );
+    }
+}
+
+#[test]
+fn what_costs_customers_most_is_asked_about_where_they_show_nothing_yet() {
+    let slow = |seconds: f64, each| with_traffic(anomaly("search", SLOW, 0.1, 0.1 + seconds), each, each);
+    let fails =
+        |share: f64, each| with_traffic(anomaly("mail", ("error.ratio", "1"), 0.0, share), each, each);
+    // A fifth of a second for each of 20 a second; half of 2 a second fail: 4 seconds against one.
+    assert_eq!(
+        told(&[slow(0.2, 20.0), fails(0.5, 2.0)])[..2],
+        ["search > shop 0.80", "mail > shop 0.20"]
+    );
+    assert_eq!(told(&[slow(0.2, 2.0), fails(0.5, 20.0)])[0], "mail > shop 0.96");
+    // As soon as the shop itself fails it is failures that are asked about.
+    let shop = with_traffic(anomaly("shop", ("error.ratio", "1"), 0.0, 0.05), 20.0, 20.0);
+    assert_eq!(
+        told(&[slow(0.2, 20.0), fails(0.5, 2.0), shop]),
+        ["mail > shop 1.00"]
+    );
+}
+
+#[test]
+fn what_is_usual_counts_not_what_the_channel_expected() {
+    // Of a new shape the value before is expected, which is of the trouble already.
+    let mut shape = anomaly("search", SLOW, 1.0, 1.1);
+    shape.channel = Channel::Shape;
+    shape.band = Band { low: 1.0, high: 1.0 };
+    shape.window = vec![(EventTime::from_secs(600), 1.1), (EventTime::from_secs(660), 1.0)];
+    assert_eq!(told(&[shape.clone()]), [""; 0]);
+    shape.usual = Some(Usual { mean: 0.1, sd: 0.02 });
+    assert_eq!(told(&[shape])[0], "search > shop 1.00");
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use expect_test::{Expect, expect};
 use forecall_incident::explain::{Counts, Heard, Without, explain};
 use forecall_types::{
-    AnomalyId, Channel, Evidence, Incident, IncidentChange, IncidentEvent, IncidentState, Probability,
-    ServiceName,
+    AnomalyId, Channel, Contribution, Evidence, Incident, IncidentChange, IncidentEvent, IncidentState,
+    Probability, ServiceName, Term,
 };
 use proptest::prelude::*;
 
@@ -204,7 +204,7 @@ fn many_alike_must_all_be_absent() {
         -3.00 + 1.50 for 9 metrics = 3.17, p = 0.960
         a0 +2.34 38 %, without it 0.959
         a1 +1.17 19 %, without it 0.959
-        a2 +0.58 9 %, without it 0.959
+        a2 +0.59 9 %, without it 0.959
         a3 +0.29 5 %, without it 0.959
         a4 +0.15 2 %, without it 0.959
         a5 +0.07 1 %, without it 0.959
@@ -265,7 +265,64 @@ fn incident(evidence: Vec<Evidence>, probability: f64) -> Incident {
     }
 }
 
-/// Publishes facts as the stage does: strongest first, shares damped by the place among all, the sum by that among those
+/// What was learnt: what is added to the sum, its slope, the bias, and what a further metric weighs.
+#[derive(Debug, Clone, Copy)]
+struct Learnt {
+    offset: f64,
+    slope: f64,
+    bias: f64,
+    per_metric: f64,
+}
+
+const BY_HAND: Learnt = Learnt {
+    offset: 0.0,
+    slope: 1.0,
+    bias: -3.0,
+    per_metric: 0.5,
+};
+
+/// Publishes facts as the stage does: what each adds, and the line upon their sum.
+fn published_in_full(mut facts: Vec<Fact>, learnt: &Learnt) -> (Vec<Fact>, Incident) {
+    facts.sort_by(|a, b| b.alone.total_cmp(&a.alone));
+    let (_, mut incident) = published(facts.clone());
+    let mut undamped = 1.0;
+    for (fact, evidence) in facts.iter().zip(&mut incident.evidence) {
+        if fact.active && !fact.heard {
+            evidence.log_odds = Some(fact.alone / undamped);
+            undamped *= 2.0;
+        }
+    }
+    let all: Vec<&Fact> = facts.iter().collect();
+    let below = below(&all, learnt);
+    let without = Learnt {
+        per_metric: 0.0,
+        ..*learnt
+    };
+    let breadth = below - self::below(&all, &without);
+    let terms = [
+        (Term::Bias, learnt.bias),
+        (Term::Score, below - breadth - learnt.bias),
+        (Term::Breadth, breadth),
+        (Term::Calibration, learnt.offset),
+        (Term::Slope, (learnt.slope - 1.0) * below),
+    ];
+    incident.contributions = terms.map(|(term, value)| Contribution { term, value }).into();
+    let z: f64 = incident.contributions.iter().map(|c| c.value).sum();
+    incident.probability = Probability::clamped(1.0 / (1.0 + libm::exp(-z)));
+    (facts, incident)
+}
+
+fn learnt() -> impl Strategy<Value = Learnt> {
+    let range = (-1.5_f64..1.5, 0.5_f64..1.5, -6.0_f64..-0.5, 0.0_f64..1.5);
+    range.prop_map(|(offset, slope, bias, per_metric)| Learnt {
+        offset,
+        slope,
+        bias,
+        per_metric,
+    })
+}
+
+/// Publishes facts as the stage did: strongest first, shares damped by the place among all, the sum by that among those
 /// that count.
 fn published(mut facts: Vec<Fact>) -> (Vec<Fact>, Incident) {
     facts.sort_by(|a, b| b.alone.total_cmp(&a.alone));
@@ -282,6 +339,7 @@ fn published(mut facts: Vec<Fact>) -> (Vec<Fact>, Incident) {
         },
         weight: damped(i, f) / all,
         active: f.active,
+        log_odds: None,
         ..sample.clone()
     });
     let evidence = evidence.collect();
@@ -292,6 +350,11 @@ fn published(mut facts: Vec<Fact>) -> (Vec<Fact>, Incident) {
 
 /// The sum, as `predict` says it.
 fn oracle(facts: &[&Fact]) -> f64 {
+    below(facts, &BY_HAND)
+}
+
+/// The sum below the line that was learnt.
+fn below(facts: &[&Fact], learnt: &Learnt) -> f64 {
     let counting: Vec<&&Fact> = facts.iter().filter(|f| f.active && !f.heard).collect();
     let metrics: BTreeSet<u8> = counting.iter().filter(|f| !f.silent).map(|f| f.metric).collect();
     let further = u8::try_from(metrics.len().saturating_sub(1)).unwrap().min(3);
@@ -299,7 +362,7 @@ fn oracle(facts: &[&Fact]) -> f64 {
         .iter()
         .enumerate()
         .map(|(i, f)| f.alone / f64::from(1_u32 << i));
-    -3.0 + damped.sum::<f64>() + 0.5 * f64::from(further)
+    learnt.bias + damped.sum::<f64>() + learnt.per_metric * f64::from(further)
 }
 
 fn heard(facts: &[Fact]) -> BTreeSet<AnomalyId> {
@@ -341,6 +404,44 @@ proptest! {
             let p = 1.0 / (1.0 + libm::exp(-oracle(&rest)));
             prop_assert!((weight.probability_without.get() - p).abs() < 1e-6, "{i}: {weight:?} {p}");
             prop_assert_eq!(weight.decides, incident.probability.get() >= 0.6 && p < 0.6);
+        }
+    }
+
+    /// Whatever was learnt, and with evidence that speaks against.
+    #[test]
+    fn what_was_learnt_is_part_of_it(
+        facts in proptest::collection::vec((fact(), proptest::bool::weighted(0.2)), 1..9),
+        learnt in learnt(),
+    ) {
+        let turned = facts.into_iter().map(|(f, against)| Fact { alone: if against { -0.3 * f.alone } else { f.alone }, ..f });
+        let (facts, incident) = published_in_full(turned.collect(), &learnt);
+        let any = facts.iter().any(|f| f.active && !f.heard);
+        // What was heard is told by the event itself.
+        let told = explain(&incident, &BTreeSet::new(), &settings());
+        prop_assume!(any);
+        let weighing = told.weighing.unwrap();
+        let oracle = |gone: u32| {
+            let rest: Vec<&Fact> = facts.iter().enumerate().filter(|(i, _)| gone & (1 << i) == 0).map(|(_, f)| f).collect();
+            learnt.offset + learnt.slope * below(&rest, &learnt)
+        };
+        let p = |z: f64| 1.0 / (1.0 + libm::exp(-z));
+        prop_assert!((weighing.log_odds - oracle(0)).abs() < 1e-6);
+        let added: f64 = weighing.evidence.iter().map(|w| w.log_odds).sum();
+        let parts = weighing.bias + weighing.breadth + weighing.calibration + added;
+        prop_assert!((parts - weighing.log_odds).abs() < 1e-9);
+        for (i, weight) in weighing.evidence.iter().enumerate() {
+            prop_assert!((weight.probability_without.get() - p(oracle(1 << i))).abs() < 1e-6, "{i}: {weight:?}");
+        }
+        let under = |gone| p(oracle(gone)) < 0.6;
+        let smallest = (0..1_u32 << facts.len()).filter(|gone| under(*gone)).map(u32::count_ones).min();
+        match weighing.without {
+            Without::Under => prop_assert_eq!(smallest, Some(0)),
+            Without::Nothing => prop_assert!(smallest.is_none_or(|n| n > 3), "{smallest:?}"),
+            Without::These { anomalies, fewest, .. } => {
+                let gone = anomalies.iter().fold(0, |set, id| set | 1 << id.as_str().trim_start_matches('a').parse::<u32>().unwrap());
+                prop_assert!(under(gone));
+                prop_assert!(!fewest || u32::try_from(anomalies.len()).ok() == smallest, "{anomalies:?} {smallest:?}");
+            }
         }
     }
 

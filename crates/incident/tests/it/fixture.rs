@@ -617,6 +617,8 @@ pub(crate) fn anomaly(name: &str, at: EventTime, labels: &[(&str, &str)]) -> Ano
         ahead: Vec::new(),
         lineage: Lineage::default(),
         siblings: None,
+        usual: None,
+        traffic: None,
     }
 }
 

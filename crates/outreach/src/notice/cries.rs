@@ -162,6 +162,8 @@ impl Cries {
             lineage: Lineage::default(),
             context: Vec::new(),
             siblings: None,
+            usual: None,
+            traffic: None,
         }
     }
 }

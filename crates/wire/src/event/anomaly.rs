@@ -122,6 +122,26 @@ published! {
 }
 
 published! {
+    /// What a series lies around while all is well, whatever kind of surprise it is.
+    Usual of Usual {
+        /// The mean of its last values, wild ones cut.
+        mean: Number = mean,
+        /// Their standard deviation.
+        sd: Number = sd,
+    }
+}
+
+published! {
+    /// Requests of what a series is of, as they are counted beside it.
+    Traffic of Traffic {
+        /// Requests a second, as is usual.
+        usual: Number = usual,
+        /// Requests a second, the mean since the anomaly began.
+        now: Number = now,
+    }
+}
+
+published! {
     /// A window of a series judged abnormal, as one revision of its life.
     Anomaly of Anomaly {
         /// Id: the same for all revisions, and in every run.
@@ -169,5 +189,11 @@ published! {
         /// How many series there are beside it and share its labels, told when it opens; absent later, and of silences.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         siblings: Option<Siblings> = siblings,
+        /// What it lay around before, told when it opens; absent later, and of silences.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usual: Option<Usual> = usual,
+        /// Requests counted beside it; absent when closed, of silences, and where nothing counts them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traffic: Option<Traffic> = traffic,
     }
 }

@@ -175,6 +175,9 @@ published! {
         weight: Number = weight,
         /// Whether it is still abnormal.
         active: bool = active,
+        /// Log-odds (natural logarithm) it adds to the probability, damped by the evidence before it; absent where it doesn't count.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log_odds: Option<Number> = log_odds,
     }
 }
 
@@ -201,8 +204,10 @@ published_enum! {
         Upstream,
         /// Anomalies beside which something was announced.
         Announced,
-        /// The line that was learnt between log-odds said and what came of them.
+        /// The line that was learnt between log-odds said and what came of them: what it adds whatever they are.
         Calibration,
+        /// What the steepness of that line adds: the sum of all the others but `calibration`, times its slope less one.
+        Slope,
     }
 }
 

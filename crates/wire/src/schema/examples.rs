@@ -14,7 +14,7 @@ use forecall_types::{
     Labels, Language, Lineage, LineageRange, Notice, NoticeRamp, NoticeStage, NoticeState, NoticeText,
     Position, Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind,
     Responsibility, Score, SeriesKey, ServiceRecord, SharedLabel, Siblings, SourcePartition, Staffing,
-    Summary, SummaryPart, SummaryValue, Tick, Verdict, Watermark,
+    Summary, SummaryPart, SummaryValue, Tick, Traffic, Usual, Verdict, Watermark,
 };
 
 use super::incident_examples::{actions, command, incident, planned};
@@ -182,6 +182,11 @@ fn anomaly() -> Anomaly {
                 series: 4,
                 values: 3,
             }],
+        }),
+        usual: Some(Usual { mean: 0.18, sd: 0.03 }),
+        traffic: Some(Traffic {
+            usual: 118.0,
+            now: 121.5,
         }),
     }
 }

@@ -138,6 +138,7 @@ pub(super) fn incident() -> Incident {
             score: Score::clamped(9.1),
             weight: 0.8,
             active: true,
+            log_odds: Some(2.4),
         }],
         causes: vec![Cause {
             node: Arc::from("olt-teh-5"),

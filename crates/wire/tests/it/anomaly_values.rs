@@ -21,6 +21,14 @@ fn context() -> impl Strategy<Value = ContextNote> {
     })
 }
 
+fn usual() -> impl Strategy<Value = Usual> {
+    (number(), number()).prop_map(|(mean, sd)| Usual { mean, sd })
+}
+
+fn traffic() -> impl Strategy<Value = Traffic> {
+    (number(), number()).prop_map(|(usual, now)| Traffic { usual, now })
+}
+
 fn siblings() -> impl Strategy<Value = Siblings> {
     let shared =
         (text(), text(), any::<u32>(), any::<u32>()).prop_map(|(label, value, series, values)| SharedLabel {
@@ -77,7 +85,12 @@ pub(crate) fn anomaly() -> impl Strategy<Value = Anomaly> {
         vec((time(), number()), 0..4),
         vec(ahead(), 0..4),
         lineage(),
-        (vec(context(), 0..3), option::of(siblings())),
+        (
+            vec(context(), 0..3),
+            option::of(siblings()),
+            option::of(usual()),
+            option::of(traffic()),
+        ),
     )
         .prop_map(
             |(
@@ -88,7 +101,7 @@ pub(crate) fn anomaly() -> impl Strategy<Value = Anomaly> {
                 window,
                 ahead,
                 lineage,
-                (context, siblings),
+                (context, siblings, usual, traffic),
             )| {
                 let (score, observed, expected, band, samples, slope) = numbers;
                 Anomaly {
@@ -112,6 +125,8 @@ pub(crate) fn anomaly() -> impl Strategy<Value = Anomaly> {
                     lineage,
                     context,
                     siblings,
+                    usual,
+                    traffic,
                 }
             },
         )

@@ -277,10 +277,11 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         time(),
         time(),
         numbers,
-        any::<bool>(),
+        (any::<bool>(), option::of(number())),
     )
         .prop_map(
-            |(anomaly, series, channel, from, at, (observed, expected, band, score, weight), active)| {
+            |(anomaly, series, channel, from, at, numbers, (active, log_odds))| {
+                let (observed, expected, band, score, weight) = numbers;
                 Evidence {
                     anomaly,
                     series,
@@ -293,6 +294,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
                     score,
                     weight,
                     active,
+                    log_odds,
                 }
             },
         )
@@ -312,6 +314,7 @@ fn contribution() -> impl Strategy<Value = Contribution> {
         Upstream,
         Announced,
         Calibration,
+        Slope,
     ]);
     (term, number()).prop_map(|(term, value)| Contribution { term, value })
 }
