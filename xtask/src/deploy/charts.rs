@@ -127,12 +127,24 @@ fn configuration(site: &Site<'_>, name: &str, resources: &[Value]) -> Result<()>
     Ok(())
 }
 
-/// The pod that has all stages.
+/// The pod that has all stages; the hash that Kustomize puts behind its ConfigMap's name is taken off.
 fn pod(resources: &[Value]) -> Result<Value> {
+    let map = yaml::of_kind(resources, "ConfigMap").next();
+    let name = map.map_or("", |map| yaml::text(map, "/metadata/name"));
     let set = yaml::of_kind(resources, "StatefulSet")
         .find(|set| yaml::text(set, "/metadata/name") == "forecall")
         .context("there is no StatefulSet `forecall`")?;
-    set.pointer("/spec/template/spec")
+    let mut pod = set
+        .pointer("/spec/template/spec")
         .cloned()
-        .context("its StatefulSet has no pod")
+        .context("its StatefulSet has no pod")?;
+    let volumes = pod.get_mut("volumes").and_then(Value::as_array_mut);
+    for volume in volumes.into_iter().flatten() {
+        if let Some(Value::String(mounted)) = volume.pointer_mut("/configMap/name")
+            && mounted == name
+        {
+            "forecall".clone_into(mounted);
+        }
+    }
+    Ok(pod)
 }

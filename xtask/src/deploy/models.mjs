@@ -1,7 +1,7 @@
 // Holds resources against the operators' own definitions: node models.mjs resources.json
 import { readFileSync } from "node:fs";
-import { ScaledObject } from "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject.js";
-import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor.js";
+import { ScaledObject } from "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject";
+import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor";
 
 const models = { ScaledObject, ServiceMonitor };
 let wrong = 0;

@@ -120,7 +120,8 @@ spec:
     - name: config
       configMap: {name: {{ include "forecall.name" $root }}}
     - name: secrets
-      secret: {secretName: {{ $root.Values.secretName }}, defaultMode: 0440}
+      # 288 is 0440: for the pod's group alone.
+      secret: {secretName: {{ $root.Values.secretName }}, defaultMode: 288}
     - name: tmp
       emptyDir: {sizeLimit: 64Mi}
     {{- if ne .stage "run" }}
