@@ -4,6 +4,7 @@ mod charts;
 mod custom;
 mod images;
 mod installed;
+mod joined;
 mod settings;
 mod tools;
 mod units;

@@ -2,6 +2,7 @@
 
 mod contents;
 mod elf;
+mod notices;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -6,13 +6,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{Site, custom, say, settings, tools, yaml};
+use super::{Site, custom, joined, say, settings, tools, yaml};
 use crate::package;
 
 const CHART: &str = "deploy/helm/forecall";
 const BASE: &str = "deploy/kustomize/base";
 /// The oldest that the chart takes, and the newest whose schemas are at hand.
 const KUBERNETES: [&str; 2] = ["1.32", "1.37"];
+/// Where the program says at which paths it answers.
+const ROUTER: &str = "crates/observe/src/server.rs";
 /// What a file of values that must be refused begins with.
 const REFUSED: &str = "# refused with: ";
 
@@ -108,8 +110,11 @@ fn kubernetes(site: &Site<'_>, name: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// What stands in the ConfigMap is right; Strimzi's topics and rights are those of it.
+/// What stands in the ConfigMap is right; Strimzi's topics and rights are those of it; what names each other is joined.
 fn configuration(site: &Site<'_>, name: &str, resources: &[Value]) -> Result<()> {
+    let served = joined::served(&site.read(ROUTER)?);
+    let problems = joined::problems(resources, &served);
+    ensure!(problems.is_empty(), "{name}: {}", problems.join("; "));
     let map = yaml::of_kind(resources, "ConfigMap")
         .next()
         .with_context(|| format!("{name}: there is no ConfigMap"))?;

@@ -112,6 +112,7 @@ fn in_use(site: &Site<'_>, root: &Path) -> Result<()> {
         "usr/share/zsh/vendor-completions/_forecall",
         "usr/share/fish/vendor_completions.d/forecall.fish",
         "usr/share/forecall/grafana/dashboards/forecall-overview.json",
+        "usr/share/doc/forecall/licences-of-libraries.gz",
     ] {
         ensure!(root.join(file).is_file(), "/{file} isn't in the package");
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{elf, output, quiet};
+use super::{elf, notices, output, quiet};
 
 const MAINTAINER: &str = "forecall maintainers <forecall@users.noreply.github.com>";
 const DOC: &str = "usr/share/doc/forecall";
@@ -148,7 +148,12 @@ pub(super) fn lay_out(root: &Path, binary: &Path, tree: &Path, identity: &Identi
     write(&doc.join("changelog"), &read(&root.join("CHANGELOG.md"))?, 0o644)?;
     write(&doc.join("changelog.Debian"), &changelog(identity), 0o644)?;
     compress(&sorted(&pages)?)?;
-    compress(&[doc.join("changelog"), doc.join("changelog.Debian")])?;
+    write(&doc.join("licences-of-libraries"), &notices::text(root)?, 0o644)?;
+    compress(&[
+        doc.join("changelog"),
+        doc.join("changelog.Debian"),
+        doc.join("licences-of-libraries"),
+    ])?;
     folders(tree)?;
     control(root, tree, &program, identity)
 }
@@ -261,7 +266,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("can't read {}", folder.display()))?;
     let mut paths = Vec::new();
     for entry in entries {
