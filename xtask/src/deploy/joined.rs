@@ -21,6 +21,10 @@ pub(super) fn problems(resources: &[Value], served: &[String]) -> Vec<String> {
         ) {
             found.push("its selector isn't that of its pods".to_owned());
         }
+        let own = list(set, "/spec/volumeClaimTemplates").next().is_some();
+        if own && set.pointer("/spec/replicas").and_then(Value::as_i64) != Some(1) {
+            found.push("the ledger is on its volume: it must be one pod".to_owned());
+        }
         for (kind, pointer) in [
             ("Service", "/spec/serviceName"),
             ("ServiceAccount", "/spec/template/spec/serviceAccountName"),
@@ -97,8 +101,23 @@ fn watched(resources: &[Value]) -> Vec<String> {
     let mut problems = Vec::new();
     for scaled in of_kind(resources, "ScaledObject") {
         let target = text(scaled, "/spec/scaleTargetRef/name");
-        if !of_kind(resources, "StatefulSet").any(|set| text(set, "/metadata/name") == target) {
-            problems.push(format!("ScaledObject: there is no StatefulSet `{target}`"));
+        let set = of_kind(resources, "StatefulSet").find(|set| text(set, "/metadata/name") == target);
+        match set {
+            None => problems.push(format!("ScaledObject: there is no StatefulSet `{target}`")),
+            // Whoever counts pods beside it takes back what it does; the pod with the ledger counts itself.
+            Some(set) if set.pointer("/spec/replicas").is_some() => {
+                problems.push(format!(
+                    "ScaledObject: `{target}` says itself how many pods it has"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    for budget in of_kind(resources, "PodDisruptionBudget") {
+        let said =
+            ["/spec/maxUnavailable", "/spec/minAvailable"].map(|pointer| budget.pointer(pointer).is_some());
+        if said.iter().filter(|said| **said).count() != 1 {
+            problems.push("PodDisruptionBudget: one of `maxUnavailable` and `minAvailable`".to_owned());
         }
     }
     for service in of_kind(resources, "Service") {
@@ -165,6 +184,7 @@ mod tests {
 kind: StatefulSet
 metadata: {name: f}
 spec:
+  replicas: 1
   serviceName: f
   selector: {matchLabels: {app: f}}
   template:
@@ -181,6 +201,13 @@ spec:
       volumes: [{name: config}]
   volumeClaimTemplates: [{metadata: {name: state}}]
 ---
+kind: StatefulSet
+metadata: {name: f-detect}
+spec:
+  serviceName: f
+  selector: {matchLabels: {app: f}}
+  template: {metadata: {labels: {app: f}}, spec: {serviceAccountName: f}}
+---
 kind: Service
 metadata: {name: f, labels: {app: f}}
 spec: {selector: {app: f}, ports: [{name: metrics, targetPort: metrics}]}
@@ -189,10 +216,10 @@ kind: ServiceAccount
 metadata: {name: f}
 ---
 kind: PodDisruptionBudget
-spec: {selector: {matchLabels: {app: f}}}
+spec: {maxUnavailable: 1, selector: {matchLabels: {app: f}}}
 ---
 kind: ScaledObject
-spec: {scaleTargetRef: {name: f}}
+spec: {scaleTargetRef: {name: f-detect}}
 ---
 kind: ServiceMonitor
 spec: {selector: {matchLabels: {app: f}}, endpoints: [{port: metrics}]}
@@ -215,9 +242,15 @@ spec: {selector: {matchLabels: {app: f}}, endpoints: [{port: metrics}]}
             ("{name: state}, {name: config}", "{name: state}, {name: confi}"),
             ("pod-index", "index"),
             ("spec: {selector: {app: f}", "spec: {selector: {app: g}"),
-            ("spec: {selector: {matchLabels: {app: f}}}", "spec: {}"),
+            (
+                "spec: {maxUnavailable: 1, selector: {matchLabels: {app: f}}}",
+                "spec: {maxUnavailable: 1}",
+            ),
             ("targetPort: metrics", "targetPort: http"),
-            ("scaleTargetRef: {name: f}", "scaleTargetRef: {name: g}"),
+            ("scaleTargetRef: {name: f-detect}", "scaleTargetRef: {name: g}"),
+            ("scaleTargetRef: {name: f-detect}", "scaleTargetRef: {name: f}"),
+            ("maxUnavailable: 1", "maxUnavailable: 1, minAvailable: 1"),
+            ("replicas: 1", "replicas: 2"),
             ("endpoints: [{port: metrics}]", "endpoints: [{port: http}]"),
         ] {
             assert!(GOOD.contains(from), "{from}");
