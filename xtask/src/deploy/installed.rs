@@ -70,6 +70,8 @@ fn dpkg(root: &Path, words: &[&str]) -> Result<()> {
     let mut command = Command::new("dpkg");
     command
         .arg(format!("--root={}", root.display()))
+        // Without it the machine's own log would tell of it.
+        .arg(format!("--log={}", root.join("var/log/dpkg.log").display()))
         .args(["--force-script-chrootless", "--force-depends", "--force-confold"])
         .args(words)
         .env("DEBIAN_FRONTEND", "noninteractive");

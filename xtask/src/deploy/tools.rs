@@ -199,7 +199,7 @@ pub(super) fn actionlint(site: &Site<'_>) -> Result<PathBuf> {
     let home = folder(site, "actionlint");
     once(&home, ACTIONLINT, || {
         if process::on_path("go").is_none() {
-            apt::install(&["golang-go"], "Go")?;
+            bail!("no `go` found: install Go 1.25 or newer (Debian 12's is older)");
         }
         println!("xtask: building {ACTIONLINT} with go");
         tries(|| {

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_row_must_name_what_is_there() {
-        let code = "#[test]\n#[ignore = \"slow\"]\nfn it_holds() {}\n\nfn no_test() {}\n";
+        let code = "#[test]\n#[ignore = \"slow\"]\nfn it_holds() {}\n\n#[must_use]\nfn no_test() {}\n";
         let row = |names: &str| {
             let files = [
                 file(DOCUMENT, &format!("| threat | guard | {names} |\n")),
