@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::metadata::cargo;
-use crate::{bench, codegen, dashboards, layers, process, test, tidy};
+use crate::{bench, codegen, dashboards, deploy, layers, process, test, tidy};
 
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
-/// In order. Clippy and the test build share the build scripts (the C libraries), codegen runs the binary that the
+/// In order. Clippy and the test build share the build scripts (the C libraries), codegen and deploy run the binary that the
 /// tests used, instructions an example that they built, and doc reads what clippy has checked.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("fmt", fmt),
     ("layers", |root| in_order("layers", &layers::problems(root)?)),
     ("tidy", |root| in_order("tidy", &tidy::problems(root)?)),
@@ -23,6 +23,7 @@ const STEPS: [Step; 9] = [
     ("test", |root| test::run(root, &test::Args::for_ci())),
     ("instructions", bench::check_instructions),
     ("codegen", |root| codegen::check_with(&test::binary(root), root)),
+    ("deploy", |root| deploy::run(root, &deploy::Args::default())),
     ("doc", doc),
 ];
 

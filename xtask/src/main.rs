@@ -17,6 +17,7 @@ mod codegen;
 mod collectd;
 mod dashboards;
 mod demo;
+mod deploy;
 mod greenmail;
 mod java;
 mod jsmpp;
@@ -24,6 +25,7 @@ mod kafka;
 mod layers;
 mod maven;
 mod metadata;
+mod package;
 mod pictures;
 mod process;
 mod prometheus;
@@ -90,6 +92,15 @@ enum Command {
                             cargo xtask bench incidents --data DIR --shuffle 3"
     )]
     Bench(bench::Args),
+    /// Make what operators install: the Debian package.
+    #[command(after_help = "Examples:\n  cargo build --release --locked && cargo xtask package deb")]
+    Package(package::Args),
+    /// Check everything below deploy/ with the programs that read it: units, package, image, compose file, chart, Kustomize base.
+    #[command(
+        after_help = "Examples:\n  cargo build --release --locked && cargo xtask deploy\n  cargo xtask deploy --only chart,kustomize\n\n\
+                      Needs root or fakeroot for the package's installation, which stays in a folder. What is missing is fetched, pinned."
+    )]
+    Deploy(deploy::Args),
     /// Draw the pictures of docs/detection.md from replays of public recordings.
     #[command(after_help = "Examples:\n  cargo xtask pictures --data DIR")]
     Pictures(pictures::Args),
@@ -121,6 +132,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Chaos(args) => chaos::run(&root, &args),
         Command::Bench(args) => bench::run(&root, &args),
+        Command::Package(args) => package::run(&root, &args).map(|()| ExitCode::SUCCESS),
+        Command::Deploy(args) => deploy::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Pictures(args) => pictures::run(&root, &args),
         Command::Ci => ci::run(&root).map(|()| ExitCode::SUCCESS),
     }

@@ -5,6 +5,7 @@ mod leaks;
 mod length;
 mod manifests;
 mod names;
+mod threats;
 
 use std::path::Path;
 
@@ -21,6 +22,7 @@ pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
     problems.extend(leaks::problems(&files));
     problems.extend(manifests::problems(&files, &packages));
     problems.extend(architecture::problems(&files, &packages));
+    problems.extend(threats::problems(&files));
     Ok(problems)
 }
 
