@@ -5,6 +5,7 @@ mod cries;
 pub(crate) mod directory;
 mod domain;
 mod draft;
+mod drill;
 mod hold_out;
 mod no_call;
 mod plan;
@@ -13,7 +14,10 @@ mod promise;
 mod ramp;
 mod record;
 mod reply;
+mod steer;
 mod thread;
 mod track;
 
 pub(crate) use domain::{Domain, Office};
+pub use drill::{DRILL_MINUTES_MAX, drill_incident};
+pub use promise::{EndRefused, may_tell_end};

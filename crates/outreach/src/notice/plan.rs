@@ -16,7 +16,7 @@ use super::draft::{facts_of, write};
 use super::hold_out;
 use super::policy::{
     NoticeQuestion, PersonQuestion, Verdict, for_notice, for_person, in_pilot, is_closing, is_opening,
-    purpose_of, usable_channels,
+    may_be_woken, purpose_of, usable_channels,
 };
 use super::ramp;
 use super::record::{RECORDS_MAX, Record, Sent, Thread, Told};
@@ -199,6 +199,7 @@ fn record_for(
         eta: None,
         hold_out: None,
         ramp: None,
+        untrue: 0,
         first_accepted_at: None,
         reason: String::new(),
         simulated: incident.simulated,
@@ -263,9 +264,16 @@ fn select(
         audience: count(audience.len()),
         reach,
         killed: desk.killed,
-        approved: record.approved.as_ref() == Some(&record.notice.text_fingerprint),
+        // Who takes a message back has said so: a correction needs no second one.
+        approved: record.is_approved() || stage == NoticeStage::Retraction && thread.taken_back.is_some(),
+        hold: thread.holds.get(&stage).filter(|_| !record.is_released()),
+        has_words: record.facts.said.is_some() && !words_are_approved(thread),
+        is_drill: thread.drill_until.is_some(),
     };
-    let stand = ramp::stand(thread, stage, reach, desk.settings);
+    let stand = match ramp::stand(thread, stage, reach, desk.settings) {
+        ramp::Stand::Share(_) if record.is_sent() => ramp::Stand::Everybody,
+        stand => stand,
+    };
     let has_text = !record.notice.texts.is_empty();
     let block = blocked(&question, stand, has_text, desk.settings);
     if let Some((reason, why)) = block {
@@ -275,13 +283,23 @@ fn select(
     }
     let usable = usable_channels(incident, stage, desk.settings);
     let purpose = purpose_of(incident, desk.settings);
-    selection.trial = hold_out::times(thread, stage, at, desk.settings);
+    selection.trial = hold_out::times(thread, stage, at, desk.settings).filter(|_| !record.is_sent());
+    let teams = if record.is_sent() {
+        record.teams_behind()
+    } else {
+        0
+    };
+    let wakes = may_be_woken(incident, stage, teams, &desk.settings.quiet);
     selection.ramp = Some(stand);
     let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
     for no in people {
         let Some(person) = desk.directory.get(*no) else {
             continue;
         };
+        if question.is_drill && !desk.settings.drill_people.contains(&person.id) {
+            selection.withhold(HoldReason::Simulated, 1);
+            continue;
+        }
         let (day, quiet) = *clocks
             .entry(person.region)
             .or_insert_with(|| desk.clock(person.region, at));
@@ -317,6 +335,7 @@ fn select(
                 quiet_until: quiet,
                 corrects_tonight: stage == NoticeStage::Retraction
                     && told.is_some_and(|t| quiet.is_some() && at.since(t.at) <= CLOSING_EXPIRY),
+                wakes,
                 usable: &works,
             },
             desk.settings,
@@ -339,6 +358,11 @@ fn select(
     selection
 }
 
+/// Whether another person has approved the step that was said in words.
+fn words_are_approved(thread: &Thread) -> bool {
+    thread.said.as_ref().is_some_and(|step| step.is_approved)
+}
+
 fn intent_id(record: &Record, customer: &str, channel: ContactChannel) -> IntentId {
     IntentId::derived(Fingerprint::of_parts(&[
         b"intent",
@@ -346,6 +370,49 @@ fn intent_id(record: &Record, customer: &str, channel: ContactChannel) -> Intent
         customer.as_bytes(),
         channel.as_str().as_bytes(),
     ]))
+}
+
+/// It goes: what people held it back for is over. Where it tells anew what was taken back, the correction is over, too.
+fn let_out(desk: &mut Desk<'_>, thread: &mut Thread, index: usize, at: EventTime) {
+    let Some(stage) = thread.records.get(index).map(|record| record.notice.stage) else {
+        return;
+    };
+    thread.holds.remove(&stage);
+    if is_opening(stage) && thread.taken_back.take().is_some() {
+        for index in 0..thread.records.len() {
+            let corrects = |r: &Record| r.notice.stage == NoticeStage::Retraction && !r.closed;
+            if thread.records.get(index).is_some_and(corrects) {
+                close(desk, thread, index, HoldReason::Stale, (at, "it is told anew"));
+            }
+        }
+    }
+}
+
+/// Closes a notice: what of it hasn't left is taken back. Returns how many messages.
+pub(crate) fn close(
+    desk: &mut Desk<'_>,
+    thread: &mut Thread,
+    index: usize,
+    reason: HoldReason,
+    (at, why): (EventTime, &str),
+) -> u64 {
+    let stopped = thread.untell_planned(index);
+    let Some(record) = thread.records.get_mut(index) else {
+        return 0;
+    };
+    record.drop_holds(reason);
+    if stopped > 0 && reason.is_hold() {
+        *record.notice.withheld.entry(reason).or_default() += stopped;
+    }
+    record.publish(at, why.to_owned(), desk.effects);
+    if stopped > 0 {
+        desk.effects.emit(OutreachOutput::CancelIntents {
+            notice: record.notice.id.clone(),
+            customer: None,
+            reason,
+        });
+    }
+    stopped
 }
 
 /// Writes the selection into the notice and asks for the intents, the notice first.
@@ -368,6 +435,9 @@ fn commit(
         thread.ramp_up(stand, index, at);
     }
     let ramp = thread.ramp_told(desk.settings);
+    if !selection.send.is_empty() {
+        let_out(desk, thread, index, at);
+    }
     let Thread {
         incident,
         told: told_by_person,
@@ -413,6 +483,7 @@ fn commit(
             language: person.language,
             at,
             expires_at,
+            corrects: stage == NoticeStage::Retraction,
         };
         let sent = Sent {
             person: no,
