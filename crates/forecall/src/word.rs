@@ -10,7 +10,7 @@ use forecall_config::Settings;
 use forecall_incident::is_reserved_name;
 use forecall_kafka::KafkaLog;
 use forecall_log::{Log, OutRecord, Transaction};
-use forecall_types::{Action, Command, DomainName, EventTime, Fingerprint, NAME_BYTES_MAX};
+use forecall_types::{Action, Command, DomainName, EventTime, Fingerprint, NAME_BYTES_MAX, Remark};
 use forecall_wire::event::{Encoded, TopicId, TopicNames, encode_command};
 use serde_json::{Value, json};
 
@@ -39,6 +39,11 @@ pub(crate) struct SayArgs {
     /// Only show the record.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// A sentence that may be published: nothing of a person.
+pub(crate) fn remark(text: &str) -> Result<Remark, &'static str> {
+    Remark::new(text).map_err(|refused| refused.why)
 }
 
 /// The settings of a configuration and the log it names.

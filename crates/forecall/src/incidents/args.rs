@@ -6,7 +6,7 @@ use forecall_types::{
     Responsibility, ServiceName, Severity, SilenceId, Verdict,
 };
 
-use crate::word::{ReadArgs, SayArgs};
+use crate::word::{ReadArgs, SayArgs, remark};
 
 #[derive(Debug, Args)]
 pub(crate) struct IncidentsArgs {
@@ -285,10 +285,6 @@ pub(crate) struct OneArgs {
 fn label(text: &str) -> Result<(String, String), &'static str> {
     let (name, pattern) = text.split_once('=').ok_or("write name=pattern")?;
     Ok((name.to_owned(), pattern.to_owned()))
-}
-
-pub(crate) fn remark(text: &str) -> Result<Remark, &'static str> {
-    Remark::new(text).map_err(|refused| refused.why)
 }
 
 #[derive(Debug, Args)]

@@ -30,7 +30,7 @@ use crate::snapshots::now;
 use crate::stop;
 use crate::word::{self, ReadArgs, SayArgs, Speaker};
 pub(crate) use area::scope_of;
-pub(crate) use args::{IncidentsArgs, ScopeArgs, SeverityArg, remark};
+pub(crate) use args::{IncidentsArgs, ScopeArgs, SeverityArg};
 use args::{IncidentsCommand, ListArgs, TailArgs};
 use say::Words;
 pub(crate) use say::check_scope;

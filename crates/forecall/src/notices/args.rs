@@ -3,8 +3,8 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 use forecall_types::{CompensationUnit, DomainName, IncidentId, NotAName, NoticeId, Remark};
 
-use crate::incidents::{ScopeArgs, SeverityArg, remark};
-use crate::word::{ReadArgs, SayArgs};
+use crate::incidents::{ScopeArgs, SeverityArg};
+use crate::word::{ReadArgs, SayArgs, remark};
 
 #[derive(Debug, Args)]
 pub(crate) struct NoticesArgs {

@@ -14,6 +14,7 @@ mod promise;
 mod ramp;
 mod record;
 mod reply;
+mod select;
 mod steer;
 mod thread;
 mod track;

@@ -234,8 +234,10 @@ impl Thread {
         if self.closed_at.is_some() {
             return self.ramp_over(at, rule, effects);
         }
+        // What is held back shows nothing, however long one looks.
+        let is_held = self.holds.keys().any(|stage| is_opening(*stage));
         let wait = Duration::from_secs(u64::from(rule.wait_minutes) * 60);
-        if killed || ramp.stopped.is_some() || at.since(ramp.since) < wait {
+        if killed || is_held || ramp.stopped.is_some() || at.since(ramp.since) < wait {
             return;
         }
         let counts = ramp.counts(&self.records);
@@ -266,6 +268,13 @@ impl Thread {
     pub(crate) fn ramp_again(&mut self) {
         if self.ramp.as_ref().is_some_and(Ramp::is_over) {
             self.ramp = None;
+        }
+    }
+
+    /// What was held back goes on with the step it was at: that is looked at from now on.
+    pub(crate) fn ramp_resumed(&mut self, at: EventTime) {
+        if let Some(ramp) = &mut self.ramp {
+            ramp.since = at;
         }
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::cries::{Cries, Place};
 use super::directory::PersonNo;
 use super::hold_out::Trial;
+use super::policy::is_opening;
 use super::promise::Promises;
 use super::ramp::Ramp;
 use super::thread::{LastTold, News, standing_news};
@@ -324,6 +325,13 @@ impl Thread {
     pub(crate) fn standing(&self) -> impl Iterator<Item = News> + use<> {
         let taken_back = self.taken_back.as_ref().map(|_| News::Retracted);
         taken_back.into_iter().chain([standing_news(&self.incident)])
+    }
+
+    /// Nobody holds a stage back any more.
+    pub(crate) fn lift(&mut self, stage: NoticeStage, at: EventTime) {
+        if self.holds.remove(&stage).is_some() && is_opening(stage) {
+            self.ramp_resumed(at);
+        }
     }
 
     /// The record of a notice, by its place.

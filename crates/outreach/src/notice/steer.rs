@@ -142,6 +142,7 @@ impl Domain {
             thread.ramp_released(index, at);
         }
         tell(&mut desk, thread, news, at);
+        lift_released(thread, index, at);
         Ok(())
     }
 
@@ -228,6 +229,7 @@ impl Domain {
             }
         }
         tell(&mut desk, thread, news, at);
+        lift_released(thread, index, at);
         Ok(())
     }
 
@@ -329,6 +331,15 @@ impl Domain {
     }
 }
 
+/// Whoever had it held has what they asked for: a word on the very text. One that was written anew meanwhile has none.
+fn lift_released(thread: &mut Thread, index: usize, at: EventTime) {
+    let record = thread.records.get(index);
+    if let Some(record) = record.filter(|record| !record.closed && record.is_released()) {
+        let stage = record.notice.stage;
+        thread.lift(stage, at);
+    }
+}
+
 /// Whether anything of it hasn't left yet.
 fn has_planned(thread: &Thread, index: usize) -> bool {
     let record = thread.records.get(index);
@@ -345,8 +356,8 @@ fn over_budget(
     let Some(budget) = budgets.get(&what.unit) else {
         return Some(format!("`outreach.compensation_budget` has nothing in {unit}"));
     };
-    let told = |last| last != LastTold::Nothing && last != LastTold::Closed;
-    let people = thread.told.values().filter(|one| told(one.last)).count();
+    let told = thread.told.values().filter(|one| one.last != LastTold::Nothing);
+    let people = told.count();
     let people = u64::try_from(people).unwrap_or(u64::MAX);
     let all = people.saturating_mul(what.amount);
     (all > *budget).then(|| {

@@ -38,6 +38,8 @@ struct World {
     minute: i64,
     revision: u32,
     state: IncidentState,
+    /// What the last word let go.
+    lifted: Option<(IncidentId, NoticeStage)>,
 }
 
 const STEPS: [(&str, &str); 2] = [
@@ -81,6 +83,7 @@ impl World {
             minute: if night { 500 } else { 0 },
             revision: 0,
             state: IncidentState::Confirmed,
+            lifted: None,
         }
     }
 
@@ -216,26 +219,19 @@ impl World {
         let Some(notice) = self.notice(which) else { return };
         let text = Arc::clone(&notice.text_fingerprint);
         self.forget_before_hold(&text);
-        self.heard
-            .approved
-            .entry(Arc::clone(&text))
-            .or_default()
-            .insert(team);
+        let approved = self.heard.approved.entry(Arc::clone(&text)).or_default();
+        approved.insert(team);
         let stands = |words: &&str| notice.texts.iter().any(|t| t.body.contains(*words));
-        let words = self
-            .heard
-            .words
-            .iter()
-            .filter(|(words, writer)| **writer != team && stands(words));
+        let words = self.heard.words.iter();
+        let words = words.filter(|(words, writer)| **writer != team && stands(words));
         let read: Vec<&'static str> = words.map(|(words, _)| *words).collect();
-        if self.command(
-            team,
-            Action::Approve {
-                notice: notice.id.clone(),
-                text,
-            },
-        ) {
+        let said = Action::Approve {
+            notice: notice.id.clone(),
+            text,
+        };
+        if self.command(team, said) {
             self.heard.read.extend(read);
+            self.lifted(&notice);
         }
     }
 
@@ -243,14 +239,21 @@ impl World {
         let Some(notice) = self.notice(which) else { return };
         let text = Arc::clone(&notice.text_fingerprint);
         self.forget_before_hold(&text);
-        self.heard.sent.entry(Arc::clone(&text)).or_default().insert(team);
-        self.command(
-            team,
-            Action::Send {
-                notice: notice.id,
-                text,
-            },
-        );
+        let sent = self.heard.sent.entry(Arc::clone(&text)).or_default();
+        sent.insert(team);
+        let said = Action::Send {
+            notice: notice.id.clone(),
+            text,
+        };
+        if self.command(team, said) {
+            self.lifted(&notice);
+        }
+    }
+
+    /// A word on the very text ends a hold, also where nobody is told at once; the check of this step comes before.
+    fn lifted(&mut self, notice: &Notice) {
+        let is_same = self.run.notices[&notice.id].text_fingerprint == notice.text_fingerprint;
+        self.lifted = is_same.then(|| (notice.incident.clone(), notice.stage));
     }
 
     /// What is said now of a text counts for what is held, too.
@@ -323,7 +326,10 @@ impl World {
                 );
             }
         }
-        // What went is held no more.
+        // What went, or was let go, is held no more.
+        if let Some(lifted) = self.lifted.take() {
+            self.heard.held.remove(&lifted);
+        }
         for output in &self.run.outputs[from..] {
             if let OutreachOutput::Intent(intent) = output {
                 let stage = self.run.notices[&intent.notice].stage;

@@ -415,3 +415,34 @@ fn each_bound_is_its_own() {
         assert_eq!(stopped(&run), Some(wanted));
     }
 }
+
+#[test]
+fn its_steps_wait_while_a_person_holds_it_back() {
+    let mut run = begun(ramped(|_| {}));
+    all_accepted(&mut run, 1);
+    let first = told(&run);
+    let opening = run.notices.values().next().unwrap().clone();
+    run.command(
+        2,
+        Action::Hold {
+            notice: opening.id,
+            reason: Remark::new("the area is too wide").unwrap(),
+        },
+    );
+    for n in [8, 14, 20, 26] {
+        run.tick(n);
+    }
+    assert_eq!((told(&run), over(&run).len()), (first.clone(), 0));
+    let waits = run
+        .notices
+        .values()
+        .find(|n| n.withheld.contains_key(&HoldReason::Person))
+        .unwrap();
+    let (notice, text) = (waits.id.clone(), Arc::clone(&waits.text_fingerprint));
+    run.command(30, Action::Approve { notice, text });
+    assert_eq!(told(&run), first, "all of this step had it before");
+    run.tick(31);
+    assert_eq!(told(&run), first, "it is looked at from now on");
+    run.tick(35);
+    assert!(told(&run).len() > first.len(), "and goes on");
+}

@@ -6,35 +6,11 @@ use forecall_types as types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::compensation::Compensation;
 use super::incident::{Responsibility, Scope, Severity};
 use super::remedy::RemedyOutcome;
 use super::scalar::{Name, Pattern, Sentence, Time};
-use super::shape::{Shape, published, published_enum, within};
-
-published_enum! {
-    /// What an amount counts.
-    CompensationUnit {
-        /// Rial, as credit.
-        Rial,
-        /// Toman, of ten rial, as credit.
-        Toman,
-        /// Megabytes of data.
-        Megabytes,
-        /// Days of the service.
-        Days,
-    }
-}
-
-published! {
-    /// What each person gets.
-    #[derive(Eq)]
-    Compensation of Compensation {
-        /// How much, above 0.
-        amount: u64 = amount,
-        /// Of what.
-        unit: CompensationUnit = unit,
-    }
-}
+use super::shape::{Shape, published, within};
 
 published! {
     /// What a silence is for. In patterns `*` stands for any run of characters. An incident matches where every service, every region
