@@ -393,12 +393,19 @@ fn words_and_compensations_are_looked_at_before_they_are_said() {
 fn a_preview_tells_people_parts_and_cost_that_are_left() {
     let held = waiting(&[(HoldReason::Approval, 200), (HoldReason::NoConsent, 100)]);
     let mut text = Vec::new();
-    show::preview(&held.incident, &[held.clone()], Some(85), false, &mut text).unwrap();
+    show::preview(
+        &held.incident,
+        std::slice::from_ref(&held),
+        Some(85),
+        false,
+        &mut text,
+    )
+    .unwrap();
     let text = String::from_utf8(text).unwrap();
     let last = "left to tell: 200 people, 200 message parts at most (the longest text, to all by text message), a cost of 17000 at most\n";
     assert!(text.ends_with(last), "{text}");
     let mut json = Vec::new();
-    show::preview(&held.incident, &[held.clone()], None, true, &mut json).unwrap();
+    show::preview(&held.incident, std::slice::from_ref(&held), None, true, &mut json).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let row = &json["notices"][0];
     assert_eq!(

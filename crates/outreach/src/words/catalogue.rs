@@ -166,9 +166,12 @@ impl Wording {
                 (Some(subject), body)
             }
         };
-        let marked = |text: String| match facts.is_drill {
-            true => format!("{} {text}", drill_mark(language)),
-            false => text,
+        let marked = |text: String| {
+            if facts.is_drill {
+                format!("{} {text}", drill_mark(language))
+            } else {
+                text
+            }
         };
         let (subject, body) = (subject.map(marked), marked(body));
         let parts = match channel {

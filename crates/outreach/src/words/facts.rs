@@ -260,7 +260,7 @@ fn amount(given: Compensation, language: Language) -> String {
     let digits = given.amount.to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(match language {
                 Language::Fa => '٬',
                 Language::En => ',',

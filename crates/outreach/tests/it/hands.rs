@@ -139,6 +139,16 @@ fn a_held_text_that_is_written_anew_needs_to_be_read_anew() {
     assert_ne!(now.text_fingerprint, before.text_fingerprint);
     run.command(71, approve(&now));
     assert_eq!(run.intents.len(), 1);
+    // Nor where no approval would be needed: to have read another text ends no hold.
+    let mut run = people(&["ali", "sara"], |s| s.quiet.until = s.quiet.from);
+    run.event(IncidentChange::Confirmed, &confirmed(1, 0));
+    run.command(1, hold(&newest(&run, NoticeStage::Confirmed)));
+    let sent = run.intents.len();
+    run.command(70, approve(&held(&run)));
+    run.event(IncidentChange::Updated, &confirmed(2, 71));
+    assert_eq!(run.intents.len(), sent);
+    run.command(72, approve(&held(&run)));
+    assert_eq!(run.intents.len(), sent + 2);
 }
 
 #[test]

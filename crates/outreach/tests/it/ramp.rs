@@ -188,6 +188,13 @@ fn stops_beyond_doubt_stop_it() {
     let mut run = begun(ramped(|_| {}));
     all_accepted(&mut run, 1);
     let reached: Vec<CustomerId> = told(&run).into_iter().collect();
+    // Who wasn't reached says nothing of the text.
+    let others = (0..PEOPLE).map(|i| format!("{i:05}"));
+    let others = others.filter(|name| !reached.iter().any(|id| id.as_str().ends_with(name.as_str())));
+    for name in others.take(20) {
+        run.reply(2, &name, ReplyKind::Stop);
+    }
+    assert_eq!(stopped(&run), None);
     let mut writers = 0;
     for who in &reached {
         if stopped(&run).is_some() {
@@ -349,6 +356,8 @@ fn it_is_over_once_its_last_step_was_looked_at_and_is_not_judged_after() {
     for who in people.iter().skip(400).take(400) {
         run.reply(31, who.as_str().trim_start_matches("cus_"), ReplyKind::Stop);
     }
+    let late: BTreeSet<CustomerId> = people.iter().skip(800).take(1_000).cloned().collect();
+    run.receipts(32, IntentState::Failed, |i| late.contains(&i.customer));
     assert_eq!(stopped(&run), None);
 }
 
@@ -445,4 +454,33 @@ fn its_steps_wait_while_a_person_holds_it_back() {
     assert_eq!(told(&run), first, "it is looked at from now on");
     run.tick(35);
     assert!(told(&run).len() > first.len(), "and goes on");
+}
+
+#[test]
+fn what_stopped_counts_anew_once_a_person_lets_it_go_on_and_send_does_not() {
+    let mut run = begun(ramped(|_| {}));
+    answer(&mut run, 1, &[IntentState::Failed; 2]);
+    assert_eq!(stopped(&run), Some(RampStop::Failures));
+    run.tick(2);
+    let waits = held(&run).unwrap();
+    let (notice, text) = (waits.id.clone(), Arc::clone(&waits.text_fingerprint));
+    let before = run.intents.len();
+    run.command(
+        3,
+        Action::Send {
+            notice: notice.clone(),
+            text: Arc::clone(&text),
+        },
+    );
+    assert!(
+        run.log
+            .ends_with("its ramp has stopped itself: approve the text to go on\n")
+    );
+    run.command(4, Action::Approve { notice, text });
+    let share = run.intents.len() - before;
+    assert!((1..100).contains(&share), "the step it was at: {share}");
+    answer(&mut run, 5, &[IntentState::Accepted]);
+    all_accepted(&mut run, 6);
+    run.tick(10);
+    assert!(told(&run).len() > 300, "what failed before counts no more");
 }

@@ -213,6 +213,10 @@ fn at<T, S: Shape<T>>(field: &str, shape: S) -> Result<T, types::Reject> {
 }
 
 impl Shape<types::Action> for Action {
+    #[allow(
+        clippy::too_many_lines,
+        reason = "an arm for each case, so that a new one breaks the build"
+    )]
     fn put(inner: &types::Action) -> Self {
         match inner {
             types::Action::Declare { scope, severity } => Self::Declare {
@@ -338,6 +342,10 @@ impl Shape<types::Action> for Action {
         }
     }
 
+    #[allow(
+        clippy::too_many_lines,
+        reason = "an arm for each case, so that a new one breaks the build"
+    )]
     fn take(self) -> Result<types::Action, types::Reject> {
         Ok(match self {
             Self::Declare { scope, severity } => types::Action::Declare {
