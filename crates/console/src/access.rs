@@ -67,8 +67,17 @@ pub const fn needed(action: &Action) -> ApiRole {
         // Whoever sees that something wrong goes out stops it, and whoever sees a wrong proposal rejects it.
         | Action::Remedy { approve: false, .. }
         | Action::Remedies { on: false }
+        | Action::Hold { .. }
+        | Action::TakeBack { .. }
+        // Words go only once an approver has read them, and a rehearsal reaches no customer.
+        | Action::Say { .. }
+        | Action::Drill { .. }
+        | Action::EndDrill { .. }
         | Action::Kill { on: true } => ApiRole::Operator,
-        Action::Approve { .. } | Action::Remedy { approve: true, .. } => ApiRole::Approver,
+        Action::Approve { .. }
+        | Action::Send { .. }
+        | Action::Compensate { .. }
+        | Action::Remedy { approve: true, .. } => ApiRole::Approver,
         // What became of a remedy is its runner's to say.
         Action::RemedyResult { .. } | Action::Remedies { on: true } | Action::Kill { on: false } => ApiRole::Admin,
     }

@@ -136,6 +136,7 @@ mod tests {
             language: Language::En,
             at: EventTime::from_secs(1_700_000_000),
             expires_at: None,
+            corrects: false,
         }
     }
 

@@ -184,7 +184,8 @@ pub(crate) fn reference() -> String {
          `forecall.`) or on the cluster; run it with a login of the administrator's. `forecall directory publish` needs `Write` \
          on the directory topic and on the transactional id. `forecall journeys map` and `show` need `Read` on `forecall.journeys.v1`. `forecall incidents` needs `Read` on the two topics of incidents, and to say \
          something `Write` on `forecall.commands.v1`, `forecall.feedback.v1` and transactional ids that begin with the group and \
-         `.incidents-cli.`; a login of the operators' with these alone will do. Stages in processes of their own may have logins of their own: the \
+         `.incidents-cli.`; a login of the operators' with these alone will do. `forecall notices` needs `Read` on the two topics of notices and on \
+         `forecall.commands.v1` besides, and ids with `.notices-cli.`. Stages in processes of their own may have logins of their own: the \
          last column says what each stage needs.\n\n\
          The whole file is tested on a broker with the standard authorizer over SASL_SSL (SCRAM-SHA-512) and mutual TLS, with \
          these rights and no others, and with each kind of right taken away: `crates/e2e/tests/it/acl.rs`.\n",

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use forecall_config::Settings;
 use forecall_journey::add_map;
-use forecall_kafka::KafkaLog;
 use forecall_log::{Log, TopicPartition};
 use forecall_runtime::pseudonym_key;
 use forecall_types::{CustomerId, EventTime, FailedJourney, JourneyMap, JourneyMapStep, JourneyName};
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::cli::RunArgs;
 use crate::run;
+use crate::word::connect;
 
 /// Failed journeys of one customer that are shown; a rule and an order fail once.
 const SHOWN_MAX: usize = 10_000;
@@ -105,14 +105,6 @@ pub(crate) fn run(args: &JourneysArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn connect(config: &Path) -> anyhow::Result<(Settings, KafkaLog)> {
-    let settings = Settings::load(config)?;
-    let kafka = settings.kafka.clone();
-    let kafka = kafka.with_context(|| format!("{} has no `kafka:`", config.display()))?;
-    let log = KafkaLog::connect(kafka)?;
-    Ok((settings, log))
 }
 
 /// Who is meant. What is no pseudonym is never taken from the command line, which others may see.

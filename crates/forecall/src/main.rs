@@ -25,6 +25,7 @@ mod stop;
 mod topic_watch;
 mod topics;
 mod topology;
+mod word;
 
 use std::process::ExitCode;
 

@@ -5,13 +5,11 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use forecall_config::Settings;
-use forecall_kafka::KafkaLog;
-use forecall_log::{Log, OutRecord, TopicPartition, Transaction};
+use forecall_log::{Log, TopicPartition};
 use forecall_types::{
     DomainName, EventTime, NEEDS_MAX, Responsibility, ServiceName, ServiceRecord, TRACED_KEPT,
 };
@@ -19,6 +17,7 @@ use forecall_wire::event::{TopicId, decode_service, encode_service};
 use serde_json::{Value, json};
 
 use crate::snapshots::now;
+use crate::word;
 
 /// Rows that are shown: as many as correlate takes of one domain, for some domains.
 const ROWS_MAX: usize = 100_000;
@@ -112,7 +111,7 @@ pub(crate) fn run(args: TopologyArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match args.command {
         TopologyCommand::Show(args) => {
-            let (settings, log) = connect(&args.read)?;
+            let (settings, log) = word::connect(&args.read.config)?;
             let (said, strange) = read(&log, &settings, args.read.domain.as_ref())?;
             if args.read.json {
                 writeln!(
@@ -133,26 +132,14 @@ pub(crate) fn run(args: TopologyArgs) -> anyhow::Result<ExitCode> {
             }
         }
         TopologyCommand::Say(args) => {
-            let (settings, log) = connect(&args.read)?;
+            let (settings, log) = word::connect(&args.read.config)?;
             let record = record_of(&args, &settings, now())?;
             let encoded = encode_service(&record)?;
             let topic = settings.topic_names().name(TopicId::Topology);
             if !args.dry_run {
-                // It exists: else the broker might make it with settings of its own.
-                log.bounds(&topic)?;
-                let identity = format!("{}.topology-cli.{}", settings.group, std::process::id());
-                let mut writer = log.writer(&identity)?;
-                let out = OutRecord {
-                    topic: Arc::from(topic.as_str()),
-                    partition: None,
-                    key: Some(encoded.key.clone()),
-                    value: Some(encoded.value.clone()),
-                    headers: encoded.headers.clone(),
-                };
-                writer.commit(&Transaction {
-                    records: vec![out],
-                    positions: vec![],
-                })?;
+                let key = String::from_utf8_lossy(&encoded.key).into_owned();
+                let out = word::record(&settings.topic_names(), TopicId::Topology, encoded.clone());
+                word::publish(&log, &settings, ("topology", &key), out)?;
             }
             let text = String::from_utf8_lossy(&encoded.value);
             if args.read.json {
@@ -170,13 +157,6 @@ pub(crate) fn run(args: TopologyArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn connect(args: &ReadArgs) -> anyhow::Result<(Settings, KafkaLog)> {
-    let settings = Settings::load(&args.config)?;
-    let kafka = settings.kafka.clone();
-    let kafka = kafka.with_context(|| format!("{} has no `kafka:`", args.config.display()))?;
-    Ok((settings, KafkaLog::connect(kafka)?))
 }
 
 fn record_of(args: &SayArgs, settings: &Settings, at: EventTime) -> anyhow::Result<ServiceRecord> {
@@ -318,7 +298,7 @@ fn dot(said: &[ServiceRecord]) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use forecall_log::{InProcess, TopicSpec};
+    use forecall_log::{InProcess, OutRecord, TopicSpec, Transaction};
     use forecall_types::SourcePartition;
 
     use super::*;

@@ -148,7 +148,15 @@ impl Domain {
                 self.switch_remedies(*on, by);
                 Ok(())
             }
-            Action::Approve { .. } | Action::Kill { .. } => Err(not_allowed("it is about notices")),
+            Action::Approve { .. }
+            | Action::Hold { .. }
+            | Action::Send { .. }
+            | Action::TakeBack { .. }
+            | Action::Say { .. }
+            | Action::Compensate { .. }
+            | Action::Drill { .. }
+            | Action::EndDrill { .. }
+            | Action::Kill { .. } => Err(not_allowed("it is about notices")),
         }
     }
 

@@ -285,6 +285,17 @@ fn insert_texts(db: &Connection, texts: &[(NoticeId, NoticeText)]) -> Result<(),
     Ok(())
 }
 
+/// What goes ahead: who was told something wrong hears so first; who has written waits for the answer; the others were told unasked.
+fn urgency(intent: &Intent) -> i64 {
+    if intent.corrects {
+        row::URGENT_CORRECTION
+    } else if intent.notice.is_answer() {
+        1
+    } else {
+        0
+    }
+}
+
 /// Whether it is new.
 fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> {
     let inserted = db
@@ -304,8 +315,7 @@ fn insert_intent(db: &Connection, intent: &Intent) -> Result<bool, LedgerError> 
                 intent.language.as_str(),
                 intent.at.nanos(),
                 intent.expires_at.map(|t| t.nanos()),
-                // Who has written waits for the answer; who is told unasked doesn't.
-                intent.notice.is_answer(),
+                urgency(intent),
             ])
         });
     match inserted {

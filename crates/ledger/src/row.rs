@@ -39,9 +39,12 @@ fn text(row: &Row<'_>, column: &'static str) -> Result<String, LedgerError> {
     row.get(column).map_err(|_| LedgerError::Corrupt { what: column })
 }
 
+/// `urgent` of a message that takes an earlier one back.
+pub(crate) const URGENT_CORRECTION: i64 = 2;
+
 /// The columns [`intent`] reads.
 pub(crate) const INTENT: &str = "i.id, i.notice, i.incident, i.domain, i.customer, i.channel, i.language, \
-     i.planned_at, i.expires_at";
+     i.planned_at, i.expires_at, i.urgent";
 
 /// The intent of a row that holds [`INTENT`].
 pub(crate) fn intent(row: &Row<'_>) -> Result<Intent, LedgerError> {
@@ -60,6 +63,10 @@ pub(crate) fn intent(row: &Row<'_>) -> Result<Intent, LedgerError> {
         language: language(&text(row, "language")?)?,
         at: time("planned_at")?.ok_or(LedgerError::Corrupt { what: "planned_at" })?,
         expires_at: time("expires_at")?,
+        corrects: row
+            .get::<_, i64>("urgent")
+            .map_err(|_| LedgerError::Corrupt { what: "urgent" })?
+            == URGENT_CORRECTION,
     })
 }
 

@@ -133,6 +133,8 @@ metrics! {
     IntentsSettledTotal = "intents_settled_total", Kind::Counter, ["how"], 8;
     /// People not told, or not yet, by reason.
     WithheldTotal = "withheld_total", Kind::Counter, ["reason"], 32;
+    /// Openings that stopped themselves, by why: failures, failures_in_a_row, stops, untrue.
+    RampsStoppedTotal = "ramps_stopped_total", Kind::Counter, ["why"], 8;
     /// Call forecasts published.
     CallForecastsTotal = "call_forecasts_total", Kind::Counter, ["queue"], 512;
     /// Calls expected in the present interval.

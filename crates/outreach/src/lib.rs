@@ -33,6 +33,8 @@ mod stage;
 mod whom;
 mod words;
 
+pub use notice::{DRILL_MINUTES_MAX, EndRefused, drill_incident, may_tell_end};
 pub use settings::*;
 pub use stage::{DOMAINS_MAX, OPT_OUTS_MAX, OutreachInput, OutreachOutput, OutreachStage};
 pub use whom::People;
+pub use words::step_mistake;

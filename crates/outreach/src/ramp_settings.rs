@@ -20,6 +20,8 @@ pub struct RampSettings {
     pub failed_in_a_row: u32,
     /// Share of those reached who may answer STOP (default 0.02): it stops where the share is above it beyond doubt.
     pub stops_max: Probability,
+    /// Share of those reached who may answer that it isn't true (default 0.02): it stops where the share is above it beyond doubt.
+    pub untrue_max: Probability,
 }
 
 impl Default for RampSettings {
@@ -31,6 +33,7 @@ impl Default for RampSettings {
             failed_max: Probability::clamped(0.05),
             failed_in_a_row: 5,
             stops_max: Probability::clamped(0.02),
+            untrue_max: Probability::clamped(0.02),
         }
     }
 }

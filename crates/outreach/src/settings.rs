@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forecall_types::{
-    ContactChannel, EventTime, Language, NoticeStage, Probability, RegionCode, ServiceName,
+    CompensationUnit, ContactChannel, CustomerId, EventTime, Language, NoticeStage, Probability, RegionCode,
+    ServiceName,
 };
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -59,6 +60,10 @@ pub struct OutreachSettings {
     /// Customers about whom nothing is known but their region are told of an incident that names its elements (default
     /// no: they would mostly be told of something that doesn't touch them).
     pub region_is_enough: bool,
+    /// Pseudonyms of the people whom a rehearsal reaches (default: none).
+    pub drill_people: BTreeSet<CustomerId>,
+    /// The most that may be promised for one incident, by unit; what isn't named can't be promised (default: nothing).
+    pub compensation_budget: BTreeMap<CompensationUnit, u64>,
     /// The call model.
     pub calls: Arc<CallSettings>,
 }
@@ -362,6 +367,8 @@ pub struct PromiseSettings {
     pub next_minutes: u32,
     /// News that is due is written this many minutes before (default 5), so that it arrives in time.
     pub before_minutes: u32,
+    /// How often an end that was told may be told anew (default 2); after that no time is told any more.
+    pub end_changes_max: u8,
 }
 
 impl Default for PromiseSettings {
@@ -369,6 +376,7 @@ impl Default for PromiseSettings {
         Self {
             next_minutes: 60,
             before_minutes: 5,
+            end_changes_max: 2,
         }
     }
 }

@@ -188,7 +188,7 @@ impl Stage for OutreachStage {
     type Output = OutreachOutput;
 
     const NAME: &'static str = "outreach";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
         match &input.entry {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerId, DomainName, EventTime, IncidentId, Matchers, NoticeId, ProblemId, Remark, RemedyName,
-    RemedyOutcome, Responsibility, Scope, Severity, SilenceId,
+    Compensation, CustomerId, DomainName, EventTime, IncidentId, Matchers, NoticeId, ProblemId, Remark,
+    RemedyName, RemedyOutcome, Responsibility, Scope, Severity, SilenceId,
 };
 
 /// What a person says of an incident afterwards.
@@ -168,6 +168,55 @@ pub enum Action {
         /// Fingerprint of what was approved, as 32 hex digits.
         text: Arc<str>,
     },
+    /// What this notice tells, at this stage of its incident, waits for a person's word; what of it hasn't left is taken back.
+    Hold {
+        /// Which notice.
+        notice: NoticeId,
+        /// Why.
+        reason: Remark,
+    },
+    /// This exact text goes now, past what only delays it.
+    Send {
+        /// Which notice.
+        notice: NoticeId,
+        /// Fingerprint of what was read, as 32 hex digits.
+        text: Arc<str>,
+    },
+    /// It was wrong: whoever was reached is told so at once, and nothing more of its incident opens without a person's word.
+    TakeBack {
+        /// Which notice.
+        notice: NoticeId,
+    },
+    /// Something has been done, in words; they go once another person has approved the text they stand in.
+    Say {
+        /// Of which incident.
+        incident: IncidentId,
+        /// In Persian.
+        fa: Remark,
+        /// In English.
+        en: Remark,
+    },
+    /// What those who were told of the incident get for it. The closing text says it once two have said the same.
+    Compensate {
+        /// For which incident.
+        incident: IncidentId,
+        /// What each gets.
+        compensation: Compensation,
+    },
+    /// A dress rehearsal: a simulated incident, told to test people only.
+    Drill {
+        /// What it would touch.
+        scope: Scope,
+        /// How bad.
+        severity: Severity,
+        /// It ends by itself after so many minutes.
+        minutes: u32,
+    },
+    /// A rehearsal is over.
+    EndDrill {
+        /// Its incident.
+        incident: IncidentId,
+    },
     /// Nothing more goes out (`on`), or sending goes on (`off`).
     Kill {
         /// Whether the switch is on.
@@ -194,7 +243,15 @@ impl Action {
             | Self::Remedy { .. }
             | Self::RemedyResult { .. }
             | Self::Remedies { .. } => true,
-            Self::Approve { .. } | Self::Kill { .. } => false,
+            Self::Approve { .. }
+            | Self::Hold { .. }
+            | Self::Send { .. }
+            | Self::TakeBack { .. }
+            | Self::Say { .. }
+            | Self::Compensate { .. }
+            | Self::Drill { .. }
+            | Self::EndDrill { .. }
+            | Self::Kill { .. } => false,
         }
     }
 }
@@ -222,6 +279,8 @@ pub enum ReplyKind {
     Status,
     /// It still doesn't work.
     StillDown,
+    /// What we wrote isn't true.
+    Untrue,
     /// Anything else.
     Other,
 }

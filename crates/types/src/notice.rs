@@ -73,6 +73,8 @@ pub enum HoldReason {
     HoldOut,
     /// Hold: told in a later step of the ramp, or it has stopped itself.
     Ramp,
+    /// Hold: a person holds it back.
+    Person,
     /// Suppressed: no consent for this purpose.
     NoConsent,
     /// Suppressed: opted out.
@@ -103,6 +105,7 @@ impl HoldReason {
             Self::Killed => "killed",
             Self::HoldOut => "hold_out",
             Self::Ramp => "ramp",
+            Self::Person => "person",
             Self::NoConsent => "no_consent",
             Self::OptedOut => "opted_out",
             Self::NoChannel => "no_channel",
@@ -123,7 +126,8 @@ impl HoldReason {
             | Self::Unreachable
             | Self::Killed
             | Self::HoldOut
-            | Self::Ramp => true,
+            | Self::Ramp
+            | Self::Person => true,
             Self::NoConsent
             | Self::OptedOut
             | Self::NoChannel
@@ -259,6 +263,8 @@ pub enum RampStop {
     FailuresInARow,
     /// The share of those reached who want no more is above what is borne, beyond doubt.
     Stops,
+    /// The share of those reached who write that it isn't true is above what is borne, beyond doubt.
+    Untrue,
 }
 
 impl RampStop {
@@ -268,6 +274,7 @@ impl RampStop {
             Self::Failures => "failures",
             Self::FailuresInARow => "failures_in_a_row",
             Self::Stops => "stops",
+            Self::Untrue => "untrue",
         }
     }
 }
@@ -283,8 +290,12 @@ pub struct NoticeRamp {
     pub failed: u64,
     /// People it reached who wanted no more.
     pub stops: u64,
+    /// People it reached who wrote that it isn't true.
+    pub untrue: u64,
     /// Why it stopped; `None`: it goes on, or is over.
     pub stopped: Option<RampStop>,
+    /// It isn't judged any more: its last step was looked at, or the incident has ended.
+    pub over: bool,
 }
 
 /// A notice: what is told, to how many, and how far it has come. Counts and ids, never a person.
@@ -330,6 +341,8 @@ pub struct Notice {
     pub hold_out: Option<HoldOutTrial>,
     /// How far its ramp has come; `None`: it goes to all at once.
     pub ramp: Option<NoticeRamp>,
+    /// People who wrote, after it, that it isn't true.
+    pub untrue: u64,
     /// First intent accepted by a gateway.
     pub first_accepted_at: Option<EventTime>,
     /// Why this revision, in one sentence.
@@ -359,6 +372,8 @@ pub struct Intent {
     pub at: EventTime,
     /// After this it isn't true any more and must not go.
     pub expires_at: Option<EventTime>,
+    /// It takes an earlier message back: it goes ahead of all that waits.
+    pub corrects: bool,
 }
 
 /// The gateway's answer on one intent, as `outreach` learns of it.

@@ -43,6 +43,31 @@ const STILL_DOWN: [&str; 13] = [
     "ghate",
 ];
 
+/// "Not true", "wrong", "a lie". Not "it works": after an end that is no contradiction.
+const UNTRUE: [&str; 21] = [
+    "دروغ",
+    "دروغه",
+    "دروغاست",
+    "درستنیست",
+    "درستنیس",
+    "صحتندارد",
+    "صحتنداره",
+    "حقیقتندارد",
+    "حقیقتنداره",
+    "واقعیتندارد",
+    "واقعیتنداره",
+    "اشتباهاست",
+    "اشتباهه",
+    "اشتباهمیکنید",
+    "غلطاست",
+    "غلطه",
+    "nottrue",
+    "itsnottrue",
+    "itisnottrue",
+    "false",
+    "dorostnist",
+];
+
 impl ReplyKind {
     /// Its word in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -50,6 +75,7 @@ impl ReplyKind {
             Self::Stop => "stop",
             Self::Status => "status",
             Self::StillDown => "still_down",
+            Self::Untrue => "untrue",
             Self::Other => "other",
         }
     }
@@ -93,6 +119,8 @@ impl ReplyKind {
             Self::Status
         } else if STILL_DOWN.contains(&alone.as_str()) {
             Self::StillDown
+        } else if UNTRUE.contains(&alone.as_str()) {
+            Self::Untrue
         } else {
             Self::Other
         }
@@ -211,6 +239,42 @@ mod tests {
                 "هنوز قطعة",
                 "Still down!!",
                 "قطع",
+            ],
+        );
+    }
+
+    #[test]
+    fn not_true() {
+        check(
+            ReplyKind::Untrue,
+            &[
+                "دروغ",
+                "دروغه!!",
+                "درست نیست",
+                "درست نيست.",
+                "صحت نداره",
+                "واقعیت ندارد",
+                "اشتباه است",
+                "اشتباه می‌کنید",
+                "غلطه",
+                "Not true",
+                "It's not true!",
+                "FALSE",
+                "dorost nist",
+            ],
+        );
+        check(
+            ReplyKind::Other,
+            &[
+                "درست است",
+                "درست شد",
+                "وصله",
+                "اشتباهی لغو شد",
+                "دروغ نیست",
+                "true",
+                "not",
+                "falsely",
+                "is it not true that you fixed it?",
             ],
         );
     }

@@ -30,7 +30,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 43] = [
+const SOURCES: [(&str, &str); 44] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
@@ -151,6 +151,10 @@ const SOURCES: [(&str, &str); 43] = [
     ),
     ("types/remedy", include_str!("../../../types/src/remedy.rs")),
     ("types/customer", include_str!("../../../types/src/customer.rs")),
+    (
+        "types/compensation",
+        include_str!("../../../types/src/compensation.rs"),
+    ),
     ("types/notice", include_str!("../../../types/src/notice.rs")),
 ];
 

@@ -207,7 +207,7 @@ pub(super) fn kind(name: &str, seconds: bool) -> Option<&'static str> {
         "bool" => "boolean",
         "Secret" => "secret",
         "Value" => "any",
-        "String" | "str" | "DomainName" | "ServiceName" | "QueueName" | "SourceName" => "text",
+        "String" | "str" | "DomainName" | "ServiceName" | "QueueName" | "SourceName" | "CustomerId" => "text",
         "RegionCode" => "region",
         "PathBuf" => "path",
         "SocketAddr" => "address:port",

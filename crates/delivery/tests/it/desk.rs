@@ -86,6 +86,7 @@ impl Desk {
             },
             intents: &[Intent {
                 expires_at: Some(at(until)),
+                corrects: false,
                 ..intent(n, channel)
             }],
             ..LedgerCommit::nothing()
@@ -111,6 +112,7 @@ fn intent(n: u32, channel: ContactChannel) -> Intent {
         language: Language::Fa,
         at: at(10),
         expires_at: Some(at(100_000)),
+        corrects: false,
     }
 }
 

@@ -7,13 +7,14 @@ use forecall_area::{cells_of, read_area};
 use forecall_config::Settings;
 use forecall_types::{PLACE_RESOLUTION_MAX, Scope};
 
-use super::args::{SayArgs, ScopeArgs};
+use super::args::ScopeArgs;
+use crate::word::SayArgs;
 
 /// The scope that was given, a polygon turned into cells.
 ///
 /// # Errors
 /// The file holds no area within `outreach.areas.bounds`, or one that no cell or too many cells stand for.
-pub(super) fn scope_of(mut args: ScopeArgs, say: &SayArgs) -> anyhow::Result<Scope> {
+pub(crate) fn scope_of(mut args: ScopeArgs, say: &SayArgs) -> anyhow::Result<Scope> {
     let area = args.area.take();
     let mut scope = Scope::from(args);
     if let Some(file) = area {

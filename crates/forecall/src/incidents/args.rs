@@ -6,6 +6,8 @@ use forecall_types::{
     Responsibility, ServiceName, Severity, SilenceId, Verdict,
 };
 
+use crate::word::{ReadArgs, SayArgs, remark};
+
 #[derive(Debug, Args)]
 pub(crate) struct IncidentsArgs {
     #[command(subcommand)]
@@ -226,17 +228,6 @@ fn region(text: &str) -> Result<RegionCode, NotAName> {
     RegionCode::new(text)
 }
 
-/// Where to read.
-#[derive(Debug, Args)]
-pub(crate) struct ReadArgs {
-    /// The configuration.
-    #[arg(long, short, default_value = "forecall.yaml", env = "FORECALL_CONFIG")]
-    pub(crate) config: PathBuf,
-    /// Answer as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// Which incidents.
 #[derive(Debug, Args, Default)]
 pub(crate) struct Filter {
@@ -290,30 +281,10 @@ pub(crate) struct OneArgs {
     pub(crate) read: ReadArgs,
 }
 
-/// Who says it, and how a repeat is known.
-#[derive(Debug, Args)]
-pub(crate) struct SayArgs {
-    #[command(flatten)]
-    pub(crate) read: ReadArgs,
-    /// Role or team that says it; never a person's name.
-    #[arg(long, env = "FORECALL_TEAM")]
-    pub(crate) by: String,
-    /// Idempotency key: of several records with one key the first counts. Made from what is said where it isn't given.
-    #[arg(long)]
-    pub(crate) key: Option<String>,
-    /// Only show the record.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
 /// `name=pattern`.
 fn label(text: &str) -> Result<(String, String), &'static str> {
     let (name, pattern) = text.split_once('=').ok_or("write name=pattern")?;
     Ok((name.to_owned(), pattern.to_owned()))
-}
-
-fn remark(text: &str) -> Result<Remark, &'static str> {
-    Remark::new(text).map_err(|refused| refused.why)
 }
 
 #[derive(Debug, Args)]

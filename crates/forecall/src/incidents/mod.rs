@@ -21,16 +21,19 @@ use std::time::Duration;
 use anyhow::Context as _;
 use forecall_config::Settings;
 use forecall_kafka::KafkaLog;
-use forecall_types::{EventTime, IncidentEvent};
+use forecall_types::{EventTime, IncidentEvent, IncidentId};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::replay::time_text;
 use crate::snapshots::now;
 use crate::stop;
-pub(crate) use args::IncidentsArgs;
-use args::{IncidentsCommand, ListArgs, ReadArgs, SayArgs, TailArgs};
-use say::{Draft, Speaker, Words};
+use crate::word::{self, ReadArgs, SayArgs, Speaker};
+pub(crate) use area::scope_of;
+pub(crate) use args::{IncidentsArgs, ScopeArgs, SeverityArg};
+use args::{IncidentsCommand, ListArgs, TailArgs};
+use say::Words;
+pub(crate) use say::check_scope;
 use steer::Steer;
 use topic::{Strange, Topics, passes};
 
@@ -47,13 +50,8 @@ struct Desk {
 
 impl Desk {
     fn open(config: &Path) -> anyhow::Result<Self> {
-        let settings = Settings::load(config)?;
-        let kafka = settings.kafka.clone();
-        let kafka = kafka.with_context(|| format!("{} has no `kafka:`", config.display()))?;
-        Ok(Self {
-            log: KafkaLog::connect(kafka)?,
-            settings,
-        })
+        let (settings, log) = word::connect(config)?;
+        Ok(Self { settings, log })
     }
 
     fn topics(&self) -> Topics<'_> {
@@ -179,7 +177,7 @@ fn remark(strange: &Strange) -> anyhow::Result<()> {
 }
 
 /// A time, or a span from now on (`is_ahead`) or before now.
-fn moment(text: &str, is_ahead: bool, now: EventTime) -> anyhow::Result<EventTime> {
+pub(crate) fn moment(text: &str, is_ahead: bool, now: EventTime) -> anyhow::Result<EventTime> {
     if let Ok(span) = text.parse::<SignedDuration>() {
         let nanos = i64::try_from(span.as_nanos()).ok().filter(|n| *n >= 0);
         let nanos = nanos.with_context(|| format!("`{text}` is no span: write 45m or 2h"))?;
@@ -254,19 +252,20 @@ fn list(args: &ListArgs, since: Option<EventTime>) -> anyhow::Result<()> {
     })
 }
 
+/// A step of an incident, by its code.
+pub(crate) fn step(id: IncidentId, code: String, args: &SayArgs) -> anyhow::Result<()> {
+    on(args, Words::Step(id, code))
+}
+
+/// When an incident is expected to be over.
+pub(crate) fn eta(id: IncidentId, eta: EventTime, args: &SayArgs) -> anyhow::Result<()> {
+    on(args, Words::Eta(id, eta))
+}
+
 /// Says something of an incident to the stages, and what became of that to standard output.
 fn on(args: &SayArgs, words: Words) -> anyhow::Result<()> {
     reading(&args.read, |settings, topics, out| {
-        let from = Speaker {
-            by: &args.by,
-            key: args.key.as_deref(),
-            at: now(),
-        };
-        let draft = say::draft(words, &from, topics, settings)?;
-        let published = matches!(draft, Draft::Record { .. }) && !args.dry_run;
-        if let (Draft::Record { record, key, .. }, true) = (&draft, published) {
-            say::publish(topics.log, settings, key, record.clone())?;
-        }
-        say::tell(&draft, published, args.read.json, out)
+        let draft = say::draft(words, &Speaker::of(args, now()), topics, settings)?;
+        word::speak(topics.log, settings, "incidents", &draft, args, out)
     })
 }

@@ -1,24 +1,22 @@
 //! Commands and verdicts as records, under a key that makes a repeat harmless.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use forecall_config::Settings;
-use forecall_incident::{Trigger, allows, is_reserved_name};
-use forecall_log::{Log, OutRecord, Transaction};
+use forecall_incident::{Trigger, allows};
 use forecall_types::{
-    Action, Command, DomainName, EventTime, Feedback, Fingerprint, Incident, IncidentId, NAME_BYTES_MAX,
-    ProblemId, Responsibility, Scope, Severity, Verdict, WorkStage,
+    Action, EventTime, Feedback, Incident, IncidentId, ProblemId, Responsibility, Scope, Severity, Verdict,
+    WorkStage,
 };
-use forecall_wire::event::{Encoded, TopicId, encode_command, encode_feedback};
-use serde_json::{Value, json};
+use forecall_wire::event::{TopicId, encode_feedback};
 
 use super::args::ScopeArgs;
 use super::steer::Steer;
 use super::topic::Topics;
 use crate::replay::time_text;
+use crate::word::{Draft, Speaker, command_draft, record};
 
 /// What is to be said.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,27 +46,6 @@ impl From<ScopeArgs> for Scope {
     }
 }
 
-/// Who says it, under which key, when.
-pub(super) struct Speaker<'a> {
-    pub(super) by: &'a str,
-    pub(super) key: Option<&'a str>,
-    pub(super) at: EventTime,
-}
-
-/// What comes of words.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Draft {
-    /// A record for a topic, under an idempotency key.
-    Record {
-        key: String,
-        record: OutRecord,
-        /// What it says, for people.
-        what: String,
-    },
-    /// Nothing: it is so already.
-    Needless(String),
-}
-
 /// Checks the words against what the topics hold of the incident, and makes their record.
 ///
 /// # Errors
@@ -79,10 +56,7 @@ pub(super) fn draft(
     topics: &Topics<'_>,
     settings: &Settings,
 ) -> anyhow::Result<Draft> {
-    check_by(from.by)?;
-    if let Some(key) = from.key {
-        check_text("--key", key)?;
-    }
+    from.check()?;
     let newest = |id: &IncidentId| anyhow::Ok(topics.history(id)?.newest.incident);
     let open = |id: &IncidentId| {
         let incident = newest(id)?;
@@ -179,7 +153,7 @@ pub(super) fn draft(
         }
         Words::Steer(steer) => steer.said(from, topics, settings)?,
     };
-    command_draft(domain, action, stand, from, topics)
+    command_draft(domain, action, &stand.to_le_bytes(), from, &topics.names)
 }
 
 pub(super) fn check_allowed(incident: &Incident, trigger: Trigger, why: &str) -> anyhow::Result<()> {
@@ -193,33 +167,6 @@ pub(super) fn check_allowed(incident: &Incident, trigger: Trigger, why: &str) ->
     Ok(())
 }
 
-fn command_draft(
-    domain: DomainName,
-    action: Action,
-    stand: u32,
-    from: &Speaker<'_>,
-    topics: &Topics<'_>,
-) -> anyhow::Result<Draft> {
-    let content = serde_json::to_vec(&action).context("failed to write the command")?;
-    let key = key_of(
-        from,
-        &[domain.as_str().as_bytes(), &content, &stand.to_le_bytes()],
-    );
-    let command = Command {
-        id: Arc::from(key.as_str()),
-        domain,
-        at: from.at,
-        by: Arc::from(from.by),
-        action,
-    };
-    let record = out(topics, TopicId::Commands, encode_command(&command)?);
-    Ok(Draft::Record {
-        what: format!("command {key} by {}", from.by),
-        key,
-        record,
-    })
-}
-
 fn verdict_draft(
     incident: &Incident,
     verdict: Verdict,
@@ -227,15 +174,12 @@ fn verdict_draft(
     topics: &Topics<'_>,
 ) -> anyhow::Result<Draft> {
     let said = serde_json::to_vec(&verdict).context("failed to write the verdict")?;
-    let key = key_of(
-        from,
-        &[
-            incident.domain.as_str().as_bytes(),
-            incident.id.as_str().as_bytes(),
-            &said,
-            &incident.reopened.to_le_bytes(),
-        ],
-    );
+    let key = from.key_of(&[
+        incident.domain.as_str().as_bytes(),
+        incident.id.as_str().as_bytes(),
+        &said,
+        &incident.reopened.to_le_bytes(),
+    ]);
     let feedback = Feedback {
         id: Arc::from(key.as_str()),
         domain: incident.domain.clone(),
@@ -243,60 +187,12 @@ fn verdict_draft(
         at: from.at,
         verdict,
     };
-    let record = out(topics, TopicId::Feedback, encode_feedback(&feedback)?);
+    let record = record(&topics.names, TopicId::Feedback, encode_feedback(&feedback)?);
     Ok(Draft::Record {
         what: format!("verdict {key} by {}", from.by),
         key,
         record,
     })
-}
-
-/// The key given, or one made from what is said, by whom, and where the incident stands: the same words said again before they
-/// were heard have the same key, and going back to a former value has another one.
-fn key_of(from: &Speaker<'_>, parts: &[&[u8]]) -> String {
-    from.key.map_or_else(
-        || {
-            let parts: Vec<&[u8]> = [from.by.as_bytes()]
-                .into_iter()
-                .chain(parts.iter().copied())
-                .collect();
-            format!("cli-{}", Fingerprint::of_parts(&parts).base32(16))
-        },
-        str::to_owned,
-    )
-}
-
-fn out(topics: &Topics<'_>, topic: TopicId, encoded: Encoded) -> OutRecord {
-    OutRecord {
-        topic: Arc::from(topics.names.name(topic)),
-        partition: None,
-        key: Some(encoded.key),
-        value: Some(encoded.value),
-        headers: encoded.headers,
-    }
-}
-
-/// A team that may speak.
-fn check_by(by: &str) -> anyhow::Result<()> {
-    check_text("--by", by)?;
-    ensure!(
-        !is_reserved_name(by),
-        "--by {by}: that is what forecall calls itself in records; name your role or team"
-    );
-    Ok(())
-}
-
-/// A key or a team as it may stand in a record.
-pub(super) fn check_text(option: &str, text: &str) -> anyhow::Result<()> {
-    let is_good = !text.is_empty()
-        && text.len() <= NAME_BYTES_MAX
-        && text.trim() == text
-        && !text.chars().any(char::is_control);
-    ensure!(
-        is_good,
-        "{option} needs 1 to {NAME_BYTES_MAX} bytes without control characters or white space at an end"
-    );
-    Ok(())
 }
 
 fn check_step(code: &str, settings: &Settings) -> anyhow::Result<()> {
@@ -311,7 +207,7 @@ fn check_step(code: &str, settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn check_scope(scope: &Scope, settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn check_scope(scope: &Scope, settings: &Settings) -> anyhow::Result<()> {
     let topology = settings.correlate.topology();
     for service in &scope.services {
         if !topology.knows_service(service) {
@@ -331,50 +227,5 @@ pub(super) fn check_scope(scope: &Scope, settings: &Settings) -> anyhow::Result<
             );
         }
     }
-    Ok(())
-}
-
-/// Publishes the record.
-pub(super) fn publish(
-    log: &dyn Log,
-    settings: &Settings,
-    key: &str,
-    record: OutRecord,
-) -> anyhow::Result<()> {
-    // It exists: else the broker might make it with settings of its own.
-    log.bounds(&record.topic)?;
-    // Two who say the same at the same time need only one of both; different words get in nobody's way.
-    let whose = Fingerprint::of(key.as_bytes()).base32(8);
-    let identity = format!("{}.incidents-cli.{whose}-{}", settings.group, std::process::id());
-    let mut writer = log.writer(&identity)?;
-    Ok(writer.commit(&Transaction {
-        records: vec![record],
-        positions: Vec::new(),
-    })?)
-}
-
-/// Says what became of it.
-pub(super) fn tell(draft: &Draft, published: bool, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    match draft {
-        Draft::Needless(why) if json => writeln!(out, "{}", json!({"published": false, "why": why})),
-        Draft::Needless(why) => writeln!(out, "nothing to say: {why}"),
-        Draft::Record { key, record, what } => {
-            let value = record.value.as_deref().unwrap_or_default();
-            if json {
-                let value: Value = serde_json::from_slice(value).unwrap_or_default();
-                let topic = &*record.topic;
-                let text = json!({"published": published, "topic": topic, "id": key, "record": value});
-                writeln!(out, "{text}")
-            } else {
-                let verb = if published { "published" } else { "would publish" };
-                writeln!(
-                    out,
-                    "{verb} {what} to {}: {}",
-                    record.topic,
-                    String::from_utf8_lossy(value)
-                )
-            }
-        }
-    }?;
     Ok(())
 }

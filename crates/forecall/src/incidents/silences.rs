@@ -79,6 +79,13 @@ pub(super) fn in_force(
             | Action::RemedyResult { .. }
             | Action::Remedies { .. }
             | Action::Approve { .. }
+            | Action::Hold { .. }
+            | Action::Send { .. }
+            | Action::TakeBack { .. }
+            | Action::Say { .. }
+            | Action::Compensate { .. }
+            | Action::Drill { .. }
+            | Action::EndDrill { .. }
             | Action::Kill { .. } => {}
         }
     })?;

@@ -11,10 +11,11 @@ use forecall_types::{
 };
 
 use super::args::MatcherArgs;
-use super::say::{Speaker, check_allowed, check_scope, check_text};
+use super::say::{check_allowed, check_scope};
 use super::silences;
 use super::topic::Topics;
 use crate::replay::time_text;
+use crate::word::{Speaker, check_text};
 
 /// What is to be said.
 #[derive(Debug, Clone, PartialEq)]

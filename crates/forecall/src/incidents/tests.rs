@@ -16,11 +16,12 @@ use forecall_wire::event::{
 use forecall_wire::schema::examples;
 
 use super::args::Filter;
-use super::say::{Draft, Speaker, Words, draft, publish};
+use super::say::{Words, draft};
 use super::steer::Steer;
 use super::topic::{Strange, Topics};
 use super::{moment, show, why};
 use super::{remedies, silences};
+use crate::word::{Draft, Speaker, publish};
 
 const CONFIG: &str = "
 domain: isp
@@ -409,7 +410,7 @@ fn words_become_records_that_the_stages_read() {
     let Draft::Record { key, record, .. } = bed.say(words, None).unwrap() else {
         panic!("nothing to say");
     };
-    publish(&bed.log, &bed.settings, &key, record.clone()).unwrap();
+    publish(&bed.log, &bed.settings, ("incidents", &key), record.clone()).unwrap();
     let command = decode_command(&record.headers, record.value.as_deref().unwrap()).unwrap();
     assert_eq!(
         (&*command.id, &*command.by, &command.domain),
@@ -498,7 +499,7 @@ fn silences_are_listed_until_they_are_over_or_ended() {
         let Draft::Record { key, record, .. } = bed.say(words, Some(key)).unwrap() else {
             panic!("nothing to say");
         };
-        publish(&bed.log, &bed.settings, &key, record).unwrap();
+        publish(&bed.log, &bed.settings, ("incidents", &key), record).unwrap();
     };
     publish_it(silence(7_200), "move-rack");
     publish_it(silence(60), "short");

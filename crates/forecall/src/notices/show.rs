@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use forecall_types::{EventTime, HoldReason, IncidentId, IntentState, Notice};
+use forecall_types::{ContactChannel, EventTime, HoldReason, IncidentId, IntentState, Notice};
 use serde_json::{Value, json};
 
+use super::read::{waits_for, waits_for_a_person};
 use crate::replay::time_text;
 
 /// A list of notices, a line each.
@@ -121,17 +122,22 @@ pub(super) fn one(notice: &Notice, json: bool, out: &mut dyn Write) -> anyhow::R
             trial.held_out_contacts
         )?;
     }
+    if notice.untrue > 0 {
+        writeln!(out, "{} wrote that it isn't true", notice.untrue)?;
+    }
     if let Some(ramp) = &notice.ramp {
         let stopped = ramp
             .stopped
             .map_or(String::new(), |why| format!("; stopped by {}", why.as_str()));
         writeln!(
             out,
-            "ramp at {:.0} % of the people: {} reached, {} failed, {} want no more{stopped}",
+            "ramp at {:.0} % of the people: {} reached, {} failed, {} want no more, {} say it isn't true{stopped}{}",
             ramp.share.get() * 100.0,
             ramp.reached,
             ramp.failed,
-            ramp.stops
+            ramp.stops,
+            ramp.untrue,
+            if ramp.over { "; over" } else { "" }
         )?;
     }
     let call = if notice.no_call_needed {
@@ -141,11 +147,17 @@ pub(super) fn one(notice: &Notice, json: bool, out: &mut dyn Write) -> anyhow::R
     };
     writeln!(out, "text {} ({call})", notice.text_fingerprint)?;
     words(notice, out)?;
-    if super::waits_for_approval(notice) {
+    let (id, text) = (&notice.id, &notice.text_fingerprint);
+    let delayed = [HoldReason::QuietHours, HoldReason::HoldOut, HoldReason::Ramp];
+    if waits_for_a_person(notice) {
         writeln!(
             out,
-            "\nto let it go: forecall notices approve {} --text {} --by TEAM",
-            notice.id, notice.text_fingerprint
+            "\nto let it go: forecall notices approve {id} --text {text} --by TEAM"
+        )?;
+    } else if delayed.into_iter().any(|reason| waits_for(notice, reason)) {
+        writeln!(
+            out,
+            "\nto let it go now: forecall notices send {id} --text {text} --by TEAM"
         )?;
     }
     Ok(())
@@ -186,11 +198,25 @@ fn counts<'a>(before: &str, all: impl Iterator<Item = (&'a str, u64)>) -> String
 pub(super) fn preview(
     incident: &IncidentId,
     notices: &[Notice],
+    part_price: Option<u64>,
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     if json {
-        let rows: Vec<Value> = notices.iter().map(row).collect();
+        let rows: Vec<Value> = notices
+            .iter()
+            .map(|notice| {
+                let mut row = row(notice);
+                let (people, parts) = parts_at_most(notice);
+                if let Some(row) = row.as_object_mut() {
+                    row.insert("people_at_most".into(), people.into());
+                    row.insert("parts_at_most".into(), parts.into());
+                    let cost = part_price.map(|price| parts.saturating_mul(price));
+                    row.insert("cost_at_most".into(), cost.into());
+                }
+                row
+            })
+            .collect();
         return Ok(writeln!(
             out,
             "{}",
@@ -208,8 +234,25 @@ pub(super) fn preview(
             writeln!(out, "\n================\n")?;
         }
         one(notice, false, out)?;
+        let (people, parts) = parts_at_most(notice);
+        let cost = part_price.map_or(String::new(), |price| {
+            format!(", a cost of {} at most", parts.saturating_mul(price))
+        });
+        writeln!(
+            out,
+            "\nleft to tell: {people} people, {parts} message parts at most (the longest text, to all by text message){cost}"
+        )?;
     }
     Ok(())
+}
+
+/// People who may still be told, and the message parts that takes if all of them get the longest text message.
+fn parts_at_most(notice: &Notice) -> (u64, u64) {
+    let held = notice.withheld.iter().filter(|(why, _)| why.is_hold());
+    let people: u64 = held.map(|(_, count)| *count).sum();
+    let sms = notice.texts.iter().filter(|t| t.channel == ContactChannel::Sms);
+    let parts = sms.map(|text| u64::from(text.parts)).max().unwrap_or(0);
+    (people, people.saturating_mul(parts))
 }
 
 /// A reason in words, and what would change it.
@@ -221,7 +264,7 @@ const fn reason(why: HoldReason) -> (&'static str, &'static str) {
         ),
         HoldReason::QuietHours => (
             "it is night where they are",
-            "they hear in the morning, if it is still true (`outreach.quiet_hours`)",
+            "they hear in the morning, if it is still true (`outreach.quiet`); `forecall notices send` of two teams, where it may wake",
         ),
         HoldReason::Unreachable => (
             "every channel they have needs what has failed",
@@ -230,11 +273,15 @@ const fn reason(why: HoldReason) -> (&'static str, &'static str) {
         HoldReason::Killed => ("the kill switch is on", "`forecall notices kill --undo`"),
         HoldReason::HoldOut => (
             "told later, at random, so that the effect of telling is measured",
-            "the end of the delay",
+            "the end of the delay, or `forecall notices send`",
         ),
         HoldReason::Ramp => (
             "told in a later step of the ramp, or it has stopped itself",
-            "the next step (`outreach.ramp`); if it has stopped, `forecall notices approve`",
+            "the next step (`outreach.ramp`), or `forecall notices send`; if it has stopped, `forecall notices approve`",
+        ),
+        HoldReason::Person => (
+            "a person holds it back",
+            "`forecall notices approve` or `send` of its text",
         ),
         HoldReason::NoConsent => (
             "they haven't agreed to messages of this purpose",
@@ -341,8 +388,10 @@ fn row(notice: &Notice) -> Value {
         })),
         "ramp": notice.ramp.as_ref().map(|r| json!({
             "share": r.share.get(), "reached": r.reached, "failed": r.failed, "stops": r.stops,
+            "untrue": r.untrue, "over": r.over,
             "stopped": r.stopped.map(|why| why.as_str()),
         })),
+        "untrue": notice.untrue,
         "first_accepted_at": notice.first_accepted_at.map(time_text::write), "why": notice.reason,
         "simulated": notice.simulated,
     })

@@ -80,6 +80,7 @@ fn intent(id: &str, channel: ContactChannel) -> Intent {
         language: Language::Fa,
         at: at(10),
         expires_at: Some(at(1000)),
+        corrects: false,
     }
 }
 

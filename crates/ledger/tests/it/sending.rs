@@ -3,7 +3,7 @@ use std::time::Duration;
 use forecall_ledger::{
     LeaseRequest, Leased, Ledger, LedgerError, Outcome, OutcomeKind, RecordOutcome, Settled, StaleRules,
 };
-use forecall_types::{ContactChannel, IntentState};
+use forecall_types::{ContactChannel, Intent, IntentState};
 
 use crate::{Desk, at, intent, planned};
 
@@ -224,4 +224,44 @@ fn a_worker_never_gets_what_it_did_not_ask_for() {
     assert_eq!(ask(&[]), 0);
     assert_eq!(ask(&[(ContactChannel::Email, 9), (ContactChannel::Sms, 2)]), 2);
     assert_eq!(ask(&[(ContactChannel::Sms, 9)]), 3);
+}
+
+#[test]
+fn corrections_go_first_then_answers_then_what_was_planned_before() {
+    let desk = Desk::new();
+    let sms = ContactChannel::Sms;
+    let planned_at = |id: &str, second| Intent {
+        at: at(second),
+        ..intent(id, sms)
+    };
+    let answer = Intent {
+        notice: "ans_1".parse().unwrap(),
+        ..planned_at("int_3", 13)
+    };
+    let correction = Intent {
+        corrects: true,
+        notice: "ntc_9".parse().unwrap(),
+        ..planned_at("int_4", 14)
+    };
+    let waiting = [
+        planned_at("int_1", 11),
+        planned_at("int_2", 12),
+        answer,
+        correction,
+    ];
+    let mut ledger = planned(&desk, &waiting);
+    let leased = lease(&mut ledger, 20);
+    let order: Vec<(&str, bool)> = leased
+        .iter()
+        .map(|l| (l.intent.id.as_str(), l.intent.corrects))
+        .collect();
+    assert_eq!(
+        order,
+        [
+            ("int_4", true),
+            ("int_3", false),
+            ("int_1", false),
+            ("int_2", false)
+        ]
+    );
 }

@@ -1,24 +1,25 @@
 //! One domain: its customers, its threads, its kill switch.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    Action, Command, CustomerChange, CustomerId, EventTime, Fingerprint, HoldReason, Incident, IncidentEvent,
+    Command, CustomerChange, CustomerId, EventTime, Fingerprint, HoldReason, Incident, IncidentEvent,
     IncidentId, IncidentState, NoticeId, NoticeStage, RejectReason,
 };
 use serde::{Deserialize, Serialize};
 
 use super::audience::audience;
 use super::directory::{Directory, PersonNo};
+use super::drill;
 use super::hold_out::HeldOut;
 use super::plan::{on_news, tell};
-use super::policy::{is_opening, quiet_until};
+use super::policy::quiet_until;
+use super::ramp::Ramp;
 use super::record::{Record, Thread, Told};
 use super::reply::{Answered, pass_cries};
-use super::thread::{Change, EtaMove, LastTold, News, news_of, standing_news};
+use super::thread::{Change, EtaMove, LastTold, News, news_of};
 use crate::settings::OutreachSettings;
 use crate::stage::OutreachOutput;
 use crate::words::Wording;
@@ -88,7 +89,7 @@ impl Desk<'_> {
 
 impl Domain {
     /// The desk and the threads apart, so that a thread can be worked on.
-    fn open<'a>(
+    pub(super) fn open<'a>(
         &'a mut self,
         office: &'a mut Office<'_>,
     ) -> (Desk<'a>, &'a mut BTreeMap<IncidentId, Thread>) {
@@ -130,11 +131,18 @@ impl Domain {
             state: incident.state,
             work: incident.work.as_ref().map(|work| work.stage),
             step: told_steps(incident, desk.settings) > told_steps(&thread.incident, desk.settings),
-            eta: eta_move(thread, incident),
+            eta: eta_move(thread, incident, desk.settings),
         };
         thread.incident = incident.clone();
+        if change.step
+            && let Some(step) = &mut thread.said
+        {
+            step.is_newest = false;
+        }
         if incident.state.is_open() {
-            thread.closed_at = None;
+            if thread.closed_at.take().is_some() {
+                thread.ramp_again();
+            }
         } else if thread.closed_at.is_none() {
             thread.closed_at = Some(incident.at);
         }
@@ -154,6 +162,7 @@ impl Domain {
                 && !thread.look_again
                 && thread.cries.is_empty()
                 && thread.trial.as_ref().is_none_or(|trial| trial.is_over)
+                && thread.ramp.as_ref().is_none_or(Ramp::is_over)
                 && !thread.records.iter().any(waits)
         })
     }
@@ -173,6 +182,9 @@ impl Domain {
                         thread.told.remove(&no);
                         if let Some(ramp) = &mut thread.ramp {
                             ramp.forget(no);
+                        }
+                        for record in &mut thread.records {
+                            record.untrue.remove(&no);
                         }
                         if let Some(trial) = &mut thread.trial {
                             trial.held_out.remove(&no);
@@ -212,56 +224,11 @@ impl Domain {
             self.heard.pop_front();
         }
         self.heard.push_back(id);
-        if command.action.is_on_incident() {
-            return office.effects.reject(
-                RejectReason::NotAllowed,
-                "a command on an incident belongs to the log of correlate",
-            );
-        }
-        if let Action::Approve { notice, text } = &command.action {
-            self.approve(notice, text, command.at, office);
-        } else if let Action::Kill { on } = &command.action {
-            self.kill(*on, command.at, office);
-        }
-    }
-
-    fn approve(&mut self, notice: &NoticeId, text: &Arc<str>, at: EventTime, office: &mut Office<'_>) {
-        let incident = self.notices.get(notice).cloned();
-        let (mut desk, threads) = self.open(office);
-        let found = incident.and_then(|i| threads.get_mut(&i)).and_then(|thread| {
-            let index = thread.records.iter().position(|r| r.notice.id == *notice)?;
-            Some((thread, index))
-        });
-        let Some((thread, index)) = found else {
-            return desk
-                .effects
-                .reject(RejectReason::NotAllowed, "approval of a notice that isn't known");
-        };
-        let Some(record) = thread.records.get_mut(index) else {
-            return;
-        };
-        if record.closed {
-            return desk.effects.reject(
-                RejectReason::NotAllowed,
-                "approval of a notice that later news has overtaken",
-            );
-        }
-        if record.notice.text_fingerprint != *text {
-            return desk.effects.reject(
-                RejectReason::NotAllowed,
-                "approval of another text than the notice has now",
-            );
-        }
-        record.approved = Some(Arc::clone(text));
-        let (news, opens) = (record.news, is_opening(record.notice.stage));
-        if opens {
-            thread.ramp_released(index, at);
-        }
-        tell(&mut desk, thread, news, at);
+        self.steer(command, office);
     }
 
     /// Turns the kill switch. On: what hasn't left is taken back. Off: whoever missed something hears how it stands now.
-    fn kill(&mut self, on: bool, at: EventTime, office: &mut Office<'_>) {
+    pub(super) fn kill(&mut self, on: bool, at: EventTime, office: &mut Office<'_>) {
         if self.killed == on {
             return;
         }
@@ -270,8 +237,9 @@ impl Domain {
         let (mut desk, threads) = self.open(office);
         for thread in threads.values_mut() {
             if !on {
-                let news = standing_news(&thread.incident);
-                tell(&mut desk, thread, news, at);
+                for news in thread.standing() {
+                    tell(&mut desk, thread, news, at);
+                }
                 continue;
             }
             for index in 0..thread.records.len() {
@@ -308,9 +276,10 @@ impl Domain {
                 thread.promises.break_for(news);
             }
             end_trial(&desk, thread, at);
-            if !desk.killed {
-                thread.ramp_on(at, desk.settings);
+            if thread.closed_at.is_none() && thread.drill_until.is_some_and(|until| until <= at) {
+                drill::end(&mut desk, thread, at);
             }
+            thread.ramp_on(at, desk.killed, (desk.settings, &mut *desk.effects));
             let mut again: BTreeSet<News> = thread
                 .records
                 .iter_mut()
@@ -321,7 +290,7 @@ impl Domain {
                 })
                 .collect();
             if std::mem::take(&mut thread.look_again) {
-                again.insert(standing_news(&thread.incident));
+                again.extend(thread.standing());
             }
             for news in again {
                 tell(&mut desk, thread, news, at);
@@ -398,15 +367,18 @@ fn told_steps(incident: &Incident, settings: &OutreachSettings) -> usize {
         .count()
 }
 
-/// How the expected end moved, against what was told.
-fn eta_move(thread: &Thread, incident: &Incident) -> Option<EtaMove> {
+/// How the expected end moved, against what was told. One that isn't told any more is news only where it is later than an end that
+/// people still wait for.
+fn eta_move(thread: &Thread, incident: &Incident, settings: &OutreachSettings) -> Option<EtaMove> {
     let eta = incident
         .eta
         .filter(|eta| *eta > incident.at && thread.incident.eta != Some(*eta))?;
-    match thread.promises.eta {
+    let promises = &thread.promises;
+    let is_told = promises.end_to_tell(Some(eta), incident.at, &settings.promise) == Some(eta);
+    match promises.eta {
         Some(told) if told == eta => None,
         Some(told) if told < eta => Some(EtaMove::Later),
-        Some(_) | None => Some(EtaMove::Sooner),
+        Some(_) | None => is_told.then_some(EtaMove::Sooner),
     }
 }
 
@@ -423,7 +395,7 @@ fn forget(
 }
 
 /// Makes room: forgets the incident that ended first. Whether there was one.
-fn forget_oldest(
+pub(super) fn forget_oldest(
     threads: &mut BTreeMap<IncidentId, Thread>,
     notices: &mut BTreeMap<NoticeId, IncidentId>,
 ) -> bool {

@@ -51,7 +51,23 @@ pub(super) fn facts_of(
         with_steps: stage == NoticeStage::Progress,
         step_is_news: news == News::Step && stage == NoticeStage::Progress,
     };
-    Facts::of(incident, source, desk.settings)
+    let mut facts = Facts::of(incident, source, desk.settings);
+    facts.eta = thread.promises.end_to_tell(facts.eta, at, &desk.settings.promise);
+    // A time that we don't stand by spares nobody a call.
+    facts.no_call_needed &= facts.eta.is_some();
+    facts.is_drill = thread.drill_until.is_some();
+    if let Some(step) = thread.said.as_ref().filter(|_| stage == NoticeStage::Progress) {
+        // Not approved, it stands only where it is the news: a promise that falls due doesn't wait for it.
+        let is_news = step.is_newest && news == News::Step;
+        if is_news || step.is_approved {
+            facts.said = Some(step.said.clone());
+            facts.said_is_last = step.is_newest;
+        }
+    }
+    if stage == NoticeStage::Resolved {
+        facts.given = thread.given_now(desk.settings).map(|given| given.what);
+    }
+    facts
 }
 
 /// Writes the texts. Words that can't be filled are our own bug; then there is no text, and nothing is sent.

@@ -50,6 +50,7 @@ fn applies(incident: &Incident, stage: NoticeStage, at: EventTime, settings: &Ou
         && hold_out.holds(at, &settings.zone)
         && incident.work.is_none()
         && !incident.storm
+        && !incident.simulated
         && incident.parent.is_none()
         && purpose_of(incident, settings) == Purpose::ServiceNotice
         && incident.scope.services.iter().all(is_ordinary)

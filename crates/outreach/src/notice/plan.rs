@@ -2,59 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use forecall_types::{
-    ContactChannel, EventTime, Fingerprint, HoldReason, Intent, IntentId, IntentState, Notice, NoticeStage,
-    NoticeState, check_invariant, invariant::InvariantId,
+    EventTime, HoldReason, Intent, IntentState, Notice, NoticeStage, NoticeState, check_invariant,
+    invariant::InvariantId,
 };
 
 use super::audience::Question;
 use super::directory::PersonNo;
 use super::domain::Desk;
 use super::draft::{facts_of, write};
-use super::hold_out;
-use super::policy::{
-    NoticeQuestion, PersonQuestion, Verdict, for_notice, for_person, in_pilot, is_closing, is_opening,
-    purpose_of, usable_channels,
-};
-use super::ramp;
+use super::policy::{is_closing, is_opening};
 use super::record::{RECORDS_MAX, Record, Sent, Thread, Told};
+use super::select::{CLOSING_EXPIRY, Selection, intent_id, select};
 use super::thread::{LastTold, News, overtakes, stage_for};
-use crate::settings::OutreachSettings;
 use crate::stage::OutreachOutput;
-
-/// A closing message goes within this time or not at all: later it only puzzles.
-const CLOSING_EXPIRY: Duration = Duration::from_secs(12 * 3600);
-
-/// Who gets a message, and why others don't.
-#[derive(Default)]
-struct Selection {
-    send: Vec<(PersonNo, ContactChannel)>,
-    withheld: BTreeMap<HoldReason, u64>,
-    retry_at: Option<EventTime>,
-    /// Why nothing goes, if nothing may.
-    blocked: Option<String>,
-    /// Who waits, at random, from when until when.
-    held_out: Vec<PersonNo>,
-    trial: Option<(EventTime, EventTime)>,
-    /// How far its ramp stands; `None` where nothing may go anyway.
-    ramp: Option<ramp::Stand>,
-}
-
-impl Selection {
-    fn withhold(&mut self, reason: HoldReason, count: u64) {
-        *self.withheld.entry(reason).or_default() += count;
-    }
-
-    /// This one waits, at random.
-    fn hold_out(&mut self, no: PersonNo) {
-        let until = self.trial.map(|(_, until)| until);
-        self.withhold(HoldReason::HoldOut, 1);
-        self.held_out.push(no);
-        self.retry_at = [self.retry_at, until].into_iter().flatten().min();
-    }
-}
 
 /// Tells news: first takes back what it makes untrue, then plans what it asks for. Returns how many people it reaches.
 pub(crate) fn on_news(desk: &mut Desk<'_>, thread: &mut Thread, news: News, at: EventTime) -> u64 {
@@ -199,6 +161,7 @@ fn record_for(
         eta: None,
         hold_out: None,
         ramp: None,
+        untrue: 0,
         first_accepted_at: None,
         reason: String::new(),
         simulated: incident.simulated,
@@ -210,142 +173,58 @@ fn record_for(
     Some(thread.records.len() - 1)
 }
 
-/// Why nothing of a notice goes now.
-fn blocked(
-    question: &NoticeQuestion<'_>,
-    stand: ramp::Stand,
-    has_text: bool,
-    settings: &OutreachSettings,
-) -> Option<(HoldReason, String)> {
-    match (for_notice(question, settings), stand) {
-        // What it waits for is a person's word on why it stopped.
-        (None | Some((HoldReason::Approval, _)), ramp::Stand::Stopped(stop)) => {
-            Some((HoldReason::Ramp, ramp::why(stop).to_owned()))
+/// It goes: what people held it back for is over. Where it tells anew what was taken back, the correction is over, too.
+fn let_out(desk: &mut Desk<'_>, thread: &mut Thread, index: usize, at: EventTime) {
+    let Some(stage) = thread.records.get(index).map(|record| record.notice.stage) else {
+        return;
+    };
+    thread.lift(stage, at);
+    if is_opening(stage) && thread.taken_back.take().is_some() {
+        for index in 0..thread.records.len() {
+            let corrects = |r: &Record| r.notice.stage == NoticeStage::Retraction && !r.closed;
+            if thread.records.get(index).is_some_and(corrects) {
+                close(desk, thread, index, HoldReason::Stale, (at, "it is told anew"));
+            }
         }
-        (None, _) if !has_text => Some((HoldReason::Policy, "it has no text".into())),
-        (block, _) => block,
     }
 }
 
-fn select(
-    desk: &Desk<'_>,
-    thread: &Thread,
+/// Closes a notice: what of it hasn't left is taken back. Returns how many messages.
+pub(crate) fn close(
+    desk: &mut Desk<'_>,
+    thread: &mut Thread,
     index: usize,
-    at: EventTime,
-    audience: &BTreeSet<PersonNo>,
-    people: &[PersonNo],
-) -> Selection {
-    let mut selection = Selection::default();
-    let Some(record) = thread.records.get(index) else {
-        return selection;
+    reason: HoldReason,
+    (at, why): (EventTime, &str),
+) -> u64 {
+    let stopped = thread.untell_planned(index);
+    let Some(record) = thread.records.get_mut(index) else {
+        return 0;
     };
-    let (incident, stage) = (&thread.incident, record.notice.stage);
-    let share = if stage == NoticeStage::Predicted {
-        desk.settings.predicted.pilot_share.get()
-    } else {
-        1.0
-    };
-    let piloted = |no: &PersonNo| {
-        desk.directory
-            .get(*no)
-            .is_some_and(|person| share >= 1.0 || in_pilot(person, incident, share))
-    };
-    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let reach = if is_opening(stage) {
-        count(audience.iter().filter(|no| piloted(no)).count())
-    } else {
-        count(people.len())
-    };
-    let question = NoticeQuestion {
-        incident,
-        stage,
-        at,
-        audience: count(audience.len()),
-        reach,
-        killed: desk.killed,
-        approved: record.approved.as_ref() == Some(&record.notice.text_fingerprint),
-    };
-    let stand = ramp::stand(thread, stage, reach, desk.settings);
-    let has_text = !record.notice.texts.is_empty();
-    let block = blocked(&question, stand, has_text, desk.settings);
-    if let Some((reason, why)) = block {
-        selection.withhold(reason, count(people.len()));
-        selection.blocked = Some(why);
-        return selection;
+    record.drop_holds(reason);
+    if stopped > 0 && reason.is_hold() {
+        *record.notice.withheld.entry(reason).or_default() += stopped;
     }
-    let usable = usable_channels(incident, stage, desk.settings);
-    let purpose = purpose_of(incident, desk.settings);
-    selection.trial = hold_out::times(thread, stage, at, desk.settings);
-    selection.ramp = Some(stand);
-    let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
-    for no in people {
-        let Some(person) = desk.directory.get(*no) else {
-            continue;
-        };
-        let (day, quiet) = *clocks
-            .entry(person.region)
-            .or_insert_with(|| desk.clock(person.region, at));
-        let told = thread.told.get(no);
-        let sent = |channel| {
-            let id = (!record.intents.is_empty()).then(|| intent_id(record, person.id.as_str(), channel))?;
-            record.intents.get(&id).map(|sent| sent.state)
-        };
-        if person
-            .channels()
-            .filter_map(&sent)
-            .any(|state| state != IntentState::Failed)
-        {
-            // On its way, there, or perhaps there: whatever the directory has forgotten of them since, this notice is theirs.
-            continue;
-        }
-        let tried = |channel| sent(channel).is_some();
-        let works = |channel: ContactChannel| usable.contains(&channel) && !tried(channel);
-        if person.channels().any(&tried) && !person.channels().any(works) {
-            // Every way was tried; the failures stand in the notice's progress.
-            continue;
-        }
-        let verdict = for_person(
-            &PersonQuestion {
-                person,
-                stage,
-                purpose,
-                at,
-                opted_out: desk.opted_out.contains(&person.id),
-                in_pilot: piloted(no),
-                messages: told.map_or(0, |t| t.messages),
-                today: if person.day == day { person.sent_today } else { 0 },
-                quiet_until: quiet,
-                corrects_tonight: stage == NoticeStage::Retraction
-                    && told.is_some_and(|t| quiet.is_some() && at.since(t.at) <= CLOSING_EXPIRY),
-                usable: &works,
-            },
-            desk.settings,
-        );
-        match verdict {
-            Verdict::Send(_) if ramp::waits(thread, stand, (*no, person)) => {
-                selection.withhold(HoldReason::Ramp, 1);
-            }
-            Verdict::Send(_) if hold_out::is_waiting(desk, thread, selection.trial, (*no, person), at) => {
-                selection.hold_out(*no);
-            }
-            Verdict::Send(channel) => selection.send.push((*no, channel)),
-            Verdict::Suppress(reason) => selection.withhold(reason, 1),
-            Verdict::Hold(reason, until) => {
-                selection.withhold(reason, 1);
-                selection.retry_at = [selection.retry_at, until].into_iter().flatten().min();
-            }
-        }
+    record.publish(at, why.to_owned(), desk.effects);
+    if stopped > 0 {
+        desk.effects.emit(OutreachOutput::CancelIntents {
+            notice: record.notice.id.clone(),
+            customer: None,
+            reason,
+        });
     }
-    selection
+    stopped
 }
 
-fn intent_id(record: &Record, customer: &str, channel: ContactChannel) -> IntentId {
-    IntentId::derived(Fingerprint::of_parts(&[
-        b"intent",
-        record.notice.id.as_str().as_bytes(),
-        customer.as_bytes(),
-        channel.as_str().as_bytes(),
-    ]))
+/// When it isn't true any more.
+fn expiry(record: &Record, at: EventTime) -> Option<EventTime> {
+    match record.notice.stage {
+        NoticeStage::Predicted => record.facts.onset.or(record.facts.next),
+        NoticeStage::Confirmed | NoticeStage::Progress | NoticeStage::EtaChanged => record.facts.next,
+        NoticeStage::Resolved | NoticeStage::AllClear | NoticeStage::Averted | NoticeStage::Retraction => {
+            Some(at.plus(CLOSING_EXPIRY))
+        }
+    }
 }
 
 /// Writes the selection into the notice and asks for the intents, the notice first.
@@ -368,6 +247,9 @@ fn commit(
         thread.ramp_up(stand, index, at);
     }
     let ramp = thread.ramp_told(desk.settings);
+    if !selection.send.is_empty() {
+        let_out(desk, thread, index, at);
+    }
     let Thread {
         incident,
         told: told_by_person,
@@ -382,13 +264,7 @@ fn commit(
     let stage = record.notice.stage;
     let question = Question::of(desk.directory, &incident.scope, desk.settings);
     let after = LastTold::after(stage, record.facts.eta.is_some());
-    let expires_at = match stage {
-        NoticeStage::Predicted => record.facts.onset.or(record.facts.next),
-        NoticeStage::Confirmed | NoticeStage::Progress | NoticeStage::EtaChanged => record.facts.next,
-        NoticeStage::Resolved | NoticeStage::AllClear | NoticeStage::Averted | NoticeStage::Retraction => {
-            Some(at.plus(CLOSING_EXPIRY))
-        }
-    };
+    let expires_at = expiry(record, at);
     let mut intents = Vec::with_capacity(selection.send.len());
     for (no, channel) in selection.send {
         let clock_of = desk.directory.get(no).map(|p| p.region);
@@ -413,6 +289,7 @@ fn commit(
             language: person.language,
             at,
             expires_at,
+            corrects: stage == NoticeStage::Retraction,
         };
         let sent = Sent {
             person: no,

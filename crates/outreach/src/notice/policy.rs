@@ -9,6 +9,7 @@ use forecall_types::{
 };
 
 use super::directory::Person;
+use super::record::Hold;
 use crate::settings::{Need, OutreachSettings, QuietRule, QuietSettings, ServiceClass, Zone};
 
 /// What becomes of one person's message.
@@ -34,6 +35,12 @@ pub(crate) struct NoticeQuestion<'a> {
     pub(crate) killed: bool,
     /// A person approved exactly this text.
     pub(crate) approved: bool,
+    /// A person holds it back.
+    pub(crate) hold: Option<&'a Hold>,
+    /// It says words of a person's own.
+    pub(crate) has_words: bool,
+    /// It is a rehearsal: only test people are told.
+    pub(crate) is_drill: bool,
 }
 
 /// Why nothing of a notice goes (yet), with a sentence for its readers; `None` if it may.
@@ -48,7 +55,7 @@ pub(crate) fn for_notice(
             "a canary: it shows that the whole way works, and nobody is ever told".into(),
         ));
     }
-    if incident.simulated {
+    if incident.simulated && !question.is_drill {
         return Some((
             HoldReason::Simulated,
             "a replay or a simulation is never sent".into(),
@@ -67,6 +74,9 @@ pub(crate) fn for_notice(
         && let Some(why) = prediction_stays_inside(question, settings)
     {
         return Some((HoldReason::Policy, why));
+    }
+    if let Some(Hold { by, reason }) = question.hold {
+        return Some((HoldReason::Person, format!("held back by {by}: {reason}")));
     }
     if question.approved {
         return None;
@@ -119,6 +129,9 @@ fn prediction_stays_inside(question: &NoticeQuestion<'_>, settings: &OutreachSet
 fn approval_for(question: &NoticeQuestion<'_>, settings: &OutreachSettings) -> Option<String> {
     if question.incident.responsibility == Responsibility::ExternalOrder {
         return Some("an order from outside is always held for people".into());
+    }
+    if question.has_words {
+        return Some("it says a step in a person's words: another one approves its text".into());
     }
     match question.stage {
         NoticeStage::Predicted if settings.predicted.needs_approval => {
@@ -263,6 +276,8 @@ pub(crate) struct PersonQuestion<'a> {
     pub(crate) quiet_until: Option<EventTime>,
     /// The message this one corrects reached them in these quiet hours.
     pub(crate) corrects_tonight: bool,
+    /// Two people stand behind waking people with it.
+    pub(crate) wakes: bool,
     /// Channels that work, and that this notice hasn't tried with them.
     pub(crate) usable: &'a dyn Fn(ContactChannel) -> bool,
 }
@@ -293,11 +308,22 @@ pub(crate) fn for_person(question: &PersonQuestion<'_>, settings: &OutreachSetti
         return Verdict::Suppress(HoldReason::Cap);
     }
     match question.quiet_until {
-        Some(until) if !safety && !may_wake(question, &settings.quiet) => {
+        Some(until) if !safety && !question.wakes && !may_wake(question, &settings.quiet) => {
             Verdict::Hold(HoldReason::QuietHours, Some(until))
         }
         Some(_) | None => Verdict::Send(channel),
     }
+}
+
+/// R7: whether people's word may wake: two teams stand behind the text, the trouble is grave, and the stage isn't one that never does.
+pub(crate) fn may_be_woken(
+    incident: &Incident,
+    stage: NoticeStage,
+    teams: usize,
+    settings: &QuietSettings,
+) -> bool {
+    let rule = settings.rules.get(&stage).copied().unwrap_or(QuietRule::Never);
+    teams >= 2 && incident.severity >= Severity::Severe && rule != QuietRule::Never
 }
 
 fn may_wake(question: &PersonQuestion<'_>, settings: &QuietSettings) -> bool {
@@ -392,6 +418,7 @@ mod tests {
             today: 0,
             quiet_until: None,
             corrects_tonight: false,
+            wakes: false,
             usable: &usable,
         };
         change(&mut question);

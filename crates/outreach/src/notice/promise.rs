@@ -48,6 +48,42 @@ pub(crate) struct Promises {
     pub(crate) eta: Option<EventTime>,
     /// One of them was broken and nothing was told since.
     broken: bool,
+    /// The ends that were told, the first first; one more than may be changed at most.
+    ends: Vec<EventTime>,
+}
+
+/// Why an end isn't told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndRefused {
+    /// It was told anew as often as may be.
+    TooOften,
+    /// A nearer end was told before, and this one is later: whoever was given hope isn't disappointed a second time by a number.
+    LaterAfterSooner,
+}
+
+/// Whether a new end may be told to people who were told these ends before, in this order.
+///
+/// ```
+/// use forecall_outreach::{EndRefused, may_tell_end};
+/// use forecall_types::EventTime;
+/// let minute = |n: i64| EventTime::from_secs(n * 60);
+/// assert_eq!(may_tell_end(&[minute(60)], minute(90), 2), Ok(()));
+/// assert_eq!(may_tell_end(&[minute(90), minute(60)], minute(70), 2), Err(EndRefused::LaterAfterSooner));
+/// assert_eq!(may_tell_end(&[minute(60), minute(70), minute(80)], minute(90), 2), Err(EndRefused::TooOften));
+/// ```
+///
+/// # Errors
+/// Why it isn't told.
+pub fn may_tell_end(told: &[EventTime], end: EventTime, changes_max: u8) -> Result<(), EndRefused> {
+    let changes = told.iter().zip(told.iter().skip(1));
+    let was_shortened = changes.clone().any(|(earlier, later)| later < earlier);
+    match told.last() {
+        None => Ok(()),
+        Some(last) if *last == end => Ok(()),
+        Some(_) if changes.count() >= usize::from(changes_max) => Err(EndRefused::TooOften),
+        Some(last) if *last < end && was_shortened => Err(EndRefused::LaterAfterSooner),
+        Some(_) => Ok(()),
+    }
 }
 
 impl Promises {
@@ -77,13 +113,29 @@ impl Promises {
         }
     }
 
+    /// What may be told of an end that is expected now: itself; the nearer one that was told, no; the later one that was told, since
+    /// to be early breaks nothing; else none.
+    pub(crate) fn end_to_tell(
+        &self,
+        end: Option<EventTime>,
+        at: EventTime,
+        settings: &PromiseSettings,
+    ) -> Option<EventTime> {
+        let end = end?;
+        match may_tell_end(&self.ends, end, settings.end_changes_max) {
+            Ok(()) => Some(end),
+            Err(EndRefused::TooOften | EndRefused::LaterAfterSooner) => {
+                self.eta.filter(|told| *told >= end && *told > at)
+            }
+        }
+    }
+
     /// New promises were told.
     pub(crate) fn renew(&mut self, next: Option<EventTime>, eta: Option<EventTime>) {
-        *self = Self {
-            next,
-            eta,
-            broken: false,
-        };
+        (self.next, self.eta, self.broken) = (next, eta, false);
+        if let Some(eta) = eta.filter(|eta| self.ends.last() != Some(eta)) {
+            self.ends.push(eta);
+        }
     }
 }
 

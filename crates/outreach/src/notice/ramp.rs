@@ -1,6 +1,7 @@
 //! An opening goes to few first, then to more, then to all, and stops itself where something is wrong (ADR 59).
 //!
-//! Whether it goes on is told by what came of those messages that were sent: their receipts, and the STOPs of those they reached.
+//! Whether it goes on is told by what came of those messages that were sent: their receipts, and those of the people reached who
+//! answer STOP or that it isn't true. Once its last step was looked at like the others, or the incident has ended, it is over.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -35,7 +36,11 @@ pub(crate) struct Ramp {
     row: u32,
     /// Of those it reached, who wanted no more.
     stops: BTreeSet<PersonNo>,
+    /// Of those it reached, who wrote that it isn't true.
+    untrue: BTreeSet<PersonNo>,
     stopped: Option<RampStop>,
+    /// Nothing is judged any more.
+    over: bool,
 }
 
 /// What came of an opening's messages.
@@ -63,7 +68,10 @@ pub(crate) fn stand(thread: &Thread, stage: NoticeStage, reach: u64, settings: &
     let Some(rule) = &settings.ramp else {
         return Stand::Everybody;
     };
-    if !is_opening(stage) || purpose_of(&thread.incident, settings) == Purpose::Safety {
+    if !is_opening(stage)
+        || thread.drill_until.is_some()
+        || purpose_of(&thread.incident, settings) == Purpose::Safety
+    {
         return Stand::Everybody;
     }
     let steps = match &thread.ramp {
@@ -106,6 +114,9 @@ pub(crate) const fn why(stop: RampStop) -> &'static str {
         RampStop::Stops => {
             "the ramp has stopped: too many of those it reached want no more; approve the text to go on"
         }
+        RampStop::Untrue => {
+            "the ramp has stopped: too many of those it reached write that it isn't true; approve the text to go on"
+        }
     }
 }
 
@@ -117,7 +128,9 @@ impl Ramp {
             from,
             row: 0,
             stops: BTreeSet::new(),
+            untrue: BTreeSet::new(),
             stopped: None,
+            over: false,
         }
     }
 
@@ -136,16 +149,19 @@ impl Ramp {
     /// What stops it now.
     fn judge(&self, counts: Counts, rule: &RampSettings) -> Option<RampStop> {
         let Counts { reached, failed, .. } = counts;
-        let stops = u64::try_from(self.stops.len()).unwrap_or(u64::MAX);
+        let (stops, untrue) = (count(&self.stops), count(&self.untrue));
         // Rounding must not stop anything.
-        let is_beyond =
-            |part, whole, borne: Probability| binomial_tail(part, whole, borne.get()) < DOUBT * (1.0 - 1e-9);
+        let is_beyond = |part: u64, whole, borne: Probability| {
+            part <= whole && binomial_tail(part, whole, borne.get()) < DOUBT * (1.0 - 1e-9)
+        };
         if self.row >= rule.failed_in_a_row {
             Some(RampStop::FailuresInARow)
         } else if is_beyond(failed, failed + reached, rule.failed_max) {
             Some(RampStop::Failures)
-        } else if stops <= reached && is_beyond(stops, reached, rule.stops_max) {
+        } else if is_beyond(stops, reached, rule.stops_max) {
             Some(RampStop::Stops)
+        } else if is_beyond(untrue, reached, rule.untrue_max) {
+            Some(RampStop::Untrue)
         } else {
             None
         }
@@ -157,15 +173,27 @@ impl Ramp {
             share: rule.shares.get(self.steps).copied().unwrap_or(Probability::ONE),
             reached: counts.reached,
             failed: counts.failed,
-            stops: u64::try_from(self.stops.len()).unwrap_or(u64::MAX),
+            stops: count(&self.stops),
+            untrue: count(&self.untrue),
             stopped: self.stopped,
+            over: self.over,
         }
     }
 
     /// The directory forgets a person.
     pub(crate) fn forget(&mut self, no: PersonNo) {
         self.stops.remove(&no);
+        self.untrue.remove(&no);
     }
+
+    /// Whether anything of it is still judged.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
+fn count(people: &BTreeSet<PersonNo>) -> u64 {
+    u64::try_from(people.len()).unwrap_or(u64::MAX)
 }
 
 /// The openings among a thread's notices, from one on.
@@ -188,23 +216,82 @@ impl Thread {
         Some(ramp.told(&self.records, rule))
     }
 
-    /// The next step, where this one was looked at for long enough and half of its messages have an answer.
-    pub(crate) fn ramp_on(&mut self, at: EventTime, settings: &OutreachSettings) {
-        let (Some(ramp), Some(rule)) = (&mut self.ramp, &settings.ramp) else {
+    /// The next step, where this one was looked at for long enough and half of its messages have an answer; after the last, or with
+    /// the incident, it is over.
+    pub(crate) fn ramp_on(
+        &mut self,
+        at: EventTime,
+        killed: bool,
+        (settings, effects): (&OutreachSettings, &mut Effects<OutreachOutput>),
+    ) {
+        let Some(rule) = &settings.ramp else {
+            self.ramp = None;
             return;
         };
+        let Some(ramp) = self.ramp.as_mut().filter(|ramp| !ramp.over) else {
+            return;
+        };
+        if self.closed_at.is_some() {
+            return self.ramp_over(at, rule, effects);
+        }
+        // What is held back shows nothing, however long one looks.
+        let is_held = self.holds.keys().any(|stage| is_opening(*stage));
         let wait = Duration::from_secs(u64::from(rule.wait_minutes) * 60);
-        let is_over = ramp.stopped.is_some() || ramp.steps >= rule.shares.len() || self.closed_at.is_some();
-        if is_over || at.since(ramp.since) < wait {
+        if killed || is_held || ramp.stopped.is_some() || at.since(ramp.since) < wait {
             return;
         }
         let counts = ramp.counts(&self.records);
         if counts.open > counts.reached + counts.failed {
             return;
         }
+        if ramp.steps >= rule.shares.len() {
+            return self.ramp_over(at, rule, effects);
+        }
         ramp.steps += 1;
         ramp.since = at;
         self.look_again = true;
+    }
+
+    /// Says once that it is over, with the last notice that it let out.
+    fn ramp_over(&mut self, at: EventTime, rule: &RampSettings, effects: &mut Effects<OutreachOutput>) {
+        let Some(ramp) = &mut self.ramp else { return };
+        ramp.over = true;
+        let (from, told) = (ramp.from, ramp.told(&self.records, rule));
+        let let_out = |r: &&mut Record| is_opening(r.notice.stage) && !r.intents.is_empty();
+        if let Some(record) = self.records.iter_mut().skip(from).rev().find(let_out) {
+            record.notice.ramp = Some(told);
+            record.publish(at, "the ramp is over".into(), effects);
+        }
+    }
+
+    /// The incident goes on after its end: what is told of it now begins another ramp.
+    pub(crate) fn ramp_again(&mut self) {
+        if self.ramp.as_ref().is_some_and(Ramp::is_over) {
+            self.ramp = None;
+        }
+    }
+
+    /// What was held back goes on with the step it was at: that is looked at from now on.
+    pub(crate) fn ramp_resumed(&mut self, at: EventTime) {
+        if let Some(ramp) = &mut self.ramp {
+            ramp.since = at;
+        }
+    }
+
+    /// A person lets all of it go now.
+    pub(crate) fn ramp_skip(&mut self, at: EventTime, settings: &OutreachSettings) {
+        if let (Some(ramp), Some(rule)) = (&mut self.ramp, &settings.ramp)
+            && ramp.stopped.is_none()
+            && ramp.steps < rule.shares.len()
+        {
+            ramp.steps = rule.shares.len();
+            ramp.since = at;
+        }
+    }
+
+    /// Whether it has stopped itself and waits for a person.
+    pub(crate) fn ramp_has_stopped(&self) -> bool {
+        self.ramp.as_ref().is_some_and(|ramp| ramp.stopped.is_some())
     }
 
     /// A message of the notice at `index` has come to an answer.
@@ -230,18 +317,23 @@ impl Thread {
         self.ramp_check(at, settings, effects);
     }
 
-    /// Somebody wants no more.
+    /// Somebody wants no more (`Stops`), or writes that it isn't true (`Untrue`).
     pub(crate) fn ramp_refused(
         &mut self,
         no: PersonNo,
+        why: RampStop,
         at: EventTime,
         (settings, effects): (&OutreachSettings, &mut Effects<OutreachOutput>),
     ) {
         let was_told = self.told.contains_key(&no);
-        let Some(ramp) = self.ramp.as_mut().filter(|_| was_told) else {
+        let Some(ramp) = self.ramp.as_mut().filter(|ramp| was_told && !ramp.over) else {
             return;
         };
-        ramp.stops.insert(no);
+        match why {
+            RampStop::Stops => ramp.stops.insert(no),
+            RampStop::Untrue => ramp.untrue.insert(no),
+            RampStop::Failures | RampStop::FailuresInARow => return,
+        };
         self.ramp_check(at, settings, effects);
     }
 
@@ -255,7 +347,7 @@ impl Thread {
         let (Some(ramp), Some(rule)) = (&mut self.ramp, &settings.ramp) else {
             return;
         };
-        if ramp.stopped.is_some() {
+        if ramp.stopped.is_some() || ramp.over {
             return;
         }
         let Some(stop) = ramp.judge(ramp.counts(&self.records), rule) else {

@@ -1,22 +1,23 @@
 //! What is kept of a thread and of each of its notices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forecall_types::{
-    EventTime, Fingerprint, HoldReason, Incident, IntentId, IntentState, Notice, NoticeId, NoticeStage,
-    NoticeState, RampStop,
+    Compensation, EventTime, Fingerprint, HoldReason, Incident, IntentId, IntentState, Notice, NoticeId,
+    NoticeStage, NoticeState, RampStop,
 };
 use serde::{Deserialize, Serialize};
 
 use super::cries::{Cries, Place};
 use super::directory::PersonNo;
 use super::hold_out::Trial;
+use super::policy::is_opening;
 use super::promise::Promises;
 use super::ramp::Ramp;
-use super::thread::{LastTold, News};
+use super::thread::{LastTold, News, standing_news};
 use crate::stage::OutreachOutput;
-use crate::words::Facts;
+use crate::words::{Facts, Said};
 use forecall_stage::Effects;
 
 /// Notices of one incident: an hourly one for two days, and closings. Beyond it only closings are written.
@@ -45,6 +46,54 @@ pub(crate) struct Sent {
     pub(crate) state: IntentState,
 }
 
+/// Teams that said yes to a text. Another text needs other words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Voices {
+    text: Option<Arc<str>>,
+    teams: BTreeSet<Arc<str>>,
+}
+
+impl Voices {
+    /// One more says yes to `text`; what was said of another one is void.
+    pub(crate) fn add(&mut self, text: &Arc<str>, team: &Arc<str>) {
+        if self.text.as_ref() != Some(text) {
+            self.teams.clear();
+            self.text = Some(Arc::clone(text));
+        }
+        self.teams.insert(Arc::clone(team));
+    }
+
+    /// Who said yes to `text`.
+    pub(crate) fn on(&self, text: &str) -> impl Iterator<Item = &Arc<str>> {
+        let same = self.text.as_deref() == Some(text);
+        self.teams.iter().filter(move |_| same)
+    }
+}
+
+/// A person's word that keeps a stage back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    pub(crate) by: Arc<str>,
+    pub(crate) reason: Arc<str>,
+}
+
+/// A step in a person's words, and how far they have come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SaidStep {
+    pub(crate) said: Said,
+    /// It is the newest step.
+    pub(crate) is_newest: bool,
+    /// Another person has approved a text that says it.
+    pub(crate) is_approved: bool,
+}
+
+/// What is given for the trouble, and the teams that say so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Given {
+    pub(crate) what: Compensation,
+    pub(crate) by: BTreeSet<Arc<str>>,
+}
+
 /// A notice and what became of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -54,8 +103,12 @@ pub(crate) struct Record {
     published: Option<Fingerprint>,
     pub(crate) news: News,
     pub(crate) facts: Facts,
-    /// Fingerprint of the texts a person approved.
-    pub(crate) approved: Option<Arc<str>>,
+    /// Who approved its texts.
+    pub(crate) approved: Voices,
+    /// Who said that it goes now.
+    pub(crate) sent: Voices,
+    /// Who wrote, after it, that it isn't true.
+    pub(crate) untrue: BTreeSet<PersonNo>,
     /// Nothing more is planned for it: overtaken, or stopped by the kill switch.
     pub(crate) closed: bool,
     /// The incident was retracted.
@@ -70,13 +123,15 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) const fn new(notice: Notice, news: News, facts: Facts) -> Self {
+    pub(crate) fn new(notice: Notice, news: News, facts: Facts) -> Self {
         Self {
             notice,
             published: None,
             news,
             facts,
-            approved: None,
+            approved: Voices::default(),
+            sent: Voices::default(),
+            untrue: BTreeSet::new(),
             closed: false,
             retracted: false,
             retry_at: None,
@@ -84,6 +139,30 @@ impl Record {
             dirty: false,
             told_trial: false,
         }
+    }
+
+    /// Whether enough people have approved the text it has now: one, but where it says words of a person's own another one than that.
+    pub(crate) fn is_approved(&self) -> bool {
+        let writer = self.facts.said.as_ref().map(|said| &said.by);
+        let mut teams = self.approved.on(&self.notice.text_fingerprint);
+        teams.any(|team| Some(team) != writer)
+    }
+
+    /// Whether a person lets the text it has now go past what only delays it.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent.on(&self.notice.text_fingerprint).next().is_some()
+    }
+
+    /// Whether a person has said yes to the text it has now, in either way.
+    pub(crate) fn is_released(&self) -> bool {
+        self.is_sent() || self.approved.on(&self.notice.text_fingerprint).next().is_some()
+    }
+
+    /// Teams that stand behind the text it has now.
+    pub(crate) fn teams_behind(&self) -> usize {
+        let text = &self.notice.text_fingerprint;
+        let teams: BTreeSet<&Arc<str>> = self.approved.on(text).chain(self.sent.on(text)).collect();
+        teams.len()
     }
 
     /// How many intents stand at `state`.
@@ -147,6 +226,7 @@ impl Record {
             .chain(n.text_fingerprint.as_bytes())
             .chain(&n.audience.to_le_bytes())
             .chain(&n.intents.to_le_bytes())
+            .chain(&n.untrue.to_le_bytes())
             .chain(
                 &n.first_accepted_at
                     .map_or(i64::MIN, EventTime::nanos)
@@ -159,7 +239,8 @@ impl Record {
             let stopped = ramp.stopped.map_or("", RampStop::as_str);
             all = all
                 .chain(&ramp.share.get().to_le_bytes())
-                .chain(stopped.as_bytes());
+                .chain(stopped.as_bytes())
+                .chain(&[u8::from(ramp.over)]);
         }
         for (state, count) in &n.progress {
             all = all.chain(state.as_str().as_bytes()).chain(&count.to_le_bytes());
@@ -207,6 +288,16 @@ pub(crate) struct Thread {
     pub(crate) trial: Option<Trial>,
     /// How far its opening has come, where it goes step by step.
     pub(crate) ramp: Option<Ramp>,
+    /// What people hold back.
+    pub(crate) holds: BTreeMap<NoticeStage, Hold>,
+    /// Who said that what was told is wrong; nothing was told anew since.
+    pub(crate) taken_back: Option<Arc<str>>,
+    /// The last step in a person's words.
+    pub(crate) said: Option<SaidStep>,
+    /// What is given for it.
+    pub(crate) given: Option<Given>,
+    /// It is a rehearsal, and ends then.
+    pub(crate) drill_until: Option<EventTime>,
 }
 
 impl Thread {
@@ -222,7 +313,30 @@ impl Thread {
             cries: BTreeMap::new(),
             trial: None,
             ramp: None,
+            holds: BTreeMap::new(),
+            taken_back: None,
+            said: None,
+            given: None,
+            drill_until: None,
         }
+    }
+
+    /// News that holds for as long as it stands as it does: that what was told is wrong, and how the incident stands.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = News> + use<> {
+        let taken_back = self.taken_back.as_ref().map(|_| News::Retracted);
+        taken_back.into_iter().chain([standing_news(&self.incident)])
+    }
+
+    /// Nobody holds a stage back any more.
+    pub(crate) fn lift(&mut self, stage: NoticeStage, at: EventTime) {
+        if self.holds.remove(&stage).is_some() && is_opening(stage) {
+            self.ramp_resumed(at);
+        }
+    }
+
+    /// The record of a notice, by its place.
+    pub(crate) fn index_of(&self, notice: &NoticeId) -> Option<usize> {
+        self.records.iter().position(|r| r.notice.id == *notice)
     }
 
     /// What a person was last told.

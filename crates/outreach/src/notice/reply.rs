@@ -5,6 +5,7 @@
 //! | stop | what stops, and that warnings of danger go on | opted out |
 //! | status | the gravest open trouble that touches them; else what was restored; else that nothing is known | |
 //! | still down | the open trouble; else that it was noted | after an end they were told of: evidence for `correlate` |
+//! | not true | nothing | counted against the message they were told last; it may stop a ramp |
 //! | other | nothing | |
 //!
 //! Who is held out, capped, not approved yet or asleep by the clock hears it all the same: they asked. Only the kill switch, an order
@@ -16,7 +17,7 @@ use std::time::Duration;
 use forecall_stage::Effects;
 use forecall_types::{
     ContactChannel, DomainName, EventTime, Fingerprint, HoldReason, Incident, IncidentId, IncidentState,
-    Intent, IntentId, IntentState, NoticeId, NoticeStage, Purpose, RejectReason, Reply, ReplyKind,
+    Intent, IntentId, IntentState, NoticeId, NoticeStage, Purpose, RampStop, RejectReason, Reply, ReplyKind,
     Responsibility, check_invariant, invariant::InvariantId,
 };
 use serde::{Deserialize, Serialize};
@@ -124,10 +125,12 @@ impl Domain {
         };
         let (kind, incident) = match reply.kind {
             ReplyKind::Other => return,
+            ReplyKind::Untrue => return self.deny(no, reply.at, office),
             ReplyKind::Stop => {
                 self.take_back(&person, no, office);
                 for thread in self.threads.values_mut() {
-                    thread.ramp_refused(no, reply.at, (office.settings, &mut *office.effects));
+                    let how = (office.settings, &mut *office.effects);
+                    thread.ramp_refused(no, RampStop::Stops, reply.at, how);
                 }
                 (AnswerKind::Stop, None)
             }
@@ -147,6 +150,29 @@ impl Domain {
             reply,
         };
         self.answer(&asked, kind, incident.as_ref(), office);
+    }
+
+    /// They write that it isn't true: that counts against what they were told last.
+    fn deny(&mut self, no: PersonNo, at: EventTime, office: &mut Office<'_>) {
+        let told = self.threads.values_mut().filter_map(|thread| {
+            let told = thread
+                .told
+                .get(&no)
+                .filter(|told| told.last != LastTold::Nothing)?;
+            Some((told.at, told.notice, thread))
+        });
+        let Some((_, number, thread)) = told.max_by_key(|(at, ..)| *at) else {
+            return;
+        };
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(record) = thread.records.get_mut(index)
+            && record.untrue.insert(no)
+        {
+            record.notice.untrue += 1;
+            record.dirty = true;
+        }
+        let how = (office.settings, &mut *office.effects);
+        thread.ramp_refused(no, RampStop::Untrue, at, how);
     }
 
     /// Whoever wants no more gets none of what hasn't left yet, but for warnings of danger.
@@ -322,6 +348,7 @@ impl Domain {
             language: text.language,
             at,
             expires_at: Some(at.plus(Duration::from_secs(minutes * 60))),
+            corrects: false,
         };
         office.effects.emit(OutreachOutput::Answer { intent, text });
     }
@@ -418,6 +445,9 @@ fn facts_of(thread: &Thread, asked: &Asked<'_>, office: &Office<'_>) -> Facts {
         ..FactsSource::default()
     };
     let mut facts = Facts::of(incident, source, office.settings);
+    facts.eta = thread
+        .promises
+        .end_to_tell(facts.eta, at, &office.settings.promise);
     if let Some(work) = &incident.work {
         facts.onset = Some(work.starts_at).filter(|begin| *begin > at);
         facts.eta = incident.eta.or(Some(work.ends_at)).filter(|end| *end > at);

@@ -105,6 +105,7 @@ impl Thread {
             record.notice.first_accepted_at =
                 Some(first.map_or(receipt.at, |t: EventTime| t.min(receipt.at)));
         }
-        newly.then(|| self.incident.id.clone())
+        // A rehearsal spares no call.
+        (newly && self.drill_until.is_none()).then(|| self.incident.id.clone())
     }
 }

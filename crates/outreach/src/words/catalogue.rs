@@ -49,6 +49,14 @@ fn footer(language: Language) -> &'static str {
     }
 }
 
+/// What stands before every text of a rehearsal.
+fn drill_mark(language: Language) -> &'static str {
+    match language {
+        Language::Fa => file!("drill.fa").trim_ascii_end(),
+        Language::En => file!("drill.en").trim_ascii_end(),
+    }
+}
+
 /// "Your area": for several regions, or one without a name.
 pub(crate) fn any_area(language: Language) -> &'static str {
     match language {
@@ -158,6 +166,14 @@ impl Wording {
                 (Some(subject), body)
             }
         };
+        let marked = |text: String| {
+            if facts.is_drill {
+                format!("{} {text}", drill_mark(language))
+            } else {
+                text
+            }
+        };
+        let (subject, body) = (subject.map(marked), marked(body));
         let parts = match channel {
             ContactChannel::Sms => sms::parts(&body),
             ContactChannel::Email | ContactChannel::Push | ContactChannel::Chat | ContactChannel::Webhook => {

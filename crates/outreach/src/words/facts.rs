@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    ContactChannel, EventTime, Fingerprint, Incident, IncidentId, IncidentKind, Language, RegionCode,
-    ServiceName,
+    Compensation, CompensationUnit, ContactChannel, EventTime, Fingerprint, Incident, IncidentId,
+    IncidentKind, Language, RegionCode, ServiceName,
 };
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{Room, moment};
+use super::calendar::{Room, moment, persian_digits};
 use super::catalogue::{any_area, any_service};
 use crate::settings::{OutreachSettings, ServiceClass, Words, Zone};
 
@@ -46,6 +46,21 @@ pub(crate) struct Facts {
     pub(crate) steps: Vec<Arc<str>>,
     /// Whether the last step is the news.
     pub(crate) step_is_news: bool,
+    /// A step in a person's words.
+    pub(crate) said: Option<Said>,
+    /// It came after those of `steps`.
+    pub(crate) said_is_last: bool,
+    /// What they get for it.
+    pub(crate) given: Option<Compensation>,
+    /// A rehearsal: every text says so.
+    pub(crate) is_drill: bool,
+}
+
+/// A step in words, and the team that wrote them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    pub(crate) words: Words,
+    pub(crate) by: Arc<str>,
 }
 
 /// What the thread of an incident adds to the incident itself.
@@ -87,6 +102,10 @@ impl Facts {
                 .map(|step| Arc::clone(&step.code))
                 .collect(),
             step_is_news: source.step_is_news,
+            said: None,
+            said_is_last: false,
+            given: None,
+            is_drill: false,
         }
     }
 
@@ -109,6 +128,10 @@ impl Facts {
             told_at: None,
             steps: Vec::new(),
             step_is_news: false,
+            said: None,
+            said_is_last: false,
+            given: None,
+            is_drill: false,
         }
     }
 
@@ -148,7 +171,11 @@ impl Facts {
         let service = only(&self.services).and_then(|s| settings.services.get(s));
         let service_name = service.and_then(|s| s.name.as_ref());
         let step = |code: &Arc<str>| settings.steps.0.get(code).map(|w| w.get(language).to_owned());
-        let steps: Vec<String> = self.steps.iter().filter_map(step).collect();
+        let mut steps: Vec<String> = self.steps.iter().filter_map(step).collect();
+        if let Some(said) = &self.said {
+            let place = if self.said_is_last { steps.len() } else { 0 };
+            steps.insert(place, said.words.get(language).to_owned());
+        }
         let separator = match language {
             Language::Fa => "؛ ",
             Language::En => "; ",
@@ -191,6 +218,14 @@ impl Facts {
             ("resolved_at", Value::from(time(self.resolved_at))),
             ("eta", Value::from(time(self.eta))),
             ("eta_old", Value::from(time(self.eta_old))),
+            (
+                "eta_old_ahead",
+                Value::from(self.eta_old.is_some_and(|eta| eta > self.at)),
+            ),
+            (
+                "given",
+                Value::from(self.given.map(|given| amount(given, language))),
+            ),
             ("next", Value::from(time(self.next))),
             ("told_at", Value::from(time(self.told_at))),
             (
@@ -217,6 +252,33 @@ impl Facts {
             ("unsubscribe", Value::from(brand.unsubscribe.as_deref())),
             ("thread", Value::from(self.incident.as_str().to_owned())),
         ])
+    }
+}
+
+/// An amount with its unit, in groups of three digits.
+fn amount(given: Compensation, language: Language) -> String {
+    let digits = given.amount.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(match language {
+                Language::Fa => '٬',
+                Language::En => ',',
+            });
+        }
+        grouped.push(digit);
+    }
+    let is_one = given.amount == 1;
+    match (language, given.unit) {
+        (Language::Fa, CompensationUnit::Rial) => format!("{} ریال", persian_digits(&grouped)),
+        (Language::Fa, CompensationUnit::Toman) => format!("{} تومان", persian_digits(&grouped)),
+        (Language::Fa, CompensationUnit::Megabytes) => format!("{} مگابایت", persian_digits(&grouped)),
+        (Language::Fa, CompensationUnit::Days) => format!("{} روز سرویس", persian_digits(&grouped)),
+        (Language::En, CompensationUnit::Rial) => format!("{grouped} rial"),
+        (Language::En, CompensationUnit::Toman) => format!("{grouped} toman"),
+        (Language::En, CompensationUnit::Megabytes) => format!("{grouped} MB of data"),
+        (Language::En, CompensationUnit::Days) if is_one => format!("{grouped} day of service"),
+        (Language::En, CompensationUnit::Days) => format!("{grouped} days of service"),
     }
 }
 

@@ -14,7 +14,6 @@ pub(crate) fn says_no_call(text: &str) -> bool {
 }
 
 /// Words that promise without a time, blame, hedge a promise, or read wrongly when the text comes late.
-#[cfg(test)]
 const FORBIDDEN: [&str; 16] = [
     "به‌زودی",
     "بزودی",
@@ -34,8 +33,55 @@ const FORBIDDEN: [&str; 16] = [
     "tomorrow",
 ];
 
-/// What is wrong with the source of a template; empty if nothing is.
-#[cfg(test)]
+/// The longest step in a person's words, in characters: with it a text message keeps to two parts.
+const STEP_CHARS_MAX: usize = 60;
+
+/// What is wrong with a step in a person's words, and what to do about it; `None`: nothing that can be found by looking.
+///
+/// ```
+/// use forecall_outreach::step_mistake;
+/// assert_eq!(step_mistake("فیبر جوش خورد", "The fibre is spliced"), None);
+/// assert!(step_mistake("فیبر جوش خورد", "It will be back soon").is_some());
+/// ```
+pub fn step_mistake(fa: &str, en: &str) -> Option<String> {
+    let is_persian = |c: char| matches!(u32::from(c), 0x0600..=0x06FF);
+    for (language, text) in [("fa", fa), ("en", en)] {
+        let name = format!("the words in {language}");
+        if let Some(complaint) = complaints(&name, text).into_iter().next() {
+            return Some(complaint);
+        }
+        let length = text.chars().count();
+        if length > STEP_CHARS_MAX {
+            return Some(format!(
+                "{name}: {length} characters; at most {STEP_CHARS_MAX} fit beside the rest"
+            ));
+        }
+        if says_no_call(text) {
+            return Some(format!(
+                "{name}: that no call is needed is computed, never written"
+            ));
+        }
+        if text.contains("http") || text.contains("www.") {
+            return Some(format!(
+                "{name}: a link; over a broken service nobody can open it"
+            ));
+        }
+        if text.ends_with(['.', '!', '؟', '?']) {
+            return Some(format!(
+                "{name}: end without a mark, the text around them has its own"
+            ));
+        }
+    }
+    if !fa.chars().any(is_persian) {
+        return Some("the words in fa: they aren't Persian".into());
+    }
+    if en.chars().any(is_persian) || !en.chars().any(|c| c.is_ascii_alphabetic()) {
+        return Some("the words in en: they aren't English".into());
+    }
+    None
+}
+
+/// What is wrong with the source of a template or with words that a person wrote; empty if nothing is.
 pub(crate) fn complaints(name: &str, source: &str) -> Vec<String> {
     let mut found: Vec<String> = FORBIDDEN
         .iter()
@@ -103,6 +149,40 @@ pub(crate) fn no_call_outside_its_branch(source: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_in_words_is_looked_at() {
+        let wrong = |fa, en| step_mistake(fa, en).expect("a mistake");
+        assert_eq!(step_mistake("تیم به محل رسید", "Our team is on site"), None);
+        for (fa, en, said) in [
+            ("به‌زودی وصل می‌شود", "ok", "the words in fa: says `به‌زودی`"),
+            ("وصل شد", "It is back soon", "the words in en: says `soon`"),
+            (
+                "نیازی به تماس نیست",
+                "ok",
+                "the words in fa: that no call is needed",
+            ),
+            (
+                "وصل شد",
+                "No need to call",
+                "the words in en: that no call is needed",
+            ),
+            ("وصل شد 🙂", "ok", "the words in fa: an emoji"),
+            ("علي آمد", "ok", "the words in fa: an Arabic ye"),
+            ("در حال بررسی", "ok", "the words in fa: still \"looking into it\""),
+            ("ببینید www.x.ir", "ok", "the words in fa: a link"),
+            ("ok", "ok", "the words in fa: they aren't Persian"),
+            ("وصل شد", "وصل", "the words in en: they aren't English"),
+            ("وصل شد", "123", "the words in en: they aren't English"),
+            ("وصل شد.", "ok", "the words in fa: end without a mark"),
+        ] {
+            let found = wrong(fa, en);
+            assert!(found.starts_with(said), "{found}");
+        }
+        let long = "و".repeat(61);
+        assert!(wrong(&long, "ok").contains("61 characters"));
+        assert_eq!(step_mistake(&"و".repeat(60), "ok"), None);
+    }
 
     #[test]
     fn the_lint_sees_what_it_looks_for() {

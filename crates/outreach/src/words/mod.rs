@@ -10,7 +10,8 @@ mod sms;
 pub(crate) use answers::AnswerKind;
 pub(crate) use calendar::unix_day;
 pub(crate) use catalogue::{Wording, fingerprint};
-pub(crate) use facts::{Facts, FactsSource};
+pub(crate) use facts::{Facts, FactsSource, Said};
+pub use lint::step_mistake;
 
 #[cfg(test)]
 #[allow(clippy::too_many_lines, reason = "texts as they read take room")]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use forecall_types::{
-    ContactChannel, EventTime, IncidentId, IncidentKind, Language, NoticeStage, RegionCode, ServiceName,
+    Compensation, CompensationUnit, ContactChannel, EventTime, IncidentId, IncidentKind, Language,
+    NoticeStage, NoticeText, RegionCode, ServiceName,
 };
 
 use super::answers::AnswerKind;
@@ -64,6 +65,10 @@ fn settings(class: ServiceClass, replies: bool) -> OutreachSettings {
 
 fn facts() -> Facts {
     Facts {
+        said: None,
+        said_is_last: false,
+        given: None,
+        is_drill: false,
         at: NOON,
         incident: IncidentId::new("inc_7k2").unwrap(),
         kind: IncidentKind::Degradation,
@@ -207,6 +212,16 @@ fn variants() -> Vec<(&'static str, NoticeStage, Facts, OutreachSettings)> {
         (
             "eta lost",
             NoticeStage::EtaChanged,
+            Facts {
+                eta: None,
+                eta_old: Some(NOON),
+                ..facts()
+            },
+            ordinary(),
+        ),
+        (
+            "eta withdrawn",
+            NoticeStage::EtaChanged,
             Facts { eta: None, ..facts() },
             ordinary(),
         ),
@@ -284,8 +299,12 @@ fn text_messages_are_stock_texts_of_one_part() {
         en 86 unit(s), 1 part(s): Faratel: Sorry, the repair in Tehran 5 takes longer: now by 16:00. Next news by 15:00.
 
         eta lost
-        fa 67 unit(s), 1 part(s): فراتل: پوزش؛ اختلال منطقه ۵ تهران تا ۱۵:۰۰ رفع نشد. خبر بعدی ۱۵:۰۰.
-        en 93 unit(s), 1 part(s): Faratel: Sorry, Tehran 5 was not fixed by 15:00. We have no new time yet. Next news by 15:00.
+        fa 67 unit(s), 1 part(s): فراتل: پوزش؛ اختلال منطقه ۵ تهران تا ۱۴:۰۰ رفع نشد. خبر بعدی ۱۵:۰۰.
+        en 93 unit(s), 1 part(s): Faratel: Sorry, Tehran 5 was not fixed by 14:00. We have no new time yet. Next news by 15:00.
+
+        eta withdrawn
+        fa 70 unit(s), 1 part(s): فراتل: پوزش؛ اختلال منطقه ۵ تهران تا ۱۵:۰۰ حل نمی‌شود. خبر بعدی ۱۵:۰۰.
+        en 97 unit(s), 1 part(s): Faratel: Sorry, Tehran 5 will not be fixed by 15:00. We have no new time yet. Next news by 15:00.
 
         resolved
         fa 63 unit(s), 1 part(s): فراتل: اینترنت منطقه ۵ تهران وصل شد. از شکیبایی شما سپاسگزاریم.
@@ -398,9 +417,15 @@ fn long_forms() {
 
         eta lost
         fa | فراتل | زمان تازه رفع اختلال سرویس اینترنت در منطقه ۵ تهران
-        مشتری گرامی، گفته بودیم اختلال سرویس اینترنت در منطقه ۵ تهران تا ۱۵:۰۰ رفع می‌شود. به آن نرسیدیم و پوزش می‌خواهیم. هنوز زمان تازه‌ای نداریم. تا ۱۵:۰۰ خبر می‌دهیم. اگر کار فوری دارید: ‎02112345.
+        مشتری گرامی، گفته بودیم اختلال سرویس اینترنت در منطقه ۵ تهران تا ۱۴:۰۰ رفع می‌شود. به آن نرسیدیم و پوزش می‌خواهیم. هنوز زمان تازه‌ای نداریم. تا ۱۵:۰۰ خبر می‌دهیم. اگر کار فوری دارید: ‎02112345.
         en | Faratel | New repair time for Internet in Tehran 5
-        Dear customer, we said Internet in Tehran 5 would be back by 15:00. We did not make it, and we are sorry. We have no new time yet. We will write by 15:00. If it is urgent: 02112345.
+        Dear customer, we said Internet in Tehran 5 would be back by 14:00. We did not make it, and we are sorry. We have no new time yet. We will write by 15:00. If it is urgent: 02112345.
+
+        eta withdrawn
+        fa | فراتل | زمان تازه رفع اختلال سرویس اینترنت در منطقه ۵ تهران
+        مشتری گرامی، گفته بودیم اختلال سرویس اینترنت در منطقه ۵ تهران تا ۱۵:۰۰ رفع می‌شود. به آن نمی‌رسیم و پوزش می‌خواهیم. هنوز زمان تازه‌ای نداریم. تا ۱۵:۰۰ خبر می‌دهیم. اگر کار فوری دارید: ‎02112345.
+        en | Faratel | New repair time for Internet in Tehran 5
+        Dear customer, we said Internet in Tehran 5 would be back by 15:00. We will not make it, and we are sorry. We have no new time yet. We will write by 15:00. If it is urgent: 02112345.
 
         resolved
         fa | فراتل | رفع اختلال سرویس اینترنت در منطقه ۵ تهران
@@ -660,5 +685,66 @@ fn an_answer_of_a_voice_outage_says_how_to_call_for_help() {
             .answer(AnswerKind::Trouble, &facts, &settings, language)
             .unwrap();
         assert!(text.body.contains("115") && text.parts == 1, "{}", text.body);
+    }
+}
+
+#[test]
+fn what_is_given_has_its_unit_and_an_exercise_says_that_it_is_one() {
+    let given = |amount, unit| Facts {
+        given: Some(Compensation { amount, unit }),
+        ..facts()
+    };
+    let settings = settings(ServiceClass::Ordinary, false);
+    let shown = |facts: &Facts, language| {
+        let texts = Wording::default()
+            .texts(NoticeStage::Resolved, facts, &settings)
+            .unwrap();
+        let sms = |t: &&NoticeText| t.channel == ContactChannel::Sms && t.language == language;
+        texts.iter().find(sms).unwrap().clone()
+    };
+    let mut all = String::new();
+    for (amount, unit) in [
+        (1_250_000, CompensationUnit::Rial),
+        (50_000, CompensationUnit::Toman),
+        (512, CompensationUnit::Megabytes),
+        (1, CompensationUnit::Days),
+        (2, CompensationUnit::Days),
+    ] {
+        for language in Language::ALL {
+            let text = shown(&given(amount, unit), language);
+            writeln!(all, "{} part(s): {}", text.parts, text.body).unwrap();
+        }
+    }
+    let exercise = Facts {
+        is_drill: true,
+        ..facts()
+    };
+    for language in Language::ALL {
+        let text = shown(&exercise, language);
+        writeln!(all, "{} part(s): {}", text.parts, text.body).unwrap();
+    }
+    expect![[r#"
+        2 part(s): فراتل: اینترنت منطقه ۵ تهران وصل شد. برای جبران ۱٬۲۵۰٬۰۰۰ ریال می‌گیرید. از شکیبایی شما سپاسگزاریم.
+        1 part(s): Faratel: Internet in Tehran 5 is back. Thank you for waiting. To make up for it you will get 1,250,000 rial.
+        2 part(s): فراتل: اینترنت منطقه ۵ تهران وصل شد. برای جبران ۵۰٬۰۰۰ تومان می‌گیرید. از شکیبایی شما سپاسگزاریم.
+        1 part(s): Faratel: Internet in Tehran 5 is back. Thank you for waiting. To make up for it you will get 50,000 toman.
+        2 part(s): فراتل: اینترنت منطقه ۵ تهران وصل شد. برای جبران ۵۱۲ مگابایت می‌گیرید. از شکیبایی شما سپاسگزاریم.
+        1 part(s): Faratel: Internet in Tehran 5 is back. Thank you for waiting. To make up for it you will get 512 MB of data.
+        2 part(s): فراتل: اینترنت منطقه ۵ تهران وصل شد. برای جبران ۱ روز سرویس می‌گیرید. از شکیبایی شما سپاسگزاریم.
+        1 part(s): Faratel: Internet in Tehran 5 is back. Thank you for waiting. To make up for it you will get 1 day of service.
+        2 part(s): فراتل: اینترنت منطقه ۵ تهران وصل شد. برای جبران ۲ روز سرویس می‌گیرید. از شکیبایی شما سپاسگزاریم.
+        1 part(s): Faratel: Internet in Tehran 5 is back. Thank you for waiting. To make up for it you will get 2 days of service.
+        2 part(s): تمرین، نادیده بگیرید: فراتل: اینترنت منطقه ۵ تهران وصل شد. از شکیبایی شما سپاسگزاریم.
+        1 part(s): EXERCISE, please ignore: Faratel: Internet in Tehran 5 is back. Thank you for waiting.
+    "#]].assert_eq(&all);
+    let texts = Wording::default()
+        .texts(NoticeStage::Resolved, &exercise, &settings)
+        .unwrap();
+    for text in texts {
+        let mark = match text.language {
+            Language::Fa => "تمرین، نادیده بگیرید:",
+            Language::En => "EXERCISE, please ignore:",
+        };
+        assert!(text.body.starts_with(mark) && text.subject.is_none_or(|s| s.starts_with(mark)));
     }
 }

@@ -1,7 +1,12 @@
 //! The stage as its log sees it: records in, notices and intents out, as an operator would read them.
 
 #[cfg(test)]
+#[allow(clippy::too_many_lines, reason = "stories as they read take room")]
+mod hands;
+#[cfg(test)]
 mod hold_out;
+#[cfg(test)]
+mod orders;
 #[cfg(test)]
 mod ramp;
 #[cfg(test)]

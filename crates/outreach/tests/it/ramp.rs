@@ -188,6 +188,13 @@ fn stops_beyond_doubt_stop_it() {
     let mut run = begun(ramped(|_| {}));
     all_accepted(&mut run, 1);
     let reached: Vec<CustomerId> = told(&run).into_iter().collect();
+    // Who wasn't reached says nothing of the text.
+    let others = (0..PEOPLE).map(|i| format!("{i:05}"));
+    let others = others.filter(|name| !reached.iter().any(|id| id.as_str().ends_with(name.as_str())));
+    for name in others.take(20) {
+        run.reply(2, &name, ReplyKind::Stop);
+    }
+    assert_eq!(stopped(&run), None);
     let mut writers = 0;
     for who in &reached {
         if stopped(&run).is_some() {
@@ -283,4 +290,197 @@ fn a_restart_between_the_steps_changes_nothing() {
         )
     };
     assert_eq!(go(false), go(true));
+}
+
+#[test]
+fn those_who_write_that_it_is_not_true_stop_it_beyond_doubt() {
+    let mut run = begun(ramped(|_| {}));
+    all_accepted(&mut run, 1);
+    let reached: Vec<CustomerId> = told(&run).into_iter().collect();
+    // Who wasn't reached says nothing of the text.
+    let others = (0..PEOPLE).map(|i| format!("{i:05}"));
+    let others = others.filter(|name| !reached.iter().any(|id| id.as_str().ends_with(name.as_str())));
+    for name in others.take(20) {
+        run.reply(2, &name, ReplyKind::Untrue);
+    }
+    assert_eq!(stopped(&run), None);
+    let mut writers = 0;
+    for who in &reached {
+        if stopped(&run).is_some() {
+            break;
+        }
+        let who = who.as_str().trim_start_matches("cus_");
+        // Each counts once, however often they write.
+        for _ in 0..3 {
+            run.reply(3, who, ReplyKind::Untrue);
+        }
+        writers += 1;
+    }
+    assert_eq!(stopped(&run), Some(RampStop::Untrue));
+    assert!((2..=4).contains(&writers), "{writers} of {}", reached.len());
+    run.tick(10);
+    let told_of = held(&run).unwrap().ramp.unwrap();
+    assert_eq!((told_of.untrue, told_of.stops), (writers, 0));
+    assert_eq!(told(&run).len(), reached.len());
+}
+
+fn over(run: &Run) -> Vec<(String, u32)> {
+    let notices = run
+        .notices
+        .values()
+        .filter(|n| n.ramp.as_ref().is_some_and(|r| r.over));
+    notices.map(|n| (n.reason.clone(), n.revision)).collect()
+}
+
+#[test]
+fn it_is_over_once_its_last_step_was_looked_at_and_is_not_judged_after() {
+    let mut run = begun(ramped(|_| {}));
+    for (answered, ticked) in [(1, 6), (7, 12)] {
+        all_accepted(&mut run, answered);
+        run.tick(ticked);
+    }
+    assert_eq!(told(&run).len(), PEOPLE);
+    run.tick(18);
+    assert_eq!(over(&run), [], "most of the last step has no answer");
+    all_accepted(&mut run, 19);
+    run.tick(20);
+    let said = over(&run);
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].0, "the ramp is over");
+    run.tick(30);
+    assert_eq!(over(&run), said, "once");
+    let people = told(&run);
+    for who in people.iter().take(400) {
+        run.reply(31, who.as_str().trim_start_matches("cus_"), ReplyKind::Untrue);
+    }
+    for who in people.iter().skip(400).take(400) {
+        run.reply(31, who.as_str().trim_start_matches("cus_"), ReplyKind::Stop);
+    }
+    let late: BTreeSet<CustomerId> = people.iter().skip(800).take(1_000).cloned().collect();
+    run.receipts(32, IntentState::Failed, |i| late.contains(&i.customer));
+    assert_eq!(stopped(&run), None);
+}
+
+#[test]
+fn it_is_over_with_the_incident_and_another_begins_when_that_comes_back() {
+    let mut run = begun(ramped(|_| {}));
+    all_accepted(&mut run, 1);
+    let first = told(&run);
+    run.event(
+        IncidentChange::Resolved,
+        &incident(IncidentState::Resolved, 2, minute(3)),
+    );
+    run.tick(4);
+    assert_eq!(over(&run).len(), 1);
+    all_accepted(&mut run, 5);
+    run.tick(6);
+    let again = Incident {
+        reopened: 1,
+        ..incident(IncidentState::Confirmed, 3, minute(60))
+    };
+    run.event(IncidentChange::Reopened, &again);
+    run.tick(62);
+    assert_eq!(
+        told(&run),
+        first,
+        "those who heard of it hear again, others wait for the steps"
+    );
+    all_accepted(&mut run, 63);
+    run.tick(66);
+    assert!(told(&run).len() > first.len(), "and the steps go on");
+}
+
+#[test]
+fn a_ramp_that_stopped_and_whose_incident_has_ended_is_over_too() {
+    let mut run = begun(ramped(|_| {}));
+    answer(&mut run, 1, &[IntentState::Failed; 5]);
+    assert!(stopped(&run).is_some());
+    run.event(
+        IncidentChange::Resolved,
+        &incident(IncidentState::Resolved, 2, minute(3)),
+    );
+    run.tick(4);
+    assert_eq!(over(&run).len(), 1);
+}
+
+#[test]
+fn each_bound_is_its_own() {
+    // With one bound out of reach the other still holds.
+    for (kind, wanted) in [
+        (ReplyKind::Stop, RampStop::Stops),
+        (ReplyKind::Untrue, RampStop::Untrue),
+    ] {
+        let mut run = begun(ramped(|s| {
+            let ramp = s.ramp.as_mut().unwrap();
+            match kind {
+                ReplyKind::Stop => ramp.untrue_max = Probability::ONE,
+                _ => ramp.stops_max = Probability::ONE,
+            }
+        }));
+        all_accepted(&mut run, 1);
+        for who in told(&run) {
+            run.reply(2, who.as_str().trim_start_matches("cus_"), kind);
+        }
+        assert_eq!(stopped(&run), Some(wanted));
+    }
+}
+
+#[test]
+fn its_steps_wait_while_a_person_holds_it_back() {
+    let mut run = begun(ramped(|_| {}));
+    all_accepted(&mut run, 1);
+    let first = told(&run);
+    let opening = run.notices.values().next().unwrap().clone();
+    run.command(
+        2,
+        Action::Hold {
+            notice: opening.id,
+            reason: Remark::new("the area is too wide").unwrap(),
+        },
+    );
+    for n in [8, 14, 20, 26] {
+        run.tick(n);
+    }
+    assert_eq!((told(&run), over(&run).len()), (first.clone(), 0));
+    let waits = run
+        .notices
+        .values()
+        .find(|n| n.withheld.contains_key(&HoldReason::Person))
+        .unwrap();
+    let (notice, text) = (waits.id.clone(), Arc::clone(&waits.text_fingerprint));
+    run.command(30, Action::Approve { notice, text });
+    assert_eq!(told(&run), first, "all of this step had it before");
+    run.tick(31);
+    assert_eq!(told(&run), first, "it is looked at from now on");
+    run.tick(35);
+    assert!(told(&run).len() > first.len(), "and goes on");
+}
+
+#[test]
+fn what_stopped_counts_anew_once_a_person_lets_it_go_on_and_send_does_not() {
+    let mut run = begun(ramped(|_| {}));
+    answer(&mut run, 1, &[IntentState::Failed; 2]);
+    assert_eq!(stopped(&run), Some(RampStop::Failures));
+    run.tick(2);
+    let waits = held(&run).unwrap();
+    let (notice, text) = (waits.id.clone(), Arc::clone(&waits.text_fingerprint));
+    let before = run.intents.len();
+    run.command(
+        3,
+        Action::Send {
+            notice: notice.clone(),
+            text: Arc::clone(&text),
+        },
+    );
+    assert!(
+        run.log
+            .ends_with("its ramp has stopped itself: approve the text to go on\n")
+    );
+    run.command(4, Action::Approve { notice, text });
+    let share = run.intents.len() - before;
+    assert!((1..100).contains(&share), "the step it was at: {share}");
+    answer(&mut run, 5, &[IntentState::Accepted]);
+    all_accepted(&mut run, 6);
+    run.tick(10);
+    assert!(told(&run).len() > 300, "what failed before counts no more");
 }

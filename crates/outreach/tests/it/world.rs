@@ -315,14 +315,25 @@ impl Run {
         self.command_as(&format!("c{}", self.commands), n, action);
     }
 
+    /// A command of a given team.
+    pub(crate) fn command_by(&mut self, team: &str, n: i64, action: Action) {
+        self.commands += 1;
+        let id = format!("c{}", self.commands);
+        self.command_of(&id, team, n, action);
+    }
+
     /// A command under a given id.
     pub(crate) fn command_as(&mut self, id: &str, n: i64, action: Action) {
+        self.command_of(id, "noc", n, action);
+    }
+
+    fn command_of(&mut self, id: &str, team: &str, n: i64, action: Action) {
         self.say(&format!("+{n} min: command"));
         self.feed(OutreachEntry::Command(Command {
             id: Arc::from(id),
             domain: domain(),
             at: minute(n),
-            by: Arc::from("noc"),
+            by: Arc::from(team),
             action,
         }));
     }

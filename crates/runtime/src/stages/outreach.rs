@@ -194,6 +194,11 @@ impl Adapter for OutreachAdapter {
                         self.metrics
                             .inc(Metric::WithheldTotal, &[reason.as_str()], *people);
                     }
+                    // The notice that waits for a person from then on is a new one.
+                    let ramp = notice.ramp.as_ref().filter(|_| notice.revision == 1);
+                    if let Some(why) = ramp.and_then(|ramp| ramp.stopped) {
+                        self.metrics.inc(Metric::RampsStoppedTotal, &[why.as_str()], 1);
+                    }
                 }
             } else if self.wiring.is_on(&record.topic, TopicId::CallForecasts)
                 && let Ok(forecast) = decode_call_forecast(&record.headers, value)

@@ -237,12 +237,19 @@ pub fn encode_command(inner: &types::Command) -> Result<Encoded, EncodeError> {
         | types::Action::Remedy { incident, .. }
         | types::Action::RemedyResult { incident, .. }
         | types::Action::Close { incident } => incident.as_str(),
-        types::Action::Approve { notice, .. } => notice.as_str(),
+        types::Action::Say { incident, .. }
+        | types::Action::Compensate { incident, .. }
+        | types::Action::EndDrill { incident } => incident.as_str(),
+        types::Action::Approve { notice, .. }
+        | types::Action::Hold { notice, .. }
+        | types::Action::Send { notice, .. }
+        | types::Action::TakeBack { notice } => notice.as_str(),
         types::Action::Declare { .. }
         | types::Action::Plan { .. }
         | types::Action::Silence { .. }
         | types::Action::Unsilence { .. }
         | types::Action::Remedies { .. }
+        | types::Action::Drill { .. }
         | types::Action::Kill { .. } => inner.domain.as_str(),
     };
     let domain = Some(inner.domain.as_str());

@@ -6,6 +6,7 @@ use forecall_types as types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::compensation::Compensation;
 use super::incident::{Responsibility, Scope, Severity};
 use super::remedy::RemedyOutcome;
 use super::scalar::{Name, Pattern, Sentence, Time};
@@ -150,6 +151,55 @@ pub enum Action {
         /// Fingerprint of what was approved (`text_fingerprint` of the notice), as 32 hex digits.
         text: String,
     },
+    /// What this notice tells, at this stage of its incident, waits for a person's word; what of it hasn't left is taken back.
+    Hold {
+        /// Which notice.
+        notice: Name,
+        /// Why.
+        reason: Sentence,
+    },
+    /// This exact text goes now, past what only delays it.
+    Send {
+        /// Which notice.
+        notice: Name,
+        /// Fingerprint of what was read (`text_fingerprint` of the notice), as 32 hex digits.
+        text: String,
+    },
+    /// It was wrong: whoever was reached is told so at once, and nothing more of its incident opens without a person's word.
+    TakeBack {
+        /// Which notice.
+        notice: Name,
+    },
+    /// Something has been done, in words; they go once another person has approved the text they stand in.
+    Say {
+        /// Of which incident.
+        incident: Name,
+        /// In Persian.
+        fa: Sentence,
+        /// In English.
+        en: Sentence,
+    },
+    /// What those who were told of the incident get for it. The closing text says it once two have said the same.
+    Compensate {
+        /// For which incident.
+        incident: Name,
+        /// What each gets.
+        compensation: Compensation,
+    },
+    /// A dress rehearsal: a simulated incident, told to test people only.
+    Drill {
+        /// What it would touch.
+        scope: Scope,
+        /// How bad.
+        severity: Severity,
+        /// It ends by itself after so many minutes.
+        minutes: u32,
+    },
+    /// A rehearsal is over.
+    EndDrill {
+        /// Its incident.
+        incident: Name,
+    },
     /// Nothing more goes out (`on`), or sending goes on.
     Kill {
         /// Whether the switch is on.
@@ -163,6 +213,10 @@ fn at<T, S: Shape<T>>(field: &str, shape: S) -> Result<T, types::Reject> {
 }
 
 impl Shape<types::Action> for Action {
+    #[allow(
+        clippy::too_many_lines,
+        reason = "an arm for each case, so that a new one breaks the build"
+    )]
     fn put(inner: &types::Action) -> Self {
         match inner {
             types::Action::Declare { scope, severity } => Self::Declare {
@@ -249,10 +303,49 @@ impl Shape<types::Action> for Action {
                 notice: Shape::put(notice),
                 text: Shape::put(text),
             },
+            types::Action::Hold { notice, reason } => Self::Hold {
+                notice: Shape::put(notice),
+                reason: Shape::put(reason),
+            },
+            types::Action::Send { notice, text } => Self::Send {
+                notice: Shape::put(notice),
+                text: Shape::put(text),
+            },
+            types::Action::TakeBack { notice } => Self::TakeBack {
+                notice: Shape::put(notice),
+            },
+            types::Action::Say { incident, fa, en } => Self::Say {
+                incident: Shape::put(incident),
+                fa: Shape::put(fa),
+                en: Shape::put(en),
+            },
+            types::Action::Compensate {
+                incident,
+                compensation,
+            } => Self::Compensate {
+                incident: Shape::put(incident),
+                compensation: Shape::put(compensation),
+            },
+            types::Action::Drill {
+                scope,
+                severity,
+                minutes,
+            } => Self::Drill {
+                scope: Shape::put(scope),
+                severity: Shape::put(severity),
+                minutes: *minutes,
+            },
+            types::Action::EndDrill { incident } => Self::EndDrill {
+                incident: Shape::put(incident),
+            },
             types::Action::Kill { on } => Self::Kill { on: *on },
         }
     }
 
+    #[allow(
+        clippy::too_many_lines,
+        reason = "an arm for each case, so that a new one breaks the build"
+    )]
     fn take(self) -> Result<types::Action, types::Reject> {
         Ok(match self {
             Self::Declare { scope, severity } => types::Action::Declare {
@@ -338,6 +431,41 @@ impl Shape<types::Action> for Action {
             Self::Approve { notice, text } => types::Action::Approve {
                 notice: at("notice", notice)?,
                 text: at("text", text)?,
+            },
+            Self::Hold { notice, reason } => types::Action::Hold {
+                notice: at("notice", notice)?,
+                reason: at("reason", reason)?,
+            },
+            Self::Send { notice, text } => types::Action::Send {
+                notice: at("notice", notice)?,
+                text: at("text", text)?,
+            },
+            Self::TakeBack { notice } => types::Action::TakeBack {
+                notice: at("notice", notice)?,
+            },
+            Self::Say { incident, fa, en } => types::Action::Say {
+                incident: at("incident", incident)?,
+                fa: at("fa", fa)?,
+                en: at("en", en)?,
+            },
+            Self::Compensate {
+                incident,
+                compensation,
+            } => types::Action::Compensate {
+                incident: at("incident", incident)?,
+                compensation: at("compensation", compensation)?,
+            },
+            Self::Drill {
+                scope,
+                severity,
+                minutes,
+            } => types::Action::Drill {
+                scope: at("scope", scope)?,
+                severity: at("severity", severity)?,
+                minutes,
+            },
+            Self::EndDrill { incident } => types::Action::EndDrill {
+                incident: at("incident", incident)?,
             },
             Self::Kill { on } => types::Action::Kill { on },
         })

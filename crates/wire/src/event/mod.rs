@@ -20,6 +20,7 @@ pub mod call_forecast;
 mod cloud_event;
 mod codec;
 pub mod command;
+pub mod compensation;
 pub mod customer;
 mod dead_letter;
 mod entry;

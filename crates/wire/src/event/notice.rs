@@ -43,6 +43,8 @@ published_enum! {
         HoldOut,
         /// Hold: told in a later step of the ramp, or it has stopped itself.
         Ramp,
+        /// Hold: a person holds it back.
+        Person,
         /// Suppressed: no consent for this purpose.
         NoConsent,
         /// Suppressed: opted out.
@@ -150,6 +152,8 @@ published_enum! {
         FailuresInARow,
         /// The share of those reached who want no more is above what is borne, beyond doubt.
         Stops,
+        /// The share of those reached who write that it isn't true is above what is borne, beyond doubt.
+        Untrue,
     }
 }
 
@@ -164,9 +168,15 @@ published! {
         failed: u64 = failed,
         /// People it reached who wanted no more.
         stops: u64 = stops,
+        /// People it reached who wrote that it isn't true.
+        #[serde(default)]
+        untrue: u64 = untrue,
         /// Why it stopped; absent: it goes on, or is over.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stopped: Option<RampStop> = stopped,
+        /// It isn't judged any more: its last step was looked at, or the incident has ended.
+        #[serde(default)]
+        over: bool = over,
     }
 }
 
@@ -221,6 +231,9 @@ published! {
         /// How far its ramp has come; absent: it goes to all at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ramp: Option<NoticeRamp> = ramp,
+        /// People who wrote, after it, that it isn't true.
+        #[serde(default)]
+        untrue: u64 = untrue,
         /// First message accepted by a gateway.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_accepted_at: Option<Time> = first_accepted_at,

@@ -30,6 +30,8 @@ published_enum! {
         Status,
         /// It still doesn't work.
         StillDown,
+        /// What was written isn't true.
+        Untrue,
         /// Anything else.
         Other,
     }

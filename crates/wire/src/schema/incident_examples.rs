@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forecall_types::{
-    Acknowledgement, Action, Cause, Channel, Command, Dimension, Evidence, Incident, IncidentKind,
-    IncidentPhase, IncidentState, Matchers, Page, PageDecision, PlannedWork, Probability, Remark, Remedy,
-    RemedyMode, RemedyOutcome, RemedyStage, RepairStep, Responsibility, Scope, Score, Severity, Silenced,
-    WorkStage,
+    Acknowledgement, Action, Cause, Channel, Command, Compensation, CompensationUnit, Dimension, Evidence,
+    Incident, IncidentKind, IncidentPhase, IncidentState, Matchers, Page, PageDecision, PlannedWork,
+    Probability, Remark, Remedy, RemedyMode, RemedyOutcome, RemedyStage, RepairStep, Responsibility, Scope,
+    Score, Severity, Silenced, WorkStage,
 };
 
 use super::examples::{at, band, cell, lineage, named, series};
@@ -77,6 +77,35 @@ pub(super) fn actions() -> Vec<Action> {
             notice: named("ntc_2d6f8h1j3k5m7p9r"),
             text: Arc::from("99aa06d3014798d86001c324468d497f"),
         },
+        Action::Hold {
+            notice: named("ntc_2d6f8h1j3k5m7p9r"),
+            reason: remark("the area is too wide"),
+        },
+        Action::Send {
+            notice: named("ntc_2d6f8h1j3k5m7p9r"),
+            text: Arc::from("99aa06d3014798d86001c324468d497f"),
+        },
+        Action::TakeBack {
+            notice: named("ntc_2d6f8h1j3k5m7p9r"),
+        },
+        Action::Say {
+            incident: incident(),
+            fa: remark("فیبر جوش خورد"),
+            en: remark("The fibre is spliced"),
+        },
+        Action::Compensate {
+            incident: incident(),
+            compensation: Compensation {
+                amount: 50_000,
+                unit: CompensationUnit::Toman,
+            },
+        },
+        Action::Drill {
+            scope: scope(),
+            severity: Severity::Severe,
+            minutes: 30,
+        },
+        Action::EndDrill { incident: incident() },
         Action::Kill { on: true },
     ]
 }

@@ -379,7 +379,7 @@ fn every_action_has_an_example() {
         .iter()
         .map(|e| serde_json::from_slice::<Value>(&e.value).unwrap()["action"]["kind"].to_string())
         .collect();
-    assert_eq!(kinds.len(), 17);
+    assert_eq!(kinds.len(), 24);
     for example in schema::examples(Payload::Command) {
         let command = event::decode_command(&example.headers, &example.value).unwrap();
         let entry = if command.action.is_on_incident() {
@@ -387,7 +387,15 @@ fn every_action_has_an_example() {
         } else {
             assert!(matches!(
                 command.action,
-                Action::Approve { .. } | Action::Kill { .. }
+                Action::Approve { .. }
+                    | Action::Hold { .. }
+                    | Action::Send { .. }
+                    | Action::TakeBack { .. }
+                    | Action::Say { .. }
+                    | Action::Compensate { .. }
+                    | Action::Drill { .. }
+                    | Action::EndDrill { .. }
+                    | Action::Kill { .. }
             ));
             event::encode_outreach_entry(&OutreachEntry::Command(command))
         };

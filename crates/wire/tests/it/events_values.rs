@@ -532,6 +532,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         ReplyKind::Stop,
         ReplyKind::Status,
         ReplyKind::StillDown,
+        ReplyKind::Untrue,
         ReplyKind::Other,
     ]);
     (text(), name(), time(), kind).prop_map(|(id, customer, at, kind)| Reply {
@@ -585,16 +586,20 @@ fn ramp() -> impl Strategy<Value = NoticeRamp> {
         RampStop::Failures,
         RampStop::FailuresInARow,
         RampStop::Stops,
+        RampStop::Untrue,
     ]));
-    (0.0..=1.0, any::<[u64; 3]>(), stopped).prop_map(|(share, [reached, failed, stops], stopped)| {
-        NoticeRamp {
+    let counts = any::<[u64; 4]>();
+    (0.0..=1.0, counts, stopped, any::<bool>()).prop_map(
+        |(share, [reached, failed, stops, untrue], stopped, over)| NoticeRamp {
             share: Probability::clamped(share),
             reached,
             failed,
             stops,
+            untrue,
             stopped,
-        }
-    })
+            over,
+        },
+    )
 }
 
 pub(crate) fn notice() -> impl Strategy<Value = Notice> {
@@ -612,6 +617,7 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         Killed,
         HoldOut,
         Ramp,
+        Person,
         NoConsent,
         OptedOut,
         NoChannel,
@@ -653,7 +659,14 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
         btree_map(reason, any::<u64>(), 0..15),
         btree_map(contact(), any::<u64>(), 0..5),
     );
-    let tail = (vec(written, 0..3), text(), any::<bool>(), string(), any::<bool>());
+    let tail = (
+        vec(written, 0..3),
+        text(),
+        any::<bool>(),
+        string(),
+        any::<bool>(),
+        any::<u64>(),
+    );
     let times = (
         option::of(time()),
         option::of(time()),
@@ -663,7 +676,7 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
     (head, counts, tail, times).prop_map(|(head, counts, tail, times)| {
         let (id, revision, domain, incident, incident_revision, stage, state, at) = head;
         let (audience, intents, progress, withheld, channels) = counts;
-        let (texts, text_fingerprint, no_call_needed, reason, simulated) = tail;
+        let (texts, text_fingerprint, no_call_needed, reason, simulated, untrue) = tail;
         let (next_update, eta, first_accepted_at, (hold_out, ramp)) = times;
         Notice {
             id,
@@ -686,6 +699,7 @@ pub(crate) fn notice() -> impl Strategy<Value = Notice> {
             eta,
             hold_out,
             ramp,
+            untrue,
             first_accepted_at,
             reason,
             simulated,

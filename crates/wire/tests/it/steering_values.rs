@@ -160,6 +160,32 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         ),
         any::<bool>().prop_map(|on| Action::Remedies { on }),
         (name(), text()).prop_map(|(notice, text)| Action::Approve { notice, text }),
+        notice_action(),
         any::<bool>().prop_map(|on| Action::Kill { on }),
+    ]
+}
+
+fn notice_action() -> impl Strategy<Value = Action> {
+    let unit = select(vec![
+        CompensationUnit::Rial,
+        CompensationUnit::Toman,
+        CompensationUnit::Megabytes,
+        CompensationUnit::Days,
+    ]);
+    prop_oneof![
+        (name(), remark()).prop_map(|(notice, reason)| Action::Hold { notice, reason }),
+        (name(), text()).prop_map(|(notice, text)| Action::Send { notice, text }),
+        name().prop_map(|notice| Action::TakeBack { notice }),
+        (name(), remark(), remark()).prop_map(|(incident, fa, en)| Action::Say { incident, fa, en }),
+        (name(), any::<u64>(), unit).prop_map(|(incident, amount, unit)| Action::Compensate {
+            incident,
+            compensation: Compensation { amount, unit },
+        }),
+        (scope(), severity(), any::<u32>()).prop_map(|(scope, severity, minutes)| Action::Drill {
+            scope,
+            severity,
+            minutes
+        }),
+        name().prop_map(|incident| Action::EndDrill { incident }),
     ]
 }
