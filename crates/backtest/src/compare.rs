@@ -126,7 +126,7 @@ pub fn compare(a: &[Told], b: &[Told], near: Duration) -> Vec<Change> {
     }
     let alone = b.iter().enumerate().filter(|(j, _)| !of_b.contains(j));
     changes.extend(alone.map(|(_, right)| Change::Came(right.clone())));
-    changes.sort_by(|x, y| (x.at(), key(x)).cmp(&(y.at(), key(y))));
+    changes.sort_by_cached_key(|change| (change.at(), key(change)));
     changes
 }
 

@@ -120,7 +120,7 @@ fn against_labels(case: &Case<'_>, level: Level) -> Vec<Figure> {
         found += 1;
         let lead = truth.from.seconds_from(*told);
         if lead <= 0.0 {
-            delays.push(-lead);
+            delays.push(told.seconds_from(truth.from));
         } else if lead <= lead_max {
             leads.push(lead);
         }

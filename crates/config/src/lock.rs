@@ -152,11 +152,11 @@ mod tests {
     const TEXT: &str = "
 domain: ${env:FORECALL_NOT_SET:-telecom-north}
 allow_literal_secrets: true
-kafka: { brokers: localhost:9092, sasl_password: hunter2hunter2 }
-ledger: { path: x.db, master_key: hunter3hunter3 }
+kafka: { bootstrap_servers: 'localhost:9092', sasl_username: forecall, sasl_password: hunter2hunter2 }
+ledger: { path: x.db, master_key: 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff }
 detect: { lateness_seconds: 45 }
 teams: [{ name: noc, pages_a_day: 2, services: [net] }]
-topology: { services: [{ name: net }], regions: [{ code: IR-23 }] }
+topology: { services: [{ name: net }], regions: [{ code: IR-23, names: { fa: تهران, en: Tehran } }] }
 objectives: [{ metric: latency, above: 80 }]
 ";
 
@@ -172,7 +172,7 @@ objectives: [{ metric: latency, above: 80 }]
         ] {
             assert!(lock.text.contains(part), "{part} is missing in {}", lock.text);
         }
-        for part in ["hunter", "kafka:", "ledger:", "***", "domain: telecom"] {
+        for part in ["hunter", "ddeeff", "kafka:", "ledger:", "***", "domain: telecom"] {
             assert!(!lock.text.contains(part), "{part} stands in {}", lock.text);
         }
     }
