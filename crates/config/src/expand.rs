@@ -13,6 +13,8 @@ pub(crate) struct Expanded {
     pub(crate) text: String,
     /// What came from the environment or a file: never to be shown.
     pub(crate) values: Vec<String>,
+    /// The references they came from, as they are written, in the order of the values.
+    pub(crate) references: Vec<String>,
 }
 
 /// Replaces every reference outside comments. One that stands alone becomes a quoted scalar (a number or flag a bare
@@ -97,6 +99,7 @@ fn expand_line(line: &str, number: usize, into: &mut Expanded, problems: &mut Ve
             Ok((text, value)) => {
                 into.text.push_str(&text);
                 into.values.push(value);
+                into.references.push(format!("${{{name}}}"));
             }
             Err(what) => problems.push(Problem { place, what }),
         }

@@ -22,6 +22,7 @@ mod expand;
 mod gateways;
 mod journeys;
 mod limits;
+mod lock;
 mod parse_error;
 mod place;
 mod raw;
@@ -34,6 +35,7 @@ pub use api::{ApiRole, ApiSettings, ApiToken};
 pub use canary::{CANARY_METRIC, CANARY_REGION, CANARY_SLOTS, canary_service};
 pub use doc::files;
 pub use error::{ConfigError, Problem};
+pub use lock::{Locked, leaves, locked};
 pub use raw::{
     CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
     S3Settings, SourceSettings, StateSettings, StateStore, TopicSettings,

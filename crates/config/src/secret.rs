@@ -3,7 +3,7 @@
 use crate::error::Problem;
 
 /// Keys whose value is a secret, wherever they stand.
-const SECRET_KEYS: [&str; 13] = [
+pub(crate) const SECRET_KEYS: [&str; 13] = [
     "master_key",
     "pseudonym_key",
     "password",

@@ -8,7 +8,7 @@ use crate::demo::DemoArgs;
 use crate::incidents::IncidentsArgs;
 use crate::journeys::JourneysArgs;
 use crate::notices::NoticesArgs;
-use crate::replay::ReplayArgs;
+use crate::replay::ReplayCommand;
 use crate::topology::TopologyArgs;
 
 /// If the customer has called, we were late.
@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Run the remedies alone: what was approved is called by signed webhooks, and nothing else.
     Remedy(RunArgs),
     /// Run recorded telemetry through the same code: scores, anomalies, incidents, notices (never sent), call forecasts.
-    Replay(ReplayArgs),
+    Replay(ReplayCommand),
     /// Check a configuration; nothing is started.
     #[command(after_help = "Example:\n  forecall check forecall.yaml --json")]
     Check(CheckArgs),

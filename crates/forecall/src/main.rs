@@ -30,6 +30,7 @@ mod word;
 use std::process::ExitCode;
 
 use clap::Parser;
+use forecall_backtest::BadAssertion;
 use forecall_config::ConfigError;
 use forecall_ledger::LedgerError;
 use forecall_log::LogError;
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
         Command::Deliver(args) => done(run::run(&args, run::Which::Deliver)),
         Command::Bridge(args) => done(run::run(&args, run::Which::Bridge)),
         Command::Remedy(args) => done(run::run(&args, run::Which::Remedy)),
-        Command::Replay(args) => done(replay::run(&args)),
+        Command::Replay(command) => replay::run(command),
         Command::Check(args) => done(check::run(&args)),
         Command::Topics(args) => done(topics::run(&args)),
         Command::Notices(args) => notices::run(args),
@@ -101,7 +102,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 /// The code of one error of the chain, where it has one.
 fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() {
+    if cause.is::<ConfigError>() || cause.is::<BadAssertion>() {
         return Some(EXIT_USAGE);
     }
     if cause.is::<Refused>() {

@@ -4,7 +4,7 @@
 mod effect;
 mod files;
 mod kpi;
-mod page;
+pub(crate) mod page;
 mod report;
 mod sheet;
 mod staff;

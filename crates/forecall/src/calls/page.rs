@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-pub(super) const WIDTH: f64 = 1100.0;
-pub(super) const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em;color:#1b2733}\
+pub(crate) const WIDTH: f64 = 1100.0;
+pub(crate) const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em;color:#1b2733}\
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .9em;border-bottom:1px solid #dde3e8;text-align:right}\
 td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto}\
 .b95{fill:#dbe8f4}.b80{fill:#aecbe6}.m{fill:none;stroke:#1f5f99;stroke-width:1.4}.a{fill:#b3361b}.r{fill:#5a6b7b}\
 .ax{stroke:#9aa7b3;stroke-width:1}.zero{stroke:#b3361b;stroke-width:1;stroke-dasharray:4 3}.w{stroke:#1f5f99;stroke-width:2}\
 text{font-size:12px;fill:#4c5a67}.verdict{font-size:1.3em;font-weight:600}small{color:#5a6b7b}";
 
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -18,25 +18,25 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// A whole page around its body.
-pub(super) fn whole(title: &str, body: &str) -> String {
+pub(crate) fn whole(title: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style><h1>{title}</h1>{body}</html>\n"
     )
 }
 
 /// A row of a table.
-pub(super) fn row(cells: &[String]) -> String {
+pub(crate) fn row(cells: &[String]) -> String {
     let cells: String = cells.iter().map(|c| format!("<td>{}</td>", escaped(c))).collect();
     format!("<tr>{cells}</tr>")
 }
 
-pub(super) fn head(cells: &[&str]) -> String {
+pub(crate) fn head(cells: &[&str]) -> String {
     let cells: String = cells.iter().map(|c| format!("<th>{}</th>", escaped(c))).collect();
     format!("<tr>{cells}</tr>")
 }
 
 /// A span of values with a middle one, drawn as a line with a point.
-pub(super) struct Whisker {
+pub(crate) struct Whisker {
     pub(super) name: String,
     pub(super) low: f64,
     pub(super) middle: f64,
@@ -44,7 +44,7 @@ pub(super) struct Whisker {
 }
 
 /// Lines one under another, on one scale; zero is marked. The edges of the picture cut what lies beyond them.
-pub(super) fn whiskers(rows: &[Whisker], range: (f64, f64), unit: &str, label: &str) -> String {
+pub(crate) fn whiskers(rows: &[Whisker], range: (f64, f64), unit: &str, label: &str) -> String {
     let (left, right) = (220.0, WIDTH - 20.0);
     let x = |value: f64| left + (right - left) * ((value - range.0) / (range.1 - range.0)).clamp(0.0, 1.0);
     let mut svg = String::new();
@@ -81,7 +81,7 @@ pub(super) fn whiskers(rows: &[Whisker], range: (f64, f64), unit: &str, label: &
 
 /// A band with a line in it, over numbered steps; zero is marked.
 #[allow(clippy::cast_precision_loss, reason = "hundreds of points")]
-pub(super) fn band(points: &[(f64, f64, f64)], range: (f64, f64), unit: &str, label: &str) -> String {
+pub(crate) fn band(points: &[(f64, f64, f64)], range: (f64, f64), unit: &str, label: &str) -> String {
     let (left, height) = (60.0, 300.0);
     let count = points.len().max(1) as f64;
     let x = |number: usize| left + (WIDTH - left - 10.0) * (number as f64 + 0.5) / count;
@@ -125,7 +125,7 @@ pub(super) fn band(points: &[(f64, f64, f64)], range: (f64, f64), unit: &str, la
 
 /// Bars over names.
 #[allow(clippy::cast_precision_loss, reason = "hundreds of bars")]
-pub(super) fn bars(values: &[(String, Option<f64>)], top: f64, unit: &str, label: &str) -> String {
+pub(crate) fn bars(values: &[(String, Option<f64>)], top: f64, unit: &str, label: &str) -> String {
     let left = 60.0;
     let width = (WIDTH - left - 10.0) / values.len().max(1) as f64;
     let y = |value: f64| 210.0 - 195.0 * (value / top.max(1e-9)).clamp(0.0, 1.0);

@@ -74,6 +74,8 @@ pub(super) struct House {
     idle: Duration,
     lateness: Duration,
     now: EventTime,
+    /// Time of the last record that was worked off.
+    fed_to: EventTime,
     /// Turns of all stages at a step of the clock.
     beats: usize,
     /// Whether the clock leaps where nothing is to be done; a test says no and finds the same.
@@ -128,6 +130,7 @@ impl House {
             idle: Duration::from_secs(settings.state.idle_seconds),
             lateness: Duration::from_secs(u64::from(settings.detect.lateness_seconds)),
             now,
+            fed_to: start,
             beats: 0,
             leaps: true,
         })
@@ -175,6 +178,7 @@ impl House {
         let mut batch = batch.drain(..).peekable();
         while let Some(first) = batch.next() {
             let at = first.at;
+            self.fed_to = at;
             let mut records = vec![first.record];
             while let Some(next) = batch.next_if(|next| next.at == at) {
                 records.push(next.record);
@@ -224,6 +228,11 @@ impl House {
             self.beat(self.now.plus(self.grid))?;
         }
         Ok(self.take_scores())
+    }
+
+    /// Time of the last record that was worked off; where there was none, the start.
+    pub(super) const fn fed_to(&self) -> EventTime {
+        self.fed_to
     }
 
     fn take_scores(&self) -> Vec<ScoredSample> {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::house::{Fed, House, Stamped};
 use super::input::ROWS_MAX;
-use super::output::{Manifest, Output};
+use super::output::{Manifest, Output, Seal};
 use super::{Outcome, ReplayArgs, ask_ahead, progress, settings, time_text};
 
 /// The clock of a replay of a topic moves as finely as incidents are judged by default.
@@ -199,10 +199,13 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
         series: series.len(),
         dead_letters,
         events,
+        seal: Seal::default(),
+        outputs: Vec::new(),
     };
-    output.finish(&manifest)?;
     Ok(Outcome {
         manifest,
+        output,
+        span: (start, house.fed_to()),
         remarks: Vec::new(),
     })
 }

@@ -5,11 +5,12 @@ use forecall_wire::telemetry::is_resource_label;
 use std::sync::Arc;
 
 /// Labels that `correlate` takes for a region, in its own order.
-const REGION_LABELS: [&str; 4] = ["forecall.region", "geo.region.iso_code", "region", "cloud.region"];
+pub(super) const REGION_LABELS: [&str; 4] =
+    ["forecall.region", "geo.region.iso_code", "region", "cloud.region"];
 /// The label of the service.
-const SERVICE_LABEL: &str = "service.name";
+pub(super) const SERVICE_LABEL: &str = "service.name";
 /// For a series that says no region: ISO 3166 keeps ZZ for its users.
-const NOWHERE: &str = "ZZ";
+pub(super) const NOWHERE: &str = "ZZ";
 /// Bytes of a series' name: it serves as a service's name, which is bounded so.
 const NAME_BYTES_MAX: usize = 128;
 

@@ -3,27 +3,37 @@
 //! Files are read whole, merged by time and fed cell by cell of a fixed grid of event time ([`house`]): what comes out
 //! hangs on the input alone, not on the machine's clock nor on how much is fed at once.
 
+mod args;
 mod context_input;
 mod csv_input;
 mod details;
+mod diff;
+mod diff_page;
+mod finish;
+mod folder;
 mod house;
 mod input;
 mod jsonl_input;
+mod judge;
 mod kafka_input;
 mod labels;
 mod output;
+mod report;
+mod series_cells;
 mod source_input;
 pub(crate) mod time_text;
+mod told;
+mod truths;
 mod walk;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use clap::Args;
 use forecall_config::Settings;
 use forecall_detect::AHEAD_SPANS_MAX;
 use forecall_log::{OutRecord, TopicSpec};
@@ -33,9 +43,12 @@ use forecall_wire::event::TopicId;
 use forecall_wire::telemetry::{Format, RawRecord, Source, samples};
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(crate) use self::args::ReplayCommand;
+use self::args::{ReplayArgs, ReplayOther};
+use self::finish::Plan;
 use self::house::{Fed, House, Stamped, grid_of};
 use self::input::{Input, Row};
-use self::output::{Manifest, Output, Score};
+use self::output::{Manifest, Output, Score, Seal};
 use crate::stop;
 
 /// The topic that rows of files are put on.
@@ -43,90 +56,28 @@ const TOPIC: &str = "replay";
 
 /// Rows put on the log before the stages work them off: below the 5,000 records of one batch of a stage.
 const CHUNK_ROWS: usize = 4_000;
+/// The exit code where an assertion fails.
+const EXIT_ASSERTION: u8 = 3;
 
-/// The command line of `forecall replay`.
-#[derive(Debug, Args)]
-#[command(after_long_help = LONG)]
-pub(crate) struct ReplayArgs {
-    /// A CSV or JSONL file, a folder of them, or `kafka://topic?from=TIME&to=TIME` (with --config).
-    #[arg(long, short)]
-    pub(crate) input: String,
-    /// Folder for the results; files of an earlier replay in it are replaced.
-    #[arg(long, short)]
-    pub(crate) out: PathBuf,
-    /// Topology, policy and detector settings; without it the defaults. `simulated: true` always holds.
-    #[arg(long, short)]
-    pub(crate) config: Option<PathBuf>,
-    /// Read each line of *.jsonl as a record of this source of the configuration: customers' texts, OTLP JSON, mappings.
-    #[arg(long, requires = "config")]
-    pub(crate) source: Option<String>,
-    /// What was announced (deployments, maintenance), one record a line, as a source of `format: context` reads it.
-    #[arg(long)]
-    pub(crate) context: Option<PathBuf>,
-    /// Time zone of timestamps that name none, such as `Asia/Tehran`.
-    #[arg(long, default_value = "UTC")]
-    pub(crate) zone: String,
-    /// Leave out channels.csv, which is the largest file.
-    #[arg(long)]
-    pub(crate) no_channels: bool,
-    /// Write vmanomaly.csv too: the columns that vmanomaly's users know.
-    #[arg(long)]
-    pub(crate) vmanomaly: bool,
-    /// Write ahead.csv too: where each series is expected so many minutes after each sample, such as `15` or `5,60`.
-    #[arg(long, value_name = "MINUTES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1440))]
-    pub(crate) ahead: Vec<u32>,
-    /// Fail if any row could not be read.
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Summary as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Rows fed at once; the results don't hang on it.
-    #[arg(long, hide = true, default_value_t = CHUNK_ROWS)]
-    pub(crate) chunk: usize,
-}
-
-const LONG: &str = "\
-Input:
-  CSV, wide    timestamp,value                      the series is the file's path below the input, without its ending
-  CSV, long    timestamp,series,value[,label…]      further columns are labels
-  JSONL        {\"ts\":…,\"series\":…,\"value\":…,\"labels\":{…}}, one object a line
-  With --context FILE a line of that file is what was announced, known from its beginning on.
-  With --source NAME a line of *.jsonl is a record of that source, in its own format; its points must say their time.
-  Times: RFC 3339, `2026-03-01 12:00:00[.5]`, or seconds, milli-, micro- or nanoseconds since 1970.
-  A series without the labels service.name and region gets its own name and ZZ (ISO's user-assigned code), so that its
-  incidents have a scope.
-
-Output (the same input gives the same bytes):
-  scores.csv           timestamp,series,value,score,lower,upper: a row for every input row, in input order;
-                       score empty: the row could not be read or was not judged; bounds empty: still warming up
-  channels.csv         timestamp,series and, for each channel that judges samples, its score, expected value and bounds:
-                       `spike,spike_expected,spike_lower,spike_upper,shift,…`; a row for every sample judged, in that order
-  ahead.csv            with --ahead: timestamp,series,ahead_seconds,expected,lower,upper: of ten later values one is expected
-                       below and one above the bounds; a row for every sample judged and every span asked for
-  peers.csv            with `detect.peers` in the configuration: timestamp,group,series,value,score,expected,lower,upper: a row for
-                       every member at every step compared; bounds empty: its usual place isn't known yet
-  vmanomaly.csv        with --vmanomaly: timestamp,series,y,yhat,yhat_lower,yhat_upper,anomaly_score (score / 3: 1 is one
-                       in a thousand), a row for every sample judged
-  anomalies.jsonl      events, one a line: {\"type\":…,\"id\":…,\"data\":{…}}
-  incidents.jsonl, notices.jsonl (never sent), call-forecasts.jsonl: the same
-  manifest.json        input files with sizes and XXH3-128, counts, version
-
-Examples:
-  forecall replay --input history/ --out result/
-  forecall replay --input history/ --out result/ --config forecall.yaml --zone Asia/Tehran
-  forecall replay --input history/ --context changes.jsonl --out result/
-  forecall replay --input tickets.jsonl --source crm.texts --config forecall.yaml --out result/
-  forecall replay --input 'kafka://metrics?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z' --config forecall.yaml --out day/";
-
-/// What one replay came to.
+/// What one replay came to; its manifest isn't written yet.
 struct Outcome {
     manifest: Manifest,
+    output: Output,
+    /// First and last moment of what was read.
+    span: (EventTime, EventTime),
     /// Of bad rows and files left alone, for the end of the run.
     remarks: Vec<String>,
 }
 
-pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
+pub(crate) fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
+    match (command.other, command.run) {
+        (Some(ReplayOther::Diff(args)), _) => diff::run(&args),
+        (None, Some(args)) => replay(&args),
+        (None, None) => bail!("say --input and --out, or `diff`; `forecall replay --help` has examples"),
+    }
+}
+
+fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     if args.chunk == 0 {
         bail!("--chunk must be at least 1");
     }
@@ -141,28 +92,34 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         level: "warn".to_owned(),
         ..LogSettings::default()
     })?;
+    let plan = Plan::new(args)?;
     let stop = stop::on_signal()?;
-    let outcome = if args.input.starts_with("kafka://") {
+    let mut outcome = if args.input.starts_with("kafka://") {
         kafka_input::replay(args, &stop)?
     } else if let Some(name) = &args.source {
         source_input::replay(args, name, &stop)?
     } else {
         replay_files(args, &stop)?
     };
-    for remark in &outcome.remarks {
-        complain(remark);
+    for remark in std::mem::take(&mut outcome.remarks) {
+        complain(&remark);
     }
-    outcome.manifest.print(args.json, &args.out, begun.elapsed())?;
-    if !outcome.manifest.complete {
+    let (manifest, judged) = finish::finish(args, plan, outcome)?;
+    manifest.print(args.json, &args.out, begun.elapsed(), &judged)?;
+    if !manifest.complete {
         bail!(
             "stopped by a signal: the results in {} are valid and partial",
             args.out.display()
         );
     }
-    if args.strict && outcome.manifest.rows_bad > 0 {
-        bail!("{} rows could not be read", outcome.manifest.rows_bad);
+    if args.strict && manifest.rows_bad > 0 {
+        bail!("{} rows could not be read", manifest.rows_bad);
     }
-    Ok(())
+    Ok(if judged.all_hold() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_ASSERTION)
+    })
 }
 
 /// Says something beside the results.
@@ -184,26 +141,32 @@ fn read_samples(settings: &mut Settings, grid: Duration) -> anyhow::Result<()> {
 
 /// The settings of a replay: the file's, or the defaults; simulated, with scores, everything on one partition.
 fn settings(config: Option<&Path>, grid_seconds: u64) -> anyhow::Result<Settings> {
-    let mut settings = match config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("failed to read the configuration {}", path.display()))?;
-            Settings::from_yaml(&path.display().to_string(), &simulated(&text))?
-        }
-        None => Settings::from_yaml(
-            "the defaults of a replay",
-            &format!(
-                // Heartbeats come once a cell of the grid: only several missing ones are a fault.
-                "domain: replay\nsimulated: true\ntopics: {{ dev: true, replication: 1 }}\ncorrelate: {{ heartbeat_missing_seconds: {} }}\n",
-                (4 * grid_seconds).max(120)
-            ),
-        )?,
-    };
+    let (name, text) = configuration(config, grid_seconds)?;
+    let mut settings = Settings::from_yaml(&name, &text)?;
     settings.topics.partitions = 1;
     settings.topics.dev = true;
     Arc::make_mut(&mut settings.detect).emit_scores = true;
     settings.correlate = Arc::new(settings.correlate.as_ref().clone().with_peer_scores());
     Ok(settings)
+}
+
+/// Name and text of the configuration: the file's, simulated, or the defaults of a replay.
+fn configuration(config: Option<&Path>, grid_seconds: u64) -> anyhow::Result<(String, String)> {
+    Ok(match config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("failed to read the configuration {}", path.display()))?;
+            (path.display().to_string(), simulated(&text))
+        }
+        None => (
+            "the defaults of a replay".to_owned(),
+            format!(
+                // Heartbeats come once a cell of the grid: only several missing ones are a fault.
+                "domain: replay\nsimulated: true\ntopics: {{ dev: true, replication: 1 }}\ncorrelate: {{ heartbeat_missing_seconds: {} }}\n",
+                (4 * grid_seconds).max(120)
+            ),
+        ),
+    })
 }
 
 /// The text with `simulated: true`, whatever it says; other lines stay where they are, for messages that name them.
@@ -331,10 +294,13 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
         series: input.series_count(),
         dead_letters: house.count(&settings.topic_names().name(TopicId::DeadLetters))?,
         events: counts,
+        seal: Seal::default(),
+        outputs: Vec::new(),
     };
-    output.finish(&manifest)?;
     Ok(Outcome {
         manifest,
+        output,
+        span: (start, house.fed_to()),
         remarks: [input.remarks(), announced.told].concat(),
     })
 }

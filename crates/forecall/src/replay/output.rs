@@ -1,23 +1,40 @@
 //! The files of a replay: written under other names, renamed together at the end.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use forecall_log::RecordRef;
-use forecall_types::{PeerScore, ScoredSample};
+use forecall_types::{EventTime, Fingerprint, PeerScore, ScoredSample};
 use forecall_wire::event::{TopicId, TopicNames};
 use serde_json::{Value, json};
+use twox_hash::XxHash3_128;
 
-use super::ReplayArgs;
+use super::args::ReplayArgs;
 use super::details::{self, Details};
 use super::house::House;
 use super::input::{Input, Row};
+use super::judge::Judged;
+use super::time_text;
 
 /// Ends of names that aren't final.
 const PART: &str = ".part";
+/// Written last.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// What a run writes only if it is asked to, or came so far.
+const OTHERS: [&str; 7] = [
+    "channels.csv",
+    "ahead.csv",
+    "vmanomaly.csv",
+    "peers.csv",
+    "config.lock.yaml",
+    "metrics.json",
+    "report.html",
+];
+/// Bytes of a file held at once.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// Which topic's events go into which file, and how their types begin.
 const EVENTS: [(&str, TopicId, &str); 4] = [
@@ -49,7 +66,10 @@ pub(super) type Counts = Vec<(&'static str, u64)>;
 /// The folder being filled.
 pub(super) struct Output {
     folder: PathBuf,
+    /// Written, under other names still.
     names: Vec<String>,
+    /// Written, under their names.
+    settled: Vec<String>,
 }
 
 impl Output {
@@ -58,6 +78,7 @@ impl Output {
         Ok(Self {
             folder: folder.to_owned(),
             names: Vec::new(),
+            settled: Vec::new(),
         })
     }
 
@@ -173,18 +194,72 @@ impl Output {
         file.flush().context("failed to write peers.csv")
     }
 
-    /// Writes the manifest and gives every file its name; the manifest last.
-    pub(super) fn finish(mut self, manifest: &Manifest) -> anyhow::Result<()> {
-        let mut file = self.begin("manifest.json")?;
-        serde_json::to_writer_pretty(&mut file, &manifest.json())?;
-        file.write_all(b"\n")
-            .and_then(|()| file.flush())
-            .context("failed to write manifest.json")?;
-        for name in &self.names {
-            let (from, to) = (self.folder.join(format!("{name}{PART}")), self.folder.join(name));
+    /// Gives every file that is written its name. What an earlier run left goes, its manifest first.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        for name in std::iter::once(MANIFEST).chain(OTHERS) {
+            let path = self.folder.join(name);
+            if !self.settled.iter().any(|settled| settled == name) && path.exists() {
+                std::fs::remove_file(&path)
+                    .with_context(|| format!("failed to remove {}", path.display()))?;
+            }
+        }
+        for name in self.names.drain(..) {
+            let (from, to) = (self.folder.join(format!("{name}{PART}")), self.folder.join(&name));
             std::fs::rename(&from, &to).with_context(|| format!("failed to rename {}", from.display()))?;
+            self.settled.push(name);
         }
         Ok(())
+    }
+
+    /// Writes a whole file.
+    pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut file = self.begin(name)?;
+        file.write_all(bytes)
+            .and_then(|()| file.flush())
+            .with_context(|| format!("failed to write {name}"))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Every file that has its name, with its size and hash, by name.
+    fn hashes(&self) -> anyhow::Result<Vec<Value>> {
+        let mut names = self.settled.clone();
+        names.sort();
+        let of = |name: &String| {
+            let path = self.folder.join(name);
+            let (bytes, hash) =
+                hash_of(&path).with_context(|| format!("failed to read {}", path.display()))?;
+            Ok(json!({ "path": name, "bytes": bytes, "xxh3_128": hash.to_string() }))
+        };
+        names.iter().map(of).collect()
+    }
+
+    /// Writes the manifest, last: where it stands, all that it names stands too.
+    pub(super) fn finish(mut self, manifest: &mut Manifest) -> anyhow::Result<()> {
+        self.settle()?;
+        manifest.outputs = self.hashes()?;
+        let mut text = serde_json::to_vec_pretty(&manifest.json())?;
+        text.push(b'\n');
+        self.put(MANIFEST, &text)?;
+        self.settle()
+    }
+}
+
+/// Size and hash of a file, read piece by piece: some are larger than memory.
+pub(super) fn hash_of(path: &Path) -> std::io::Result<(u64, Fingerprint)> {
+    let mut file = File::open(path)?;
+    let mut hasher = XxHash3_128::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut bytes = 0;
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok((bytes, Fingerprint::from_u128(hasher.finish_128())));
+        }
+        hasher.write(piece.get(..read).unwrap_or_default());
+        bytes += u64::try_from(read).unwrap_or(0);
     }
 }
 
@@ -247,10 +322,30 @@ pub(super) struct Manifest {
     pub(super) series: usize,
     pub(super) dead_letters: i64,
     pub(super) events: Counts,
+    pub(super) seal: Seal,
+    /// Every other file with its size and hash.
+    pub(super) outputs: Vec<Value>,
+}
+
+/// What a manifest says besides, once the run is over.
+#[derive(Default)]
+pub(super) struct Seal {
+    pub(super) span: Option<(EventTime, EventTime)>,
+    pub(super) labels: Option<Value>,
+    pub(super) stages: Vec<(&'static str, u32)>,
+    pub(super) lead_max_minutes: u32,
+    /// Whether pages are what teams' budgets gave.
+    pub(super) teams: bool,
 }
 
 impl Manifest {
     fn json(&self) -> Value {
+        let stages: serde_json::Map<String, Value> = self
+            .seal
+            .stages
+            .iter()
+            .map(|(name, version)| ((*name).to_owned(), Value::from(*version)))
+            .collect();
         let events: serde_json::Map<String, Value> = self
             .events
             .iter()
@@ -270,17 +365,35 @@ impl Manifest {
             "series": self.series,
             "dead_letters": self.dead_letters,
             "events": events,
+            "from": self.seal.span.map(|(from, _)| time_text::write(from)),
+            "to": self.seal.span.map(|(_, to)| time_text::write(to)),
+            "stages": stages,
+            "labels": self.seal.labels,
+            "lead_max_minutes": self.seal.lead_max_minutes,
+            "pages_by": if self.seal.teams { "teams" } else { "incidents" },
+            "outputs": self.outputs,
         })
     }
 
     /// The summary, to standard output.
-    pub(super) fn print(&self, as_json: bool, folder: &Path, took: Duration) -> anyhow::Result<()> {
+    pub(super) fn print(
+        &self,
+        as_json: bool,
+        folder: &Path,
+        took: Duration,
+        judged: &Judged,
+    ) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         let seconds = took.as_secs_f64();
         if as_json {
             let mut all = self.json();
             if let Some(map) = all.as_object_mut() {
                 map.remove("inputs");
+                map.remove("outputs");
+                let metrics = judged.json(None, 0, self.complete);
+                for part in ["figures", "assertions"] {
+                    map.insert(part.to_owned(), metrics.get(part).cloned().unwrap_or_default());
+                }
                 map.insert("seconds".to_owned(), Value::from((seconds * 1e3).round() / 1e3));
             }
             writeln!(out, "{all}")?;
@@ -297,6 +410,9 @@ impl Manifest {
         }
         if self.dead_letters > 0 {
             writeln!(out, "  {:>9} dead letters", self.dead_letters)?;
+        }
+        for line in judged.lines() {
+            writeln!(out, "{line}")?;
         }
         writeln!(out, "written to {}", folder.display())?;
         Ok(())

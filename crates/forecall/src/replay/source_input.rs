@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::house::{Fed, House, Stamped};
 use super::kafka_input::shown;
-use super::output::{Manifest, Output};
+use super::output::{Manifest, Output, Seal};
 use super::{
     Outcome, ReplayArgs, TOPIC, ask_ahead, context_input, line_of, progress, read_samples, settings, walk,
 };
@@ -214,8 +214,9 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
         series: series.len(),
         dead_letters: house.count(&settings.topic_names().name(TopicId::DeadLetters))?,
         events,
+        seal: Seal::default(),
+        outputs: Vec::new(),
     };
-    output.finish(&manifest)?;
     if read.bad > read.told.len() {
         let more = read.bad - read.told.len();
         read.told
@@ -223,6 +224,8 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
     }
     Ok(Outcome {
         manifest,
+        output,
+        span: (start, house.fed_to()),
         remarks: [read.told, announced.told].concat(),
     })
 }

@@ -6,6 +6,7 @@
     reason = "tests: a failure is the answer"
 )]
 
+mod judged;
 mod machine;
 mod peers;
 mod replay;

@@ -6,18 +6,21 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 11] = [
     "anomalies.jsonl",
     "call-forecasts.jsonl",
     "channels.csv",
+    "config.lock.yaml",
     "incidents.jsonl",
     "manifest.json",
+    "metrics.json",
     "notices.jsonl",
+    "report.html",
     "scores.csv",
     "vmanomaly.csv",
 ];
 
-fn replay(input: &Path, out: &Path, more: &[&str]) -> Output {
+pub(crate) fn replay(input: &Path, out: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_forecall"))
         .arg("replay")
         .args(["--input".as_ref(), input.as_os_str()])
@@ -27,7 +30,7 @@ fn replay(input: &Path, out: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 

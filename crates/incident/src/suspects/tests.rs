@@ -305,10 +305,10 @@ fn what_costs_customers_most_is_asked_about_where_they_show_nothing_yet() {
 #[test]
 fn what_is_usual_counts_not_what_the_channel_expected() {
     // Of a new shape the value before is expected, which is of the trouble already.
-    let mut shape = anomaly("search", SLOW, 1.0, 1.1);
+    let mut shape = anomaly("search", SLOW, 1.0, 1.0);
     shape.channel = Channel::Shape;
     shape.band = Band { low: 1.0, high: 1.0 };
-    shape.window = vec![(EventTime::from_secs(600), 1.1), (EventTime::from_secs(660), 1.0)];
+    shape.window = vec![(EventTime::from_secs(600), 1.0), (EventTime::from_secs(660), 1.0)];
     assert_eq!(told(&[shape.clone()]), [""; 0]);
     shape.usual = Some(Usual { mean: 0.1, sd: 0.02 });
     assert_eq!(told(&[shape])[0], "search > shop 1.00");
