@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use forecall_config::{ApiRole, Settings};
+use forecall_config::{ApiRole, ApiScope, Settings};
 use forecall_console::{Api, NewToken, serve};
 use forecall_kafka::KafkaLog;
 use forecall_log::Log;
@@ -24,6 +24,10 @@ pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow
     let Some(api) = &settings.api else {
         return Ok(None);
     };
+    let desk = match api.tokens.values().any(|token| !token.scopes.is_empty()) {
+        true => crate::customers::desk(settings)?.map(Arc::new),
+        false => None,
+    };
     let server = serve(
         api,
         Api {
@@ -32,6 +36,7 @@ pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow
             domain: settings.domain.clone(),
             now: Arc::new(|| SystemClock.now()),
             identity: format!("{}.api.{slot}", settings.group),
+            desk,
         },
     )
     .context("the HTTP interface doesn't start")?;
@@ -65,14 +70,19 @@ pub(crate) fn token(args: &ApiTokenArgs) -> anyhow::Result<()> {
     getrandom::fill(&mut random).context("the system gives no random bytes")?;
     let new = NewToken::from_random(random);
     let role = ApiRole::from(args.role).as_str();
+    let scopes: Vec<&str> = args.scopes.iter().map(|s| ApiScope::from(*s).as_str()).collect();
     let mut out = std::io::stdout().lock();
     if args.json {
-        let told = json!({"name": args.name, "role": role, "token": new.token, "sha256": new.sha256});
+        let told = json!({"name": args.name, "role": role, "scopes": scopes, "token": new.token, "sha256": new.sha256});
         writeln!(out, "{told}")?;
     } else {
+        let scopes = match scopes.as_slice() {
+            [] => String::new(),
+            some => format!(", scopes: [{}]", some.join(", ")),
+        };
         writeln!(
             out,
-            "The token, shown this once:\n\n  {}\n\nWhat the configuration needs to know it:\n\napi:\n  tokens:\n    {}: {{ role: {role}, sha256: \"{}\" }}",
+            "The token, shown this once:\n\n  {}\n\nWhat the configuration needs to know it:\n\napi:\n  tokens:\n    {}: {{ role: {role}, sha256: \"{}\"{scopes} }}",
             new.token, args.name, new.sha256
         )?;
     }

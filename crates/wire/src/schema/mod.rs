@@ -40,6 +40,7 @@ pub fn files() -> Vec<(PathBuf, String)> {
         .into_iter()
         .map(|payload| (payload.schema_path().into(), pretty(json_schema::of(payload))))
         .collect();
+    files.push((crate::screen::SCHEMA_PATH.into(), pretty(crate::screen::schema())));
     files.push(("schemas/asyncapi.json".into(), pretty(asyncapi::document())));
     files.push(("docs/reference/events.md".into(), reference::events()));
     files.push(("docs/reference/topics.md".into(), reference::topics()));
