@@ -114,6 +114,7 @@ pub fn serve(settings: &ApiSettings, api: Api) -> Result<Server, ApiError> {
         .route("/v1/commands", post(command))
         .route("/v1/feedback", post(verdict))
         .route("/v1/customers/{id}/notices", get(desk::route::notices))
+        .route("/v1/ivr/{place}", get(desk::ivr::announcement))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&speaking), known))

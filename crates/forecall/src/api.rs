@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use forecall_config::{ApiRole, ApiScope, Settings};
-use forecall_console::{Api, NewToken, serve};
+use forecall_console::{Api, Feeds, NewToken, serve, serve_feeds};
 use forecall_kafka::KafkaLog;
 use forecall_log::Log;
 use forecall_observe::{Server, init_logs};
@@ -44,6 +44,26 @@ pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow
     Ok(Some(server))
 }
 
+/// Serves the public feeds where the configuration has them.
+pub(crate) fn begin_feeds(settings: &Settings) -> anyhow::Result<Option<Server>> {
+    let Some(feeds) = &settings.feeds else {
+        return Ok(None);
+    };
+    let ledger = crate::audit::ledger(settings)?
+        .context("`feeds` needs the ledger: `ledger.master_key`, and its file on this host")?;
+    let server = serve_feeds(
+        feeds,
+        Feeds {
+            ledger,
+            settings: Arc::clone(&settings.outreach),
+            now: Arc::new(|| SystemClock.now()),
+        },
+    )
+    .context("the public feeds don't start")?;
+    info!(address = %server.local_addr(), "what has gone out is served to everybody");
+    Ok(Some(server))
+}
+
 /// The interface alone, where stages run in processes of their own.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let settings = Settings::load(&args.config)?;
@@ -55,9 +75,13 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{name} has no `kafka:`: there is nowhere to write commands to"))?;
     let stop: Arc<AtomicBool> = stop::on_signal()?;
     let log = Arc::new(KafkaLog::connect_until(kafka, Arc::clone(&stop))?);
-    let _server = begin(&settings, log, args.slot)?.ok_or_else(|| {
-        anyhow!("{name} has no `api:`: say who may speak; `forecall api-token` makes a token")
-    })?;
+    let feeds = begin_feeds(&settings)?;
+    let server = begin(&settings, log, args.slot)?;
+    if server.is_none() && feeds.is_none() {
+        return Err(anyhow!(
+            "{name} has no `api:` and no `feeds:`: say who may speak; `forecall api-token` makes a token"
+        ));
+    }
     while !stop.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(100));
     }

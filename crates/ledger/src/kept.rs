@@ -184,7 +184,20 @@ impl Ledger {
         row::collect(rows, DOING, read_notice)
     }
 
-    /// Notices that were let out since `since`, with their texts, the newest first, at most `max`.
+    /// The notices of an incident that were let out, with their texts, in order.
+    ///
+    /// # Errors
+    /// The database refused, or a record can't be read back.
+    pub fn thread_out(&self, incident: &IncidentId) -> Result<Vec<KeptNotice>, LedgerError> {
+        let mut notices = self.notices_of(incident)?;
+        notices.retain(|kept| kept.out_at.is_some());
+        for kept in &mut notices {
+            kept.notice.texts = self.texts_of(&kept.notice.id)?;
+        }
+        Ok(notices)
+    }
+
+    /// Notices that were let out since `since`, without their texts, the newest first, at most `max`.
     ///
     /// # Errors
     /// The database refused, or a record can't be read back.
@@ -194,11 +207,7 @@ impl Ledger {
             format!("SELECT {NOTICE} FROM notices WHERE out_at >= ?1 ORDER BY out_at DESC, id DESC LIMIT ?2");
         let mut statement = self.db.prepare_cached(&sql).doing(DOING)?;
         let rows = statement.query(params![since.nanos(), most(max)]).doing(DOING)?;
-        let mut notices = row::collect(rows, DOING, read_notice)?;
-        for kept in &mut notices {
-            kept.notice.texts = self.texts_of(&kept.notice.id)?;
-        }
-        Ok(notices)
+        row::collect(rows, DOING, read_notice)
     }
 
     fn texts_of(&self, notice: &NoticeId) -> Result<Vec<forecall_types::NoticeText>, LedgerError> {

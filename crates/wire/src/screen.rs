@@ -12,9 +12,6 @@ pub use crate::event::notice::{HoldReason, IntentState, NoticeStage};
 pub use crate::event::receipt_reply::ReplyKind;
 pub use crate::event::scalar::Time;
 
-/// Where its schema lies, from the root of the repository.
-pub(crate) const SCHEMA_PATH: &str = "schemas/customer-notices.v1.json";
-
 macro_rules! shown {
     ($($(#[$meta:meta])* $function:ident: $name:ident,)+) => {$(
         $(#[$meta])*
@@ -239,16 +236,39 @@ pub enum Kept {
     Unknown,
 }
 
-/// Its schema, complete.
-pub(crate) fn schema() -> Value {
+/// What the telephone says, as `GET /v1/ivr/{place}` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Announcement {
+    /// The conversation: hand it to the agent with the call.
+    pub thread: String,
+    /// Language of the text.
+    pub language: Language,
+    /// Words for a voice: no digit, no sign.
+    pub text: String,
+    /// Whether the caller may hang up; the text says so too.
+    pub may_hang_up: bool,
+    /// When it is expected to be over, as customers were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta: Option<Time>,
+    /// By when the next news is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update: Option<Time>,
+}
+
+/// Schemas of what is answered over HTTP: path from the root of the repository, and schema.
+pub(crate) fn schemas() -> [(&'static str, Value); 2] {
+    [
+        schema::<CustomerNotices>("schemas/customer-notices.v1.json", "What one customer was told"),
+        schema::<Announcement>("schemas/announcement.v1.json", "What the telephone says"),
+    ]
+}
+
+fn schema<T: JsonSchema>(path: &'static str, title: &str) -> (&'static str, Value) {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<CustomerNotices>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     if let Some(root) = schema.as_object_mut() {
-        root.insert(
-            "$id".to_owned(),
-            json!("forecall:schemas/customer-notices.v1.json"),
-        );
-        root.insert("title".to_owned(), json!("What one customer was told"));
+        root.insert("$id".to_owned(), json!(format!("forecall:{path}")));
+        root.insert("title".to_owned(), json!(title));
     }
-    schema
+    (path, schema)
 }

@@ -540,6 +540,18 @@ fn the_interface_over_http_stays_on_this_machine_and_knows_hashes_only() {
 }
 
 #[test]
+fn public_feeds_stay_on_this_machine_and_have_names_that_last() {
+    check(
+        "feeds:\n  listen: 0.0.0.0:9466\n  url: http://status.example.ir/\n  sender: \"noc, tehran\"\n",
+        expect![[r#""#]],
+    );
+    check(
+        "http:\n  listen: 127.0.0.1:9466\nfeeds:\n  url: https://status.example.ir/?a\n  sender: \"\"\n",
+        expect![[r#""#]],
+    );
+}
+
+#[test]
 fn gateways_for_text_messages_are_held_to_what_they_need() {
     check(
         "gateways:\n  email:\n    smpp: {host: 127.0.0.1, tls: none, system_id: s, password: \"${env:FORECALL_TEST_UNSET:-hunter2}\", from: \"3000\"}\n  sms:\n    http:\n      url: http://api.example.ir/send\n      secret: \"${env:FORECALL_TEST_UNSET:-hunter2}\"\n      form: {to: \"{to}\", who: \"{name}\"}\n",

@@ -1,5 +1,6 @@
 //! For whoever answers a customer: what this one was told, not told and why, what they wrote, what was promised and whether it was kept.
 
+pub(crate) mod ivr;
 pub(crate) mod route;
 mod screen;
 mod words;

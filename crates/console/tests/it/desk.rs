@@ -430,3 +430,33 @@ fn over_http_the_scope_opens_the_door_and_no_role_does() {
     let long = format!("/v1/customers/{}/notices?why=call", "x".repeat(200));
     assert_eq!(counter.get("care", &long, &[]).0, 400);
 }
+
+#[test]
+fn the_telephone_asks_with_a_scope_of_its_own() {
+    let town = told();
+    let counter = counter(&town, &Clock::at(minute(7)));
+    let path = "/v1/ivr/IR-23?lang=en";
+    for (token, status) in [
+        ("nobody", 401),
+        ("plain", 403),
+        ("care", 403),
+        ("admin", 403),
+        ("phone", 200),
+    ] {
+        assert_eq!(counter.get(token, path, &[]).0, status, "{token}");
+    }
+    let (_, body) = counter.get("phone", path, &[]);
+    let said: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(said["thread"], "inc_2d6f8h1j3k5m7p9r");
+    let (status, words) = counter.get("phone", path, &[("accept", "text/plain")]);
+    assert_eq!((status, words.as_str()), (200, said["text"].as_str().unwrap()));
+    for (path, status) in [
+        ("/v1/ivr/IR-10", 204),
+        ("/v1/ivr/IR-23?service=tv", 204),
+        ("/v1/ivr/IR-23?lang=de", 400),
+        ("/v1/ivr/+989121234567", 400),
+        ("/v1/ivr/IR-23?service=%00", 400),
+    ] {
+        assert_eq!(counter.get("phone", path, &[]).0, status, "{path}");
+    }
+}

@@ -7,6 +7,7 @@
 )]
 
 mod desk;
+mod public;
 mod town;
 
 use std::collections::{BTreeMap, BTreeSet};
