@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use forecall_ledger::{
-    CommitOutcome, DirectoryRow, Kept, Ledger, LedgerCommit, LedgerPosition, Secret,
-};
+use forecall_ledger::{CommitOutcome, DirectoryRow, Kept, Ledger, LedgerCommit, LedgerPosition, Secret};
 use forecall_log::TopicPartition;
 use forecall_types::{
-    ContactChannel, Customer, CustomerId, DomainName, EventTime, Fingerprint, HoldReason, Incident, IncidentId,
-    IncidentKind, IncidentState, Intent, IntentId, Language, Lineage, Notice, NoticeId, NoticeStage, NoticeState,
-    NoticeText, Probability, Purpose, RegionCode, Responsibility, Scope, ServiceName, Severity,
+    ContactChannel, Customer, CustomerId, DomainName, EventTime, Fingerprint, HoldReason, Incident,
+    IncidentId, IncidentKind, IncidentState, Intent, IntentId, Language, Lineage, Notice, NoticeId,
+    NoticeStage, NoticeState, NoticeText, Probability, Purpose, RegionCode, Responsibility, Scope,
+    ServiceName, Severity,
 };
 use rusqlite::{Connection, params};
 
@@ -72,7 +71,11 @@ fn incident(number: u32, open: bool, at: EventTime) -> Result<Incident> {
         id: incident_id(number),
         revision: 1,
         domain: domain()?,
-        state: if open { IncidentState::Confirmed } else { IncidentState::Resolved },
+        state: if open {
+            IncidentState::Confirmed
+        } else {
+            IncidentState::Resolved
+        },
         reopened: 0,
         phase: None,
         severity: Severity::Severe,
@@ -120,7 +123,11 @@ fn notice(number: u32, at: EventTime) -> Result<Notice> {
         domain: domain()?,
         incident: incident_id(number / NOTICES),
         incident_revision: 1,
-        stage: if number.is_multiple_of(NOTICES) { NoticeStage::Confirmed } else { NoticeStage::Progress },
+        stage: if number.is_multiple_of(NOTICES) {
+            NoticeStage::Confirmed
+        } else {
+            NoticeStage::Progress
+        },
         state: NoticeState::Delivered,
         at,
         audience: u64::from(REACH),
@@ -170,7 +177,15 @@ pub(crate) fn fill(cli: &Cli, mut ledger: Ledger, path: &Path) -> Result<()> {
         kept.push(Kept::notice(&notice(number, at)?));
         texts.push((notice_id(number), text()));
     }
-    commit(&mut ledger, 1, LedgerCommit { kept: &kept, texts: &texts, ..LedgerCommit::nothing() })?;
+    commit(
+        &mut ledger,
+        1,
+        LedgerCommit {
+            kept: &kept,
+            texts: &texts,
+            ..LedgerCommit::nothing()
+        },
+    )?;
     drop(ledger);
     rows(cli, path, notices, customers)
 }
@@ -181,7 +196,9 @@ fn rows(cli: &Cli, path: &Path, notices: u32, customers: u32) -> Result<()> {
     let names = ["intents_accepted", "intents_by_notice", "intents_by_customer"];
     let mut scripts = Vec::new();
     for name in names {
-        let sql: String = db.query_row("SELECT sql FROM sqlite_master WHERE name = ?1", [name], |row| row.get(0))?;
+        let sql: String = db.query_row("SELECT sql FROM sqlite_master WHERE name = ?1", [name], |row| {
+            row.get(0)
+        })?;
         scripts.push(sql);
         db.execute_batch(&format!("DROP INDEX {name}"))?;
     }
@@ -199,17 +216,31 @@ fn rows(cli: &Cli, path: &Path, notices: u32, customers: u32) -> Result<()> {
             let mut withhold = tx.prepare_cached(
                 "INSERT OR IGNORE INTO withheld (customer, notice, reason, at) VALUES (?1, ?2, 'no_consent', ?3)",
             )?;
-            let mut reply =
-                tx.prepare_cached("INSERT OR IGNORE INTO replies (customer, at, kind) VALUES (?1, ?2, 'status')")?;
+            let mut reply = tx.prepare_cached(
+                "INSERT OR IGNORE INTO replies (customer, at, kind) VALUES (?1, ?2, 'status')",
+            )?;
             let (notice, incident) = (notice_id(number), incident_id(number / NOTICES));
             for person in 0..REACH.min(cli.rows - number * REACH) {
                 let who = customer_id(dice.below(customers));
-                let id = IntentId::derived(Fingerprint::of_parts(&[notice.as_str().as_bytes(), &person.to_le_bytes()]));
+                let id = IntentId::derived(Fingerprint::of_parts(&[
+                    notice.as_str().as_bytes(),
+                    &person.to_le_bytes(),
+                ]));
                 insert.execute(params![
-                    id.as_str(), notice.as_str(), incident.as_str(), who.as_str(), nanos(at), nanos(at + 5), nanos(at + STEP)
+                    id.as_str(),
+                    notice.as_str(),
+                    incident.as_str(),
+                    who.as_str(),
+                    nanos(at),
+                    nanos(at + 5),
+                    nanos(at + STEP)
                 ])?;
                 if person % 10 == 0 {
-                    withhold.execute(params![customer_id(dice.below(customers)).as_str(), notice.as_str(), nanos(at)])?;
+                    withhold.execute(params![
+                        customer_id(dice.below(customers)).as_str(),
+                        notice.as_str(),
+                        nanos(at)
+                    ])?;
                 }
                 if person % 100 == 0 {
                     reply.execute(params![who.as_str(), nanos(at + 60)])?;
@@ -227,8 +258,17 @@ fn rows(cli: &Cli, path: &Path, notices: u32, customers: u32) -> Result<()> {
 
 fn commit(ledger: &mut Ledger, offset: i64, commit: LedgerCommit<'_>) -> Result<()> {
     let epoch = ledger.acquire(&TopicPartition::new("forecall.outreach.log.v1", 0), "bench")?;
-    let position = LedgerPosition { next_offset: offset, checkpoint: String::new() };
-    let done = ledger.commit(&epoch, &LedgerCommit { position: &position, ..commit })?;
+    let position = LedgerPosition {
+        next_offset: offset,
+        checkpoint: String::new(),
+    };
+    let done = ledger.commit(
+        &epoch,
+        &LedgerCommit {
+            position: &position,
+            ..commit
+        },
+    )?;
     ensure!(matches!(done, CommitOutcome::Committed(_)), "fenced");
     Ok(())
 }
@@ -239,7 +279,10 @@ pub(crate) fn batch(ledger: &mut Ledger, number: u32) -> Result<()> {
     let intents: Result<Vec<Intent>> = (0..500_u32)
         .map(|person| {
             Ok(Intent {
-                id: IntentId::derived(Fingerprint::of_parts(&[notice.as_str().as_bytes(), &person.to_le_bytes()])),
+                id: IntentId::derived(Fingerprint::of_parts(&[
+                    notice.as_str().as_bytes(),
+                    &person.to_le_bytes(),
+                ])),
                 notice: notice.clone(),
                 incident: incident_id(0),
                 domain: domain()?,
@@ -255,6 +298,10 @@ pub(crate) fn batch(ledger: &mut Ledger, number: u32) -> Result<()> {
     commit(
         ledger,
         2 + i64::from(number),
-        LedgerCommit { intents: &intents?, texts: &texts, ..LedgerCommit::nothing() },
+        LedgerCommit {
+            intents: &intents?,
+            texts: &texts,
+            ..LedgerCommit::nothing()
+        },
     )
 }

