@@ -24,9 +24,11 @@ pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow
     let Some(api) = &settings.api else {
         return Ok(None);
     };
-    let desk = match api.tokens.values().any(|token| !token.scopes.is_empty()) {
-        true => crate::customers::desk(settings)?.map(Arc::new),
-        false => None,
+    let is_asked = api.tokens.values().any(|token| !token.scopes.is_empty());
+    let desk = if is_asked {
+        crate::customers::desk(settings)?.map(Arc::new)
+    } else {
+        None
     };
     let server = serve(
         api,
