@@ -26,15 +26,18 @@ mod area_settings;
 pub mod calls;
 mod hold_out_settings;
 mod notice;
+pub mod public;
 mod ramp_settings;
 mod reply_settings;
 mod settings;
+mod spoken;
 mod stage;
 mod whom;
 mod words;
 
 pub use notice::{DRILL_MINUTES_MAX, EndRefused, drill_incident, may_tell_end};
 pub use settings::*;
+pub use spoken::{Spoken, spoken};
 pub use stage::{DOMAINS_MAX, OPT_OUTS_MAX, OutreachInput, OutreachOutput, OutreachStage};
 pub use whom::People;
 pub use words::step_mistake;

@@ -43,6 +43,7 @@ mod service;
 mod silence;
 mod summary;
 mod time;
+mod withheld;
 mod work;
 
 pub use anomaly::*;
@@ -74,4 +75,5 @@ pub use service::*;
 pub use silence::*;
 pub use summary::*;
 pub use time::*;
+pub use withheld::*;
 pub use work::*;

@@ -7,7 +7,7 @@ mod domain;
 mod draft;
 mod drill;
 mod hold_out;
-mod no_call;
+pub(crate) mod no_call;
 mod plan;
 mod policy;
 mod promise;
