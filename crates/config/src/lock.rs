@@ -152,7 +152,7 @@ mod tests {
     const TEXT: &str = "
 domain: ${env:FORECALL_NOT_SET:-telecom-north}
 allow_literal_secrets: true
-kafka: { bootstrap_servers: 'localhost:9092', sasl_username: forecall, sasl_password: hunter2hunter2 }
+kafka: { bootstrap_servers: 'localhost:9092', security_protocol: sasl_ssl, sasl_mechanism: SCRAM-SHA-512, sasl_username: forecall, sasl_password: hunter2hunter2 }
 ledger: { path: x.db, master_key: 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff }
 detect: { lateness_seconds: 45 }
 teams: [{ name: noc, pages_a_day: 2, services: [net] }]
