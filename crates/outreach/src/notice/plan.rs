@@ -18,46 +18,6 @@ use super::select::{CLOSING_EXPIRY, Selection, intent_id, select};
 use super::thread::{LastTold, News, overtakes, stage_for};
 use crate::stage::OutreachOutput;
 
-/// A closing message goes within this time or not at all: later it only puzzles.
-const CLOSING_EXPIRY: Duration = Duration::from_secs(12 * 3600);
-
-/// Who gets a message, and why others don't.
-#[derive(Default)]
-struct Selection {
-    send: Vec<(PersonNo, ContactChannel)>,
-    withheld: BTreeMap<HoldReason, u64>,
-    /// Who they are, where the reason is their own.
-    people: BTreeMap<HoldReason, Vec<PersonNo>>,
-    retry_at: Option<EventTime>,
-    /// Why nothing goes, if nothing may.
-    blocked: Option<String>,
-    /// Who waits, at random, from when until when.
-    held_out: Vec<PersonNo>,
-    trial: Option<(EventTime, EventTime)>,
-    /// How far its ramp stands; `None` where nothing may go anyway.
-    ramp: Option<ramp::Stand>,
-}
-
-impl Selection {
-    fn withhold(&mut self, reason: HoldReason, count: u64) {
-        *self.withheld.entry(reason).or_default() += count;
-    }
-
-    /// This one isn't told, for a reason of their own.
-    fn withhold_from(&mut self, reason: HoldReason, no: PersonNo) {
-        self.withhold(reason, 1);
-        self.people.entry(reason).or_default().push(no);
-    }
-
-    /// This one waits, at random.
-    fn hold_out(&mut self, no: PersonNo) {
-        let until = self.trial.map(|(_, until)| until);
-        self.withhold_from(HoldReason::HoldOut, no);
-        self.held_out.push(no);
-        self.retry_at = [self.retry_at, until].into_iter().flatten().min();
-    }
-}
-
 /// Tells news: first takes back what it makes untrue, then plans what it asks for. Returns how many people it reaches.
 pub(crate) fn on_news(desk: &mut Desk<'_>, thread: &mut Thread, news: News, at: EventTime) -> u64 {
     overtake(desk, thread, news, at);
@@ -252,68 +212,6 @@ pub(crate) fn close(
             customer: None,
             reason,
         });
-    let usable = usable_channels(incident, stage, desk.settings);
-    let purpose = purpose_of(incident, desk.settings);
-    selection.trial = hold_out::times(thread, stage, at, desk.settings);
-    selection.ramp = Some(stand);
-    let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
-    for no in people {
-        let Some(person) = desk.directory.get(*no) else {
-            continue;
-        };
-        let (day, quiet) = *clocks
-            .entry(person.region)
-            .or_insert_with(|| desk.clock(person.region, at));
-        let told = thread.told.get(no);
-        let sent = |channel| {
-            let id = (!record.intents.is_empty()).then(|| intent_id(record, person.id.as_str(), channel))?;
-            record.intents.get(&id).map(|sent| sent.state)
-        };
-        if person
-            .channels()
-            .filter_map(&sent)
-            .any(|state| state != IntentState::Failed)
-        {
-            // On its way, there, or perhaps there: whatever the directory has forgotten of them since, this notice is theirs.
-            continue;
-        }
-        let tried = |channel| sent(channel).is_some();
-        let works = |channel: ContactChannel| usable.contains(&channel) && !tried(channel);
-        if person.channels().any(&tried) && !person.channels().any(works) {
-            // Every way was tried; the failures stand in the notice's progress.
-            continue;
-        }
-        let verdict = for_person(
-            &PersonQuestion {
-                person,
-                stage,
-                purpose,
-                at,
-                opted_out: desk.opted_out.contains(&person.id),
-                in_pilot: piloted(no),
-                messages: told.map_or(0, |t| t.messages),
-                today: if person.day == day { person.sent_today } else { 0 },
-                quiet_until: quiet,
-                corrects_tonight: stage == NoticeStage::Retraction
-                    && told.is_some_and(|t| quiet.is_some() && at.since(t.at) <= CLOSING_EXPIRY),
-                usable: &works,
-            },
-            desk.settings,
-        );
-        match verdict {
-            Verdict::Send(_) if ramp::waits(thread, stand, (*no, person)) => {
-                selection.withhold_from(HoldReason::Ramp, *no);
-            }
-            Verdict::Send(_) if hold_out::is_waiting(desk, thread, selection.trial, (*no, person), at) => {
-                selection.hold_out(*no);
-            }
-            Verdict::Send(channel) => selection.send.push((*no, channel)),
-            Verdict::Suppress(reason) => selection.withhold_from(reason, *no),
-            Verdict::Hold(reason, until) => {
-                selection.withhold_from(reason, *no);
-                selection.retry_at = [selection.retry_at, until].into_iter().flatten().min();
-            }
-        }
     }
     stopped
 }

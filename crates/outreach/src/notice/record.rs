@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use forecall_types::{
     Compensation, EventTime, Fingerprint, HoldReason, Incident, IntentId, IntentState, Notice, NoticeId,
-    NoticeStage, NoticeState, RampStop,
-    EventTime, Fingerprint, HoldReason, Incident, IntentId, IntentState, Notice, NoticeId, NoticeStage,
-    NoticeState, RampStop, Withheld,
+    NoticeStage, NoticeState, RampStop, Withheld,
 };
 use serde::{Deserialize, Serialize};
 

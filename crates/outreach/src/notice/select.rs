@@ -26,6 +26,8 @@ pub(super) const CLOSING_EXPIRY: Duration = Duration::from_secs(12 * 3600);
 pub(super) struct Selection {
     pub(super) send: Vec<(PersonNo, ContactChannel)>,
     pub(super) withheld: BTreeMap<HoldReason, u64>,
+    /// Who they are, where the reason is their own.
+    pub(super) people: BTreeMap<HoldReason, Vec<PersonNo>>,
     pub(super) retry_at: Option<EventTime>,
     /// Why nothing goes, if nothing may.
     pub(super) blocked: Option<String>,
@@ -41,10 +43,16 @@ impl Selection {
         *self.withheld.entry(reason).or_default() += count;
     }
 
+    /// This one isn't told, for a reason of their own.
+    fn withhold_from(&mut self, reason: HoldReason, no: PersonNo) {
+        self.withhold(reason, 1);
+        self.people.entry(reason).or_default().push(no);
+    }
+
     /// This one waits, at random.
     fn hold_out(&mut self, no: PersonNo) {
         let until = self.trial.map(|(_, until)| until);
-        self.withhold(HoldReason::HoldOut, 1);
+        self.withhold_from(HoldReason::HoldOut, no);
         self.held_out.push(no);
         self.retry_at = [self.retry_at, until].into_iter().flatten().min();
     }
@@ -195,15 +203,15 @@ pub(super) fn select(
         };
         match verdict {
             Verdict::Send(_) if ramp::waits(thread, stand, (*no, person)) => {
-                selection.withhold(HoldReason::Ramp, 1);
+                selection.withhold_from(HoldReason::Ramp, *no);
             }
             Verdict::Send(_) if hold_out::is_waiting(desk, thread, selection.trial, (*no, person), at) => {
                 selection.hold_out(*no);
             }
             Verdict::Send(channel) => selection.send.push((*no, channel)),
-            Verdict::Suppress(reason) => selection.withhold(reason, 1),
+            Verdict::Suppress(reason) => selection.withhold_from(reason, *no),
             Verdict::Hold(reason, until) => {
-                selection.withhold(reason, 1);
+                selection.withhold_from(reason, *no);
                 selection.retry_at = [selection.retry_at, until].into_iter().flatten().min();
             }
         }
