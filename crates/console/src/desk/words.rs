@@ -22,6 +22,10 @@ pub(super) const fn reason(why: HoldReason) -> (&'static str, &'static str) {
             "برای سنجش اثر خبررسانی، به قید قرعه دیرتر خبر می‌گیرند",
             "they hear later, by chance, so that the effect of telling is measured",
         ),
+        HoldReason::Person => (
+            "یکی از همکاران پیام را نگه داشته است",
+            "somebody here has held the message back",
+        ),
         HoldReason::Ramp => (
             "پیام گام به گام می‌رود و نوبت ایشان نرسیده است",
             "the message goes step by step, and theirs has not come",

@@ -12,8 +12,8 @@ pub(crate) use answers::AnswerKind;
 pub(crate) use calendar::unix_day;
 pub(crate) use catalogue::{Wording, any_area, fingerprint};
 pub(crate) use facts::{Facts, FactsSource, Said};
-pub(crate) use speech::{SpokenKind, is_speakable};
 pub use lint::step_mistake;
+pub(crate) use speech::{SpokenKind, is_speakable};
 
 #[cfg(test)]
 #[allow(clippy::too_many_lines, reason = "texts as they read take room")]
