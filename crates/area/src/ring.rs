@@ -199,6 +199,13 @@ impl Area {
         self.bounds
     }
 
+    /// The corners of each polygon, the last not the first again; `None` where one has a hole: without it the area would be wider.
+    pub fn outlines(&self) -> Option<Vec<&[Point]>> {
+        let whole = |polygon: &Polygon| polygon.holes.is_empty();
+        let outlines = self.polygons.iter().map(|polygon| &*polygon.outer.corners);
+        self.polygons.iter().all(whole).then(|| outlines.collect())
+    }
+
     /// Whether a point lies in one of the polygons and in none of its holes. A border belongs to the area east or north of it, so
     /// that of two neighbours exactly one holds each point.
     pub fn contains(&self, p: Point) -> bool {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Doing;
 use crate::ledger::write_killed;
 use crate::outbox::{insert_outbox, insert_receipt_of};
-use crate::{Ledger, LedgerError, audit, row};
+use crate::{Kept, Ledger, LedgerError, audit, kept, row};
 
 /// The right to write for one partition. A later one of the same partition fences it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct LedgerCommit<'a> {
     pub texts: &'a [(NoticeId, NoticeText)],
     /// What is still planned and mustn't go out: it fails for this reason, for good.
     pub cancels: &'a [Cancel],
+    /// Notices, incidents and who isn't told, for whoever answers a customer. The latest of each holds.
+    pub kept: &'a [Kept],
     /// To be published, in order.
     pub outbox: &'a [OutRecord],
     /// Turns the kill switch, if given.
@@ -77,6 +79,7 @@ impl LedgerCommit<'static> {
             intents: &[],
             texts: &[],
             cancels: &[],
+            kept: &[],
             outbox: &[],
             killed: None,
         }
@@ -159,6 +162,9 @@ impl Ledger {
         }
         for one in commit.cancels {
             done.cancelled += cancel(&tx, one)?;
+        }
+        for one in commit.kept {
+            kept::write(&tx, one)?;
         }
         for record in commit.outbox {
             done.outbox_last = Some(insert_outbox(&tx, epoch.partition.partition, record)?);

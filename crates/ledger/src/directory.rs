@@ -136,6 +136,8 @@ impl Ledger {
             "DELETE FROM personal WHERE customer = ?1",
             "DELETE FROM customers WHERE id = ?1",
             "DELETE FROM address_marks WHERE customer = ?1",
+            "DELETE FROM withheld WHERE customer = ?1",
+            "DELETE FROM replies WHERE customer = ?1",
         ] {
             found += tx.execute(sql, [customer.as_str()]).doing("erase a customer")?;
         }

@@ -52,6 +52,16 @@ pub(crate) fn insert_reply(db: &Connection, domain: &DomainName, reply: &Reply) 
     )
     .and_then(|mut s| s.execute(params![domain.as_str(), reply.at.nanos(), text]))
     .doing("write a reply")?;
+    // Kept beyond the outbox: whoever is called by this person sees that they have written.
+    db.prepare_cached("INSERT OR IGNORE INTO replies (customer, at, kind) VALUES (?1, ?2, ?3)")
+        .and_then(|mut s| {
+            s.execute(params![
+                reply.customer.as_str(),
+                reply.at.nanos(),
+                reply.kind.as_str()
+            ])
+        })
+        .doing("keep a reply")?;
     Ok(())
 }
 

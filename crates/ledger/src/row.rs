@@ -1,6 +1,8 @@
 use std::str::FromStr;
 
-use forecall_types::{ContactChannel, EventTime, Intent, IntentState, Language, NoticeText};
+use forecall_types::{
+    ContactChannel, EventTime, HoldReason, Intent, IntentState, Language, NoticeText, ReplyKind,
+};
 use rusqlite::Row;
 
 use crate::LedgerError;
@@ -30,12 +32,20 @@ pub(crate) fn state(text: &str) -> Result<IntentState, LedgerError> {
     one_of(&IntentState::ALL, IntentState::as_str, text, "state")
 }
 
+pub(crate) fn hold_reason(text: &str) -> Result<HoldReason, LedgerError> {
+    one_of(&HoldReason::ALL, HoldReason::as_str, text, "reason")
+}
+
+pub(crate) fn reply_kind(text: &str) -> Result<ReplyKind, LedgerError> {
+    one_of(&ReplyKind::ALL, ReplyKind::as_str, text, "reply")
+}
+
 /// A checked name, read back.
 pub(crate) fn name<T: FromStr>(text: &str, what: &'static str) -> Result<T, LedgerError> {
     text.parse().map_err(|_| LedgerError::Corrupt { what })
 }
 
-fn text(row: &Row<'_>, column: &'static str) -> Result<String, LedgerError> {
+pub(crate) fn text(row: &Row<'_>, column: &'static str) -> Result<String, LedgerError> {
     row.get(column).map_err(|_| LedgerError::Corrupt { what: column })
 }
 

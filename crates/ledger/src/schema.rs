@@ -4,7 +4,7 @@ use crate::LedgerError;
 use crate::error::Doing;
 
 /// One entry a version, never changed after a release: a new version appends. `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 /// An attempt whose answer was lost may have reached the person: no later refusal takes that back.
 const V2: &str = "ALTER TABLE intents ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;";
@@ -42,6 +42,30 @@ CREATE TABLE addresses_gone (
     mark BLOB PRIMARY KEY NOT NULL, channel TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX addresses_gone_by_age ON addresses_gone (at);
+";
+
+/// What whoever answers a customer asks for: everything told to one person by time, what they were not told and why, what they wrote, and
+/// the notices and incidents it hangs on.
+const V6: &str = "
+DROP INDEX intents_by_customer;
+CREATE INDEX intents_by_customer ON intents (customer, planned_at);
+CREATE TABLE notices (
+    id TEXT PRIMARY KEY NOT NULL, incident TEXT NOT NULL, at INTEGER NOT NULL, out_at INTEGER, record TEXT NOT NULL
+) STRICT;
+CREATE INDEX notices_by_incident ON notices (incident);
+CREATE INDEX notices_out ON notices (out_at) WHERE out_at IS NOT NULL;
+CREATE INDEX notices_blocked ON notices (at) WHERE out_at IS NULL;
+CREATE TABLE incidents (
+    id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL, is_open INTEGER NOT NULL, record TEXT NOT NULL
+) STRICT;
+CREATE INDEX incidents_open ON incidents (at) WHERE is_open = 1;
+CREATE TABLE withheld (
+    customer TEXT NOT NULL, notice TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (customer, notice)
+) WITHOUT ROWID, STRICT;
+CREATE TABLE replies (
+    customer TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (customer, at, kind)
+) WITHOUT ROWID, STRICT;
 ";
 
 const V1: &str = "

@@ -179,6 +179,11 @@ impl Vault {
         )
     }
 
+    /// By what the audit names whose record was looked at: who asks about a person finds it, and it outlives them as a bare number.
+    pub(crate) fn view_mark(&self, customer: &CustomerId) -> [u8; KEY_BYTES] {
+        hmac(&self.address, &[b"view", &[0], customer.as_str().as_bytes()])
+    }
+
     /// By what words are known that were brought before: nobody makes it from a number and a guess.
     pub(crate) fn words_mark(&self, address: &[u8; KEY_BYTES], mark: u128) -> [u8; KEY_BYTES] {
         hmac(&self.address, &[b"words", &[0], address, &mark.to_le_bytes()])

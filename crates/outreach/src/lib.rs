@@ -26,13 +26,16 @@ mod area_settings;
 pub mod calls;
 mod hold_out_settings;
 mod notice;
+pub mod public;
 mod ramp_settings;
 mod reply_settings;
 mod settings;
+mod spoken;
 mod stage;
 mod whom;
 mod words;
 
 pub use settings::*;
+pub use spoken::{Spoken, spoken};
 pub use stage::{DOMAINS_MAX, OPT_OUTS_MAX, OutreachInput, OutreachOutput, OutreachStage};
 pub use whom::People;

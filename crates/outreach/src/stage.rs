@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use forecall_stage::{Effects, SnapshotError, Stage, decode_state, encode_state};
 use forecall_types::{
-    Anomaly, CallForecast, CustomerChange, CustomerId, DomainName, EventTime, HoldReason, Intent, Notice,
-    NoticeId, NoticeText, OutreachEntry, Position, RejectReason, Reply, ReplyKind,
+    Anomaly, CallForecast, CustomerChange, CustomerId, DomainName, EventTime, HoldReason, Incident, Intent,
+    Notice, NoticeId, NoticeText, OutreachEntry, Position, RejectReason, Reply, ReplyKind, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,10 @@ pub struct OutreachInput {
 pub enum OutreachOutput {
     /// A revision of a notice; it stands before the intents it plans.
     Notice(Box<Notice>),
+    /// An incident as outreach knows it now: for whoever answers a customer.
+    Incident(Box<Incident>),
+    /// People a notice doesn't go to, or not yet, for a reason of their own; it stands behind the notice. Said again where they change.
+    Withheld(Withheld),
     /// One message to one person.
     Intent(Intent),
     /// Intents of this notice that haven't been tried must not be. Each is then answered with a receipt `failed`; one
@@ -188,7 +192,7 @@ impl Stage for OutreachStage {
     type Output = OutreachOutput;
 
     const NAME: &'static str = "outreach";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
         match &input.entry {
@@ -199,6 +203,8 @@ impl Stage for OutreachStage {
                     && !event.incident.domain.is_canary()
                 {
                     calls.on_incident(event, affected);
+                    let incident = Box::new(event.incident.clone());
+                    office.effects.emit(OutreachOutput::Incident(incident));
                 }
             }
             OutreachEntry::Call(call) => {

@@ -1,8 +1,9 @@
 //! Whom an incident touches, asked apart from any notice.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forecall_types::{Customer, CustomerId, RejectReason, Scope};
+use forecall_types::{Customer, CustomerId, RegionCode, RejectReason, Scope};
 
 use crate::notice::audience::audience;
 use crate::notice::directory::Directory;
@@ -40,5 +41,12 @@ impl People {
     /// How many a scope touches.
     pub fn reach(&self, scope: &Scope) -> usize {
         audience(&self.directory, scope, &self.settings).len()
+    }
+}
+
+impl OutreachSettings {
+    /// Whether a region is one of `regions` or lies in one.
+    pub fn lies_in(&self, region: &RegionCode, regions: &BTreeSet<RegionCode>) -> bool {
+        self.ancestry(region).any(|code| regions.contains(code))
     }
 }

@@ -225,3 +225,8 @@ pub enum ReplyKind {
     /// Anything else.
     Other,
 }
+
+impl ReplyKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Stop, Self::Status, Self::StillDown, Self::Other];
+}

@@ -192,7 +192,7 @@ derived!(WaveId, "wav");
 
 impl NoticeId {
     /// What the id of an answer to a customer's reply begins with: it has words and intents, and no notice of an incident stands behind it.
-    const ANSWER: &'static str = "ans_";
+    pub const ANSWER: &'static str = "ans_";
 
     /// The id under which the words of an answer are kept, derived from what they say.
     pub fn of_answer(from: Fingerprint) -> Self {

@@ -42,6 +42,7 @@ mod service;
 mod silence;
 mod summary;
 mod time;
+mod withheld;
 mod work;
 
 pub use anomaly::*;
@@ -72,4 +73,5 @@ pub use service::*;
 pub use silence::*;
 pub use summary::*;
 pub use time::*;
+pub use withheld::*;
 pub use work::*;

@@ -94,6 +94,25 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Approval,
+        Self::QuietHours,
+        Self::Unreachable,
+        Self::Killed,
+        Self::HoldOut,
+        Self::Ramp,
+        Self::NoConsent,
+        Self::OptedOut,
+        Self::NoChannel,
+        Self::Policy,
+        Self::Pilot,
+        Self::Cap,
+        Self::EmptyScope,
+        Self::Simulated,
+        Self::Stale,
+    ];
+
     /// The name used in events and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

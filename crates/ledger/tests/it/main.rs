@@ -8,6 +8,7 @@
     reason = "a test's own functions may fail as its tests do"
 )]
 
+mod desk;
 mod directory;
 mod hear;
 mod outreach;

@@ -6,7 +6,7 @@ pub(crate) mod directory;
 mod domain;
 mod draft;
 mod hold_out;
-mod no_call;
+pub(crate) mod no_call;
 mod plan;
 mod policy;
 mod promise;

@@ -32,6 +32,8 @@ const CLOSING_EXPIRY: Duration = Duration::from_secs(12 * 3600);
 struct Selection {
     send: Vec<(PersonNo, ContactChannel)>,
     withheld: BTreeMap<HoldReason, u64>,
+    /// Who they are, where the reason is their own.
+    people: BTreeMap<HoldReason, Vec<PersonNo>>,
     retry_at: Option<EventTime>,
     /// Why nothing goes, if nothing may.
     blocked: Option<String>,
@@ -47,10 +49,16 @@ impl Selection {
         *self.withheld.entry(reason).or_default() += count;
     }
 
+    /// This one isn't told, for a reason of their own.
+    fn withhold_from(&mut self, reason: HoldReason, no: PersonNo) {
+        self.withhold(reason, 1);
+        self.people.entry(reason).or_default().push(no);
+    }
+
     /// This one waits, at random.
     fn hold_out(&mut self, no: PersonNo) {
         let until = self.trial.map(|(_, until)| until);
-        self.withhold(HoldReason::HoldOut, 1);
+        self.withhold_from(HoldReason::HoldOut, no);
         self.held_out.push(no);
         self.retry_at = [self.retry_at, until].into_iter().flatten().min();
     }
@@ -323,15 +331,15 @@ fn select(
         );
         match verdict {
             Verdict::Send(_) if ramp::waits(thread, stand, (*no, person)) => {
-                selection.withhold(HoldReason::Ramp, 1);
+                selection.withhold_from(HoldReason::Ramp, *no);
             }
             Verdict::Send(_) if hold_out::is_waiting(desk, thread, selection.trial, (*no, person), at) => {
                 selection.hold_out(*no);
             }
             Verdict::Send(channel) => selection.send.push((*no, channel)),
-            Verdict::Suppress(reason) => selection.withhold(reason, 1),
+            Verdict::Suppress(reason) => selection.withhold_from(reason, *no),
             Verdict::Hold(reason, until) => {
-                selection.withhold(reason, 1);
+                selection.withhold_from(reason, *no);
                 selection.retry_at = [selection.retry_at, until].into_iter().flatten().min();
             }
         }
@@ -456,4 +464,5 @@ fn commit(
     for intent in intents {
         desk.effects.emit(OutreachOutput::Intent(intent));
     }
+    record.publish_withheld(&selection.people, at, desk.directory, desk.effects);
 }

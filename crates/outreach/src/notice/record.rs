@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use forecall_types::{
     EventTime, Fingerprint, HoldReason, Incident, IntentId, IntentState, Notice, NoticeId, NoticeStage,
-    NoticeState, RampStop,
+    NoticeState, RampStop, Withheld,
 };
 use serde::{Deserialize, Serialize};
 
 use super::cries::{Cries, Place};
-use super::directory::PersonNo;
+use super::directory::{Directory, PersonNo};
 use super::hold_out::Trial;
 use super::promise::Promises;
 use super::ramp::Ramp;
@@ -67,6 +67,8 @@ pub(crate) struct Record {
     pub(crate) dirty: bool,
     /// What came of its hold-out was published.
     pub(crate) told_trial: bool,
+    /// Of each reason of people's own, whom it was last published for.
+    withheld_from: BTreeMap<HoldReason, Fingerprint>,
 }
 
 impl Record {
@@ -83,6 +85,7 @@ impl Record {
             intents: BTreeMap::new(),
             dirty: false,
             told_trial: false,
+            withheld_from: BTreeMap::new(),
         }
     }
 
@@ -138,6 +141,34 @@ impl Record {
         self.notice.at = at;
         self.notice.reason = reason;
         effects.emit(OutreachOutput::Notice(Box::new(self.notice.clone())));
+    }
+
+    /// Says who isn't told for a reason of their own, where that has changed.
+    pub(crate) fn publish_withheld(
+        &mut self,
+        people: &BTreeMap<HoldReason, Vec<PersonNo>>,
+        at: EventTime,
+        directory: &Directory,
+        effects: &mut Effects<OutreachOutput>,
+    ) {
+        self.withheld_from.retain(|reason, _| people.contains_key(reason));
+        for (reason, people) in people {
+            let customers: Vec<_> = people
+                .iter()
+                .filter_map(|no| Some(directory.get(*no)?.id.clone()))
+                .collect();
+            let print = customers.iter().fold(Fingerprint::default(), |print, id| {
+                print.chain(id.as_str().as_bytes())
+            });
+            if self.withheld_from.insert(*reason, print) != Some(print) {
+                effects.emit(OutreachOutput::Withheld(Withheld {
+                    notice: self.notice.id.clone(),
+                    reason: *reason,
+                    customers,
+                    at,
+                }));
+            }
+        }
     }
 
     /// What a reader would see change. The texts stand in by their fingerprint.

@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime};
 
 use crate::settings::Zone;
 
-const MONTHS_FA: [&str; 12] = [
+pub(super) const MONTHS_FA: [&str; 12] = [
     "فروردین",
     "اردیبهشت",
     "خرداد",
@@ -37,7 +37,7 @@ const MONTHS_EN: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 /// Monday first, as jiff counts.
-const WEEKDAYS_FA: [&str; 7] = [
+pub(super) const WEEKDAYS_FA: [&str; 7] = [
     "دوشنبه",
     "سه‌شنبه",
     "چهارشنبه",
@@ -66,7 +66,7 @@ pub(crate) fn persian_digits(text: &str) -> String {
         .collect()
 }
 
-fn name<'a>(names: &[&'a str], number_from_one: i32) -> &'a str {
+pub(super) fn name<'a>(names: &[&'a str], number_from_one: i32) -> &'a str {
     usize::try_from(number_from_one - 1)
         .ok()
         .and_then(|i| names.get(i))
@@ -128,7 +128,7 @@ pub(crate) fn moment(at: EventTime, told: EventTime, zone: &Zone, language: Lang
     }
 }
 
-fn weekday<'a>(names: &[&'a str; 7], at: DateTime) -> &'a str {
+pub(super) fn weekday<'a>(names: &[&'a str; 7], at: DateTime) -> &'a str {
     name(names, i32::from(at.date().weekday().to_monday_one_offset()))
 }
 

@@ -1,11 +1,13 @@
 //! What a text for customers must not say.
 
 /// The words for "no need to call", in every form a template may use. They stand only where it is computed true (R1).
-const NO_CALL: [&str; 4] = [
+const NO_CALL: [&str; 6] = [
     "تماس لازم نیست",
     "نیازی به تماس",
     "No need to call",
     "no need to call",
+    "نیازی به ماندن",
+    "need not stay",
 ];
 
 /// Whether `text` says that no call is needed.

@@ -6,11 +6,13 @@ mod catalogue;
 mod facts;
 mod lint;
 mod sms;
+mod speech;
 
 pub(crate) use answers::AnswerKind;
 pub(crate) use calendar::unix_day;
-pub(crate) use catalogue::{Wording, fingerprint};
+pub(crate) use catalogue::{Wording, any_area, fingerprint};
 pub(crate) use facts::{Facts, FactsSource};
+pub(crate) use speech::{SpokenKind, is_speakable};
 
 #[cfg(test)]
 #[allow(clippy::too_many_lines, reason = "texts as they read take room")]

@@ -13,4 +13,6 @@ mod steered;
 #[allow(clippy::too_many_lines, reason = "stories as they read take room")]
 mod story;
 #[cfg(test)]
+mod withheld;
+#[cfg(test)]
 mod world;

@@ -627,7 +627,11 @@ fn of_a_hundred_thousand_customers_only_those_in_the_region_are_looked_at_and_to
         incident: incident(IncidentState::Confirmed, 1, minute(0)),
     };
     let told = step(&mut stage, OutreachEntry::Incident(Box::new(event)));
-    assert_eq!(told, 1 + 5_000, "a notice and its intents");
+    assert_eq!(
+        told,
+        2 + 5_000,
+        "a notice, its intents, and the incident as it stands"
+    );
     let bytes = stage.save().unwrap().len();
     assert!(bytes < 100_000 * 128, "{bytes} bytes of snapshot");
 }

@@ -157,6 +157,7 @@ pub(crate) struct Run {
     pub(crate) notices: BTreeMap<NoticeId, Notice>,
     pub(crate) intents: Vec<Intent>,
     pub(crate) outputs: Vec<OutreachOutput>,
+    pub(crate) withheld: Vec<Withheld>,
     pub(crate) log: String,
     commands: u32,
     replies: u32,
@@ -171,6 +172,7 @@ impl Run {
             notices: BTreeMap::new(),
             intents: Vec::new(),
             outputs: Vec::new(),
+            withheld: Vec::new(),
             log: String::new(),
             commands: 0,
             replies: 0,
@@ -282,7 +284,18 @@ impl Run {
                     .map_or_else(String::new, |id| format!(" to {id}"));
                 writeln!(self.log, "    cancel {stage}{whom}: {}", reason.as_str()).unwrap();
             }
-            OutreachOutput::Forecast(_) => {}
+            OutreachOutput::Withheld(w) => {
+                let counted = self.notices[&w.notice].withheld.get(&w.reason);
+                let named: BTreeSet<_> = w.customers.iter().collect();
+                assert_eq!(named.len(), w.customers.len(), "nobody is named twice");
+                assert_eq!(
+                    counted,
+                    Some(&u64::try_from(named.len()).unwrap()),
+                    "who isn't told is counted"
+                );
+                self.withheld.push(w.clone());
+            }
+            OutreachOutput::Forecast(_) | OutreachOutput::Incident(_) => {}
         }
     }
 

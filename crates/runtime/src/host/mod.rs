@@ -41,6 +41,8 @@ pub enum Effect {
     Word(NoticeId, NoticeText),
     /// Drop what of a notice hasn't been sent yet, to all or to one.
     Cancel(forecall_ledger::Cancel),
+    /// Keep in the ledger what whoever answers a customer asks for.
+    Keep(forecall_ledger::Kept),
     /// Turn the kill switch.
     Kill(bool),
     /// Keep a person's addresses in the ledger: from a directory topic.
@@ -57,6 +59,7 @@ impl Effect {
             Self::Intend(_)
             | Self::Word(..)
             | Self::Cancel(..)
+            | Self::Keep(_)
             | Self::Kill(_)
             | Self::Know(_)
             | Self::Forget(..) => None,
@@ -70,6 +73,7 @@ impl Effect {
             Self::Intend(_)
             | Self::Word(..)
             | Self::Cancel(..)
+            | Self::Keep(_)
             | Self::Kill(_)
             | Self::Know(_)
             | Self::Forget(..) => None,

@@ -114,6 +114,7 @@ impl DirectorySink {
                     | Effect::Intend(_)
                     | Effect::Word(..)
                     | Effect::Cancel(..)
+                    | Effect::Keep(_)
                     | Effect::Kill(_) => {}
                 }
             }
@@ -177,8 +178,8 @@ impl LedgerSink {
             next_offset: position.next_offset,
             checkpoint: position.metadata.clone(),
         };
-        let (mut intents, mut texts, mut cancels, mut outbox) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut intents, mut texts, mut cancels, mut kept, mut outbox) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut killed = None;
         for effect in &part.effects {
             match effect {
@@ -186,6 +187,7 @@ impl LedgerSink {
                 Effect::Intend(intent) => intents.push(intent.clone()),
                 Effect::Word(notice, text) => texts.push((notice.clone(), text.clone())),
                 Effect::Cancel(cancel) => cancels.push(cancel.clone()),
+                Effect::Keep(one) => kept.push(one.clone()),
                 Effect::Kill(on) => killed = Some(*on),
                 // The directory comes in by the intake, before its records reach this stage's log.
                 Effect::Know(_) | Effect::Forget(..) => {}
@@ -197,6 +199,7 @@ impl LedgerSink {
             intents: &intents,
             texts: &texts,
             cancels: &cancels,
+            kept: &kept,
             outbox: &outbox,
             killed,
         };

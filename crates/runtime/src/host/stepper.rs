@@ -1,5 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use forecall_ledger::Kept;
 use forecall_log::{OutRecord, TopicPartition, crash};
 use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Checkpoint, Digest, Effects, Stage};
@@ -186,6 +187,25 @@ fn digest_effect(digest: &mut Digest, effect: &Effect) {
         Effect::Intend(intent) => digest.effect("intent", intent.id.as_str().as_bytes(), None),
         Effect::Word(notice, text) => {
             digest.effect("words", notice.as_str().as_bytes(), Some(text.body.as_bytes()));
+        }
+        // A notice is published beside it, an incident is the record's payload.
+        Effect::Keep(Kept::Notice(notice)) => digest.effect("keep", notice.id.as_str().as_bytes(), None),
+        Effect::Keep(Kept::Incident(incident)) => {
+            digest.effect("keep", incident.id.as_str().as_bytes(), None);
+        }
+        Effect::Keep(Kept::Withheld(withheld)) => {
+            let whom = withheld
+                .customers
+                .iter()
+                .fold(Fingerprint::default(), |print, id| {
+                    print.chain(id.as_str().as_bytes())
+                });
+            let why = format!("{} {whom}", withheld.reason.as_str());
+            digest.effect(
+                "withhold",
+                withheld.notice.as_str().as_bytes(),
+                Some(why.as_bytes()),
+            );
         }
         Effect::Kill(on) => digest.effect("kill", &[u8::from(*on)], None),
         // The addresses themselves are in the record's payload, which the digest has already.

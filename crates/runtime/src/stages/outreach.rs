@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use forecall_ledger::Cancel;
+use forecall_ledger::{Cancel, Kept};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, OutreachStage};
@@ -33,6 +33,9 @@ impl OutreachAdapter {
         // The canary's words are never sent: the ledger needn't keep them, once a minute for ever.
         let texts = notice.texts.iter().filter(|_| !notice.domain.is_canary());
         into.extend(texts.map(|text| Effect::Word(notice.id.clone(), text.clone())));
+        if !notice.domain.is_canary() {
+            into.push(Effect::Keep(Kept::notice(notice)));
+        }
         let event = encode_notice(notice).map_err(|e| unwritable(&e))?;
         let state = encode_notice_state(notice).map_err(|e| unwritable(&e))?;
         into.push(Effect::Publish(self.wiring.out(TopicId::Notices, event)));
@@ -125,6 +128,14 @@ impl Adapter for OutreachAdapter {
     ) -> Result<(), Reject> {
         match output {
             OutreachOutput::Notice(notice) => self.notice(&notice, into),
+            OutreachOutput::Incident(incident) => {
+                into.push(Effect::Keep(Kept::incident(&incident)));
+                Ok(())
+            }
+            OutreachOutput::Withheld(withheld) => {
+                into.push(Effect::Keep(Kept::Withheld(withheld)));
+                Ok(())
+            }
             OutreachOutput::Intent(intent) => {
                 let canary = intent.domain.is_canary();
                 check_invariant!(InvariantId::N3, !canary, "intent {} of the canary", intent.id);

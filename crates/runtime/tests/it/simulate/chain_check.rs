@@ -113,6 +113,8 @@ impl Made {
                 self.put(FORECASTS, &event.key, text(&event.value));
             }
             OutreachOutput::CancelIntents { .. }
+            | OutreachOutput::Incident(_)
+            | OutreachOutput::Withheld(_)
             | OutreachOutput::Kill { .. }
             | OutreachOutput::StillDown(_) => {}
         }
