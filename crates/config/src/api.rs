@@ -1,4 +1,4 @@
-//! Who may speak to forecall over HTTP.
+//! Who may speak to forecall over HTTP, and what everybody may read of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -44,6 +44,29 @@ impl ApiRole {
     }
 }
 
+/// What a token's bearer may see beside what its role lets it say. Nobody sees it without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiScope {
+    /// What one customer was told, not told and answered; each look is in the audit chain.
+    Customers,
+    /// What the telephone says of a place, or to one caller.
+    Ivr,
+}
+
+impl ApiScope {
+    /// All.
+    pub const ALL: [Self; 2] = [Self::Customers, Self::Ivr];
+
+    /// As it is written in a file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Ivr => "ivr",
+        }
+    }
+}
+
 /// A token that is known, by its hash: the token itself stands nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +75,9 @@ pub struct ApiToken {
     pub role: ApiRole,
     /// SHA-256 of the token, 64 hex digits, as `forecall api-token` shows it.
     pub sha256: String,
+    /// What of customers its bearer may see.
+    #[serde(default)]
+    pub scopes: BTreeSet<ApiScope>,
 }
 
 /// Commands and verdicts over HTTP.
@@ -67,6 +93,71 @@ pub struct ApiSettings {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 9465))
+}
+
+/// Notices that have gone out, for everybody: an Atom feed, and each as a CAP 1.2 alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedSettings {
+    /// Where it listens: an address of this machine itself.
+    #[serde(default = "default_feeds")]
+    pub listen: SocketAddr,
+    /// Address under which the world reaches it, `https://…` without a slash at the end: it stands in the feed.
+    pub url: String,
+    /// Who alerts, as CAP names them: a domain name, or a role's e-mail address. Never changes: it is part of every reference.
+    pub sender: String,
+    /// Everything here is a drill: alerts say `Exercise`.
+    #[serde(default)]
+    pub exercise: bool,
+}
+
+fn default_feeds() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9466))
+}
+
+/// Whether the feeds stay on this machine, and what stands in them can be told apart for ever.
+pub(crate) fn feeds(file: &File, found: &mut Findings<'_>) {
+    let Some(feeds) = &file.feeds else {
+        return;
+    };
+    if !feeds.listen.ip().is_loopback() {
+        found.wrong(
+            "feeds.listen",
+            format!(
+                "feeds.listen: {} is reachable from other machines, and the feeds are served as plain HTTP: listen on 127.0.0.1 and let a proxy with TLS on this machine stand before it",
+                feeds.listen
+            ),
+        );
+    }
+    let others = [Some(file.http.listen), file.api.as_ref().map(|api| api.listen)];
+    if feeds.listen.port() != 0 && others.contains(&Some(feeds.listen)) {
+        found.wrong(
+            "feeds.listen",
+            format!(
+                "feeds.listen: {} is that of `http.listen` or `api.listen` too",
+                feeds.listen
+            ),
+        );
+    }
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_graphic() && !b"<>&\"'`\\^{|}".contains(&b))
+    };
+    let rest = feeds.url.strip_prefix("https://").unwrap_or_default();
+    if rest.is_empty() || rest.ends_with('/') || rest.contains(['?', '#', '@']) || !plain(rest) {
+        found.wrong(
+            "feeds.url",
+            "feeds.url: an address `https://…` without a slash at its end, `?`, `#` and `@`",
+        );
+    }
+    // CAP 1.2, 3.2.1: no spaces, commas or restricted characters (< and &).
+    let sender = &feeds.sender;
+    if sender.is_empty() || sender.len() > NAME_BYTES_MAX || sender.contains(',') || !plain(sender) {
+        found.wrong(
+            "feeds.sender",
+            format!("feeds.sender: 1 to {NAME_BYTES_MAX} characters without spaces, commas, `<` and `&`: a domain name or a role's e-mail address"),
+        );
+    }
 }
 
 /// Whether the interface stays on this machine and every token can be told from the others.

@@ -93,6 +93,7 @@ pub(crate) fn check(
     directory(&file, &mut found);
     bridge::targets(&file, &mut found);
     api::access(&file, &mut found);
+    api::feeds(&file, &mut found);
     let (remedy_rules, remedies) = remedy::settings(&file, &mut found);
     let mut sources = sources(&file, &mut found);
     people(&file, &sources, &mut found);
@@ -138,6 +139,7 @@ pub(crate) fn check(
             canary: file.canary,
             http: file.http,
             api: file.api,
+            feeds: file.feeds,
             logs: file.logs,
             digest,
             warnings: found.warnings,

@@ -30,7 +30,7 @@ mod secret;
 mod settings;
 mod state;
 
-pub use api::{ApiRole, ApiSettings, ApiToken};
+pub use api::{ApiRole, ApiScope, ApiSettings, ApiToken, FeedSettings};
 pub use canary::{CANARY_METRIC, CANARY_REGION, CANARY_SLOTS, canary_service};
 pub use doc::files;
 pub use error::{ConfigError, Problem};

@@ -19,7 +19,7 @@ use forecall_types::{ContactChannel, DomainName, QueueName, RegionCode, SourceNa
 use forecall_wire::telemetry::{ContextSettings, CustomerEventsSettings, Mapping, TextsSettings, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-use crate::api::ApiSettings;
+use crate::api::{ApiSettings, FeedSettings};
 use crate::remedy::RemedyEntry;
 
 /// The whole file.
@@ -76,6 +76,8 @@ pub(crate) struct File {
     pub(crate) http: HttpSettings,
     /// Commands and verdicts over HTTP; without it there is no such interface.
     pub(crate) api: Option<ApiSettings>,
+    /// Notices that have gone out, for everybody, as Atom and CAP; without it there are no feeds.
+    pub(crate) feeds: Option<FeedSettings>,
     /// Log lines.
     pub(crate) logs: LogSettings,
 }
@@ -109,6 +111,7 @@ impl Default for File {
             canary: CanarySettings::default(),
             http: HttpSettings::default(),
             api: None,
+            feeds: None,
             logs: LogSettings::default(),
         }
     }

@@ -16,7 +16,7 @@ use forecall_wire::telemetry::{
     Announcements, CallSettings as CallFields, CustomerEvents, Format, Source, Texts,
 };
 
-use crate::api::ApiSettings;
+use crate::api::{ApiSettings, FeedSettings};
 use crate::areas;
 use crate::canary::canary_topic;
 use crate::check::check;
@@ -75,6 +75,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Commands and verdicts over HTTP; `None`: no such interface.
     pub api: Option<ApiSettings>,
+    /// Notices that have gone out, for everybody; `None`: no feeds.
+    pub feeds: Option<FeedSettings>,
     /// Log lines.
     pub logs: LogSettings,
     /// Digest of what decides, secrets left out.

@@ -1,9 +1,9 @@
 //! Who speaks, and what they may say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use forecall_config::{ApiRole, ApiToken};
+use forecall_config::{ApiRole, ApiScope, ApiToken};
 use forecall_types::Action;
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +17,8 @@ pub struct Bearer {
     pub name: String,
     /// What it may do.
     pub role: ApiRole,
+    /// What of customers it may see.
+    pub scopes: BTreeSet<ApiScope>,
 }
 
 /// The tokens that are known, by hash.
@@ -29,6 +31,7 @@ impl Tokens {
             let bearer = Bearer {
                 name: name.clone(),
                 role: token.role,
+                scopes: token.scopes.clone(),
             };
             (token.sha256.to_ascii_lowercase(), bearer)
         };

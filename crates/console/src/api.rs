@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use forecall_config::{ApiRole, ApiSettings};
+use forecall_config::{ApiRole, ApiScope, ApiSettings};
 use forecall_log::{Log, LogError, OutRecord, Transaction, Writer};
 use forecall_observe::{ServeError, Server, serve_router};
 use forecall_types::{DomainName, EventTime};
@@ -18,6 +18,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::access::{Bearer, Tokens, needed};
+use crate::desk::{self, Desk};
 use crate::said::{Heard, Keys, Said, SaidError};
 
 /// A command takes some hundred bytes; the longest list of patterns some ten thousand.
@@ -37,6 +38,8 @@ pub struct Api {
     pub now: Arc<dyn Fn() -> EventTime + Send + Sync>,
     /// How it is known to the log: one process, one identity.
     pub identity: String,
+    /// Where customers' stories are looked up; `None`: nowhere.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// Why it doesn't start.
@@ -50,11 +53,12 @@ pub enum ApiError {
     Log(#[from] LogError),
 }
 
-struct Speaking {
+pub(crate) struct Speaking {
     tokens: Tokens,
     topics: TopicNames,
     domain: DomainName,
-    now: Arc<dyn Fn() -> EventTime + Send + Sync>,
+    pub(crate) now: Arc<dyn Fn() -> EventTime + Send + Sync>,
+    pub(crate) desk: Option<Arc<Desk>>,
     /// One writes at a time: what one key says and whether it was said is one look.
     outlet: Mutex<Outlet>,
 }
@@ -97,6 +101,7 @@ pub fn serve(settings: &ApiSettings, api: Api) -> Result<Server, ApiError> {
         topics: api.topics,
         domain: api.domain,
         now: api.now,
+        desk: api.desk,
         outlet: Mutex::new(Outlet {
             log: api.log,
             identity: api.identity,
@@ -108,6 +113,8 @@ pub fn serve(settings: &ApiSettings, api: Api) -> Result<Server, ApiError> {
         .route("/v1/whoami", get(whoami))
         .route("/v1/commands", post(command))
         .route("/v1/feedback", post(verdict))
+        .route("/v1/customers/{id}/notices", get(desk::route::notices))
+        .route("/v1/ivr/{place}", get(desk::ivr::announcement))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&speaking), known))
@@ -115,7 +122,7 @@ pub fn serve(settings: &ApiSettings, api: Api) -> Result<Server, ApiError> {
     Ok(serve_router(settings.listen, router)?)
 }
 
-fn problem(status: StatusCode, what: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, what: &str) -> Response {
     (status, Json(json!({ "error": what }))).into_response()
 }
 
@@ -149,7 +156,8 @@ async fn nothing() -> Response {
 }
 
 async fn whoami(Extension(bearer): Extension<Bearer>) -> Response {
-    Json(json!({ "name": bearer.name, "role": bearer.role.as_str() })).into_response()
+    let scopes: Vec<&str> = bearer.scopes.iter().map(|scope| scope.as_str()).collect();
+    Json(json!({ "name": bearer.name, "role": bearer.role.as_str(), "scopes": scopes })).into_response()
 }
 
 async fn command(
@@ -213,6 +221,17 @@ async fn say(
     let task = tokio::task::spawn_blocking(move || published(&speaking, &bearer, &key, (path, &body), said));
     task.await
         .unwrap_or_else(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the writer failed"))
+}
+
+pub(crate) fn out_of_scope(bearer: &Bearer, needs: ApiScope) -> Response {
+    problem(
+        StatusCode::FORBIDDEN,
+        &format!(
+            "this needs the scope {}, which the token of {} has not",
+            needs.as_str(),
+            bearer.name
+        ),
+    )
 }
 
 fn forbidden(bearer: &Bearer, needs: ApiRole) -> Response {

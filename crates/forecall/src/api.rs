@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use forecall_config::{ApiRole, Settings};
-use forecall_console::{Api, NewToken, serve};
+use forecall_config::{ApiRole, ApiScope, Settings};
+use forecall_console::{Api, Feeds, NewToken, serve, serve_feeds};
 use forecall_kafka::KafkaLog;
 use forecall_log::Log;
 use forecall_observe::{Server, init_logs};
@@ -24,6 +24,12 @@ pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow
     let Some(api) = &settings.api else {
         return Ok(None);
     };
+    let is_asked = api.tokens.values().any(|token| !token.scopes.is_empty());
+    let desk = if is_asked {
+        crate::customers::desk(settings)?.map(Arc::new)
+    } else {
+        None
+    };
     let server = serve(
         api,
         Api {
@@ -32,10 +38,31 @@ pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow
             domain: settings.domain.clone(),
             now: Arc::new(|| SystemClock.now()),
             identity: format!("{}.api.{slot}", settings.group),
+            desk,
         },
     )
     .context("the HTTP interface doesn't start")?;
     info!(address = %server.local_addr(), "commands and verdicts are taken over HTTP");
+    Ok(Some(server))
+}
+
+/// Serves the public feeds where the configuration has them.
+pub(crate) fn begin_feeds(settings: &Settings) -> anyhow::Result<Option<Server>> {
+    let Some(feeds) = &settings.feeds else {
+        return Ok(None);
+    };
+    let ledger = crate::audit::ledger(settings)?
+        .context("`feeds` needs the ledger: `ledger.master_key`, and its file on this host")?;
+    let server = serve_feeds(
+        feeds,
+        Feeds {
+            ledger,
+            settings: Arc::clone(&settings.outreach),
+            now: Arc::new(|| SystemClock.now()),
+        },
+    )
+    .context("the public feeds don't start")?;
+    info!(address = %server.local_addr(), "what has gone out is served to everybody");
     Ok(Some(server))
 }
 
@@ -50,9 +77,13 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{name} has no `kafka:`: there is nowhere to write commands to"))?;
     let stop: Arc<AtomicBool> = stop::on_signal()?;
     let log = Arc::new(KafkaLog::connect_until(kafka, Arc::clone(&stop))?);
-    let _server = begin(&settings, log, args.slot)?.ok_or_else(|| {
-        anyhow!("{name} has no `api:`: say who may speak; `forecall api-token` makes a token")
-    })?;
+    let feeds = begin_feeds(&settings)?;
+    let server = begin(&settings, log, args.slot)?;
+    if server.is_none() && feeds.is_none() {
+        return Err(anyhow!(
+            "{name} has no `api:` and no `feeds:`: say who may speak; `forecall api-token` makes a token"
+        ));
+    }
     while !stop.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -65,14 +96,19 @@ pub(crate) fn token(args: &ApiTokenArgs) -> anyhow::Result<()> {
     getrandom::fill(&mut random).context("the system gives no random bytes")?;
     let new = NewToken::from_random(random);
     let role = ApiRole::from(args.role).as_str();
+    let scopes: Vec<&str> = args.scopes.iter().map(|s| ApiScope::from(*s).as_str()).collect();
     let mut out = std::io::stdout().lock();
     if args.json {
-        let told = json!({"name": args.name, "role": role, "token": new.token, "sha256": new.sha256});
+        let told = json!({"name": args.name, "role": role, "scopes": scopes, "token": new.token, "sha256": new.sha256});
         writeln!(out, "{told}")?;
     } else {
+        let scopes = match scopes.as_slice() {
+            [] => String::new(),
+            some => format!(", scopes: [{}]", some.join(", ")),
+        };
         writeln!(
             out,
-            "The token, shown this once:\n\n  {}\n\nWhat the configuration needs to know it:\n\napi:\n  tokens:\n    {}: {{ role: {role}, sha256: \"{}\" }}",
+            "The token, shown this once:\n\n  {}\n\nWhat the configuration needs to know it:\n\napi:\n  tokens:\n    {}: {{ role: {role}, sha256: \"{}\"{scopes} }}",
             new.token, args.name, new.sha256
         )?;
     }

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::calls::CallsArgs;
+use crate::customers::CustomersArgs;
 use crate::demo::DemoArgs;
 use crate::incidents::IncidentsArgs;
 use crate::journeys::JourneysArgs;
@@ -69,12 +70,16 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  forecall api --config forecall.yaml")]
     Api(RunArgs),
     /// Make a token for the HTTP interface: shown once, kept nowhere; the configuration knows its hash.
-    #[command(after_help = "Example:\n  forecall api-token --name noc --role operator")]
+    #[command(
+        after_help = "Examples:\n  forecall api-token --name noc --role operator\n  forecall api-token --name care --role viewer --scope customers"
+    )]
     ApiToken(ApiTokenArgs),
     /// Predicted incidents: follow, list, show, explain; take on, steer and judge them.
     Incidents(IncidentsArgs),
     /// What customers are told: read, approve, explain; stop all of it.
     Notices(NoticesArgs),
+    /// One customer for whoever answers them: told, not told and why, answered, promised; and who has looked.
+    Customers(CustomersArgs),
     /// Journeys of customers: run the stage alone; the map of a day; one customer's failed journeys.
     Journeys(JourneysArgs),
     /// What depends on what: show what was said and what traces show, and say it.
@@ -137,6 +142,9 @@ pub(crate) struct ApiTokenArgs {
     /// What its bearer may do; each role may do what those before it may.
     #[arg(long, value_enum)]
     pub(crate) role: RoleName,
+    /// What of customers its bearer may see; more than once for several.
+    #[arg(long = "scope", value_enum)]
+    pub(crate) scopes: Vec<ScopeName>,
     /// Answer as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -162,6 +170,24 @@ impl From<RoleName> for forecall_config::ApiRole {
             RoleName::Operator => Self::Operator,
             RoleName::Approver => Self::Approver,
             RoleName::Admin => Self::Admin,
+        }
+    }
+}
+
+/// Scopes as they are written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScopeName {
+    /// What one customer was told; each look is audited.
+    Customers,
+    /// What the telephone says.
+    Ivr,
+}
+
+impl From<ScopeName> for forecall_config::ApiScope {
+    fn from(name: ScopeName) -> Self {
+        match name {
+            ScopeName::Customers => Self::Customers,
+            ScopeName::Ivr => Self::Ivr,
         }
     }
 }

@@ -9,6 +9,7 @@ mod calls;
 mod check;
 mod cli;
 mod codegen;
+mod customers;
 mod dead_man;
 mod demo;
 mod directory;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Check(args) => done(check::run(&args)),
         Command::Topics(args) => done(topics::run(&args)),
         Command::Notices(args) => notices::run(args),
+        Command::Customers(args) => customers::run(&args),
         Command::Topology(args) => topology::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(args) => audit::run(&args),

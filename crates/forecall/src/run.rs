@@ -139,10 +139,11 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     if roles.outreach {
         directory::import(&settings, &mut pipeline)?;
     }
-    let _api = if which == Which::All {
-        crate::api::begin(&settings, log.clone(), args.slot)?
+    let _http = if which == Which::All {
+        let api = crate::api::begin(&settings, log.clone(), args.slot)?;
+        (api, crate::api::begin_feeds(&settings)?)
     } else {
-        None
+        (None, None)
     };
     health.set_ready("start", true);
     count_client(metrics.clone(), Arc::clone(&stop));

@@ -19,4 +19,5 @@
 
 pub mod event;
 pub mod schema;
+pub mod screen;
 pub mod telemetry;

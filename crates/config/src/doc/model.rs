@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::source::{Items, Shape, defaults, read};
-use crate::api::{ApiSettings, ApiToken};
+use crate::api::{ApiSettings, ApiToken, FeedSettings};
 use crate::raw::{DirectorySettings, File, S3Settings, SourceSettings};
 use crate::remedy::RemedyEntry;
 
@@ -286,6 +286,10 @@ impl Model {
             (
                 "ApiToken",
                 least::<ApiToken>(json!({"role": "viewer", "sha256": "0"})),
+            ),
+            (
+                "FeedSettings",
+                least::<FeedSettings>(json!({"url": "u", "sender": "s"})),
             ),
             (
                 "RemedyEntry",

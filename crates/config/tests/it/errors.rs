@@ -540,6 +540,34 @@ fn the_interface_over_http_stays_on_this_machine_and_knows_hashes_only() {
 }
 
 #[test]
+fn public_feeds_stay_on_this_machine_and_have_names_that_last() {
+    let complaint = |text: &str| Settings::from_yaml("f.yaml", text).unwrap_err().to_string();
+    let remote = complaint(
+        "feeds:\n  listen: 0.0.0.0:9466\n  url: http://status.example.ir/\n  sender: \"noc, tehran\"\n",
+    );
+    for part in [
+        "0.0.0.0:9466 is reachable",
+        "feeds.url: an address `https://",
+        "feeds.sender: 1 to 64",
+    ] {
+        assert!(remote.contains(part), "{part} in {remote}");
+    }
+    let taken = complaint(
+        "http:\n  listen: 127.0.0.1:9466\nfeeds:\n  url: https://status.example.ir/?a\n  sender: \"\"\n",
+    );
+    for part in [
+        "is that of `http.listen`",
+        "feeds.url: an address",
+        "feeds.sender: 1 to 64",
+    ] {
+        assert!(taken.contains(part), "{part} in {taken}");
+    }
+    let good = "feeds:\n  url: https://status.example.ir\n  sender: noc@example.ir\n";
+    let feeds = Settings::from_yaml("f.yaml", good).unwrap().feeds.unwrap();
+    assert!(feeds.listen.ip().is_loopback() && !feeds.exercise);
+}
+
+#[test]
 fn gateways_for_text_messages_are_held_to_what_they_need() {
     check(
         "gateways:\n  email:\n    smpp: {host: 127.0.0.1, tls: none, system_id: s, password: \"${env:FORECALL_TEST_UNSET:-hunter2}\", from: \"3000\"}\n  sms:\n    http:\n      url: http://api.example.ir/send\n      secret: \"${env:FORECALL_TEST_UNSET:-hunter2}\"\n      form: {to: \"{to}\", who: \"{name}\"}\n",

@@ -1,7 +1,16 @@
 //! The interface as its users meet it: over HTTP, with tokens, down to the records that stand on the log.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
-use std::collections::BTreeMap;
+mod desk;
+mod public;
+mod town;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -34,7 +43,14 @@ impl House {
             let new = NewToken::from_random([number; 32]);
             tokens.insert(role.as_str(), new.token);
             let sha256 = new.sha256.to_uppercase();
-            known.insert(format!("the-{}", role.as_str()), ApiToken { role, sha256 });
+            known.insert(
+                format!("the-{}", role.as_str()),
+                ApiToken {
+                    role,
+                    sha256,
+                    scopes: BTreeSet::new(),
+                },
+            );
         }
         let settings = ApiSettings {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -51,25 +67,12 @@ impl House {
             domain: DomainName::new("isp").unwrap(),
             now: Arc::new(|| EventTime::from_secs(1_800_000_000)),
             identity: "forecall.api.0".into(),
+            desk: None,
         }
     }
 
-    /// Status and body of an answer.
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.server.local_addr()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: forecall\r\nconnection: close\r\n");
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-        // An answer may come before all was sent: too large a body isn't read to its end.
-        let _ = stream.write_all(request.as_bytes());
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        let status = answer.split(' ').nth(1).unwrap_or("0").parse().unwrap();
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        (status, body.to_owned())
+        ask(self.server.local_addr(), method, path, headers, body)
     }
 
     fn say(&self, role: &str, path: &str, key: &str, body: &str) -> (u16, String) {
@@ -82,6 +85,30 @@ impl House {
         let bounds = self.log.bounds(topic).unwrap();
         bounds.iter().map(|(_, end)| usize::try_from(*end).unwrap()).sum()
     }
+}
+
+/// Status and body of an answer.
+fn ask(
+    address: std::net::SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: forecall\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+    // An answer may come before all was sent: too large a body isn't read to its end.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    let status = answer.split(' ').nth(1).unwrap_or("0").parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, body.to_owned())
 }
 
 fn action(json: &str) -> String {

@@ -40,6 +40,8 @@ pub fn files() -> Vec<(PathBuf, String)> {
         .into_iter()
         .map(|payload| (payload.schema_path().into(), pretty(json_schema::of(payload))))
         .collect();
+    let screens = crate::screen::schemas();
+    files.extend(screens.map(|(path, schema)| (path.into(), pretty(schema))));
     files.push(("schemas/asyncapi.json".into(), pretty(asyncapi::document())));
     files.push(("docs/reference/events.md".into(), reference::events()));
     files.push(("docs/reference/topics.md".into(), reference::topics()));
