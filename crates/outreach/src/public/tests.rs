@@ -118,6 +118,7 @@ fn notice(stage: NoticeStage, n: u32, texts: Vec<NoticeText>) -> Notice {
         eta: None,
         hold_out: None,
         ramp: None,
+        untrue: 0,
         first_accepted_at: None,
         reason: String::new(),
         simulated: false,
@@ -466,7 +467,9 @@ fn what_not_everybody_may_read_stands_nowhere() {
             reached: 1,
             failed: 0,
             stops: 0,
+            untrue: 0,
             stopped,
+            over: false,
         })
     };
     let (incident, notices) = thread(&[NoticeStage::Confirmed, NoticeStage::Progress]);
