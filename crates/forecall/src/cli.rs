@@ -73,7 +73,7 @@ pub(crate) enum Command {
     ApiToken(ApiTokenArgs),
     /// Predicted incidents: follow, list, show, explain; take on, steer and judge them.
     Incidents(IncidentsArgs),
-    /// What customers are told: read, approve, explain; stop all of it.
+    /// What customers are told: read, approve, hold, send, take back, rehearse; stop all of it.
     Notices(NoticesArgs),
     /// Journeys of customers: run the stage alone; the map of a day; one customer's failed journeys.
     Journeys(JourneysArgs),
