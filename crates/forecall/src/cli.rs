@@ -76,7 +76,7 @@ pub(crate) enum Command {
     ApiToken(ApiTokenArgs),
     /// Predicted incidents: follow, list, show, explain; take on, steer and judge them.
     Incidents(IncidentsArgs),
-    /// What customers are told: read, approve, explain; stop all of it.
+    /// What customers are told: read, approve, hold, send, take back, rehearse; stop all of it.
     Notices(NoticesArgs),
     /// One customer for whoever answers them: told, not told and why, answered, promised; and who has looked.
     Customers(CustomersArgs),

@@ -39,7 +39,8 @@ fn begun(settings: Arc<OutreachSettings>) -> Run {
 }
 
 fn told(run: &Run) -> BTreeSet<CustomerId> {
-    run.intents.iter().map(|i| i.customer.clone()).collect()
+    let told = run.intents.iter().filter(|i| !i.notice.is_answer());
+    told.map(|i| i.customer.clone()).collect()
 }
 
 /// Answers of the gateway, one after the other, to messages that have none yet.
