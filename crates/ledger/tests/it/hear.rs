@@ -220,7 +220,8 @@ fn before_marks() -> String {
      ALTER TABLE intents DROP COLUMN heard_at; ALTER TABLE receipts_outbox DROP COLUMN reply; \
      DROP INDEX intents_waiting; DROP INDEX intents_unreceipted; ALTER TABLE intents DROP COLUMN urgent; \
      CREATE INDEX intents_waiting ON intents (channel, planned_at) WHERE state = 'planned'; \
-     DELETE FROM flags WHERE name = 'marks_made'; DROP TABLE addresses_gone; PRAGMA user_version = 2;"
+     DELETE FROM flags WHERE name = 'marks_made'; DROP TABLE addresses_gone; \
+     DROP TABLE notices; DROP TABLE incidents; DROP TABLE withheld; DROP TABLE replies; PRAGMA user_version = 2;"
         .to_owned()
 }
 
