@@ -401,13 +401,7 @@ impl DetectStage {
             )
         });
         if let Some(mut anomaly) = anomaly {
-            if matches!(change, Change::Opened) {
-                anomaly.siblings = self.siblings(slot, at);
-                anomaly.usual = self.state.registry.detector(index).map(crate::Detector::usual);
-            }
-            if !matches!(change, Change::Closed(_)) {
-                anomaly.traffic = self.traffic(slot, (anomaly.from, at));
-            }
+            self.tell_beside(&mut anomaly, change, (slot, index), at);
             anomaly.context = self.notes(slot, &anomaly.series, anomaly.from, at);
             anomaly.series = self.with_words(&domain, &anomaly.series);
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));

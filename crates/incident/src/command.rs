@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use forecall_stage::Effects;
 use forecall_types::{
-    Acknowledgement, Action, Command, Feedback, IncidentChange, IncidentEvent, IncidentId, IncidentState,
-    Position, Probability, ProblemId, RegionCode, RejectReason, RepairStep, SCOPE_CELLS_MAX, STEPS_MAX,
-    Scope, ServiceName, Severity, Verdict, WorkStage,
+    Acknowledgement, Action, Command, EventTime, Feedback, IncidentChange, IncidentEvent, IncidentId,
+    IncidentState, Position, Probability, ProblemId, RegionCode, RejectReason, RepairStep, SCOPE_CELLS_MAX,
+    STEPS_MAX, Scope, ServiceName, Severity, Verdict, WorkStage,
 };
 
 use crate::group::{Domain, Open};
@@ -69,19 +69,7 @@ impl Domain {
                 open.notes.push(format!("acknowledged by {by}"));
                 Ok(())
             }
-            Action::Eta { incident, eta } => {
-                let open = self.open_mut(incident)?;
-                if *eta <= command.at {
-                    return Err(not_allowed("the time given is not after the command"));
-                }
-                if open.incident.work.as_ref().is_some_and(|w| *eta <= w.starts_at) {
-                    return Err(not_allowed("the work would be over before it begins"));
-                }
-                open.incident.eta = Some(*eta);
-                open.notes
-                    .push(format!("expected to be over by {} ({by})", clock(*eta)));
-                Ok(())
-            }
+            Action::Eta { incident, eta } => self.expect_end(incident, *eta, command),
             Action::Step { incident, code } => {
                 let open = self.open_mut(incident)?;
                 if open.incident.steps.len() >= STEPS_MAX {
@@ -158,6 +146,26 @@ impl Domain {
             | Action::EndDrill { .. }
             | Action::Kill { .. } => Err(not_allowed("it is about notices")),
         }
+    }
+
+    /// Notes until when it is expected to last.
+    fn expect_end(
+        &mut self,
+        incident: &IncidentId,
+        eta: EventTime,
+        command: &Command,
+    ) -> Result<(), Refusal> {
+        let open = self.open_mut(incident)?;
+        if eta <= command.at {
+            return Err(not_allowed("the time given is not after the command"));
+        }
+        if open.incident.work.as_ref().is_some_and(|w| eta <= w.starts_at) {
+            return Err(not_allowed("the work would be over before it begins"));
+        }
+        open.incident.eta = Some(eta);
+        open.notes
+            .push(format!("expected to be over by {} ({})", clock(eta), command.by));
+        Ok(())
     }
 
     /// Takes a verdict: a false alarm ends an open incident, all others are noted on it.

@@ -34,6 +34,7 @@ mod spoken;
 mod stage;
 mod whom;
 mod words;
+mod zone;
 
 pub use notice::{DRILL_MINUTES_MAX, EndRefused, drill_incident, may_tell_end};
 pub use settings::*;

@@ -287,5 +287,11 @@ pub enum ReplyKind {
 
 impl ReplyKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Stop, Self::Status, Self::StillDown, Self::Other];
+    pub const ALL: [Self; 5] = [
+        Self::Stop,
+        Self::Status,
+        Self::StillDown,
+        Self::Untrue,
+        Self::Other,
+    ];
 }

@@ -97,13 +97,14 @@ pub enum HoldReason {
 
 impl HoldReason {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Approval,
         Self::QuietHours,
         Self::Unreachable,
         Self::Killed,
         Self::HoldOut,
         Self::Ramp,
+        Self::Person,
         Self::NoConsent,
         Self::OptedOut,
         Self::NoChannel,

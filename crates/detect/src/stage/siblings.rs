@@ -1,8 +1,10 @@
 //! What is told beside an anomaly or a score: the series that live beside it, and the limit it goes to.
 
-use forecall_types::{ChannelScore, EventTime, Siblings, Traffic};
+use forecall_types::{Anomaly, ChannelScore, EventTime, Siblings};
 
 use super::DetectStage;
+use crate::Detector;
+use crate::policy::Change;
 
 impl DetectStage {
     /// What the channels said of a sample, and what its series' limit says now that it is kept.
@@ -22,13 +24,28 @@ impl DetectStage {
         }
     }
 
-    /// Requests counted beside a series that is abnormal from one time to another.
-    pub(super) fn traffic(&mut self, slot: u32, span: (EventTime, EventTime)) -> Option<Traffic> {
-        self.state.counters.traffic(&self.state.registry, slot, span)
+    /// What is known beside an anomaly that isn't closed: the requests, and when it opens what is usual and its siblings.
+    pub(super) fn tell_beside(
+        &mut self,
+        anomaly: &mut Anomaly,
+        change: &Change,
+        (slot, index): (u32, u32),
+        at: EventTime,
+    ) {
+        match change {
+            Change::Closed(_) => return,
+            Change::Opened => {
+                anomaly.siblings = self.siblings(slot, at);
+                anomaly.usual = self.state.registry.detector(index).map(Detector::usual);
+            }
+            Change::Updated => {}
+        }
+        let state = &mut self.state;
+        anomaly.traffic = state.counters.traffic(&state.registry, slot, (anomaly.from, at));
     }
 
     /// The series beside one that opens an anomaly.
-    pub(super) fn siblings(&mut self, slot: u32, at: EventTime) -> Option<Siblings> {
+    fn siblings(&mut self, slot: u32, at: EventTime) -> Option<Siblings> {
         let (series, shared) = self.state.census.siblings(&self.state.registry, slot, at)?;
         Some(Siblings {
             partition: self.state.source.partition,

@@ -53,7 +53,7 @@ fn near(traffic: Option<Traffic>, usual: f64, now: f64) {
 fn counter(minute: i64) -> Reading<'static> {
     let grown = 3_000 * minute - (minute - 200).max(0) * 1_500;
     Reading::Sum {
-        value: grown as f64,
+        value: f64::from(i32::try_from(grown).unwrap()),
         temporality: Temporality::Cumulative,
         monotonic: true,
         start: None,

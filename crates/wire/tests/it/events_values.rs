@@ -603,31 +603,13 @@ fn ramp() -> impl Strategy<Value = NoticeRamp> {
 }
 
 pub(crate) fn notice() -> impl Strategy<Value = Notice> {
-    use HoldReason::*;
     let state = {
         use NoticeState::*;
         select(vec![
             Drafted, Approved, Held, Suppressed, Sending, Sent, Delivered, Retracted,
         ])
     };
-    let reason = select(vec![
-        Approval,
-        QuietHours,
-        Unreachable,
-        Killed,
-        HoldOut,
-        Ramp,
-        Person,
-        NoConsent,
-        OptedOut,
-        NoChannel,
-        Policy,
-        Pilot,
-        Cap,
-        EmptyScope,
-        Simulated,
-        Stale,
-    ]);
+    let reason = select(HoldReason::ALL.to_vec());
     let written = (
         language(),
         contact(),
