@@ -402,7 +402,6 @@ impl DetectStage {
         });
         if let Some(mut anomaly) = anomaly {
             self.tell_beside(&mut anomaly, change, (slot, index), at);
-            anomaly.context = self.notes(slot, &anomaly.series, anomaly.from, at);
             anomaly.series = self.with_words(&domain, &anomaly.series);
             effects.emit(DetectOutput::Anomaly(Box::new(anomaly)));
         }

@@ -24,7 +24,7 @@ impl DetectStage {
         }
     }
 
-    /// What is known beside an anomaly that isn't closed: the requests, and when it opens what is usual and its siblings.
+    /// What is known beside an anomaly: what was announced; unless it is closed the requests; when it opens what is usual and its siblings.
     pub(super) fn tell_beside(
         &mut self,
         anomaly: &mut Anomaly,
@@ -32,6 +32,7 @@ impl DetectStage {
         (slot, index): (u32, u32),
         at: EventTime,
     ) {
+        anomaly.context = self.notes(slot, &anomaly.series, anomaly.from, at);
         match change {
             Change::Closed(_) => return,
             Change::Opened => {
