@@ -7,7 +7,7 @@
 //! use forecall_backtest::{Case, Finding, Level, Rules, Truth, figures_of};
 //! use forecall_types::EventTime;
 //!
-//! let at = |minute| EventTime::from_secs(60 * minute);
+//! let at = |minute: i64| EventTime::from_secs(60 * minute);
 //! let truths = [Truth::new(at(30), at(40))];
 //! let findings = [Finding::new("a", at(20), at(35)), Finding::new("b", at(90), at(95))];
 //! let case = Case::new(Some(&truths), &findings, (at(0), at(1_440)), Rules::default());
