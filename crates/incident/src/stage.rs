@@ -37,7 +37,7 @@ pub struct CorrelateHealth {
     pub held: usize,
     /// Anomalies kept as evidence.
     pub anomalies: usize,
-    /// Open incidents.
+    /// Open incidents, the canary's apart: they are nobody's trouble.
     pub open: usize,
     /// Sources whose heartbeat is missing, or that are behind and get no further: a fault of forecall, told to its operator.
     pub missing: Vec<(DomainName, SourcePartition)>,
@@ -117,7 +117,9 @@ impl CorrelateStage {
         for domain in self.state.domains.values() {
             health.held += domain.order.held_len();
             health.anomalies += domain.tracked.len();
-            health.open += domain.open.len();
+            if !domain.name.is_canary() {
+                health.open += domain.open.len();
+            }
             health.silences += domain.silences.count(self.state.tick);
             health.learnt.take(&domain.learner);
             let missing = domain.order.missing().cloned();

@@ -457,6 +457,10 @@ fn nothing_is_proposed_of_the_canary() {
     run.line("00:10");
     assert_eq!(run.events.len(), 1, "it was opened");
     assert!(run.events[0].incident.remedies.is_empty());
+    assert_eq!(run.stage.health().open, 0, "it is nobody's trouble");
+    run.line("00:12 declare internet/IR-10 severe");
+    run.line("00:15");
+    assert_eq!(run.stage.health().open, 1);
 }
 
 /// Words of people and results in any order, of incidents in two places, over five hours.
