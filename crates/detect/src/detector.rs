@@ -127,8 +127,7 @@ impl Detector {
     }
 
     fn view(&self, at: EventTime, value: f64, settings: &DetectSettings) -> View {
-        // A hundredth of all that was seen: what moves within is hardly worth a word, however still it was before.
-        let least = scale_floor(self.shift.slow()).max(SPAN_SHARE * self.novelty.span());
+        let least = self.least_scale();
         let baseline = self.spike.baseline(least);
         View {
             at,
@@ -147,6 +146,11 @@ impl Detector {
             heard: settings.channels,
             widen: 1.0,
         }
+    }
+
+    /// A hundredth of all that was seen: what moves within is hardly worth a word, however still it was before.
+    fn least_scale(&self) -> f64 {
+        scale_floor(self.shift.slow()).max(SPAN_SHARE * self.novelty.span())
     }
 
     /// The value before.

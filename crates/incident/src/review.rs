@@ -41,15 +41,13 @@ impl Domain {
         let heard = members.iter().filter(|(_, m)| m.standing != Standing::Spent);
         let tracked: Vec<&Tracked> = heard.filter_map(|(id, _)| self.tracked.get(id)).collect();
         // Those that are well again were part of it, too.
-        let speaking = tracked.iter().map(|t| &t.anomaly);
+        let anomalies = tracked.iter().map(|t| &t.anomaly);
         let topology = self.known.topology(step.settings);
-        let causes = suspects(speaking, &open.incident.scope, topology);
+        let causes = suspects(anomalies.clone(), &open.incident.scope, topology);
         if !causes.is_empty() {
             open.incident.causes = causes;
         }
-        // Those that are well again were hit, too.
-        let hit = tracked.iter().map(|t| &t.anomaly);
-        let dimensions = dimensions(hit, topology);
+        let dimensions = dimensions(anomalies, topology);
         if !dimensions.is_empty() {
             open.incident.dimensions = dimensions;
         }

@@ -352,12 +352,23 @@ impl Ledger {
             row::INTENT,
             row::TEXT
         );
-        let mut statement = self.db.prepare_cached(&sql).doing(DOING)?;
+        self.page(DOING, &sql, (customer, from, max), read_reached)
+    }
+
+    /// At most so many rows of a customer behind a cursor, by a query that takes these and how many.
+    fn page(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        (customer, from, max): (&CustomerId, Option<&Cursor>, usize),
+        read: impl Fn(&Row<'_>) -> Result<DeskEntry, LedgerError>,
+    ) -> Result<Vec<DeskEntry>, LedgerError> {
+        let mut statement = self.db.prepare_cached(sql).doing(doing)?;
         let (at, key) = bound(from);
         let rows = statement
             .query(params![customer.as_str(), at, key, limit(max)])
-            .doing(DOING)?;
-        row::collect(rows, DOING, read_reached)
+            .doing(doing)?;
+        row::collect(rows, doing, read)
     }
 
     fn withheld(
@@ -368,20 +379,11 @@ impl Ledger {
     ) -> Result<Vec<DeskEntry>, LedgerError> {
         const DOING: &str = "read what a customer was not told";
         // Who has been told by the same notice since is told: what stands in the way then is gone.
-        let mut statement = self
-            .db
-            .prepare_cached(
-                "SELECT w.notice, w.reason, w.at FROM withheld w WHERE w.customer = ?1 AND w.at <= ?2 \
+        let sql = "SELECT w.notice, w.reason, w.at FROM withheld w WHERE w.customer = ?1 AND w.at <= ?2 \
                  AND (w.at < ?2 OR 'w' || w.notice < ?3) AND NOT EXISTS (SELECT 1 FROM intents i \
                  WHERE i.customer = ?1 AND i.planned_at >= w.at AND i.notice = w.notice) \
-                 ORDER BY w.at DESC, w.notice DESC LIMIT ?4",
-            )
-            .doing(DOING)?;
-        let (at, key) = bound(from);
-        let rows = statement
-            .query(params![customer.as_str(), at, key, limit(max)])
-            .doing(DOING)?;
-        row::collect(rows, DOING, |row| {
+                 ORDER BY w.at DESC, w.notice DESC LIMIT ?4";
+        self.page(DOING, sql, (customer, from, max), |row| {
             Ok(DeskEntry::Withheld {
                 notice: row::name(&row::text(row, "notice")?, "notice id")?,
                 reason: row::hold_reason(&row::text(row, "reason")?)?,
@@ -397,18 +399,9 @@ impl Ledger {
         max: usize,
     ) -> Result<Vec<DeskEntry>, LedgerError> {
         const DOING: &str = "read what a customer answered";
-        let mut statement = self
-            .db
-            .prepare_cached(
-                "SELECT at, kind FROM replies WHERE customer = ?1 AND at <= ?2 AND (at < ?2 OR 'r' || kind < ?3) \
-                 ORDER BY at DESC, kind DESC LIMIT ?4",
-            )
-            .doing(DOING)?;
-        let (at, key) = bound(from);
-        let rows = statement
-            .query(params![customer.as_str(), at, key, limit(max)])
-            .doing(DOING)?;
-        row::collect(rows, DOING, |row| {
+        let sql = "SELECT at, kind FROM replies WHERE customer = ?1 AND at <= ?2 AND (at < ?2 OR 'r' || kind < ?3) \
+                 ORDER BY at DESC, kind DESC LIMIT ?4";
+        self.page(DOING, sql, (customer, from, max), |row| {
             Ok(DeskEntry::Answered {
                 kind: row::reply_kind(&row::text(row, "kind")?)?,
                 at: time(row, "at")?.ok_or(LedgerError::Corrupt { what: "at" })?,

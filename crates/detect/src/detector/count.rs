@@ -2,8 +2,8 @@
 
 use forecall_types::{EventTime, Traffic, Usual};
 
-use super::{Detector, SPAN_SHARE, View};
-use crate::channel::{CountLaw, Counted, scale_floor};
+use super::{Detector, View};
+use crate::channel::{CountLaw, Counted};
 use crate::rate::Part;
 
 impl Detector {
@@ -27,8 +27,7 @@ impl Detector {
 
     /// What its values lie around.
     pub(crate) fn usual(&self) -> Usual {
-        let least = scale_floor(self.shift.slow()).max(SPAN_SHARE * self.novelty.span());
-        let baseline = self.spike.baseline(least);
+        let baseline = self.spike.baseline(self.least_scale());
         Usual {
             mean: baseline.location(),
             sd: baseline.scale(),

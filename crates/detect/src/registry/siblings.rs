@@ -14,10 +14,10 @@ use super::{Registry, at};
 pub(crate) const METRICS_MAX: usize = 64;
 /// Label values counted of one metric, at about 100 B each, so that all together stay below 26 MiB; a further value isn't counted.
 pub(crate) const VALUES_MAX: usize = 4_096;
-/// Counts are used for so long: what a storm opens is counted once, and a roll-out is seen within it.
-const FRESH_FOR: Duration = Duration::from_secs(600);
+/// What a walk over all series found is used for so long: what a storm opens is counted once, and a roll-out is seen within it.
+pub(super) const FRESH_FOR: Duration = Duration::from_secs(600);
 /// A series that said nothing for longer is no sibling: three times the slowest pace at which hosts are usually polled, and some.
-const LIVE_WITHIN: Duration = Duration::from_secs(3_600);
+pub(super) const LIVE_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// The series of one service and region.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use forecall_types::{EventTime, Traffic};
 use serde::{Deserialize, Serialize};
 
+use super::siblings::{FRESH_FOR, LIVE_WITHIN};
 use super::{Cold, Registry, VACANT, at};
 use crate::MetricKind;
 use crate::rate::Part;
 
 /// Counters kept, at 8 B each: 2 MiB. Where there are more, those of the series that came last aren't found.
 const COUNTERS_MAX: usize = 262_144;
-/// A list of counters is used for so long: a storm looks once, and a new one is found within it.
-const FRESH_FOR: Duration = Duration::from_secs(600);
-/// A counter that said nothing for longer counts nothing.
-const LIVE_WITHIN: Duration = Duration::from_secs(3_600);
 /// Units of what is asked for and answered.
 const UNITS: [&str; 5] = ["{request}", "{call}", "{query}", "{transaction}", "{lookup}"];
 /// Last words of names of counters.
@@ -30,6 +26,9 @@ const WORDS: [&str; 6] = [
 ];
 /// Endings that say how something is counted, not what.
 const ENDINGS: [&str; 7] = ["total", "count", "rate", "sum", "per", "second", "sec"];
+
+/// Words of requests that are on their way: as many as there are, not as many as came.
+const UNDER_WAY: [&str; 6] = ["active", "inflight", "flight", "pending", "current", "concurrent"];
 
 /// How a metric counts requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,12 +62,15 @@ fn is_count(metric: &str, unit: &str) -> bool {
     ) {
         return false;
     }
+    let name = metric.to_ascii_lowercase();
+    let mut words = name.split(['.', '_', '-', '/']).rev();
+    if words.clone().any(|word| UNDER_WAY.contains(&word)) {
+        return false;
+    }
     let counted = unit.strip_suffix("/s").unwrap_or(unit);
     if UNITS.contains(&counted) {
         return true;
     }
-    let name = metric.to_ascii_lowercase();
-    let mut words = name.split(['.', '_', '-', '/']).rev();
     let last = words.find(|word| !ENDINGS.contains(word));
     last.is_some_and(|word| WORDS.contains(&word)) && !matches!(counted, "s" | "ms" | "us" | "ns" | "By")
 }
@@ -201,6 +203,8 @@ mod tests {
             ("http_requests_5xx_total", "", false),
             ("http.server.request.duration", "s", false),
             ("http.server.active_requests.queue", "{request}", false),
+            ("http.server.active_requests", "{request}", false),
+            ("http_requests_in_flight", "", false),
             ("system.cpu.time", "s", false),
             ("requests.memory", "By", false),
         ] {

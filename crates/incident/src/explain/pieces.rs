@@ -105,7 +105,8 @@ pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) 
     }
 }
 
-/// Such numbers came from one sum: what rounding makes of it, as a share of the log-odds that make one in 10⁴ of certainty.
+/// How far log-odds may be from the sum of their parts, as a share of them: far more than rounding makes of it, and than evidence adds
+/// beyond what an event holds.
 const ROUNDING: f64 = 1e-6;
 
 /// The pieces that make the incident's probability, strongest first. `heard` are those that don't count any more, because a

@@ -14,6 +14,7 @@ use forecall_types::{
 use super::domain::{Desk, Domain, Office, THREADS_MAX, forget_oldest};
 use super::plan::on_news;
 use super::record::Thread;
+use super::steer::{Refused, no};
 use super::thread::News;
 
 /// The longest rehearsal, in minutes: four hours.
@@ -23,12 +24,6 @@ pub const DRILL_MINUTES_MAX: u32 = 240;
 pub fn drill_incident(domain: &DomainName, command: &str) -> IncidentId {
     let parts: [&[u8]; 3] = [b"drill", domain.as_str().as_bytes(), command.as_bytes()];
     IncidentId::derived(Fingerprint::of_parts(&parts))
-}
-
-type Refused = (RejectReason, String);
-
-fn no<T>(why: &str) -> Result<T, Refused> {
-    Err((RejectReason::NotAllowed, why.to_owned()))
 }
 
 impl Domain {
@@ -41,7 +36,7 @@ impl Domain {
     ) -> Result<(), Refused> {
         let at = command.at;
         if !(1..=DRILL_MINUTES_MAX).contains(&minutes) {
-            return no("a rehearsal lasts 1 to 240 minutes");
+            return no(format!("a rehearsal lasts 1 to {DRILL_MINUTES_MAX} minutes"));
         }
         if scope.services.is_empty() || scope.regions.is_empty() {
             return no("a rehearsal names services and regions");

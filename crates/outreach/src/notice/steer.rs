@@ -26,9 +26,9 @@ use crate::settings::{OutreachSettings, Words};
 use crate::words::{Said, step_mistake};
 
 /// Why a word isn't taken.
-type Refused = (RejectReason, String);
+pub(super) type Refused = (RejectReason, String);
 
-fn no<T>(why: impl Into<String>) -> Result<T, Refused> {
+pub(super) fn no<T>(why: impl Into<String>) -> Result<T, Refused> {
     Err((RejectReason::NotAllowed, why.into()))
 }
 
