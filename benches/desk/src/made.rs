@@ -102,6 +102,8 @@ fn incident(number: u32, open: bool, at: EventTime) -> Result<Incident> {
         storm: false,
         parent: None,
         merged_into: None,
+        split_from: None,
+        adjustment: None,
         responsibility: Responsibility::Own,
         acknowledged: None,
         eta: None,

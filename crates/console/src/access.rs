@@ -64,6 +64,7 @@ pub const fn needed(action: &Action) -> ApiRole {
         | Action::Close { .. }
         | Action::Review { .. }
         | Action::Merge { .. }
+        | Action::Split { .. }
         | Action::Plan { .. }
         | Action::Silence { .. }
         | Action::Unsilence { .. }

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use forecall_log::OutRecord;
-use forecall_types::{Action, Command, DomainName, EventTime, Feedback, Fingerprint, IncidentId, Verdict};
+use forecall_types::{
+    Action, Command, DomainName, EventTime, Feedback, Fingerprint, IncidentId, Reject, Verdict,
+};
+use forecall_wire::event::scalar::Time;
 use forecall_wire::event::{
     EncodeError, Encoded, TopicId, TopicNames, decode_action, encode_command, encode_feedback,
 };
@@ -44,6 +47,10 @@ struct VerdictBody {
     domain: Option<String>,
     incident: String,
     verdict: Verdict,
+    #[serde(default)]
+    onset: Option<String>,
+    #[serde(default)]
+    ended: Option<String>,
 }
 
 fn malformed(error: &serde_json::Error) -> SaidError {
@@ -64,13 +71,24 @@ fn refused(error: &EncodeError) -> SaidError {
     SaidError::Malformed(error.to_string())
 }
 
+/// A verdict, with when customers were hit first and no longer, as people found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it was.
+    pub verdict: Verdict,
+    /// When customers were hit first.
+    pub onset: Option<EventTime>,
+    /// When they were no longer hit.
+    pub ended: Option<EventTime>,
+}
+
 /// Something that may be published.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
     /// A command, apart from who says it and when.
     Command(DomainName, Action),
     /// A verdict.
-    Verdict(DomainName, IncidentId, Verdict),
+    Verdict(DomainName, IncidentId, Judgement),
 }
 
 impl Said {
@@ -94,10 +112,15 @@ impl Said {
         let body: VerdictBody = serde_json::from_slice(body).map_err(|e| malformed(&e))?;
         let incident =
             IncidentId::new(&body.incident).map_err(|e| SaidError::Malformed(format!("incident: {e}")))?;
+        let judgement = Judgement {
+            verdict: body.verdict,
+            onset: time("onset", body.onset.as_deref())?,
+            ended: time("ended", body.ended.as_deref())?,
+        };
         Ok(Self::Verdict(
             domain(body.domain.as_deref(), own)?,
             incident,
-            body.verdict,
+            judgement,
         ))
     }
 
@@ -124,13 +147,20 @@ impl Said {
                 let encoded = encode_command(&command).map_err(|e| refused(&e))?;
                 (TopicId::Commands, encoded)
             }
-            Self::Verdict(domain, incident, verdict) => {
+            Self::Verdict(domain, incident, judgement) => {
+                let Judgement {
+                    verdict,
+                    onset,
+                    ended,
+                } = judgement;
                 let feedback = Feedback {
                     id,
                     domain,
                     incident,
                     at,
                     verdict,
+                    onset,
+                    ended,
                 };
                 let encoded = encode_feedback(&feedback).map_err(|e| refused(&e))?;
                 (TopicId::Feedback, encoded)
@@ -145,6 +175,14 @@ impl Said {
             headers,
         })
     }
+}
+
+fn time(name: &str, given: Option<&str>) -> Result<Option<EventTime>, SaidError> {
+    let parse = |text| {
+        let refused = |reject: Reject| SaidError::Malformed(format!("{name}: {}", reject.detail));
+        Time::parse(text).map_err(refused)
+    };
+    given.map(parse).transpose()
 }
 
 fn domain(given: Option<&str>, own: &DomainName) -> Result<DomainName, SaidError> {

@@ -18,6 +18,7 @@ use crate::publish::Step;
 use crate::reason::{clock, place};
 use crate::remedy::Remedies;
 use crate::scope::{Pair, pairs_of};
+use crate::verdict::Peaks;
 
 /// What moves with an incident's service and becomes an incident of its own this soon after it is part of it: the time in which
 /// troubles begin together, and as much again until both are sure.
@@ -62,6 +63,8 @@ impl Open {
                 storm: false,
                 parent: None,
                 merged_into: None,
+                split_from: None,
+                adjustment: None,
                 remedies: Vec::new(),
                 responsibility: Responsibility::Unknown,
                 problem: None,
@@ -86,6 +89,7 @@ impl Open {
             is_reminded: false,
             is_attributed: false,
             remedies: Remedies::default(),
+            peaks: Peaks::default(),
         }
     }
 }
@@ -306,6 +310,7 @@ impl Domain {
         if let Some(former) = former {
             incident.revision = former.revision;
             incident.opened_at = former.opened_at;
+            incident.adjustment = former.adjustment;
             if is_attributed {
                 incident.responsibility = former.responsibility;
             }

@@ -1,12 +1,12 @@
-//! What people say: commands and verdicts.
+//! What people say: commands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use forecall_stage::Effects;
 use forecall_types::{
-    Acknowledgement, Action, Command, EventTime, Feedback, IncidentChange, IncidentEvent, IncidentId,
-    IncidentState, Position, Probability, ProblemId, RegionCode, RejectReason, RepairStep, SCOPE_CELLS_MAX,
-    STEPS_MAX, Scope, ServiceName, Severity, Verdict, WorkStage,
+    Acknowledgement, Action, Command, EventTime, IncidentEvent, IncidentId, IncidentState, Position,
+    Probability, ProblemId, RegionCode, RejectReason, RepairStep, SCOPE_CELLS_MAX, STEPS_MAX, Scope,
+    ServiceName, Severity, WorkStage,
 };
 
 use crate::group::{Domain, Open};
@@ -109,6 +109,11 @@ impl Domain {
             ),
             Action::Review { incident, problem } => self.review_by_word(incident, problem, by, step, effects),
             Action::Merge { incident, into } => self.merge((incident, into), by, step, effects),
+            Action::Split {
+                incident,
+                services,
+                regions,
+            } => self.split(incident, (services, regions), by, step, effects),
             Action::Plan {
                 scope,
                 starts_at,
@@ -168,63 +173,6 @@ impl Domain {
         Ok(())
     }
 
-    /// Takes a verdict: a false alarm ends an open incident, all others are noted on it.
-    pub(crate) fn take_feedback(
-        &mut self,
-        position: &Position,
-        feedback: &Feedback,
-        step: &Step<'_>,
-        effects: &mut Effects<IncidentEvent>,
-    ) {
-        let refused = if self.seen.insert(&format!("feedback {}", feedback.id)) {
-            self.hear(feedback, step, effects).err()
-        } else {
-            Some((RejectReason::Duplicate, "seen before".into()))
-        };
-        if let Some((reason, why)) = refused {
-            effects.reject(reason, format!("feedback {} at {position}: {why}", feedback.id));
-        }
-    }
-
-    fn hear(
-        &mut self,
-        feedback: &Feedback,
-        step: &Step<'_>,
-        effects: &mut Effects<IncidentEvent>,
-    ) -> Result<(), Refusal> {
-        let word = match feedback.verdict {
-            Verdict::FalseAlarm => "verdict: false alarm",
-            Verdict::Right => "verdict: right",
-            Verdict::Expected => "verdict: expected",
-            Verdict::NewNormal => "verdict: new normal",
-        };
-        let id = self.standing_for(&feedback.incident);
-        let mut all = self.closed.iter_mut();
-        if let Some(ended) = all.find(|e| e.incident.id == id) {
-            let closed = &mut ended.incident;
-            // Most verdicts come afterwards: the state stays, the word is published.
-            if feedback.verdict == Verdict::FalseAlarm {
-                ended.is_disowned = true;
-                self.learner.false_alarm(&closed.id);
-                self.pages.settle(&closed.id, closed.reopened, 1.0);
-            }
-            closed.revision += 1;
-            closed.at = step.at;
-            closed.reason = format!("{}: {word}", place(&closed.scope));
-            effects.emit(IncidentEvent {
-                change: IncidentChange::Updated,
-                incident: closed.clone(),
-            });
-            return Ok(());
-        }
-        if feedback.verdict == Verdict::FalseAlarm {
-            return self.end_by_word(&id, Trigger::Retract, word, step, effects);
-        }
-        let open = self.open_mut(&id)?;
-        open.notes.push(word.into());
-        Ok(())
-    }
-
     pub(crate) fn open_mut(&mut self, id: &IncidentId) -> Result<&mut Open, Refusal> {
         let closed = self.closed.iter().find(|e| e.incident.id == *id);
         let closed = closed.map(|e| match &e.incident.merged_into {
@@ -239,7 +187,7 @@ impl Domain {
         })
     }
 
-    fn end_by_word(
+    pub(crate) fn end_by_word(
         &mut self,
         id: &IncidentId,
         trigger: Trigger,

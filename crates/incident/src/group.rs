@@ -21,6 +21,7 @@ use crate::remedy::{Remedial, Remedies};
 use crate::scope::Pair;
 use crate::settings::CorrelateSettings;
 use crate::silence::Silences;
+use crate::verdict::{Adjustments, Peaks};
 
 /// Anomalies of one domain kept as evidence: at 2 KiB each 16 MiB; a further one is refused.
 pub const ANOMALIES_MAX: usize = 8_192;
@@ -30,7 +31,7 @@ pub const MEMBERS_MAX: usize = 256;
 pub(crate) const SILENT_MEMBERS_MAX: usize = 32;
 /// Open incidents of one domain: beyond this the topology is too fine for people to follow.
 pub const OPEN_MAX: usize = 1_024;
-/// Closed incidents kept whole, so that a verdict or a re-opening can name them.
+/// Closed incidents kept whole, so that a verdict or a re-opening can name them; those whose verdict is in force come on top.
 pub const CLOSED_KEPT_MAX: usize = 256;
 /// Elements named by one incident; more, and the region as a whole holds.
 pub const ELEMENTS_MAX: usize = 256;
@@ -164,6 +165,8 @@ pub(crate) struct Open {
     pub(crate) is_attributed: bool,
     /// What rules propose for it.
     pub(crate) remedies: Remedies,
+    /// What its evidence came to at most, in this life of it.
+    pub(crate) peaks: Peaks,
 }
 
 impl Open {
@@ -189,6 +192,8 @@ pub(crate) struct Ended {
     pub(crate) is_attributed: bool,
     /// What rules proposed for it.
     pub(crate) remedies: Remedies,
+    /// What its evidence came to at most.
+    pub(crate) peaks: Peaks,
 }
 
 /// All of one domain.
@@ -211,6 +216,8 @@ pub(crate) struct Domain {
     pub(crate) pages: Pages,
     /// What pages nobody for a while.
     pub(crate) silences: Silences,
+    /// What people's verdicts changed, for a while.
+    pub(crate) adjustments: Adjustments,
     /// What came of predictions.
     pub(crate) learner: Learner,
     /// What holds for all remedies.
@@ -233,6 +240,7 @@ impl Domain {
             peers: Peers::default(),
             pages: Pages::default(),
             silences: Silences::default(),
+            adjustments: Adjustments::default(),
             learner: Learner::default(),
             remedial: Remedial::default(),
             known: Known::default(),
@@ -369,6 +377,7 @@ impl Domain {
     /// Ends evidence without news, and forgets what is over and needed by no open incident.
     pub(crate) fn tidy(&mut self, at: EventTime, settings: &CorrelateSettings) {
         self.silences.expire(at);
+        self.adjustments.expire(at);
         self.known.expire(at, settings);
         let stale = Duration::from_secs(settings.tunables.evidence_stale_seconds);
         let keep = Duration::from_secs(settings.tunables.resolve_after_seconds);
@@ -449,7 +458,13 @@ impl Domain {
     pub(crate) fn remember(&mut self, ended: Ended) {
         self.closed.push_back(ended);
         if self.closed.len() > CLOSED_KEPT_MAX {
-            self.closed.pop_front();
+            // One whose verdict still changes something is kept, so that it can be taken back.
+            let adjustments = &self.adjustments;
+            let oldest = self
+                .closed
+                .iter()
+                .position(|e| !adjustments.is_of(&e.incident.id));
+            self.closed.remove(oldest.unwrap_or(0));
         }
     }
 }

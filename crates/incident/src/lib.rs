@@ -47,11 +47,13 @@ mod review;
 mod scope;
 mod settings;
 mod silence;
+mod split;
 mod stage;
 mod storm;
 mod suspects;
 mod topology;
 mod topology_file;
+mod verdict;
 mod way;
 
 pub use group::{ANOMALIES_MAX, CLOSED_KEPT_MAX, ELEMENTS_MAX, MEMBERS_MAX, OPEN_MAX};
@@ -82,3 +84,4 @@ pub use topology::{
 pub use topology_file::{
     RegionEntry, RuleEntry, ServiceEntry, ServiceKind, ServiceResponsibility, TopologyError, TopologyFile,
 };
+pub use verdict::{ADJUSTMENTS_MAX, adjustment_in_words};

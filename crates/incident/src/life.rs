@@ -60,6 +60,8 @@ impl Trigger {
 /// | retracted | | | | | | | | reviewed | |
 /// | reviewed, merged | | | | | | | | | |
 ///
+/// A part of a predicted or confirmed one may begin a life of its own ([`Life::split`]), in the state of the whole.
+///
 /// Planned work has a life of its own, which no evidence begins; what an event says of its state is in brackets:
 ///
 /// | from \\ trigger | announce | start | overrun | fade | close | retract | review |
@@ -137,6 +139,20 @@ impl Life {
             },
             change,
         ))
+    }
+
+    /// How a part of it begins as an incident of its own, and the change its first event names; `None`: it isn't open, or planned
+    /// work.
+    pub const fn split(self) -> Option<(Self, IncidentChange)> {
+        if !self.state.is_open() || self.work.is_some() {
+            return None;
+        }
+        let part = Self {
+            state: self.state,
+            reopened: 0,
+            work: None,
+        };
+        Some((part, IncidentChange::Split))
     }
 
     /// Where it stands.

@@ -125,6 +125,7 @@ impl Domain {
             is_disowned: false,
             is_attributed: from.is_attributed,
             remedies: from.remedies,
+            peaks: from.peaks,
         });
         let is_hit =
             before.state == IncidentState::Confirmed && host.life.state() == IncidentState::Predicted;

@@ -298,7 +298,7 @@ impl Paged {
 }
 
 /// Chance that nothing comes of it, by what is known now.
-fn false_chance(incident: &Incident) -> f64 {
+pub(crate) fn false_chance(incident: &Incident) -> f64 {
     match incident.state {
         IncidentState::Predicted => 1.0 - incident.probability.get(),
         // It would have come, as far as anybody knows: it was acted on.

@@ -9,8 +9,8 @@ use forecall_types::{
 
 use crate::estimate_customers;
 use crate::group::Open;
-use crate::predict::Assessment;
-use crate::reason::{clock, evidence, limit_passed, number, place, sentence, shared, suspected};
+use crate::predict::{Assessment, Weighed};
+use crate::reason::{clock, evidence, limit_passed, muted, number, place, sentence, shared, suspected};
 use crate::remedy::Stand;
 use crate::scope::severity as judged;
 use crate::settings::CorrelateSettings;
@@ -81,6 +81,7 @@ impl Step<'_> {
                 &notes,
                 reason,
                 &evidence(&a.evidence),
+                &muted(&a.evidence),
                 &suspected(incident),
                 &shared(incident),
             ]);
@@ -228,6 +229,7 @@ fn phase(incident: &Incident) -> Option<IncidentPhase> {
 }
 
 fn top(a: &Assessment) -> Vec<AnomalyId> {
-    let strongest = a.evidence.iter().filter(|w| w.evidence.active).take(TOP);
+    let counts = |w: &&Weighed| w.evidence.active && w.evidence.muted_by.is_none();
+    let strongest = a.evidence.iter().filter(counts).take(TOP);
     strongest.map(|w| w.evidence.anomaly.clone()).collect()
 }

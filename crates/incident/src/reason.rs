@@ -1,6 +1,6 @@
 //! Sentences for an SRE. The same facts give the same bytes.
 
-use forecall_types::{Cause, Channel, ContextNote, EventTime, Evidence, Incident, Scope};
+use forecall_types::{Cause, Channel, ContextNote, EventTime, Evidence, Incident, IncidentId, Scope};
 
 use crate::predict::{Onset, Weighed};
 
@@ -74,7 +74,8 @@ pub(crate) fn place(scope: &Scope) -> String {
 
 /// The strongest evidence: `http.duration at 230 ms, expected 40 ± 6, rising; …`. Empty when there is none.
 pub(crate) fn evidence(all: &[Weighed]) -> String {
-    let active = all.iter().filter(|w| w.evidence.active);
+    let counts = |w: &&Weighed| w.evidence.active && w.evidence.muted_by.is_none();
+    let active = all.iter().filter(counts);
     let named: Vec<String> = active.clone().take(NAMED_MAX).map(one).collect();
     let more = active.count().saturating_sub(NAMED_MAX);
     let mut text = named.join("; ");
@@ -82,6 +83,27 @@ pub(crate) fn evidence(all: &[Weighed]) -> String {
         text.push_str(&format!("; {more} more"));
     }
     text
+}
+
+/// `cpu at 91 (by the verdict on inc_…) doesn't count`; empty where all that is abnormal counts.
+pub(crate) fn muted(all: &[Weighed]) -> String {
+    let of = |w: &Weighed| Some((w.evidence.active, w.evidence.muted_by.clone()?));
+    let muted = all
+        .iter()
+        .filter_map(|w| Some((w, of(w).filter(|(active, _)| *active)?.1)));
+    let one = |(w, by): (&Weighed, IncidentId)| {
+        let (metric, observed) = (&w.evidence.series.metric, number(w.evidence.observed));
+        format!("{metric} at {observed} (by the verdict on {by})")
+    };
+    let mut named: Vec<String> = muted.clone().take(NAMED_MAX).map(one).collect();
+    let more = muted.count().saturating_sub(NAMED_MAX);
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    if let Some(last) = named.last_mut() {
+        last.push_str(" not counted");
+    }
+    named.join(", ")
 }
 
 /// A silence by what is silent and since when: `nothing of cpu measured since 14:07 UTC, usually every 10 s`.

@@ -12,9 +12,10 @@ use forecall_types::{
 
 use crate::dimension::dimensions;
 use crate::group::{Domain, Ended, Open, Standing, Tracked};
+use crate::learn::Judged;
 use crate::life::Trigger;
 use crate::paging::{HeldBy, Hold};
-use crate::predict::{Assessment, Hit, assess};
+use crate::predict::{Assessment, Heard, Hit, assess};
 use crate::publish::Step;
 use crate::reason::{add, clock};
 use crate::scope::Pair;
@@ -24,21 +25,24 @@ use crate::topology::Topology;
 
 impl Domain {
     pub(crate) fn assess(&self, pairs: &BTreeSet<Pair>, step: &Step<'_>) -> Assessment {
+        let members = self.members_of(pairs);
+        let heard = Heard {
+            muted: self.muted(pairs, &members, step),
+            members,
+            prior: self.adjustments.prior(pairs),
+        };
         let model = self.learner.model(step.settings);
-        assess(
-            &self.members_of(pairs),
-            &self.tracked,
-            step.at,
-            step.settings,
-            &model,
-        )
+        assess(&heard, &self.tracked, step.at, step.settings, &model)
     }
 
     /// Finds its suspects and what is hit; where nothing tells of any more, those of before stand.
     fn suspect(&self, open: &mut Open, step: &Step<'_>) {
         let members = self.members_of(&open.pairs);
         // What a person has judged says nothing more.
-        let heard = members.iter().filter(|(_, m)| m.standing != Standing::Spent);
+        let muted = self.muted(&open.pairs, &members, step);
+        let heard = members
+            .iter()
+            .filter(|(id, m)| m.standing != Standing::Spent && !muted.contains_key(*id));
         let tracked: Vec<&Tracked> = heard.filter_map(|(id, _)| self.tracked.get(id)).collect();
         // Those that are well again were part of it, too.
         let anomalies = tracked.iter().map(|t| &t.anomaly);
@@ -62,6 +66,7 @@ impl Domain {
         reason: &str,
         step: &Step<'_>,
     ) -> IncidentEvent {
+        open.peaks.note(&a.evidence);
         self.suspect(open, step);
         attribute(open, self.known.topology(step.settings));
         let mut event = step.publish(open, change, a, reason);
@@ -215,6 +220,7 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) {
+        open.peaks.note(&a.evidence);
         self.note_silence(&mut open, a, step);
         self.treat(&mut open, a, step);
         if let Some(reason) = step.news(&open, a) {
@@ -284,7 +290,7 @@ impl Domain {
         }
         match state {
             IncidentState::Averted => self.learner.acted(&open.pairs),
-            IncidentState::Retracted => self.learner.false_alarm(&open.incident.id),
+            IncidentState::Retracted => self.learner.judge(&open.incident.id, Judged::StayedAway),
             // Counted when it comes, or when its time is over.
             IncidentState::Predicted
             | IncidentState::Confirmed
@@ -309,6 +315,7 @@ impl Domain {
             is_disowned: false,
             is_attributed: open.is_attributed,
             remedies: open.remedies,
+            peaks: open.peaks,
         });
     }
 }

@@ -67,7 +67,8 @@ fn covers(matchers: &Matchers, incident: &Incident, a: &Assessment) -> bool {
         let mut wanted = matchers.labels.iter();
         wanted.all(|(name, pattern)| e.series.resource.get(name).is_some_and(|v| fits(pattern, v)))
     };
-    let active = || a.evidence.iter().map(|w| &w.evidence).filter(|e| e.active);
+    let counts = |e: &&Evidence| e.active && e.muted_by.is_none();
+    let active = || a.evidence.iter().map(|w| &w.evidence).filter(counts);
     let is_of_evidence = !matchers.metrics.is_empty() || !matchers.labels.is_empty();
     let scope = &incident.scope;
     scope.services.iter().all(|s| any(&matchers.services, s.as_str()))

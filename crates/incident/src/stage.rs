@@ -43,6 +43,8 @@ pub struct CorrelateHealth {
     pub missing: Vec<(DomainName, SourcePartition)>,
     /// Silences in force.
     pub silences: usize,
+    /// Incidents whose verdict changes something now.
+    pub adjustments: usize,
     /// What came of predictions.
     pub learnt: LearntHealth,
 }
@@ -121,6 +123,7 @@ impl CorrelateStage {
                 health.open += domain.open.len();
             }
             health.silences += domain.silences.count(self.state.tick);
+            health.adjustments += domain.adjustments.count(self.state.tick);
             health.learnt.take(&domain.learner);
             let missing = domain.order.missing().cloned();
             health.missing.extend(missing.map(|s| (domain.name.clone(), s)));
@@ -324,7 +327,7 @@ impl Stage for CorrelateStage {
     type Output = IncidentEvent;
 
     const NAME: &'static str = "correlate";
-    const VERSION: u32 = 11;
+    const VERSION: u32 = 12;
 
     fn step(&mut self, input: &CorrelateInput, effects: &mut Effects<IncidentEvent>) {
         let position = &input.position;

@@ -113,6 +113,8 @@ metrics! {
     IncidentsOpen = "incidents_open", Kind::Gauge, ["partition"], 1024;
     /// Silences in force: what pages nobody for a while.
     SilencesInForce = "silences_in_force", Kind::Gauge, ["partition"], 1024;
+    /// Incidents whose verdict changes what counts in their scope now.
+    AdjustmentsInForce = "adjustments_in_force", Kind::Gauge, ["partition"], 1024;
     /// Telemetry partitions whose heartbeat is missing, or that are behind and get no further: a fault of forecall, never an incident.
     HeartbeatsMissing = "heartbeats_missing", Kind::Gauge, ["partition"], 1024;
     /// Predictions of which it is known what came of them, by the probability they were first told with (`0.7`: from 0.7 to 0.8) and what it was.

@@ -192,7 +192,7 @@ impl Stage for OutreachStage {
     type Output = OutreachOutput;
 
     const NAME: &'static str = "outreach";
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
 
     fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
         match &input.entry {

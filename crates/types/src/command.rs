@@ -1,10 +1,11 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Compensation, CustomerId, DomainName, EventTime, IncidentId, Matchers, NoticeId, ProblemId, Remark,
-    RemedyName, RemedyOutcome, Responsibility, Scope, Severity, SilenceId,
+    Compensation, CustomerId, DomainName, EventTime, IncidentId, Matchers, NoticeId, ProblemId, RegionCode,
+    Remark, RemedyName, RemedyOutcome, Responsibility, Scope, ServiceName, Severity, SilenceId,
 };
 
 /// What a person says of an incident afterwards.
@@ -19,6 +20,21 @@ pub enum Verdict {
     FalseAlarm,
     /// This is how it is from now on.
     NewNormal,
+    /// Nothing: what was said of it before is taken back.
+    Withdrawn,
+}
+
+impl Verdict {
+    /// The name used in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Expected => "expected",
+            Self::FalseAlarm => "false_alarm",
+            Self::NewNormal => "new_normal",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
 }
 
 /// A verdict on an incident.
@@ -34,6 +50,10 @@ pub struct Feedback {
     pub at: EventTime,
     /// What was said.
     pub verdict: Verdict,
+    /// When customers were hit first, as people found out.
+    pub onset: Option<EventTime>,
+    /// When they were no longer hit.
+    pub ended: Option<EventTime>,
 }
 
 /// What an operator wants done. Commands are records, so that a run can be run again.
@@ -110,6 +130,15 @@ pub enum Action {
         incident: IncidentId,
         /// Which goes on for both.
         into: IncidentId,
+    },
+    /// A part of an open incident is trouble of its own. By services or by regions; an empty set names all of the incident's.
+    Split {
+        /// Which.
+        incident: IncidentId,
+        /// The services that leave.
+        services: BTreeSet<ServiceName>,
+        /// The regions that leave.
+        regions: BTreeSet<RegionCode>,
     },
     /// Work is planned. It is an incident of its own, from the announcement to the end.
     Plan {
@@ -237,6 +266,7 @@ impl Action {
             | Self::Close { .. }
             | Self::Review { .. }
             | Self::Merge { .. }
+            | Self::Split { .. }
             | Self::Plan { .. }
             | Self::Silence { .. }
             | Self::Unsilence { .. }

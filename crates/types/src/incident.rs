@@ -4,8 +4,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnomalyId, Band, Cell, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page, PlannedWork,
-    Probability, ProblemId, ProductName, RegionCode, Remedy, Score, SeriesKey, ServiceName, Silenced,
+    Adjustment, AnomalyId, Band, Cell, Channel, DomainName, ElementId, EventTime, IncidentId, Lineage, Page,
+    PlannedWork, Probability, ProblemId, ProductName, RegionCode, Remedy, Score, SeriesKey, ServiceName,
+    Silenced,
 };
 
 /// Evidence kept in one event: the strongest first. 32 with windows stay far below 256 KiB.
@@ -213,6 +214,9 @@ pub struct Evidence {
     /// than the field.
     #[serde(default)]
     pub log_odds: Option<f64>,
+    /// The incident by whose verdict it doesn't count; `None`: none.
+    #[serde(default)]
+    pub muted_by: Option<IncidentId>,
 }
 
 /// What a contribution to the probability stands for.
@@ -241,8 +245,11 @@ pub enum Term {
     Announced,
     /// The line that was learnt between log-odds said and what came of them: what it adds whatever they are.
     Calibration,
-    /// What the steepness of that line adds: the sum of all the others but [`Calibration`](Self::Calibration), times its slope less one.
+    /// What the steepness of that line adds: the sum of all the others but [`Calibration`](Self::Calibration) and
+    /// [`Verdicts`](Self::Verdicts), times its slope less one.
     Slope,
+    /// What people's verdicts on earlier incidents of the scope add, whatever all the others are.
+    Verdicts,
 }
 
 impl Term {
@@ -261,6 +268,7 @@ impl Term {
             Self::Announced => "announced",
             Self::Calibration => "calibration",
             Self::Slope => "slope",
+            Self::Verdicts => "verdicts",
         }
     }
 }
@@ -386,6 +394,9 @@ pub struct Incident {
     pub parent: Option<IncidentId>,
     /// The incident that goes on for it, where it was merged into one.
     pub merged_into: Option<IncidentId>,
+    /// The incident it was a part of, where it was split from one.
+    #[serde(default)]
+    pub split_from: Option<IncidentId>,
     /// Who answers for it.
     pub responsibility: Responsibility,
     /// Whether a person has taken it on.
@@ -396,6 +407,9 @@ pub struct Incident {
     pub steps: Vec<RepairStep>,
     /// What rules propose for it, in all its lives, by name of the rule.
     pub remedies: Vec<Remedy>,
+    /// What the verdict given on it changed, for this scope and for a while; `None`: none was given, or it changed nothing.
+    #[serde(default)]
+    pub adjustment: Option<Adjustment>,
     /// The problem record it was reviewed with.
     pub problem: Option<ProblemId>,
     /// Why this revision, in one sentence for an SRE.
@@ -444,6 +458,8 @@ pub enum IncidentChange {
     Cancelled,
     /// It goes on as another incident.
     Merged,
+    /// It was a part of another incident, and is one of its own from now on; it stands as that one did.
+    Split,
 }
 
 impl IncidentChange {
@@ -465,6 +481,7 @@ impl IncidentChange {
             Self::Ended => "ended",
             Self::Cancelled => "cancelled",
             Self::Merged => "merged",
+            Self::Split => "split",
         }
     }
 }

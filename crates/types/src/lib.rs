@@ -12,6 +12,7 @@
 //! assert_eq!(batch.rows().len(), 1);
 //! ```
 
+mod adjustment;
 mod anomaly;
 mod batch;
 mod calls;
@@ -46,6 +47,7 @@ mod time;
 mod withheld;
 mod work;
 
+pub use adjustment::*;
 pub use anomaly::*;
 pub use batch::*;
 pub use calls::*;

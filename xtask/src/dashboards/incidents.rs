@@ -45,11 +45,12 @@ fn early() -> Row {
                 Shape::Lines,
                 "Open incidents",
                 "short",
-                "Incidents open, predictions that wait, and silences in force.",
+                "Incidents open, predictions that wait, silences and verdicts in force.",
             )
             .query("sum(max by (job, partition) (forecall_incidents_open{@}))", "open")
             .query("sum(max by (job, partition) (forecall_predictions_waiting{@}))", "predictions waiting")
             .query("sum(max by (job, partition) (forecall_silences_in_force{@}))", "silences")
+            .query("sum(max by (job, partition) (forecall_adjustments_in_force{@}))", "verdicts")
             .width(8),
         ],
     }

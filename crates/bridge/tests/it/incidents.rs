@@ -54,6 +54,8 @@ pub(crate) fn incident(id: &str) -> Incident {
         storm: false,
         parent: None,
         merged_into: None,
+        split_from: None,
+        adjustment: None,
         remedies: Vec::new(),
         work: None,
         responsibility: Responsibility::Unknown,

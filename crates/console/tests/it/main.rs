@@ -174,7 +174,9 @@ fn what_was_said_stands_on_its_topic_with_who_said_it_and_when() {
         house.say("operator", "/v1/commands", "a1", &body),
         (202, r#"{"id":"the-operator:a1"}"#.to_owned())
     );
-    let right = format!(r#"{{"incident":"{INCIDENT}","verdict":"false_alarm"}}"#);
+    let right = format!(
+        r#"{{"incident":"{INCIDENT}","verdict":"right","onset":"2027-01-15T07:00:00Z","ended":"2027-01-15T07:30:00+00:00"}}"#
+    );
     assert_eq!(house.say("admin", "/v1/feedback", "a1", &right).0, 202);
     let names = TopicNames::default();
     let mut seen = 0;
@@ -196,8 +198,11 @@ fn what_was_said_stands_on_its_topic_with_who_said_it_and_when() {
                     let feedback = decode_feedback(record.headers.get(), value).unwrap();
                     assert_eq!(
                         (&*feedback.id, feedback.verdict),
-                        ("the-admin:a1", Verdict::FalseAlarm)
+                        ("the-admin:a1", Verdict::Right)
                     );
+                    let at = |secs| Some(EventTime::from_secs(secs));
+                    let truth = (feedback.onset, feedback.ended);
+                    assert_eq!(truth, (at(1_799_996_400), at(1_799_998_200)));
                     assert_eq!(feedback.domain.as_str(), "isp");
                 }
             })
@@ -269,6 +274,13 @@ fn what_is_malformed_is_refused_with_the_place_and_nothing_is_written() {
             r#"{"incident":"inc_1","verdict":"maybe"}"#,
             400,
             "another type",
+        ),
+        (
+            "/v1/feedback",
+            "k",
+            r#"{"incident":"inc_1","verdict":"right","onset":"yesterday"}"#,
+            400,
+            "onset: ",
         ),
     ] {
         let (got, answer) = house.say("admin", path, key, body);

@@ -34,9 +34,9 @@ pub(crate) enum IncidentsCommand {
         after_help = "Example:\n  forecall incidents explain inc_7k2m4q9x1c8v5b3n\n\nThe revision that opened it is explained, and that which confirmed it. The threshold is that of the configuration given; it is said where the incident was judged by another."
     )]
     Explain(OneArgs),
-    /// Say afterwards what an incident was: right, expected, false-alarm, new-normal.
+    /// Say what an incident was: right, expected, false-alarm, new-normal; or take that back: withdrawn.
     #[command(
-        after_help = "Example:\n  forecall incidents feedback inc_7k2m4q9x1c8v5b3n false-alarm --by noc\n\nThe same verdict of the same team counts once. To go back to one after another, give --key."
+        after_help = "Examples:\n  forecall incidents feedback inc_7k2m4q9x1c8v5b3n false-alarm --by noc\n  forecall incidents feedback inc_7k2m4q9x1c8v5b3n right --onset 2026-11-29T14:05:00Z --ended 2026-11-29T15:10:00Z --by noc\n  forecall incidents feedback inc_7k2m4q9x1c8v5b3n withdrawn --by noc\n\nThe newest verdict on an incident stands. It changes for a while what counts in the incident's scope: `adjustments` tells what and until when. The same verdict of the same team counts once. To go back to one after another, give --key."
     )]
     Feedback {
         /// The incident.
@@ -44,6 +44,12 @@ pub(crate) enum IncidentsCommand {
         /// What it was.
         #[arg(value_enum)]
         verdict: VerdictArg,
+        /// When customers were hit first, as people found out: a time (RFC 3339), or a span before now (90m).
+        #[arg(long, value_name = "TIME")]
+        onset: Option<String>,
+        /// When they were no longer hit, alike; only of an incident that is over.
+        #[arg(long, value_name = "TIME")]
+        ended: Option<String>,
         #[command(flatten)]
         say: SayArgs,
     },
@@ -117,6 +123,22 @@ pub(crate) enum IncidentsCommand {
         #[command(flatten)]
         say: SayArgs,
     },
+    /// A part of an open incident is trouble of its own: it goes on as a new incident, as the whole stood.
+    #[command(
+        after_help = "Examples:\n  forecall incidents split inc_7k2m4q9x1c8v5b3n --service tv --by noc\n  forecall incidents split inc_7k2m4q9x1c8v5b3n --region IR-23 --region IR-10 --by noc\n\nBy services or by regions, never by both. Nobody is paged anew, and customers who know of it hear nothing again; each hears of the end of their part."
+    )]
+    Split {
+        /// The incident.
+        id: IncidentId,
+        /// A service that leaves; may be given several times. None: all of the incident's.
+        #[arg(long = "service", required_unless_present = "regions")]
+        services: Vec<ServiceName>,
+        /// A region that leaves; may be given several times. None: all of the incident's.
+        #[arg(long = "region", value_parser = region)]
+        regions: Vec<RegionCode>,
+        #[command(flatten)]
+        say: SayArgs,
+    },
     /// Announce planned work: an incident of its own, which calls nobody while it goes as announced.
     #[command(
         after_help = "Example:\n  forecall incidents plan --service internet --region IR-10 --from 2026-12-01T22:30:00Z --until 2026-12-02T01:00:00Z --label 'fibre is spliced, CHG-4712' --by core\n\n`close` ends it once it has started, `retract` cancels it before, `eta` moves its end. By itself it ends when its time is over and nothing is abnormal; else it overruns."
@@ -175,6 +197,11 @@ pub(crate) enum IncidentsCommand {
         after_help = "Example:\n  forecall incidents silences\n\nA command that was refused is on the topic as well: dead letters say so, and `silenced` of an incident names the silence that counts."
     )]
     Silences(SilencesArgs),
+    /// What verdicts on incidents change now, and until when.
+    #[command(
+        after_help = "Example:\n  forecall incidents adjustments\n  forecall incidents adjustments --service internet --json\n\nEach ends by itself, and at once by `forecall incidents feedback ID withdrawn`."
+    )]
+    Adjustments(AdjustmentsArgs),
     /// What rules propose for incidents, and how far that has come, from the topic of events.
     #[command(
         after_help = "Examples:\n  forecall incidents remedies --waiting\n  forecall incidents remedies --json | jq '.remedies[] | select(.stage == \"failed\")'\n\nEvery step of each stands in the events of its incident: `show` names them by revision."
@@ -327,6 +354,14 @@ pub(crate) struct SilencesArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AdjustmentsArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RemediesArgs {
     #[command(flatten)]
     pub(crate) read: ReadArgs,
@@ -382,6 +417,8 @@ cases! {
         FalseAlarm,
         /// This is how it is from now on.
         NewNormal,
+        /// Nothing: what was said of it before is taken back.
+        Withdrawn,
     }
 }
 

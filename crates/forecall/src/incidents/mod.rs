@@ -1,5 +1,6 @@
 //! `forecall incidents …`: what subscribers see, for people, and what people say back.
 
+mod adjustments;
 mod area;
 mod args;
 mod remedies;
@@ -98,7 +99,17 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
                 why::tell(&why, out)
             }
         }),
-        IncidentsCommand::Feedback { id, verdict, say } => on(&say, Words::Verdict(id, verdict.into())),
+        IncidentsCommand::Feedback {
+            id,
+            verdict,
+            onset,
+            ended,
+            say,
+        } => {
+            let past = |text: Option<String>| text.as_deref().map(|t| moment(t, false)).transpose();
+            let truth = (past(onset)?, past(ended)?);
+            on(&say, Words::Verdict(id, verdict.into(), truth))
+        }
         IncidentsCommand::Ack { id, say } => on(&say, Words::Acknowledge(id)),
         IncidentsCommand::Step { id, code, say } => on(&say, Words::Step(id, code)),
         IncidentsCommand::Eta { id, time, say } => on(&say, Words::Eta(id, moment(&time, true)?)),
@@ -112,6 +123,15 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
             Words::Declare(area::scope_of(scope, &say)?, severity.into()),
         ),
         IncidentsCommand::Merge { id, into, say } => on(&say, Words::Steer(Steer::Merge(id, into))),
+        IncidentsCommand::Split {
+            id,
+            services,
+            regions,
+            say,
+        } => {
+            let parts = (services.into_iter().collect(), regions.into_iter().collect());
+            on(&say, Words::Steer(Steer::Split(id, parts)))
+        }
         IncidentsCommand::Plan {
             scope,
             from,
@@ -136,6 +156,10 @@ fn dispatch(command: IncidentsCommand) -> anyhow::Result<()> {
         IncidentsCommand::Silences(args) => reading(&args.read, |_, topics, out| {
             let all = silences::in_force(topics, args.domain.as_ref(), now())?;
             silences::list(&all, args.read.json, out)
+        }),
+        IncidentsCommand::Adjustments(args) => reading(&args.read, |_, topics, out| {
+            let all = adjustments::in_force(topics.all(&args.filter)?, now());
+            adjustments::list(&all, now(), args.read.json, out)
         }),
         IncidentsCommand::Remedies(args) => reading(&args.read, |_, topics, out| {
             let all = topics.all(&args.filter)?;

@@ -21,7 +21,8 @@ use crate::word::{Draft, Speaker, command_draft, record};
 /// What is to be said.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Words {
-    Verdict(IncidentId, Verdict),
+    /// With the onset and the end, as people found out.
+    Verdict(IncidentId, Verdict, (Option<EventTime>, Option<EventTime>)),
     Acknowledge(IncidentId),
     Step(IncidentId, String),
     Eta(IncidentId, EventTime),
@@ -71,9 +72,9 @@ pub(super) fn draft(
     // What makes the same words said later another command: where the incident stands, for a value that may go to and fro; how
     // often it has come back, for what is done once in a life.
     let (domain, action, stand) = match words {
-        Words::Verdict(id, verdict) => {
+        Words::Verdict(id, verdict, truth) => {
             let incident = newest(&id)?;
-            return verdict_draft(&incident, verdict, from, topics);
+            return verdict_draft(&incident, verdict, truth, from, topics);
         }
         Words::Acknowledge(id) => {
             let incident = open(&id)?;
@@ -170,10 +171,21 @@ pub(super) fn check_allowed(incident: &Incident, trigger: Trigger, why: &str) ->
 fn verdict_draft(
     incident: &Incident,
     verdict: Verdict,
+    (onset, ended): (Option<EventTime>, Option<EventTime>),
     from: &Speaker<'_>,
     topics: &Topics<'_>,
 ) -> anyhow::Result<Draft> {
-    let said = serde_json::to_vec(&verdict).context("failed to write the verdict")?;
+    ensure!(
+        onset.is_none() && ended.is_none() || matches!(verdict, Verdict::Right | Verdict::Expected),
+        "--onset and --ended go with right and expected: else there was no trouble"
+    );
+    ensure!(
+        ended.is_none() || !incident.state.is_open(),
+        "{} is {}: close it, then say when it ended",
+        incident.id,
+        incident.state.as_str()
+    );
+    let said = serde_json::to_vec(&(verdict, onset, ended)).context("failed to write the verdict")?;
     let key = from.key_of(&[
         incident.domain.as_str().as_bytes(),
         incident.id.as_str().as_bytes(),
@@ -186,6 +198,8 @@ fn verdict_draft(
         incident: incident.id.clone(),
         at: from.at,
         verdict,
+        onset,
+        ended,
     };
     let record = record(&topics.names, TopicId::Feedback, encode_feedback(&feedback)?);
     Ok(Draft::Record {

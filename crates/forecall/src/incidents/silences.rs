@@ -67,6 +67,7 @@ pub(super) fn in_force(
             | Action::Unsilence { .. }
             | Action::Declare { .. }
             | Action::Merge { .. }
+            | Action::Split { .. }
             | Action::Plan { .. }
             | Action::Acknowledge { .. }
             | Action::Eta { .. }

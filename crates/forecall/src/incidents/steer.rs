@@ -1,19 +1,20 @@
-//! Words that steer what is told: merges, planned work, silences.
+//! Words that steer what is told: merges, splits, planned work, silences.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use forecall_config::Settings;
 use forecall_incident::{PATTERNS_MAX, SILENCE_SPAN_MAX, Trigger, WORK_AHEAD_MAX, WORK_SPAN_MAX};
 use forecall_types::{
-    Action, DomainName, EventTime, Incident, IncidentId, Matchers, Remark, RemedyMode, RemedyName,
-    RemedyStage, Scope, SilenceId,
+    Action, DomainName, EventTime, Incident, IncidentId, Matchers, RegionCode, Remark, RemedyMode,
+    RemedyName, RemedyStage, Scope, ServiceName, SilenceId,
 };
 
 use super::args::MatcherArgs;
 use super::say::{check_allowed, check_scope};
-use super::silences;
 use super::topic::Topics;
+use super::{show, silences};
 use crate::replay::time_text;
 use crate::word::{Speaker, check_text};
 
@@ -22,6 +23,8 @@ use crate::word::{Speaker, check_text};
 pub(super) enum Steer {
     /// Which ends, and which goes on for both.
     Merge(IncidentId, IncidentId),
+    /// Which, and the services or regions that leave.
+    Split(IncidentId, (BTreeSet<ServiceName>, BTreeSet<RegionCode>)),
     /// From when until when.
     Plan(Scope, (EventTime, EventTime), Remark),
     Silence(Matchers, EventTime, Remark),
@@ -61,6 +64,16 @@ impl Steer {
                 let (ends, host) = (newest(&id)?, newest(&into)?);
                 check_merge(&ends, &host)?;
                 (ends.domain, Action::Merge { incident: id, into }, ends.reopened)
+            }
+            Self::Split(id, (services, regions)) => {
+                let whole = topics.history(&id)?.newest.incident;
+                check_split(&whole, &services, &regions)?;
+                let action = Action::Split {
+                    incident: id,
+                    services,
+                    regions,
+                };
+                (whole.domain, action, whole.revision)
             }
             Self::Plan(scope, (starts_at, ends_at), label) => {
                 check_scope(&scope, settings)?;
@@ -147,6 +160,35 @@ fn check_merge(ends: &Incident, host: &Incident) -> anyhow::Result<()> {
         )?;
     }
     ensure!(ends.domain == host.domain, "they are of different domains");
+    Ok(())
+}
+
+fn check_split(
+    whole: &Incident,
+    services: &BTreeSet<ServiceName>,
+    regions: &BTreeSet<RegionCode>,
+) -> anyhow::Result<()> {
+    check_allowed(
+        whole,
+        Trigger::Merge,
+        "only open incidents are split, and no planned work",
+    )?;
+    let scope = &whole.scope;
+    ensure!(
+        services.is_subset(&scope.services) && regions.is_subset(&scope.regions),
+        "{} touches {}: only a part of that can leave",
+        whole.id,
+        show::place(whole)
+    );
+    let narrows = |named: usize, all: usize| named > 0 && named < all;
+    let by_service = narrows(services.len(), scope.services.len());
+    let by_region = narrows(regions.len(), scope.regions.len());
+    ensure!(
+        by_service != by_region,
+        "{} touches {}: name a part of its services or of its regions, not of both",
+        whole.id,
+        show::place(whole)
+    );
     Ok(())
 }
 

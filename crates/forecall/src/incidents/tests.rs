@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use forecall_config::Settings;
 use forecall_log::{InProcess, Log as _, OutRecord, TopicSpec, Transaction};
 use forecall_types::{
-    Acknowledgement, Action, AnomalyId, EventTime, Evidence, Fingerprint, Incident, IncidentChange,
-    IncidentEvent, IncidentId, IncidentState, Matchers, Probability, RegionCode, Remark, RemedyMode,
-    RemedyName, RemedyStage, Responsibility, ServiceName, Verdict, WorkStage,
+    Acknowledgement, Action, Adjustment, AnomalyId, EventTime, Evidence, Fingerprint, Incident,
+    IncidentChange, IncidentEvent, IncidentId, IncidentState, Matchers, Probability, RegionCode, Remark,
+    RemedyMode, RemedyName, RemedyStage, Responsibility, ServiceName, Verdict, WorkStage,
 };
 use forecall_wire::event::{
     Encoded, Payload, TopicId, TopicNames, decode_command, decode_feedback, decode_incident_event,
@@ -19,8 +19,8 @@ use super::args::Filter;
 use super::say::{Words, draft};
 use super::steer::Steer;
 use super::topic::{Strange, Topics};
+use super::{adjustments, remedies, silences};
 use super::{moment, show, why};
-use super::{remedies, silences};
 use crate::word::{Draft, Speaker, publish};
 
 const CONFIG: &str = "
@@ -425,17 +425,14 @@ fn words_become_records_that_the_stages_read() {
         .map(|b| b.1)
         .sum();
     assert_eq!(written, 1);
-    let Draft::Record { record, .. } = bed
-        .say(Words::Verdict(id("a"), Verdict::FalseAlarm), None)
-        .unwrap()
-    else {
+    let onset = Some(EventTime::from_secs(1_794_999_000));
+    let words = Words::Verdict(id("a"), Verdict::Right, (onset, None));
+    let Draft::Record { record, .. } = bed.say(words, None).unwrap() else {
         panic!("nothing to say");
     };
     let feedback = decode_feedback(&record.headers, record.value.as_deref().unwrap()).unwrap();
-    assert_eq!(
-        (feedback.verdict, feedback.incident),
-        (Verdict::FalseAlarm, id("a"))
-    );
+    assert_eq!((feedback.verdict, feedback.incident), (Verdict::Right, id("a")));
+    assert_eq!((feedback.onset, feedback.ended), (onset, None));
     assert_eq!(&*record.topic, "forecall.feedback.v1");
 }
 
@@ -458,6 +455,15 @@ fn words_that_can_not_be_obeyed_are_refused_with_the_reason() {
         "no words are known for the step `pray`: `outreach.steps` has cause_found, part_replaced, team_on_site, traffic_rerouted"
     );
     assert!(told(Words::Eta(id("a"), EventTime::from_secs(0))).contains("an ETA lies ahead"));
+    let then = Some(EventTime::from_secs(1));
+    assert_eq!(
+        told(Words::Verdict(id("a"), Verdict::FalseAlarm, (then, None))),
+        "--onset and --ended go with right and expected: else there was no trouble"
+    );
+    assert_eq!(
+        told(Words::Verdict(id("a"), Verdict::Right, (None, then))),
+        "$1 is predicted: close it, then say when it ended"
+    );
     let mut scope = incident.scope.clone();
     scope.services = BTreeSet::from([ServiceName::new("telex").unwrap()]);
     assert_eq!(
@@ -473,9 +479,12 @@ fn words_that_can_not_be_obeyed_are_refused_with_the_reason() {
         "$1 is expired: only an open incident takes that"
     );
     // A verdict is taken afterwards, too.
-    assert!(bed.say(Words::Verdict(id("a"), Verdict::Right), None).is_ok());
     assert!(
-        bed.say(Words::Verdict(id("a"), Verdict::Right), Some(" "))
+        bed.say(Words::Verdict(id("a"), Verdict::Right, (None, None)), None)
+            .is_ok()
+    );
+    assert!(
+        bed.say(Words::Verdict(id("a"), Verdict::Right, (None, None)), Some(" "))
             .is_err()
     );
 }
@@ -530,6 +539,47 @@ fn silences_are_listed_until_they_are_over_or_ended() {
         bed.refusal(Words::Steer(Steer::Unsilence(id()))),
         "no silence move-rack is in force: `forecall incidents silences` names those that are"
     );
+}
+
+#[test]
+fn verdicts_in_force_are_listed_the_first_to_end_first() {
+    let bed = Bed::new();
+    let mut incident = sample();
+    let adjustment = incident.adjustment.clone().unwrap();
+    let until = adjustment.until;
+    bed.publish(IncidentChange::Updated, &incident);
+    for (name, later) in [("b", -60), ("c", 60), ("d", 0)] {
+        incident.id = id(name);
+        incident.adjustment = (later != 0).then(|| Adjustment {
+            until: EventTime::from_secs(until.secs() + later),
+            ..adjustment.clone()
+        });
+        bed.publish(IncidentChange::Updated, &incident);
+    }
+    let all = bed.topics().all(&Filter::default()).unwrap();
+    let list = |now: i64, json| {
+        let now = EventTime::from_secs(until.secs() + now);
+        let all = adjustments::in_force(all.clone(), now);
+        text(|out| adjustments::list(&all, now, json, out))
+    };
+    let found: Vec<String> = list(-61, false)
+        .lines()
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    let [a, b, c] = ["a", "b", "c"].map(|name| id(name).to_string());
+    assert_eq!(found, [b, a, c.clone()]);
+    check(
+        &list(-61, false),
+        &[
+            "expected",
+            "internet in IR-10: cell.packet_loss up to 1.3 won't count here from 01:00 to 05:00 UTC",
+        ],
+    );
+    let json: serde_json::Value = serde_json::from_str(&list(0, true)).unwrap();
+    assert_eq!(json["adjustments"].as_array().unwrap().len(), 1);
+    assert_eq!(json["adjustments"][0]["incident"], c);
+    assert_eq!(json["adjustments"][0]["exceptions"][0]["value_max"], 1.3);
+    assert_eq!(list(61, false), "No verdict changes anything now.\n");
 }
 
 #[test]

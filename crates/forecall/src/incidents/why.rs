@@ -174,6 +174,7 @@ fn sum(i: &Incident, w: &Weighing, threshold: f64, out: &mut dyn Write) -> anyho
             }
             Counts::Over => "over: it doesn't count".to_owned(),
             Counts::Heard => "doesn't count: a prediction that stood on it has ended".to_owned(),
+            Counts::Muted => muted(evidence),
         };
         writeln!(
             out,
@@ -195,6 +196,13 @@ fn sum(i: &Incident, w: &Weighing, threshold: f64, out: &mut dyn Write) -> anyho
             out,
             "  {:>+6.2}         learnt from what came of such sums",
             w.calibration
+        )?;
+    }
+    if w.verdicts != 0.0 {
+        writeln!(
+            out,
+            "  {:>+6.2}         by verdicts on earlier incidents here",
+            w.verdicts
         )?;
     }
     writeln!(
@@ -259,6 +267,11 @@ fn revision(told: &Told) -> Value {
     })
 }
 
+fn muted(evidence: &Evidence) -> String {
+    let by = evidence.muted_by.as_ref().map_or("", |id| id.as_str());
+    format!("doesn't count, by the verdict on {by}")
+}
+
 fn weighing(i: &Incident, w: &Weighing) -> Value {
     let weights = w.evidence.iter().zip(&i.evidence).map(|(weight, evidence)| {
         json!({
@@ -268,6 +281,7 @@ fn weighing(i: &Incident, w: &Weighing) -> Value {
                 Counts::Yes => "yes",
                 Counts::Over => "over",
                 Counts::Heard => "heard",
+                Counts::Muted => "muted",
             },
         })
     });
@@ -283,7 +297,8 @@ fn weighing(i: &Incident, w: &Weighing) -> Value {
         Without::Nothing => json!({"kind": "nothing"}),
     };
     json!({
-        "bias": w.bias, "metrics": w.metrics, "breadth": w.breadth, "calibration": w.calibration, "log_odds": w.log_odds,
+        "bias": w.bias, "metrics": w.metrics, "breadth": w.breadth, "calibration": w.calibration,
+        "verdicts": w.verdicts, "log_odds": w.log_odds,
         "evidence": weights.collect::<Vec<_>>(), "without": without,
     })
 }

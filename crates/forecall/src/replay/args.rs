@@ -44,6 +44,9 @@ pub(crate) struct ReplayArgs {
     /// What was announced (deployments, maintenance), one record a line, as a source of `format: context` reads it.
     #[arg(long)]
     pub(crate) context: Option<PathBuf>,
+    /// What people said: verdicts and commands, one a line, as the topics of feedback and commands hold them.
+    #[arg(long)]
+    pub(crate) said: Option<PathBuf>,
     /// Time zone of timestamps that name none, such as `Asia/Tehran`.
     #[arg(long, default_value = "UTC")]
     pub(crate) zone: String,
@@ -85,6 +88,8 @@ Input:
   CSV, long    timestamp,series,value[,label…]      further columns are labels
   JSONL        {\"ts\":…,\"series\":…,\"value\":…,\"labels\":{…}}, one object a line
   With --context FILE a line of that file is what was announced, known from its beginning on.
+  With --said FILE a line of that file is a verdict or a command, heard at its time (`at`):
+               {\"incident\":…,\"at\":…,\"verdict\":\"expected\"} or {\"at\":…,\"action\":{\"kind\":…}}; after the last row nothing is heard.
   With --source NAME a line of *.jsonl is a record of that source, in its own format; its points must say their time.
   Times: RFC 3339, `2026-03-01 12:00:00[.5]`, or seconds, milli-, micro- or nanoseconds since 1970.
   A series without the labels service.name and region gets its own name and ZZ (ISO's user-assigned code), so that its
@@ -118,5 +123,6 @@ Examples:
   forecall replay --input history/ --out result/ --labels troubles.csv --assert 'recall>=0.8,pages_per_day<=5'
   forecall replay diff result/ result-new/ --html changes.html
   forecall replay --input history/ --context changes.jsonl --out result/
+  forecall replay --input history/ --said verdicts.jsonl --out result/
   forecall replay --input tickets.jsonl --source crm.texts --config forecall.yaml --out result/
   forecall replay --input 'kafka://metrics?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z' --config forecall.yaml --out day/";

@@ -19,11 +19,12 @@ use super::{TOPIC, line_of};
 /// Lines that can't be read told one by one; the rest is counted.
 const TOLD_MAX: usize = 20;
 
-/// What a file announces.
+/// What files beside the telemetry say, in order of time.
+#[derive(Default)]
 pub(super) struct Announced {
-    records: Vec<Stamped>,
+    pub(super) records: Vec<Stamped>,
     /// Of the manifest.
-    pub(super) input: Option<Value>,
+    pub(super) inputs: Vec<Value>,
     pub(super) bad: usize,
     pub(super) told: Vec<String>,
 }
@@ -50,12 +51,7 @@ fn source_of(settings: &Settings) -> anyhow::Result<Source> {
 
 /// Reads the file, if one is named; none of it is known before `start`.
 pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -> anyhow::Result<Announced> {
-    let mut announced = Announced {
-        records: Vec::new(),
-        input: None,
-        bad: 0,
-        told: Vec::new(),
-    };
+    let mut announced = Announced::default();
     let Some(path) = path else {
         return Ok(announced);
     };
@@ -73,21 +69,13 @@ pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -
             .records
             .extend(contexts.map(|record| stamped(record, start)));
         for why in refused {
-            announced.bad += 1;
-            if announced.told.len() < TOLD_MAX {
-                announced.told.push(format!("{shown}:{line}: {why}"));
-            }
+            announced.refuse(&shown, line, &why);
         }
     }
-    if announced.bad > announced.told.len() {
-        let more = announced.bad - announced.told.len();
-        announced
-            .told
-            .push(format!("… and {more} more announcements that could not be read"));
-    }
+    announced.sum_up("announcements that could not be read");
     // Stable: of one id the later line counts.
     announced.records.sort_by_key(|record| record.at);
-    announced.input = Some(json!({
+    announced.inputs.push(json!({
         "path": shown,
         "bytes": bytes.len(),
         "xxh3_128": Fingerprint::of(&bytes).to_string(),
@@ -148,6 +136,32 @@ fn stamped(mut record: SamplesRecord, start: EventTime) -> Stamped {
 }
 
 impl Announced {
+    /// Notes a line that can't be read.
+    pub(super) fn refuse(&mut self, path: &str, line: impl std::fmt::Display, why: &str) {
+        self.bad += 1;
+        if self.told.len() < TOLD_MAX {
+            self.told.push(format!("{path}:{line}: {why}"));
+        }
+    }
+
+    /// Tells how many more there are.
+    pub(super) fn sum_up(&mut self, of_what: &str) {
+        if self.bad > self.told.len() {
+            let more = self.bad - self.told.len();
+            self.told.push(format!("… and {more} more {of_what}"));
+        }
+    }
+
+    /// Both; of one time what is announced comes first.
+    pub(super) fn with(mut self, other: Self) -> Self {
+        self.records.extend(other.records);
+        self.records.sort_by_key(|record| record.at);
+        self.inputs.extend(other.inputs);
+        self.bad += other.bad;
+        self.told.extend(other.told);
+        self
+    }
+
     /// The records with what is announced among them, each before the first record of its time; what comes after the last one
     /// matters to none.
     pub(super) fn among(&mut self, records: impl Iterator<Item = Stamped>) -> impl Iterator<Item = Stamped> {

@@ -19,6 +19,7 @@ mod kafka_input;
 mod labels;
 mod output;
 mod report;
+mod said_input;
 mod series_cells;
 mod source_input;
 pub(crate) mod time_text;
@@ -81,8 +82,8 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     if args.chunk == 0 {
         bail!("--chunk must be at least 1");
     }
-    if args.context.is_some() && args.input.starts_with("kafka://") {
-        bail!("--context goes with files, not with a topic");
+    if (args.context.is_some() || args.said.is_some()) && args.input.starts_with("kafka://") {
+        bail!("--context and --said go with files, not with a topic");
     }
     if args.ahead.len() > AHEAD_SPANS_MAX {
         bail!("--ahead takes at most {AHEAD_SPANS_MAX} spans");
@@ -222,7 +223,8 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
     let mut settings = settings(args.config.as_deref(), grid.as_secs())?;
     ask_ahead(&mut settings, args);
     let start = times().next().unwrap_or_default();
-    let mut announced = context_input::read(args.context.as_deref(), &settings, start)?;
+    let mut announced = context_input::read(args.context.as_deref(), &settings, start)?
+        .with(said_input::read(args.said.as_deref(), &settings, start)?);
     read_samples(&mut settings, grid)?;
     let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, grid)?;
 
@@ -287,7 +289,7 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
         settings_digest: settings.digest.to_string(),
         grid_seconds: grid.as_secs(),
         zone: args.zone.clone(),
-        inputs: input.manifest().into_iter().chain(announced.input).collect(),
+        inputs: input.manifest().into_iter().chain(announced.inputs).collect(),
         rows,
         rows_bad: input.bad + announced.bad,
         rows_scored: scored,

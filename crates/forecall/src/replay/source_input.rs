@@ -22,7 +22,8 @@ use super::house::{Fed, House, Stamped};
 use super::kafka_input::shown;
 use super::output::{Manifest, Output, Seal};
 use super::{
-    Outcome, ReplayArgs, TOPIC, ask_ahead, context_input, line_of, progress, read_samples, settings, walk,
+    Outcome, ReplayArgs, TOPIC, ask_ahead, context_input, line_of, progress, read_samples, said_input,
+    settings, walk,
 };
 
 /// Events are judged in bins of ten seconds; the clock moves as finely.
@@ -166,7 +167,8 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
     read.records
         .sort_by_key(|(at, file, line, _)| (*at, *file, *line));
     let start = read.records.first().map(|(at, ..)| *at).unwrap_or_default();
-    let mut announced = context_input::read(args.context.as_deref(), &settings, start)?;
+    let mut announced = context_input::read(args.context.as_deref(), &settings, start)?
+        .with(said_input::read(args.said.as_deref(), &settings, start)?);
     read_samples(&mut settings, GRID)?;
     let mut house = House::open(&settings, &[TopicSpec::new(TOPIC, 1)], start, GRID)?;
 
@@ -207,7 +209,7 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
         settings_digest: settings.digest.to_string(),
         grid_seconds: GRID.as_secs(),
         zone: args.zone.clone(),
-        inputs: read.inputs.into_iter().chain(announced.input).collect(),
+        inputs: read.inputs.into_iter().chain(announced.inputs).collect(),
         rows: read.lines,
         rows_bad: read.bad + announced.bad,
         rows_scored: scored.len(),

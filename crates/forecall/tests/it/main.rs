@@ -10,4 +10,5 @@ mod judged;
 mod machine;
 mod peers;
 mod replay;
+mod said;
 mod texts;

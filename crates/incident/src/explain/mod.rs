@@ -59,7 +59,9 @@ pub struct Weighing {
     pub breadth: f64,
     /// What was learnt of how such sums come true; 0 where nothing is, or where the event doesn't tell it.
     pub calibration: f64,
-    /// Bias, breadth, calibration and all evidence.
+    /// What verdicts on earlier incidents of the scope add.
+    pub verdicts: f64,
+    /// Bias, breadth, calibration, verdicts and all evidence.
     pub log_odds: f64,
     /// One for each piece of the incident's evidence, in its order.
     pub evidence: Vec<Weight>,
@@ -93,6 +95,8 @@ pub enum Counts {
     Over,
     /// A prediction that stood on it has ended: it may only confirm.
     Heard,
+    /// By a person's verdict on an incident before.
+    Muted,
 }
 
 /// What would have made it not fire.
@@ -140,6 +144,7 @@ fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Op
         let number = parts.iter().position(|p| p.place == place);
         let counts = match number {
             Some(_) => Counts::Yes,
+            None if evidence.active && evidence.muted_by.is_some() => Counts::Muted,
             None if evidence.active => Counts::Heard,
             None => Counts::Over,
         };
@@ -169,6 +174,7 @@ fn weigh(incident: &Incident, heard: &BTreeSet<AnomalyId>, threshold: f64) -> Op
         metrics: whole.metrics,
         breadth: whole.breadth,
         calibration: whole.calibration,
+        verdicts: whole.verdicts,
         log_odds: whole.log_odds,
         evidence: incident.evidence.iter().enumerate().map(weight).collect(),
         without,

@@ -49,7 +49,7 @@ fn declared_by(reason: &str) -> Option<&str> {
 /// Evidence that may confirm alone, where it lasts: how long it lasted isn't told in an event.
 fn confirming(incident: &Incident, settings: &CorrelateSettings) -> Vec<AnomalyId> {
     let confirms = |e: &&Evidence| {
-        if !e.active || e.channel == Channel::Silence {
+        if !e.active || e.muted_by.is_some() || e.channel == Channel::Silence {
             return false;
         }
         let objective = settings.objective_of(e.channel, &e.series.metric);

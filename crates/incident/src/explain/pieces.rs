@@ -21,6 +21,8 @@ pub(super) struct Base {
     offset: f64,
     /// … and what the sum is multiplied with.
     slope: f64,
+    /// What verdicts on earlier incidents of the scope add.
+    verdicts: f64,
 }
 
 impl Base {
@@ -36,10 +38,11 @@ impl Base {
                 per_metric: BREADTH_WEIGHT,
                 offset: 0.0,
                 slope: 1.0,
+                verdicts: 0.0,
             };
         }
         let further = breadth(metrics);
-        let of_line = |term: Term| matches!(term, Term::Calibration | Term::Slope);
+        let of_line = |term: Term| matches!(term, Term::Calibration | Term::Slope | Term::Verdicts);
         let below = incident.contributions.iter().filter(|c| !of_line(c.term));
         let below: f64 = below.map(|c| c.value).sum();
         // Where the sum is next to nothing, so is what its slope adds.
@@ -53,6 +56,7 @@ impl Base {
             },
             offset: told(Term::Calibration),
             slope: if steeper.is_finite() { 1.0 + steeper } else { 1.0 },
+            verdicts: told(Term::Verdicts),
         }
     }
 }
@@ -79,6 +83,8 @@ pub(super) struct Sum {
     pub(super) breadth: f64,
     /// What the line that was learnt adds.
     pub(super) calibration: f64,
+    /// What verdicts add.
+    pub(super) verdicts: f64,
     /// All, with the bias.
     pub(super) log_odds: f64,
 }
@@ -97,7 +103,8 @@ pub(super) fn sum<'a>(base: &Base, pieces: impl Iterator<Item = &'a Piece<'a>>) 
     let below = added.iter().fold(base.bias, |z, value| z + value) + breadth;
     let calibration = base.offset + (base.slope - 1.0) * below;
     Sum {
-        log_odds: below + calibration,
+        log_odds: below + calibration + base.verdicts,
+        verdicts: base.verdicts,
         metrics: metrics.len(),
         breadth,
         calibration,
@@ -125,7 +132,7 @@ pub(super) fn split<'a>(
     let mut undamped = 1.0;
     let mut pieces = Vec::new();
     for (place, evidence) in incident.evidence.iter().enumerate() {
-        if evidence.active && !heard.contains(&evidence.anomaly) {
+        if evidence.active && evidence.muted_by.is_none() && !heard.contains(&evidence.anomaly) {
             pieces.push(Piece {
                 place,
                 metric: (evidence.channel != Channel::Silence).then_some(&*evidence.series.metric),
@@ -139,7 +146,7 @@ pub(super) fn split<'a>(
     let relative = sum(&base, pieces.iter());
     let (have, want) = (
         relative.added.iter().sum::<f64>(),
-        (log_odds - base.offset) / base.slope - base.bias - relative.breadth,
+        (log_odds - base.offset - base.verdicts) / base.slope - base.bias - relative.breadth,
     );
     if pieces.is_empty() {
         return (want.abs() < ROUNDING).then_some((base, pieces));

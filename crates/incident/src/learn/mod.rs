@@ -17,6 +17,7 @@ use crate::settings::CorrelateSettings;
 mod model;
 
 pub(crate) use model::Model;
+use model::Taught;
 
 /// Scopes watched at a time: four times as many as incidents may be open. A further one isn't learnt from.
 pub const WATCHES_MAX: usize = 4_096;
@@ -32,6 +33,16 @@ pub struct PredictionBin {
     pub came: u64,
     /// They weren't within the horizon, or a person withdrew it.
     pub stayed_away: u64,
+}
+
+impl PredictionBin {
+    const fn of(&mut self, came: bool) -> &mut u64 {
+        if came {
+            &mut self.came
+        } else {
+            &mut self.stayed_away
+        }
+    }
 }
 
 /// What was learnt, and how right predictions were; over all domains.
@@ -98,6 +109,58 @@ struct Told {
     pairs: BTreeSet<Pair>,
 }
 
+/// What became of a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Fate {
+    Came,
+    StayedAway,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl Fate {
+    const fn came(self) -> Option<bool> {
+        match self {
+            Self::Came => Some(true),
+            Self::StayedAway => Some(false),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// What a person says became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// Customers were hit, or would have been.
+    Came,
+    /// Customers were hit first at this time.
+    At(EventTime),
+    /// It was an error.
+    StayedAway,
+    /// It is explained by what is known: that customers were hit stands where it was measured, all else is open.
+    Explained,
+    /// Nothing more: as it was measured.
+    Withdrawn,
+}
+
+/// A prediction of which it is known what became, at most [`CLOSED_KEPT_MAX`] of them: a person may still say otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Settled {
+    id: IncidentId,
+    saying: Saying,
+    fate: Fate,
+    /// What a person's word has changed.
+    word: Option<Word>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Word {
+    /// What was thought to have become of it before.
+    before: Fate,
+    /// What the word taught.
+    taught: Option<Taught>,
+}
+
 /// Told predictions by what became of them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Ledger {
@@ -118,23 +181,27 @@ impl Ledger {
         })
     }
 
-    fn count(&mut self, probability: Probability, came: bool) {
+    fn count(&mut self, probability: Probability, fate: Fate) {
+        let Some(came) = fate.came() else {
+            self.unknown += 1;
+            return;
+        };
         self.brier_sum += squared_error(probability, came);
         if let Some(bin) = self.bin(probability) {
-            if came {
-                bin.came += 1;
-            } else {
-                bin.stayed_away += 1;
-            }
+            *bin.of(came) += 1;
         }
     }
 
-    /// What was counted as come had not.
-    fn correct(&mut self, probability: Probability) {
-        self.brier_sum += squared_error(probability, false) - squared_error(probability, true);
+    /// As if it had never been counted.
+    fn uncount(&mut self, probability: Probability, fate: Fate) {
+        let Some(came) = fate.came() else {
+            self.unknown = self.unknown.saturating_sub(1);
+            return;
+        };
+        self.brier_sum -= squared_error(probability, came);
         if let Some(bin) = self.bin(probability) {
-            bin.came = bin.came.saturating_sub(1);
-            bin.stayed_away += 1;
+            let count = bin.of(came);
+            *count = count.saturating_sub(1);
         }
     }
 }
@@ -152,8 +219,8 @@ pub(crate) struct Learner {
     /// By incident and time: one that comes back is told again while what was said first may still come.
     told: BTreeMap<(IncidentId, EventTime), Told>,
     watches: BTreeMap<Pair, Saying>,
-    /// Those that came, the newest last: a person may still say that it was a false alarm.
-    came: VecDeque<(IncidentId, Saying)>,
+    /// The newest last.
+    settled: VecDeque<Settled>,
     outcomes: u64,
     unwatched: u64,
 }
@@ -165,7 +232,7 @@ impl Default for Learner {
             ledger: Ledger::default(),
             told: BTreeMap::new(),
             watches: BTreeMap::new(),
-            came: VecDeque::new(),
+            settled: VecDeque::new(),
             outcomes: 0,
             unwatched: 0,
         }
@@ -198,9 +265,9 @@ impl Learner {
     ) {
         if self.told.len() >= TOLD_MAX {
             let first = self.told.iter().min_by_key(|(key, told)| (told.saying.due, *key));
-            if let Some(first) = first.map(|(key, _)| key.clone()) {
-                self.told.remove(&first);
-                self.ledger.unknown += 1;
+            if let Some((id, told)) = first.map(|(key, told)| (key.clone(), told.clone())) {
+                self.told.remove(&id);
+                self.settle(id.0, told.saying, Fate::Unknown);
             }
         }
         let saying = Saying::of(a, at, settings);
@@ -232,39 +299,90 @@ impl Learner {
             self.learn_together(sayings, true);
         }
         for (id, told) in self.take_told(pairs) {
-            self.ledger.count(told.saying.probability, true);
             self.learn_together(std::slice::from_ref(&told.saying), true);
-            self.came.push_back((id, told.saying));
-            if self.came.len() > CLOSED_KEPT_MAX {
-                self.came.pop_front();
-            }
+            self.settle(id, told.saying, Fate::Came);
+        }
+    }
+
+    fn settle(&mut self, id: IncidentId, saying: Saying, fate: Fate) {
+        self.ledger.count(saying.probability, fate);
+        let word = None;
+        self.settled.push_back(Settled {
+            id,
+            saying,
+            fate,
+            word,
+        });
+        if self.settled.len() > CLOSED_KEPT_MAX {
+            self.settled.pop_front();
         }
     }
 
     /// Somebody did something: nobody can say what would have come.
     pub(crate) fn acted(&mut self, pairs: &BTreeSet<Pair>) {
         self.watches.retain(|pair, _| !pairs.contains(pair));
-        for _ in self.take_told(pairs) {
-            self.ledger.unknown += 1;
+        for (id, told) in self.take_told(pairs) {
+            self.settle(id, told.saying, Fate::Unknown);
         }
     }
 
-    /// A person says that a prediction was an error, before or after it seemed to come.
-    pub(crate) fn false_alarm(&mut self, id: &IncidentId) {
+    /// A person says what became of an incident's predictions: of those that wait, else of the newest. What was said before is taken back.
+    pub(crate) fn judge(&mut self, id: &IncidentId, judged: Judged) {
         let of = self.told.extract_if(.., |(told, _), _| told == id);
         let waiting: Vec<Saying> = of.map(|(_, told)| told.saying).collect();
-        let is_open = !waiting.is_empty();
+        let fresh = waiting.len().max(1);
         for saying in waiting {
-            self.ledger.count(saying.probability, false);
-            self.learn_together(&[saying], false);
+            self.settle(id.clone(), saying, Fate::Unknown);
         }
-        if !is_open
-            && let Some(place) = self.came.iter().rposition(|(came, _)| came == id)
-            && let Some((_, saying)) = self.came.remove(place)
-        {
-            self.ledger.correct(saying.probability);
-            self.learn_together(&[saying], false);
+        let of_it = self.settled.iter().enumerate().rev().filter(|(_, s)| s.id == *id);
+        let places: Vec<usize> = of_it.take(fresh).map(|(place, _)| place).collect();
+        for place in places {
+            let Some(mut settled) = self.settled.get(place).cloned() else {
+                continue;
+            };
+            self.unsay(&mut settled);
+            self.say(&mut settled, judged);
+            if let Some(slot) = self.settled.get_mut(place) {
+                *slot = settled;
+            }
         }
+    }
+
+    /// Takes back what a person said, and what it taught.
+    fn unsay(&mut self, settled: &mut Settled) {
+        let Some(word) = settled.word.take() else {
+            return;
+        };
+        self.refate(settled, word.before);
+        if let Some(taught) = &word.taught {
+            self.model.unlearn(taught);
+            self.outcomes = self.outcomes.saturating_sub(1);
+        }
+    }
+
+    fn say(&mut self, settled: &mut Settled, judged: Judged) {
+        let before = settled.fate;
+        let fate = match judged {
+            Judged::Withdrawn => return,
+            Judged::Came => Fate::Came,
+            Judged::At(onset) if onset <= settled.saying.due => Fate::Came,
+            Judged::At(_) | Judged::StayedAway => Fate::StayedAway,
+            Judged::Explained if before == Fate::Came => Fate::Came,
+            Judged::Explained => Fate::Unknown,
+        };
+        self.refate(settled, fate);
+        let taught = fate.came().filter(|_| fate != before).map(|came| {
+            let model = self.model.clone();
+            self.learn_together(std::slice::from_ref(&settled.saying), came);
+            self.model.since(&model)
+        });
+        settled.word = Some(Word { before, taught });
+    }
+
+    fn refate(&mut self, settled: &mut Settled, fate: Fate) {
+        self.ledger.uncount(settled.saying.probability, settled.fate);
+        self.ledger.count(settled.saying.probability, fate);
+        settled.fate = fate;
     }
 
     /// Up to `at` all is known: what was due before it has stayed away. In order of the times when it was due, so that it
@@ -272,10 +390,13 @@ impl Learner {
     pub(crate) fn pass(&mut self, at: EventTime) {
         let mut overdue: BTreeMap<(EventTime, Option<RegionCode>), Vec<Saying>> = BTreeMap::new();
         let over = self.told.extract_if(.., |_, told| told.saying.due < at);
-        let over: Vec<Saying> = over.map(|(_, told)| told.saying).collect();
-        for saying in over {
-            self.ledger.count(saying.probability, false);
-            overdue.entry((saying.due, None)).or_default().push(saying);
+        let over: Vec<(IncidentId, Saying)> = over.map(|((id, _), told)| (id, told.saying)).collect();
+        for (id, saying) in over {
+            overdue
+                .entry((saying.due, None))
+                .or_default()
+                .push(saying.clone());
+            self.settle(id, saying, Fate::StayedAway);
         }
         let over = self.watches.extract_if(.., |_, watch| watch.due < at);
         for (pair, saying) in over {
@@ -312,26 +433,77 @@ impl Learner {
 
 #[cfg(test)]
 mod tests {
+    use forecall_types::Term;
+
     use super::*;
 
     #[test]
     fn each_probability_has_its_bin() {
         let mut ledger = Ledger::default();
         for p in [0.0, 0.05, 0.1, 0.65, 0.75, 0.99, 1.0] {
-            ledger.count(Probability::clamped(p), true);
+            ledger.count(Probability::clamped(p), Fate::Came);
         }
         assert_eq!(ledger.bins.map(|bin| bin.came), [2, 1, 0, 0, 0, 0, 1, 1, 0, 2]);
-        ledger.correct(Probability::clamped(0.75));
+        ledger.uncount(Probability::clamped(0.75), Fate::Came);
+        ledger.count(Probability::clamped(0.75), Fate::StayedAway);
         assert_eq!((ledger.bins[7].came, ledger.bins[7].stayed_away), (0, 1));
     }
 
+    fn settled(learner: &mut Learner, id: &IncidentId, fate: Fate) {
+        let mut features = Features::default();
+        features.add(Term::Bias, 1.0);
+        features.add(Term::Score, 6.0);
+        let saying = Saying {
+            features,
+            probability: Probability::clamped(0.7),
+            due: EventTime::from_secs(3_600),
+        };
+        learner.settle(id.clone(), saying, fate);
+    }
+
     #[test]
-    fn a_verdict_leaves_the_sum_of_squares_as_if_it_had_been_known() {
-        let p = Probability::clamped(0.7);
-        let (mut late, mut known) = (Ledger::default(), Ledger::default());
-        late.count(p, true);
-        late.correct(p);
-        known.count(p, false);
-        assert!((late.brier_sum - known.brier_sum).abs() < 1e-12);
+    fn a_verdict_counts_as_if_it_had_been_known_and_taken_back_leaves_nothing() {
+        let id = IncidentId::new("inc_1").unwrap();
+        let late = EventTime::from_secs(3_601);
+        for fate in [Fate::Came, Fate::StayedAway, Fate::Unknown] {
+            for (judged, known) in [
+                (Judged::Came, Fate::Came),
+                (Judged::At(EventTime::from_secs(3_600)), Fate::Came),
+                (Judged::At(late), Fate::StayedAway),
+                (Judged::StayedAway, Fate::StayedAway),
+                (
+                    Judged::Explained,
+                    if fate == Fate::Came {
+                        Fate::Came
+                    } else {
+                        Fate::Unknown
+                    },
+                ),
+            ] {
+                let (mut learner, mut oracle) = (Learner::default(), Learner::default());
+                settled(&mut learner, &id, fate);
+                let untaught = learner.clone();
+                settled(&mut oracle, &id, known);
+                learner.judge(&id, Judged::StayedAway);
+                learner.judge(&id, judged);
+                assert_eq!(learner.ledger.bins, oracle.ledger.bins, "{fate:?} {judged:?}");
+                assert_eq!(learner.ledger.unknown, oracle.ledger.unknown);
+                assert!((learner.ledger.brier_sum - oracle.ledger.brier_sum).abs() < 1e-12);
+                assert_eq!(
+                    learner.outcomes,
+                    u64::from(known != fate && known != Fate::Unknown)
+                );
+                assert_eq!(
+                    learner.model.is_near(&untaught.model),
+                    learner.outcomes == 0,
+                    "a verdict that says something else than was known teaches, one that doesn't, doesn't"
+                );
+                learner.judge(&id, Judged::Withdrawn);
+                assert_eq!(learner.ledger.bins, untaught.ledger.bins);
+                assert!((learner.ledger.brier_sum - untaught.ledger.brier_sum).abs() < 1e-12);
+                assert!(learner.model.is_near(&untaught.model));
+                assert_eq!(learner.outcomes, 0);
+            }
+        }
     }
 }

@@ -93,6 +93,45 @@ impl Model {
     }
 }
 
+/// What an outcome moved, so that it can be taken back: weights, offset and slope.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Taught {
+    weights: [f64; TERM_COUNT],
+    offset: f64,
+    slope: f64,
+}
+
+impl Model {
+    /// What has moved since it was like `before`.
+    pub(crate) fn since(&self, before: &Self) -> Taught {
+        let mut weights = [0.0; TERM_COUNT];
+        for ((moved, now), then) in weights.iter_mut().zip(self.weights).zip(before.weights) {
+            *moved = now - then;
+        }
+        Taught {
+            weights,
+            offset: self.offset - before.offset,
+            slope: self.slope - before.slope,
+        }
+    }
+
+    /// Moves it back by what was taught; what others taught since stays.
+    pub(crate) fn unlearn(&mut self, taught: &Taught) {
+        for ((weight, moved), spec) in self.weights.iter_mut().zip(taught.weights).zip(&TERMS) {
+            *weight = (*weight - moved).clamp(spec.least, spec.most);
+        }
+        self.offset = (self.offset - taught.offset).clamp(-OFFSET_MAX, OFFSET_MAX);
+        self.slope = (self.slope - taught.slope).clamp(SLOPE_MIN, SLOPE_MAX);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_near(&self, other: &Self) -> bool {
+        let moved = self.since(other);
+        let all = moved.weights.iter().chain([&moved.offset, &moved.slope]);
+        all.copied().all(|moved| moved.abs() < 1e-12)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

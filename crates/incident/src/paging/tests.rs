@@ -44,6 +44,8 @@ fn incident(number: u32, at: EventTime, state: IncidentState, probability: f64) 
         storm: false,
         parent: None,
         merged_into: None,
+        split_from: None,
+        adjustment: None,
         remedies: Vec::new(),
         work: None,
         responsibility: Responsibility::Unknown,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use forecall_types::{
-    Anomaly, AnomalyId, Band, Channel, Contribution, Direction, ElementId, EventTime, Evidence, IncidentKind,
-    Probability, Term, Usual,
+    Anomaly, AnomalyId, Band, Channel, Contribution, Direction, ElementId, EventTime, Evidence, IncidentId,
+    IncidentKind, Probability, Term, Usual,
 };
 
 use crate::group::{ELEMENTS_MAX, Member, Standing, Tracked};
@@ -44,7 +44,7 @@ pub(crate) struct Assessment {
     pub(crate) contributions: Vec<Contribution>,
     /// What the weights were multiplied with.
     pub(crate) features: Features,
-    /// Strongest first; what a person has judged is left out.
+    /// Strongest first, what doesn't count by a verdict last; what a person has judged itself is left out.
     pub(crate) evidence: Vec<Weighed>,
     pub(crate) kind: IncidentKind,
     /// A metric that customers feel is among the active evidence.
@@ -58,18 +58,33 @@ pub(crate) struct Assessment {
     pub(crate) elements: BTreeSet<ElementId>,
 }
 
-/// Weighs the members of a scope at `at` by `model`.
+/// The evidence of a scope, and what people have said of the like of it.
+pub(crate) struct Heard {
+    pub(crate) members: BTreeMap<AnomalyId, Member>,
+    /// Members that say nothing, by the verdict on which incident.
+    pub(crate) muted: BTreeMap<AnomalyId, IncidentId>,
+    /// Log-odds that verdicts add.
+    pub(crate) prior: f64,
+}
+
+/// Weighs the evidence of a scope at `at` by `model`.
 pub(crate) fn assess(
-    members: &BTreeMap<AnomalyId, Member>,
+    heard: &Heard,
     tracked: &BTreeMap<AnomalyId, Tracked>,
     at: EventTime,
     settings: &CorrelateSettings,
     model: &Model,
 ) -> Assessment {
-    let mut all: Vec<(Said, Member, &Tracked)> = members
+    let unjudged = heard
+        .members
         .iter()
-        .filter(|(_, m)| m.standing != Standing::Spent)
-        .filter_map(|(id, m)| tracked.get(id).map(|t| (said(t, *m, at, settings), *m, t)))
+        .filter(|(_, m)| m.standing != Standing::Spent);
+    let (muted, speaking): (Vec<_>, Vec<_>) = unjudged
+        .filter_map(|(id, m)| Some((*m, tracked.get(id)?)))
+        .partition(|(_, t)| heard.muted.contains_key(&t.anomaly.id));
+    let mut all: Vec<(Said, Member, &Tracked)> = speaking
+        .into_iter()
+        .map(|(m, t)| (said(t, m, at, settings), m, t))
         .collect();
     all.sort_by(|a, b| {
         b.0.value
@@ -92,7 +107,13 @@ pub(crate) fn assess(
         }
     }
     features.add(Term::Breadth, breadth(metrics.len()));
-    let contributions = model.contributions(&features);
+    let mut contributions = model.contributions(&features);
+    if heard.prior.abs() > 0.0 {
+        contributions.push(Contribution {
+            term: Term::Verdicts,
+            value: heard.prior,
+        });
+    }
     let log_odds: f64 = contributions.iter().map(|c| c.value).sum();
     let active = || all.iter().filter(|(_, _, t)| t.active).map(|(_, _, t)| *t);
     let outage = active().any(|t| {
@@ -132,8 +153,22 @@ pub(crate) fn assess(
             .collect(),
         last_news: all.iter().map(|(_, _, t)| t.anomaly.at).max(),
         elements,
-        evidence: shares(&all, &added),
+        evidence: shares(&all, &added)
+            .into_iter()
+            .chain(
+                muted
+                    .iter()
+                    .map(|(_, t)| said_nothing(t, heard.muted.get(&t.anomaly.id))),
+            )
+            .collect(),
     }
+}
+
+/// A piece that doesn't count by a verdict: shown, after all that does.
+fn said_nothing(tracked: &Tracked, by: Option<&IncidentId>) -> Weighed {
+    let mut weighed = weighed(tracked, 0.0, None);
+    weighed.evidence.muted_by = by.cloned();
+    weighed
 }
 
 /// The probability of log-odds.
@@ -155,28 +190,34 @@ fn shares(all: &[(Said, Member, &Tracked)], added: &[Option<f64>]) -> Vec<Weighe
         .zip(damped)
         .zip(added)
         .map(|(((_, _, tracked), value), log_odds)| {
-            let a = &tracked.anomaly;
-            let (expected, band) = normal(a);
-            Weighed {
-                evidence: Evidence {
-                    anomaly: a.id.clone(),
-                    series: std::sync::Arc::clone(&a.series),
-                    channel: a.channel,
-                    from: a.from,
-                    at: a.at,
-                    observed: a.observed,
-                    expected,
-                    band,
-                    score: a.score,
-                    weight: if sum > 0.0 { value / sum } else { 0.0 },
-                    active: tracked.active,
-                    log_odds: *log_odds,
-                },
-                slope: a.slope,
-                announced: crate::reason::announced(&a.context),
-            }
+            let share = if sum > 0.0 { value / sum } else { 0.0 };
+            weighed(tracked, share, *log_odds)
         })
         .collect()
+}
+
+fn weighed(tracked: &Tracked, weight: f64, log_odds: Option<f64>) -> Weighed {
+    let a = &tracked.anomaly;
+    let (expected, band) = normal(a);
+    Weighed {
+        evidence: Evidence {
+            anomaly: a.id.clone(),
+            series: std::sync::Arc::clone(&a.series),
+            channel: a.channel,
+            from: a.from,
+            at: a.at,
+            observed: a.observed,
+            expected,
+            band,
+            score: a.score,
+            weight,
+            active: tracked.active,
+            log_odds,
+            muted_by: None,
+        },
+        slope: a.slope,
+        announced: crate::reason::announced(&a.context),
+    }
 }
 
 /// Standard deviations at the edge of what is usual.
@@ -184,7 +225,7 @@ const USUAL_SDS: f64 = 3.0;
 
 /// What would have been normal, for people: a new shape is expected to go on from the value before, and a value never seen to stay below
 /// the greatest, which may both be of the trouble by now.
-fn normal(anomaly: &Anomaly) -> (f64, Band) {
+pub(crate) fn normal(anomaly: &Anomaly) -> (f64, Band) {
     let usual = match anomaly.channel {
         Channel::Shape | Channel::Novelty => anomaly.usual,
         Channel::Spike

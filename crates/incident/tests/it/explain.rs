@@ -54,6 +54,7 @@ fn told(event: &IncidentEvent, ended: &[&IncidentEvent]) -> String {
             Counts::Yes => "",
             Counts::Over => " (over)",
             Counts::Heard => " (heard)",
+            Counts::Muted => " (muted)",
         };
         writeln!(
             text,
@@ -272,6 +273,8 @@ struct Learnt {
     slope: f64,
     bias: f64,
     per_metric: f64,
+    /// Not learnt: what verdicts add.
+    verdicts: f64,
 }
 
 const BY_HAND: Learnt = Learnt {
@@ -279,6 +282,7 @@ const BY_HAND: Learnt = Learnt {
     slope: 1.0,
     bias: -3.0,
     per_metric: 0.5,
+    verdicts: 0.0,
 };
 
 /// Publishes facts as the stage does: what each adds, and the line upon their sum.
@@ -305,6 +309,7 @@ fn published_in_full(mut facts: Vec<Fact>, learnt: &Learnt) -> (Vec<Fact>, Incid
         (Term::Breadth, breadth),
         (Term::Calibration, learnt.offset),
         (Term::Slope, (learnt.slope - 1.0) * below),
+        (Term::Verdicts, learnt.verdicts),
     ];
     incident.contributions = terms.map(|(term, value)| Contribution { term, value }).into();
     let z: f64 = incident.contributions.iter().map(|c| c.value).sum();
@@ -313,12 +318,19 @@ fn published_in_full(mut facts: Vec<Fact>, learnt: &Learnt) -> (Vec<Fact>, Incid
 }
 
 fn learnt() -> impl Strategy<Value = Learnt> {
-    let range = (-1.5_f64..1.5, 0.5_f64..1.5, -6.0_f64..-0.5, 0.0_f64..1.5);
-    range.prop_map(|(offset, slope, bias, per_metric)| Learnt {
+    let range = (
+        -1.5_f64..1.5,
+        0.5_f64..1.5,
+        -6.0_f64..-0.5,
+        0.0_f64..1.5,
+        -1.5_f64..0.5,
+    );
+    range.prop_map(|(offset, slope, bias, per_metric, verdicts)| Learnt {
         offset,
         slope,
         bias,
         per_metric,
+        verdicts,
     })
 }
 
@@ -422,12 +434,12 @@ proptest! {
         let weighing = told.weighing.unwrap();
         let oracle = |gone: u32| {
             let rest: Vec<&Fact> = facts.iter().enumerate().filter(|(i, _)| gone & (1 << i) == 0).map(|(_, f)| f).collect();
-            learnt.offset + learnt.slope * below(&rest, &learnt)
+            learnt.offset + learnt.verdicts + learnt.slope * below(&rest, &learnt)
         };
         let p = |z: f64| 1.0 / (1.0 + libm::exp(-z));
         prop_assert!((weighing.log_odds - oracle(0)).abs() < 1e-6);
         let added: f64 = weighing.evidence.iter().map(|w| w.log_odds).sum();
-        let parts = weighing.bias + weighing.breadth + weighing.calibration + added;
+        let parts = weighing.bias + weighing.breadth + weighing.calibration + weighing.verdicts + added;
         prop_assert!((parts - weighing.log_odds).abs() < 1e-9);
         for (i, weight) in weighing.evidence.iter().enumerate() {
             prop_assert!((weight.probability_without.get() - p(oracle(1 << i))).abs() < 1e-6, "{i}: {weight:?}");

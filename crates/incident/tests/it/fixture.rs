@@ -10,8 +10,9 @@
 //! 00:10 ack | retract | close! | eta 00:40 | step team_on_site | attribute own   on incident $1, $2, … (default $1)
 //! 00:10 review PRB-1 $1
 //! 00:10 declare internet/IR-10 severe
-//! 00:10 verdict false_alarm
+//! 00:10 verdict false_alarm | right | expected | new_normal | withdrawn [onset=00:05] [ended=00:09] [$1]
 //! 00:10 merge $2 $1
+//! 00:10 split services=tv $1   or: split regions=IR-23 $1
 //! 00:10 plan internet+tv/IR-10 from=01:00 until=02:00
 //! 00:10 silence until=02:00 services=internet+tv* regions=… metrics=… cell.id=c* id=s1   and: unsilence s1
 //! 00:10 service web needs=cart+pay [facing=yes|no] [traced] [removed]
@@ -233,8 +234,13 @@ impl Run {
                 verdict: match rest[0] {
                     "false_alarm" => Verdict::FalseAlarm,
                     "right" => Verdict::Right,
+                    "expected" => Verdict::Expected,
+                    "new_normal" => Verdict::NewNormal,
+                    "withdrawn" => Verdict::Withdrawn,
                     other => panic!("verdict {other}"),
                 },
+                onset: rest.iter().find_map(|w| w.strip_prefix("onset=")).map(minute),
+                ended: rest.iter().find_map(|w| w.strip_prefix("ended=")).map(minute),
             }),
             _ => CorrelateEntry::Command(Command {
                 id: rest
@@ -319,6 +325,16 @@ impl Run {
                 status: (rest[0] == "server").then_some(503),
             },
             "remedies" => Action::Remedies { on: rest[0] == "on" },
+            "split" => {
+                let of = |name: &str| rest.iter().find_map(|w| w.strip_prefix(name)?.strip_prefix('='));
+                let services = of("services").into_iter().flat_map(|w| w.split('+'));
+                let regions = of("regions").into_iter().flat_map(|w| w.split('+'));
+                Action::Split {
+                    incident: incident(),
+                    services: services.map(|s| ServiceName::new(s).unwrap()).collect(),
+                    regions: regions.map(|r| RegionCode::new(r).unwrap()).collect(),
+                }
+            }
             // The first named ends, the second goes on.
             "merge" => Action::Merge {
                 incident: incident(),

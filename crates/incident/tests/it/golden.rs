@@ -262,7 +262,7 @@ fn people_steer() {
             00:13:10 averted $1/5 p=0.05 moderate degradation onset=00:32:10 customers=4000
                   internet in IR-10: evidence gone since 00:08 UTC
             00:21:10 updated $1/6 p=0.05 moderate degradation onset=00:32:10 customers=4000
-                  internet in IR-10: verdict: right
+                  internet in IR-10: verdict: right (predictions here are 0.25 more sure in log-odds, until 1970-01-15 00:21 UTC)
                   refused not_allowed: command c28 at log/0@28: incident $1 is averted
         "#]],
     );
@@ -302,7 +302,7 @@ fn people_declare_and_close() {
                   internet in IR-10: expected to be over by 00:40 UTC (noc); errors at 9, expected 1 ± 0.5
                   refused not_allowed: command c27 at log/0@27: the time given is not after the command
             00:30:10 retracted $2/3 p=0.00 severe degradation hit=00:05:00 by=own
-                  tv in IR-10: verdict: false alarm
+                  tv in IR-10: verdict: false alarm (predictions here are 0.5 less sure in log-odds, until 1970-01-08 00:30 UTC)
             00:30:10 resolved $1/4 p=1.00 severe degradation onset=00:32:10 hit=00:05:00 eta=00:40:00 over=00:30:10 customers=4000
                   internet in IR-10: closed by noc
             00:30:10 retracted $3/2 p=0.00 severe degradation hit=00:05:00
@@ -376,7 +376,7 @@ fn a_false_alarm_is_not_raised_again_by_what_raised_it() {
             00:02:10 predicted $1/1 p=0.63 moderate degradation onset=00:32:10 customers=4000
                   internet in IR-10: loss at 4 %, expected 1 ± 0.5; onset expected 00:32 UTC
             00:05:10 retracted $1/2 p=0.00 moderate degradation onset=00:32:10 customers=4000
-                  internet in IR-10: verdict: false alarm; loss at 4 %, expected 1 ± 0.5
+                  internet in IR-10: verdict: false alarm (loss up to score 10 won't count here, predictions here are 0.5 less sure in log-odds, until 1970-01-08 00:05 UTC); loss at 4 %, expected 1 ± 0.5
         "#]],
     );
 }

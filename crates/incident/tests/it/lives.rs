@@ -16,7 +16,7 @@ use forecall_types::{
 use crate::fixture::{anomaly, domain, settings_with};
 
 /// What may follow what, as `from to change`; an update keeps the state.
-const LEGAL: [&str; 33] = [
+const LEGAL: [&str; 35] = [
     "none predicted predicted",
     "none confirmed confirmed",
     "predicted confirmed confirmed",
@@ -50,6 +50,8 @@ const LEGAL: [&str; 33] = [
     "overrun overrun updated",
     "predicted merged merged",
     "confirmed merged merged",
+    "none predicted split",
+    "none confirmed split",
 ];
 
 /// Where an incident stands: planned work by its stage.
@@ -186,7 +188,10 @@ impl World {
                     Verdict::Expected,
                     Verdict::FalseAlarm,
                     Verdict::NewNormal,
+                    Verdict::Withdrawn,
                 ]),
+                onset: (self.dice.below(4) == 0).then(|| self.ago()),
+                ended: (self.dice.below(8) == 0).then(|| self.ago()),
             }),
             _ => CorrelateEntry::Command(Command {
                 id: format!("c{}", self.count).into(),
@@ -234,6 +239,10 @@ impl World {
             self.anomalies.remove(which);
         }
         next
+    }
+
+    fn ago(&mut self) -> EventTime {
+        self.now.minus(Duration::from_secs(self.dice.below(3_600)))
     }
 
     fn incident(&mut self) -> IncidentId {
@@ -284,6 +293,19 @@ impl World {
             8 => Action::Retract { incident },
             9..=10 | 16 | 18 => Action::Close { incident },
             17 if self.dice.below(3) == 0 => self.plan(),
+            26..=28 if !self.open.is_empty() => Action::Split {
+                incident: self.dice.of(&self.open),
+                services: [self.dice.of(&["internet", "tv", "access"])]
+                    .map(|s| ServiceName::new(s).unwrap())
+                    .into_iter()
+                    .take(usize::try_from(self.dice.below(2)).unwrap())
+                    .collect(),
+                regions: [self.dice.of(&["IR-10", "IR-23"])]
+                    .map(|r| RegionCode::new(r).unwrap())
+                    .into_iter()
+                    .take(usize::try_from(self.dice.below(2)).unwrap())
+                    .collect(),
+            },
             22..=25 if self.open.len() > 1 => Action::Merge {
                 incident: self.dice.of(&self.open),
                 into: self.dice.of(&self.open),

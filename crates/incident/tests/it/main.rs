@@ -20,5 +20,7 @@ mod remedies;
 mod remedies_held;
 mod remedies_joined;
 mod silences;
+mod splits;
 mod storms;
+mod verdicts;
 mod works;

@@ -31,7 +31,11 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
                 7 => format!("{time} ack ${incident}"),
                 8 => format!("{time} retract ${incident}"),
                 9 => format!("{time} close! ${incident}"),
-                10 => format!("{time} verdict false_alarm ${incident}"),
+                10 => {
+                    let words = ["false_alarm", "expected", "new_normal", "right", "withdrawn"];
+                    let onset = if size % 3 == 0 { "onset=00:01 " } else { "" };
+                    format!("{time} verdict {} {onset}${incident}", words[size as usize % 5])
+                }
                 11 => format!("{time} step team_on_site ${incident}"),
                 12 => format!("{time} review PRB-1 ${incident}"),
                 13 => format!("{time} eta 05:00 ${incident}"),

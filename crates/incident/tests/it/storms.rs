@@ -134,7 +134,7 @@ fn merged_incidents_go_on_as_one_with_the_pages_and_the_verdicts_of_both() {
             00:12:10 confirmed $1/3 p=1.00 severe degradation onset=00:42:40 hit=00:10:00 customers=4000
                   internet, tv in IR-10: $2 is merged into it by noc; customers hit since 00:10 UTC (as $2 was); loss at 2.5 %, expected 0.2 ± 0.1, rising
             00:14:10 updated $1/4 p=1.00 severe degradation onset=00:42:40 hit=00:10:00 customers=4000
-                  internet, tv in IR-10: verdict: right; loss at 2.5 %, expected 0.2 ± 0.1, rising
+                  internet, tv in IR-10: verdict: right (predictions here are 0.25 more sure in log-odds, until 1970-01-15 00:14 UTC); loss at 2.5 %, expected 0.2 ± 0.1, rising
                   refused not_allowed: command c20 at log/0@20: incident $2 is merged into $1
                   refused not_allowed: command c21 at log/0@21: incident $2 is merged into $1
                   refused not_allowed: command c22 at log/0@22: an incident is one with itself already
@@ -147,7 +147,7 @@ fn merged_incidents_go_on_as_one_with_the_pages_and_the_verdicts_of_both() {
             00:20:10 resolved $1/5 p=1.00 severe degradation onset=00:42:40 hit=00:10:00 over=00:20:10 customers=4000
                   internet, tv in IR-10: closed by noc; loss at 2.5 %, expected 0.2 ± 0.1, rising
             00:21:10 updated $1/6 p=1.00 severe degradation onset=00:42:40 hit=00:10:00 over=00:20:10 customers=4000
-                  internet, tv in IR-10: verdict: false alarm
+                  internet, tv in IR-10: verdict: false alarm (loss up to score 10 won't count here, predictions here are 0.5 less sure in log-odds, until 1970-01-08 00:21 UTC)
         "#]],
     );
 }

@@ -93,6 +93,8 @@ fn incident(state: IncidentState, revision: u32, at: i64) -> IncidentEvent {
             storm: false,
             parent: None,
             merged_into: None,
+            split_from: None,
+            adjustment: None,
             remedies: Vec::new(),
             work: None,
             responsibility: Responsibility::Unknown,

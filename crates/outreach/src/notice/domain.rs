@@ -116,16 +116,22 @@ impl Domain {
                 .reject(RejectReason::Duplicate, "this revision of the incident is known");
             return None;
         }
-        if known.is_none() && threads.len() >= THREADS_MAX && !forget_oldest(threads, desk.notices) {
+        let is_new = known.is_none();
+        if is_new && threads.len() >= THREADS_MAX && !forget_oldest(threads, desk.notices) {
             desk.effects.reject(
                 RejectReason::TooLarge,
                 "too many incidents are open in the domain",
             );
             return None;
         }
+        let knowing = match &incident.split_from {
+            Some(from) if is_new => part(threads, from, incident, &desk),
+            Some(_) | None => Vec::new(),
+        };
         let thread = threads
             .entry(incident.id.clone())
             .or_insert_with(|| Thread::new(incident.clone()));
+        thread.told.extend(knowing);
         let change = Change {
             change: event.change,
             state: incident.state,
@@ -333,23 +339,11 @@ fn end_trial(desk: &Desk<'_>, thread: &mut Thread, at: EventTime) {
 /// Whoever knows of trouble from a thread that was merged knows of it in the other one: nobody hears of it as new again.
 fn hand_over(threads: &mut BTreeMap<IncidentId, Thread>, from: &IncidentId, into: &IncidentId) {
     let Some(thread) = threads.get(from) else { return };
-    let knows = |told: &Told| match told.last {
-        LastTold::Predicted | LastTold::Trouble | LastTold::TroubleWithEta => true,
-        LastTold::Nothing | LastTold::Closed => false,
-    };
     let told: Vec<(PersonNo, Told)> = thread
         .told
         .iter()
-        .filter(|(_, told)| knows(told))
-        .map(|(no, told)| {
-            // It was told by no notice of the other thread.
-            let told = Told {
-                before: told.last,
-                notice: u32::MAX,
-                ..told.clone()
-            };
-            (*no, told)
-        })
+        .filter(|(_, told)| told.knows())
+        .map(|(no, told)| (*no, told.of_another()))
         .collect();
     let Some(host) = threads.get_mut(into) else { return };
     for (no, told) in told {
@@ -357,6 +351,38 @@ fn hand_over(threads: &mut BTreeMap<IncidentId, Thread>, from: &IncidentId, into
             host.told.insert(no, told);
         }
     }
+}
+
+/// Whoever knows of the trouble that an incident was split from knows of this part of it, and nobody hears of it as new. Who is touched by
+/// this part alone has done with the rest: its end is none of theirs.
+fn part(
+    threads: &mut BTreeMap<IncidentId, Thread>,
+    from: &IncidentId,
+    incident: &Incident,
+    desk: &Desk<'_>,
+) -> Vec<(PersonNo, Told)> {
+    let Some(thread) = threads.get_mut(from) else {
+        return Vec::new();
+    };
+    let (leaves, mut stays) = (&incident.scope, thread.incident.scope.clone());
+    if stays.regions.is_subset(&leaves.regions) {
+        stays
+            .services
+            .retain(|service| !leaves.services.contains(service));
+    } else {
+        stays.regions.retain(|region| !leaves.regions.contains(region));
+    }
+    let here = audience(desk.directory, leaves, desk.settings);
+    let there = audience(desk.directory, &stays, desk.settings);
+    let known = thread
+        .told
+        .iter()
+        .filter(|(no, told)| here.contains(no) && told.knows());
+    let knowing = known.map(|(no, told)| (*no, told.of_another())).collect();
+    thread
+        .told
+        .retain(|no, _| there.contains(no) || !here.contains(no));
+    knowing
 }
 
 fn told_steps(incident: &Incident, settings: &OutreachSettings) -> usize {

@@ -122,6 +122,8 @@ fn rehearsed(id: IncidentId, command: &Command, scope: Scope, severity: Severity
         storm: false,
         parent: None,
         merged_into: None,
+        split_from: None,
+        adjustment: None,
         remedies: Vec::new(),
         work: None,
         responsibility: Responsibility::Own,

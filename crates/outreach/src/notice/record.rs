@@ -39,6 +39,25 @@ pub(crate) struct Told {
     pub(crate) messages: u8,
 }
 
+impl Told {
+    /// Whether they know of trouble that isn't over.
+    pub(crate) const fn knows(&self) -> bool {
+        match self.last {
+            LastTold::Predicted | LastTold::Trouble | LastTold::TroubleWithEta => true,
+            LastTold::Nothing | LastTold::Closed => false,
+        }
+    }
+
+    /// As another thread knows it: it was told by none of its notices.
+    pub(crate) fn of_another(&self) -> Self {
+        Self {
+            before: self.last,
+            notice: u32::MAX,
+            ..self.clone()
+        }
+    }
+}
+
 /// One intent of a notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sent {

@@ -69,6 +69,7 @@ impl Domain {
             | Action::Close { .. }
             | Action::Review { .. }
             | Action::Merge { .. }
+            | Action::Split { .. }
             | Action::Plan { .. }
             | Action::Silence { .. }
             | Action::Unsilence { .. }

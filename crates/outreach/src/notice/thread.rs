@@ -255,6 +255,7 @@ pub(crate) const fn news_of(change: Change) -> News {
             | IncidentState::Reviewed
             | IncidentState::Merged => standing(change.state),
         },
+        IncidentChange::Split => standing(change.state),
         IncidentChange::Updated => match change.state {
             IncidentState::Predicted => News::StillPredicted,
             IncidentState::Confirmed => match (change.eta, change.step) {

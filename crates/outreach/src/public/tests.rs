@@ -82,6 +82,8 @@ fn incident() -> Incident {
         storm: false,
         parent: None,
         merged_into: None,
+        split_from: None,
+        adjustment: None,
         responsibility: Responsibility::Own,
         acknowledged: None,
         eta: None,

@@ -176,3 +176,43 @@ fn nobody_hears_of_a_merged_incident_as_new_again() {
     "#]]
     .assert_eq(&run.log);
 }
+
+#[test]
+fn each_hears_of_the_end_of_their_part_of_a_split_incident_and_nobody_of_it_as_new() {
+    let mut run = people(&["ali"]);
+    let north = Customer {
+        region: RegionCode::new("IR-10").unwrap(),
+        ..customer("mina", &[SMS])
+    };
+    run.customers(&[north]);
+    let mut whole = incident(IncidentState::Confirmed, 1, minute(30));
+    whole.scope.regions.insert(RegionCode::new("IR-10").unwrap());
+    run.event(IncidentChange::Confirmed, &whole);
+    run.receipts(31, IntentState::Delivered, |_| true);
+    let mut part = Incident {
+        id: IncidentId::new("inc_2").unwrap(),
+        split_from: Some(whole.id.clone()),
+        at: minute(40),
+        ..whole.clone()
+    };
+    part.scope.regions = [RegionCode::new("IR-10").unwrap()].into();
+    run.event(IncidentChange::Split, &part);
+    let mut rest = Incident {
+        revision: 2,
+        at: minute(40),
+        ..whole
+    };
+    rest.scope.regions.remove(&RegionCode::new("IR-10").unwrap());
+    run.event(IncidentChange::Updated, &rest);
+    for (over, at) in [(rest, 50), (part, 60)] {
+        let over = Incident {
+            state: IncidentState::Resolved,
+            resolved_at: Some(minute(at)),
+            revision: 3,
+            at: minute(at),
+            ..over
+        };
+        run.event(IncidentChange::Resolved, &over);
+    }
+    expect![[r#""#]].assert_eq(&run.log);
+}

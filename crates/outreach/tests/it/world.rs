@@ -128,6 +128,8 @@ pub(crate) fn incident(state: IncidentState, revision: u32, at: EventTime) -> In
         storm: false,
         parent: None,
         merged_into: None,
+        split_from: None,
+        adjustment: None,
         remedies: Vec::new(),
         work: None,
         responsibility: Responsibility::Own,

@@ -94,6 +94,8 @@ impl Adapter for CorrelateAdapter {
         self.metrics
             .set(Metric::SilencesInForce, &[&number], gauge(health.silences));
         self.metrics
+            .set(Metric::AdjustmentsInForce, &[&number], gauge(health.adjustments));
+        self.metrics
             .set(Metric::HeartbeatsMissing, &[&number], gauge(health.missing.len()));
         self.tell_outcomes(&number, &health.learnt);
     }

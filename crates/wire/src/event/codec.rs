@@ -114,6 +114,22 @@ pub fn decode_action(value: &[u8]) -> Result<types::Action, Reject> {
     read::<types::Action, command::Action>(value)
 }
 
+/// Reads a verdict whose headers are lost: its value alone.
+///
+/// # Errors
+/// It isn't the JSON that the schema asks for.
+pub fn feedback_of_value(value: &[u8]) -> Result<types::Feedback, Reject> {
+    read::<types::Feedback, feedback::Feedback>(value)
+}
+
+/// Reads a command whose headers are lost: its value alone.
+///
+/// # Errors
+/// It isn't the JSON that the schema asks for.
+pub fn command_of_value(value: &[u8]) -> Result<types::Command, Reject> {
+    read::<types::Command, command::Command>(value)
+}
+
 /// Writes an anomaly: key is the domain.
 ///
 /// # Errors
@@ -234,6 +250,7 @@ pub fn encode_command(inner: &types::Command) -> Result<Encoded, EncodeError> {
         | types::Action::Retract { incident }
         | types::Action::Review { incident, .. }
         | types::Action::Merge { incident, .. }
+        | types::Action::Split { incident, .. }
         | types::Action::Remedy { incident, .. }
         | types::Action::RemedyResult { incident, .. }
         | types::Action::Close { incident } => incident.as_str(),

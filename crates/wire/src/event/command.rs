@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::compensation::Compensation;
 use super::incident::{Responsibility, Scope, Severity};
 use super::remedy::RemedyOutcome;
-use super::scalar::{Name, Pattern, Sentence, Time};
+use super::scalar::{Name, Pattern, Region, Sentence, Time};
 use super::shape::{Shape, published, within};
 
 published! {
@@ -92,6 +92,17 @@ pub enum Action {
         incident: Name,
         /// Which goes on for both.
         into: Name,
+    },
+    /// A part of an open incident is trouble of its own: by services or by regions, never by both.
+    Split {
+        /// Which.
+        incident: Name,
+        /// The services that leave; none: all of the incident's.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        services: BTreeSet<Name>,
+        /// The regions that leave; none: all of the incident's.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        regions: BTreeSet<Region>,
     },
     /// Work is planned. It is an incident of its own, from the announcement to the end.
     Plan {
@@ -255,6 +266,15 @@ impl Shape<types::Action> for Action {
                 incident: Shape::put(incident),
                 into: Shape::put(into),
             },
+            types::Action::Split {
+                incident,
+                services,
+                regions,
+            } => Self::Split {
+                incident: Shape::put(incident),
+                services: Shape::put(services),
+                regions: Shape::put(regions),
+            },
             types::Action::Plan {
                 scope,
                 starts_at,
@@ -383,6 +403,15 @@ impl Shape<types::Action> for Action {
             Self::Merge { incident, into } => types::Action::Merge {
                 incident: at("incident", incident)?,
                 into: at("into", into)?,
+            },
+            Self::Split {
+                incident,
+                services,
+                regions,
+            } => types::Action::Split {
+                incident: at("incident", incident)?,
+                services: at("services", services)?,
+                regions: at("regions", regions)?,
             },
             Self::Plan {
                 scope,

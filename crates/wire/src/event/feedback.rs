@@ -14,6 +14,8 @@ published_enum! {
         FalseAlarm,
         /// This is how it is from now on.
         NewNormal,
+        /// Nothing: what was said of it before is taken back.
+        Withdrawn,
     }
 }
 
@@ -31,5 +33,11 @@ published! {
         at: Time = at,
         /// What was said.
         verdict: Verdict = verdict,
+        /// When customers were hit first, as people found out; absent: as it was measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        onset: Option<Time> = onset,
+        /// When they were no longer hit; absent: as it was measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<Time> = ended,
     }
 }

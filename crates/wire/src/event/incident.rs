@@ -6,6 +6,7 @@ use forecall_types as types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::adjustment::Adjustment;
 use super::anomaly::Channel;
 use super::remedy::Remedy;
 use super::scalar::{
@@ -122,6 +123,8 @@ published_enum! {
         Cancelled,
         /// It goes on as another incident.
         Merged,
+        /// It was a part of another incident, and is one of its own from now on; it stands as that one did.
+        Split,
     }
 }
 
@@ -178,6 +181,9 @@ published! {
         /// Log-odds (natural logarithm) it adds to the probability, damped by the evidence before it; absent where it doesn't count.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log_odds: Option<Number> = log_odds,
+        /// The incident by whose verdict it doesn't count; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_by: Option<Name> = muted_by,
     }
 }
 
@@ -206,8 +212,11 @@ published_enum! {
         Announced,
         /// The line that was learnt between log-odds said and what came of them: what it adds whatever they are.
         Calibration,
-        /// What the steepness of that line adds: the sum of all the others but `calibration`, times its slope less one.
+        /// What the steepness of that line adds: the sum of all the others but `calibration` and `verdicts`, times its slope less
+        /// one.
         Slope,
+        /// What people's verdicts on earlier incidents of the scope add, whatever all the others are.
+        Verdicts,
     }
 }
 
@@ -430,6 +439,12 @@ published! {
         /// The incident that goes on for it, where it was merged into one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         merged_into: Option<Name> = merged_into,
+        /// The incident it was a part of, where it was split from one; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        split_from: Option<Name> = split_from,
+        /// What the verdict given on it changed, for its scope and for a while; absent: nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adjustment: Option<Adjustment> = adjustment,
         /// Who answers for it.
         responsibility: Responsibility = responsibility,
         /// Who has taken it on; absent: nobody yet.

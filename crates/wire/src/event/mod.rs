@@ -14,6 +14,7 @@
 //! # Ok::<(), event::EncodeError>(())
 //! ```
 
+pub mod adjustment;
 pub mod anomaly;
 pub mod call;
 pub mod call_forecast;

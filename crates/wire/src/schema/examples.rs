@@ -267,6 +267,8 @@ fn feedback() -> Feedback {
         incident: named("inc_7k2m4q9x1c8v5b3n"),
         at: at(90),
         verdict: Verdict::Right,
+        onset: Some(at(5)),
+        ended: None,
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forecall_types::{
-    Acknowledgement, Action, Cause, Channel, Command, Compensation, CompensationUnit, Dimension, Evidence,
-    Incident, IncidentKind, IncidentPhase, IncidentState, Matchers, Page, PageDecision, PlannedWork,
-    Probability, Remark, Remedy, RemedyMode, RemedyOutcome, RemedyStage, RepairStep, Responsibility, Scope,
-    Score, Severity, Silenced, WorkStage,
+    Acknowledgement, Action, Adjustment, Cause, Channel, Command, Compensation, CompensationUnit, DayPart,
+    Dimension, Direction, Evidence, Exception, Incident, IncidentKind, IncidentPhase, IncidentState,
+    Matchers, Page, PageDecision, PlannedWork, Probability, Remark, Remedy, RemedyMode, RemedyOutcome,
+    RemedyStage, RepairStep, Responsibility, Scope, Score, Severity, Silenced, Verdict, WorkStage,
 };
 
 use super::examples::{at, band, cell, lineage, named, series};
@@ -41,6 +41,11 @@ pub(super) fn actions() -> Vec<Action> {
         Action::Merge {
             incident: incident(),
             into: named("inc_1f5h9k2m6q0t4w8z"),
+        },
+        Action::Split {
+            incident: incident(),
+            services: BTreeSet::from([named("tv")]),
+            regions: BTreeSet::new(),
         },
         Action::Plan {
             scope: scope(),
@@ -168,6 +173,7 @@ pub(super) fn incident() -> Incident {
             weight: 0.8,
             active: true,
             log_odds: Some(2.4),
+            muted_by: None,
         }],
         causes: vec![Cause {
             node: Arc::from("olt-teh-5"),
@@ -192,25 +198,9 @@ pub(super) fn incident() -> Incident {
         storm: false,
         parent: Some(named("inc_1f5h9k2m6q0t4w8z")),
         merged_into: None,
-        remedies: vec![Remedy {
-            rule: named("restart-edge"),
-            label: remark("restarts the edge pool of the region"),
-            mode: RemedyMode::Run,
-            dry_run: false,
-            digest: Arc::from("5a0c1e9b77d34f20"),
-            stage: RemedyStage::Failed,
-            revision: 3,
-            at: at(6),
-            by: Arc::from("remedy runner"),
-            until: None,
-            approved: Some(Acknowledgement {
-                at: at(5),
-                by: Arc::from("noc"),
-            }),
-            outcome: Some(RemedyOutcome::Server),
-            status: Some(503),
-            why: "called and not taken: server (HTTP 503)".to_owned(),
-        }],
+        split_from: None,
+        adjustment: Some(adjustment()),
+        remedies: vec![failed_remedy()],
         silenced: Some(Silenced {
             id: named("cmd-0042"),
             until: at(120),
@@ -233,6 +223,50 @@ pub(super) fn incident() -> Incident {
         settings: Arc::from("3f9c2a71"),
         lineage: lineage(),
         simulated: false,
+    }
+}
+
+fn adjustment() -> Adjustment {
+    Adjustment {
+        verdict: Verdict::Expected,
+        at: at(30),
+        until: at(30 + 30 * 1_440),
+        prior: 0.0,
+        daily: Some(DayPart {
+            from: 3_600,
+            to: 18_000,
+        }),
+        exceptions: vec![Exception {
+            metric: Arc::from("cell.packet_loss"),
+            series: None,
+            channel: Channel::Shift,
+            direction: Direction::Up,
+            score_max: None,
+            value_min: None,
+            value_max: Some(1.3),
+        }],
+    }
+}
+
+fn failed_remedy() -> Remedy {
+    Remedy {
+        rule: named("restart-edge"),
+        label: remark("restarts the edge pool of the region"),
+        mode: RemedyMode::Run,
+        dry_run: false,
+        digest: Arc::from("5a0c1e9b77d34f20"),
+        stage: RemedyStage::Failed,
+        revision: 3,
+        at: at(6),
+        by: Arc::from("remedy runner"),
+        until: None,
+        approved: Some(Acknowledgement {
+            at: at(5),
+            by: Arc::from("noc"),
+        }),
+        outcome: Some(RemedyOutcome::Server),
+        status: Some(503),
+        why: "called and not taken: server (HTTP 503)".to_owned(),
     }
 }
 
@@ -265,6 +299,8 @@ pub(super) fn planned() -> Incident {
         storm: false,
         parent: None,
         merged_into: None,
+        split_from: None,
+        adjustment: None,
         remedies: Vec::new(),
         responsibility: Responsibility::Planned,
         acknowledged: None,

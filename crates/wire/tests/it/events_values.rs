@@ -40,7 +40,7 @@ pub(crate) fn number() -> impl Strategy<Value = f64> {
     NORMAL | SUBNORMAL | ZERO | POSITIVE | NEGATIVE
 }
 
-fn region() -> impl Strategy<Value = RegionCode> + Clone {
+pub(crate) fn region() -> impl Strategy<Value = RegionCode> + Clone {
     "[A-Z]{2}-[0-9]{1,2}".prop_map(|t| RegionCode::new(&t).unwrap())
 }
 
@@ -157,19 +157,57 @@ fn summary() -> impl Strategy<Value = Summary> {
     )
 }
 
-fn feedback() -> impl Strategy<Value = Feedback> {
-    let verdict = select(vec![
+fn verdict() -> impl Strategy<Value = Verdict> {
+    select(vec![
         Verdict::Right,
         Verdict::Expected,
         Verdict::FalseAlarm,
         Verdict::NewNormal,
-    ]);
-    (text(), name(), name(), time(), verdict).prop_map(|(id, domain, incident, at, verdict)| Feedback {
-        id,
-        domain,
-        incident,
-        at,
-        verdict,
+        Verdict::Withdrawn,
+    ])
+}
+
+fn adjustment() -> impl Strategy<Value = Adjustment> {
+    let direction = select(vec![Direction::Up, Direction::Down]);
+    let bounds = (option::of(score()), option::of(number()), option::of(number()));
+    let exception = (text(), option::of(series()), channel(), direction, bounds).prop_map(
+        |(metric, series, channel, direction, (score_max, value_min, value_max))| Exception {
+            metric,
+            series,
+            channel,
+            direction,
+            score_max,
+            value_min,
+            value_max,
+        },
+    );
+    let daily = (any::<u32>(), any::<u32>()).prop_map(|(from, to)| DayPart { from, to });
+    let all = vec(exception, 0..3);
+    (verdict(), time(), time(), number(), option::of(daily), all).prop_map(
+        |(verdict, at, until, prior, daily, exceptions)| Adjustment {
+            verdict,
+            at,
+            until,
+            prior,
+            daily,
+            exceptions,
+        },
+    )
+}
+
+fn feedback() -> impl Strategy<Value = Feedback> {
+    let times = (time(), option::of(time()), option::of(time()));
+    (text(), name(), name(), times, verdict()).prop_map(|(id, domain, incident, times, verdict)| {
+        let (at, onset, ended) = times;
+        Feedback {
+            id,
+            domain,
+            incident,
+            at,
+            verdict,
+            onset,
+            ended,
+        }
     })
 }
 
@@ -277,10 +315,10 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         time(),
         time(),
         numbers,
-        (any::<bool>(), option::of(number())),
+        (any::<bool>(), option::of(number()), option::of(name())),
     )
         .prop_map(
-            |(anomaly, series, channel, from, at, numbers, (active, log_odds))| {
+            |(anomaly, series, channel, from, at, numbers, (active, log_odds, muted_by))| {
                 let (observed, expected, band, score, weight) = numbers;
                 Evidence {
                     anomaly,
@@ -295,6 +333,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
                     weight,
                     active,
                     log_odds,
+                    muted_by,
                 }
             },
         )
@@ -315,6 +354,7 @@ fn contribution() -> impl Strategy<Value = Contribution> {
         Announced,
         Calibration,
         Slope,
+        Verdicts,
     ]);
     (term, number()).prop_map(|(term, value)| Contribution { term, value })
 }
@@ -329,28 +369,42 @@ fn page() -> impl Strategy<Value = Page> {
     })
 }
 
-pub(crate) fn incident() -> impl Strategy<Value = Incident> {
-    use IncidentState::*;
-    let state = select(vec![
-        Predicted, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed, Merged,
-    ]);
-    let phase = option::of(select(vec![
-        IncidentPhase::Acknowledged,
-        IncidentPhase::Mitigating,
-    ]));
-    let stand = (state, any::<u32>(), phase);
-    let kind = select(vec![
+fn cause() -> impl Strategy<Value = Cause> {
+    let parts = (text(), vec(text(), 0..3), number());
+    parts.prop_map(|(node, path, share)| Cause { node, path, share })
+}
+
+fn kind() -> impl Strategy<Value = IncidentKind> {
+    select(vec![
         IncidentKind::Degradation,
         IncidentKind::Outage,
         IncidentKind::Planned,
-    ]);
+    ])
+}
+
+fn incident_state() -> impl Strategy<Value = IncidentState> {
+    use IncidentState::*;
+    select(vec![
+        Predicted, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed, Merged,
+    ])
+}
+
+fn phase() -> impl Strategy<Value = Option<IncidentPhase>> {
+    option::of(select(vec![
+        IncidentPhase::Acknowledged,
+        IncidentPhase::Mitigating,
+    ]))
+}
+
+pub(crate) fn incident() -> impl Strategy<Value = Incident> {
+    let stand = (incident_state(), any::<u32>(), phase());
     let head = (
         name(),
         any::<u32>(),
         name(),
         stand,
         severity(),
-        kind,
+        kind(),
         scope(),
         0.0..=1.0,
     );
@@ -363,13 +417,11 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         option::of(time()),
         option::of(time()),
     );
-    let cause =
-        (text(), vec(text(), 0..3), number()).prop_map(|(node, path, share)| Cause { node, path, share });
     let acknowledged = (time(), text()).prop_map(|(at, by)| Acknowledgement { at, by });
     let step = (time(), text()).prop_map(|(at, code)| RepairStep { at, code });
     let parts = (
         vec(evidence(), 0..3),
-        (vec(cause, 0..3), vec(dimension(), 0..3)),
+        (vec(cause(), 0..3), vec(dimension(), 0..3)),
         responsibility(),
         option::of(acknowledged),
         vec(step, 0..3),
@@ -377,7 +429,11 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             option::of(name()),
             vec(contribution(), 0..3),
             vec(page(), 0..3),
-            option::of(silenced()),
+            (
+                option::of(silenced()),
+                option::of(adjustment()),
+                option::of(name()),
+            ),
             option::of(work()),
             steered(),
         ),
@@ -387,7 +443,14 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
         let (id, revision, domain, (state, reopened, phase), severity, kind, scope, probability) = head;
         let (opened_at, at, onset_predicted, onset_interval, onset_observed, resolved_at, eta) = times;
         let (evidence, (causes, dimensions), responsibility, acknowledged, steps, rest) = parts;
-        let (problem, contributions, paging, silenced, work, (storm, parent, merged_into, remedies)) = rest;
+        let (
+            problem,
+            contributions,
+            paging,
+            (silenced, adjustment, split_from),
+            work,
+            (storm, parent, merged_into, remedies),
+        ) = rest;
         let (reason, version, settings, lineage, simulated) = tail;
         Incident {
             id,
@@ -403,6 +466,8 @@ pub(crate) fn incident() -> impl Strategy<Value = Incident> {
             contributions,
             paging,
             silenced,
+            adjustment,
+            split_from,
             work,
             storm,
             parent,
@@ -435,7 +500,7 @@ fn incident_event() -> impl Strategy<Value = IncidentEvent> {
     use IncidentChange::*;
     let change = select(vec![
         Predicted, Updated, Confirmed, Averted, Retracted, Expired, Resolved, Reviewed, Reopened, Announced,
-        Started, Overrun, Ended, Cancelled, Merged,
+        Started, Overrun, Ended, Cancelled, Merged, Split,
     ]);
     (change, incident()).prop_map(|(change, incident)| IncidentEvent { change, incident })
 }

@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::values::{name, responsibility, scope, severity, text, time};
+use super::values::{name, region, responsibility, scope, severity, text, time};
 
 fn remark() -> impl Strategy<Value = Remark> {
     "[a-zء-ی]([ a-z0-9ء-ی]{0,6}[a-z]){0,8}".prop_map(|text| Remark::new(&text).unwrap())
@@ -133,6 +133,13 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         name().prop_map(|incident| Action::Close { incident }),
         (name(), name()).prop_map(|(incident, problem)| Action::Review { incident, problem }),
         (name(), name()).prop_map(|(incident, into)| Action::Merge { incident, into }),
+        (name(), btree_set(name(), 0..3), btree_set(region(), 0..3)).prop_map(
+            |(incident, services, regions)| Action::Split {
+                incident,
+                services,
+                regions
+            }
+        ),
         (scope(), time(), time(), remark()).prop_map(|(scope, starts_at, ends_at, label)| Action::Plan {
             scope,
             starts_at,
