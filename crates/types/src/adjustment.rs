@@ -14,8 +14,8 @@ pub struct Exception {
     pub metric: Arc<str>,
     /// The one series it holds for; `None`: each of this metric in the scope.
     pub series: Option<Arc<SeriesKey>>,
-    /// Kind of surprise.
-    pub channel: Channel,
+    /// Kind of surprise; `None`: any that judges values by themselves (neither silences, nor ways to a limit, nor peers).
+    pub channel: Option<Channel>,
     /// Which way the value went.
     pub direction: Direction,
     /// What is rarer speaks.

@@ -51,7 +51,7 @@ fn row((incident, adjustment): &(Incident, Adjustment)) -> Value {
     let exception = |e: &forecall_types::Exception| {
         json!({
             "metric": e.metric, "series": e.series.as_ref().map(|s| show::series(s)),
-            "channel": e.channel.as_str(), "direction": e.direction, "score_max": e.score_max.map(|s| s.get()),
+            "channel": e.channel.map(|c| c.as_str()), "direction": e.direction, "score_max": e.score_max.map(|s| s.get()),
             "value_min": e.value_min, "value_max": e.value_max,
         })
     };

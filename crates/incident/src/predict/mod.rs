@@ -25,6 +25,8 @@ use terms::{Said, said};
 pub(crate) struct Weighed {
     pub(crate) evidence: Evidence,
     pub(crate) slope: f64,
+    /// Which way its value went.
+    pub(crate) direction: Direction,
     /// What was announced of the series; see [`reason::announced`](crate::reason::announced).
     pub(crate) announced: String,
 }
@@ -216,6 +218,7 @@ fn weighed(tracked: &Tracked, weight: f64, log_odds: Option<f64>) -> Weighed {
             muted_by: None,
         },
         slope: a.slope,
+        direction: a.direction,
         announced: crate::reason::announced(&a.context),
     }
 }
@@ -225,7 +228,7 @@ const USUAL_SDS: f64 = 3.0;
 
 /// What would have been normal, for people: a new shape is expected to go on from the value before, and a value never seen to stay below
 /// the greatest, which may both be of the trouble by now.
-pub(crate) fn normal(anomaly: &Anomaly) -> (f64, Band) {
+fn normal(anomaly: &Anomaly) -> (f64, Band) {
     let usual = match anomaly.channel {
         Channel::Shape | Channel::Novelty => anomaly.usual,
         Channel::Spike

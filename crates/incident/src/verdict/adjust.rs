@@ -14,7 +14,7 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::peaks::{Peak, Peaks, direction_of};
+use super::peaks::{Peak, Peaks};
 use crate::group::{Domain, Member, Tracked};
 use crate::publish::Step;
 use crate::reason::{clock, moment, number};
@@ -140,11 +140,19 @@ impl Adjustments {
     }
 }
 
+/// The kind of surprise that a verdict is about: to people a value is as it is, whichever way it was found.
+const fn kind(channel: Channel) -> Option<Channel> {
+    match channel {
+        Channel::Spike | Channel::Shift | Channel::Season | Channel::Shape | Channel::Novelty => None,
+        Channel::Silence | Channel::Peer | Channel::Limit => Some(channel),
+    }
+}
+
 fn excepts(exception: &Exception, tracked: &Tracked) -> bool {
     let anomaly = &tracked.anomaly;
     exception.metric == anomaly.series.metric
-        && exception.channel == anomaly.channel
-        && exception.direction == direction_of(anomaly)
+        && exception.channel == kind(anomaly.channel)
+        && exception.direction == anomaly.direction
         && exception
             .series
             .as_ref()
@@ -210,10 +218,7 @@ pub(super) fn adjustment(
         for peak in &peaks.0 {
             let mut exception = kind_of(peak);
             limit(peak, &mut exception);
-            match exceptions.iter_mut().find(|known| is_like(known, &exception)) {
-                Some(known) => widen(known, &exception),
-                None => exceptions.push(exception),
-            }
+            join(&mut exceptions, exception);
         }
         exceptions
     };
@@ -243,7 +248,11 @@ pub(super) fn adjustment(
                 }
                 exception
             };
-            (0.0, peaks.0.iter().map(one).collect())
+            let mut exceptions: Vec<Exception> = Vec::new();
+            for exception in peaks.0.iter().map(one) {
+                join(&mut exceptions, exception);
+            }
+            (0.0, exceptions)
         }
         Verdict::Right => (RIGHT_PRIOR, Vec::new()),
         Verdict::Withdrawn => return None,
@@ -267,7 +276,7 @@ fn kind_of(peak: &Peak) -> Exception {
     Exception {
         metric: std::sync::Arc::clone(&peak.series.metric),
         series: None,
-        channel: peak.channel,
+        channel: kind(peak.channel),
         direction: peak.direction,
         score_max: None,
         value_min: None,
@@ -276,7 +285,15 @@ fn kind_of(peak: &Peak) -> Exception {
 }
 
 fn is_like(a: &Exception, b: &Exception) -> bool {
-    a.metric == b.metric && a.channel == b.channel && a.direction == b.direction
+    a.metric == b.metric && a.series == b.series && a.channel == b.channel && a.direction == b.direction
+}
+
+/// Adds one, or lets one of its kind hold for it as well.
+fn join(exceptions: &mut Vec<Exception>, exception: Exception) {
+    match exceptions.iter_mut().find(|known| is_like(known, &exception)) {
+        Some(known) => widen(known, &exception),
+        None => exceptions.push(exception),
+    }
 }
 
 /// Lets one hold for all that the other holds for; both are of one kind and have the same limits.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use forecall_types::{Anomaly, Channel, Direction, EXCEPTIONS_MAX, EventTime, Evidence, Score, SeriesKey};
+use forecall_types::{Channel, Direction, EXCEPTIONS_MAX, EventTime, Score, SeriesKey};
 use serde::{Deserialize, Serialize};
 
-use crate::predict::{Weighed, normal};
+use crate::predict::Weighed;
 
 /// What one series came to, in one kind of surprise and one direction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,12 +23,13 @@ pub(crate) struct Peak {
 }
 
 impl Peak {
-    fn of(e: &Evidence) -> Self {
+    fn of(weighed: &Weighed) -> Self {
+        let e = &weighed.evidence;
         let half = ((e.band.high - e.band.low) / 2.0).abs();
         Self {
             series: Arc::clone(&e.series),
             channel: e.channel,
-            direction: direction(e.observed, e.expected),
+            direction: weighed.direction,
             score: e.score,
             low: e.observed,
             high: e.observed,
@@ -54,20 +55,6 @@ impl Peak {
     }
 }
 
-/// Which way a value went from what would have been normal.
-fn direction(observed: f64, expected: f64) -> Direction {
-    if observed >= expected {
-        Direction::Up
-    } else {
-        Direction::Down
-    }
-}
-
-/// Which way the value of an anomaly went, as its evidence tells it.
-pub(super) fn direction_of(anomaly: &Anomaly) -> Direction {
-    direction(anomaly.observed, normal(anomaly).0)
-}
-
 /// Those of one incident, in the order in which they came, at most [`EXCEPTIONS_MAX`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Peaks(pub(crate) Vec<Peak>);
@@ -75,14 +62,9 @@ pub(crate) struct Peaks(pub(crate) Vec<Peak>);
 impl Peaks {
     /// Takes what is abnormal and counts; the strongest come first.
     pub(crate) fn note(&mut self, evidence: &[Weighed]) {
-        let counts = |e: &&Evidence| e.active && e.muted_by.is_none();
-        for e in evidence
-            .iter()
-            .map(|w| &w.evidence)
-            .filter(counts)
-            .take(EXCEPTIONS_MAX)
-        {
-            let peak = Peak::of(e);
+        let counts = |w: &&Weighed| w.evidence.active && w.evidence.muted_by.is_none();
+        for weighed in evidence.iter().filter(counts).take(EXCEPTIONS_MAX) {
+            let peak = Peak::of(weighed);
             let is_room = self.0.len() < EXCEPTIONS_MAX;
             match self.0.iter_mut().find(|known| known.is_like(&peak)) {
                 Some(known) => known.take(&peak),

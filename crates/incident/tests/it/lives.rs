@@ -268,7 +268,7 @@ impl World {
 
     fn action(&mut self) -> Action {
         let incident = self.incident();
-        match self.dice.below(26) {
+        match self.dice.below(29) {
             0 => Action::Declare {
                 scope: Scope {
                     services: BTreeSet::from([ServiceName::new(self.dice.of(&["internet", "tv"])).unwrap()]),

@@ -175,6 +175,21 @@ fn the_onset_and_the_end_are_what_people_found_out() {
         00:43 verdict false_alarm onset=00:10
         00:44 verdict right onset=00:50
         00:46",
-        expect![[r#""#]],
+        expect![[r#"
+            00:11:10 predicted $1/1 p=0.63 moderate degradation onset=00:41:10 customers=4000
+                  internet in IR-10: errors at 40, expected 2 ± 1; onset expected 00:41 UTC
+                  refused not_allowed: feedback f14 at log/0@14: it is predicted: declare it, if customers are hit
+            00:16:10 updated $1/2 p=0.73 moderate degradation onset=00:41:10 customers=4000
+                  internet in IR-10: errors at 40, expected 2 ± 1; onset expected 00:41 UTC
+            00:20:10 updated $1/3 p=0.05 moderate degradation onset=00:41:10 customers=4000
+                  internet in IR-10: probability 0.731 -> 0.0474; onset expected 00:41 UTC
+            00:25:10 expired $1/4 p=0.05 moderate degradation onset=00:41:10 customers=4000
+                  internet in IR-10: evidence gone since 00:20 UTC
+            00:41:10 updated $1/5 p=0.05 moderate degradation onset=00:41:10 hit=00:04:00 over=00:20:00 customers=4000
+                  internet in IR-10: verdict: right, customers hit since 00:04 UTC, over at 00:20 UTC (predictions here are 0.25 more sure in log-odds, until 1970-01-15 00:41 UTC)
+                  refused not_allowed: feedback f47 at log/0@47: the onset is after the end
+                  refused not_allowed: feedback f49 at log/0@49: where there was no trouble there is no onset and no end
+                  refused not_allowed: feedback f51 at log/0@51: the onset or the end given is after the verdict
+        "#]],
     );
 }

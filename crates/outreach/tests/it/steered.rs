@@ -214,5 +214,24 @@ fn each_hears_of_the_end_of_their_part_of_a_split_incident_and_nobody_of_it_as_n
         };
         run.event(IncidentChange::Resolved, &over);
     }
-    expect![[r#""#]].assert_eq(&run.log);
+    expect![[r#"
+        +30 min: confirmed
+          confirmed r1 sending: audience 2 planned=2 (2 messages planned)
+            فراتل: اینترنت منطقه شما مختل است. خبر بعدی تا ۱۵:۳۰.
+            -> cus_ali sms
+            -> cus_mina sms
+        +31 min: delivered
+        +40 min: split
+        +40 min: updated
+        +50 min: resolved
+          confirmed r2 delivered: audience 2 delivered=2 (later news has overtaken it)
+          resolved r1 sending: audience 1 planned=1 (1 message planned)
+            فراتل: اینترنت تهران وصل شد. از شکیبایی شما سپاسگزاریم.
+            -> cus_ali sms
+        +60 min: resolved
+          resolved r1 sending: audience 1 planned=1 (1 message planned)
+            فراتل: اینترنت منطقه شما وصل شد. از شکیبایی شما سپاسگزاریم.
+            -> cus_mina sms
+    "#]]
+    .assert_eq(&run.log);
 }

@@ -24,8 +24,9 @@ published! {
         /// The one series it holds for; absent: each of this metric in the scope.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         series: Option<Series> = series,
-        /// Kind of surprise.
-        channel: Channel = channel,
+        /// Kind of surprise; absent: any that judges values by themselves (neither silences, nor ways to a limit, nor peers).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel> = channel,
         /// Which way the value went.
         direction: Direction = direction,
         /// What is rarer speaks (0 to 20); absent: nothing does for that.

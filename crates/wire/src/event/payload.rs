@@ -157,6 +157,7 @@ impl Payload {
                 "forecall.incident.ended.v1",
                 "forecall.incident.cancelled.v1",
                 "forecall.incident.merged.v1",
+                "forecall.incident.split.v1",
             ],
             Self::IncidentState => &["forecall.incident.state.v1"],
             Self::Notice => &[

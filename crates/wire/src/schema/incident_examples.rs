@@ -239,7 +239,7 @@ fn adjustment() -> Adjustment {
         exceptions: vec![Exception {
             metric: Arc::from("cell.packet_loss"),
             series: None,
-            channel: Channel::Shift,
+            channel: None,
             direction: Direction::Up,
             score_max: None,
             value_min: None,

@@ -170,17 +170,24 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 fn adjustment() -> impl Strategy<Value = Adjustment> {
     let direction = select(vec![Direction::Up, Direction::Down]);
     let bounds = (option::of(score()), option::of(number()), option::of(number()));
-    let exception = (text(), option::of(series()), channel(), direction, bounds).prop_map(
-        |(metric, series, channel, direction, (score_max, value_min, value_max))| Exception {
-            metric,
-            series,
-            channel,
-            direction,
-            score_max,
-            value_min,
-            value_max,
-        },
-    );
+    let exception = (
+        text(),
+        option::of(series()),
+        option::of(channel()),
+        direction,
+        bounds,
+    )
+        .prop_map(
+            |(metric, series, channel, direction, (score_max, value_min, value_max))| Exception {
+                metric,
+                series,
+                channel,
+                direction,
+                score_max,
+                value_min,
+                value_max,
+            },
+        );
     let daily = (any::<u32>(), any::<u32>()).prop_map(|(from, to)| DayPart { from, to });
     let all = vec(exception, 0..3);
     (verdict(), time(), time(), number(), option::of(daily), all).prop_map(
