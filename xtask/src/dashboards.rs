@@ -6,12 +6,14 @@ mod catalogue;
 mod detector;
 mod grafana;
 mod incidents;
+mod look;
 mod outreach;
 mod overview;
 mod pipeline;
 mod promql;
 mod queries;
 mod rules;
+mod series;
 #[cfg(test)]
 mod tests;
 
@@ -46,12 +48,18 @@ pub(crate) struct Args {
     /// Write nothing; fail when a dashboard differs from what would be written, or something is wrong with one or with a rule.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Draw each dashboard into docs/images/dashboards, from what a real Prometheus answers about a demo that runs: to be looked at.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) look: bool,
 }
 
 /// Writes the dashboards, then checks them and the rules; or only checks.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     if !args.check {
         write(root)?;
+    }
+    if args.look {
+        look::look(root)?;
     }
     Ok(crate::verdict("dashboards", &problems(root)?))
 }
@@ -78,10 +86,11 @@ pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
     check(&repo::files(root)?)
 }
 
-fn all() -> [Dashboard; 6] {
+fn all() -> [Dashboard; 7] {
     [
         overview::dashboard(),
         incidents::dashboard(),
+        series::dashboard(),
         detector::dashboard(),
         pipeline::dashboard(),
         outreach::dashboard(),
