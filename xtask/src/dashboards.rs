@@ -38,7 +38,12 @@ const RUNBOOK_FOLDER: &str = "docs/runbooks";
 const REMEDY: &str = "write it anew with `cargo xtask dashboards`";
 
 /// Metrics that nobody needs to look at unless somebody looks for a fault, each with why.
-const DEBUG: [(&str, &str); 0] = [];
+const DEBUG: [(&str, &str); 3] = [
+    ("anomaly:level", OTHERS),
+    ("anomaly:lower_band", OTHERS),
+    ("anomaly:upper_band", OTHERS),
+];
+const OTHERS: &str = "for boards and rules made for promql-anomaly-detection";
 
 /// Texts of files by their paths.
 type Texts = BTreeMap<String, String>;

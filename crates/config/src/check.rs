@@ -176,7 +176,9 @@ fn shown(file: &File, found: &mut Findings<'_>) {
     if usize::try_from(*series_max).map_or(true, |most| most > SHOWN_MAX) {
         found.wrong(
             "anomaly_metrics.series_max",
-            format!("anomaly_metrics.series_max: at most {SHOWN_MAX}: each costs a second look at every sample"),
+            format!(
+                "anomaly_metrics.series_max: at most {SHOWN_MAX}: each costs a second look at every sample"
+            ),
         );
     }
 }

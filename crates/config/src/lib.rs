@@ -38,8 +38,8 @@ pub use doc::files;
 pub use error::{ConfigError, Problem};
 pub use lock::{Locked, leaves, locked};
 pub use raw::{
-    AnomalyMetricsSettings, CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
-    ReloadSettings, S3Settings, SourceSettings, StateSettings, StateStore, TopicSettings,
+    AnomalyMetricsSettings, CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings,
+    LedgerSettings, ReloadSettings, S3Settings, SourceSettings, StateSettings, StateStore, TopicSettings,
 };
 pub use reload::{Change, Fixed, glance};
 pub use remedy::RemedyTarget;

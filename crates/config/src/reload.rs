@@ -89,7 +89,8 @@ const RESTART: &str = "restart the process with the new file";
 const NEW_NAMES: &str = "it names memory, groups and topics: stop all processes of the installation and start them with the new file; \
                          what was remembered under the old name stays there";
 const SAME_KEY: &str = "what was made with the old key can't be read or matched with another: keys are never changed in place, see docs/sre.md";
-const STORED: &str = "stop the process, bring what is stored to the new place, and start it with the new file";
+const STORED: &str =
+    "stop the process, bring what is stored to the new place, and start it with the new file";
 
 impl Settings {
     /// What it takes a process that runs under `self` to run under `other`.
@@ -146,7 +147,11 @@ impl Settings {
                 self.ledger.pseudonym_key != other.ledger.pseudonym_key,
                 SAME_KEY,
             ),
-            ("directory.country_code", country(self) != country(other), SAME_KEY),
+            (
+                "directory.country_code",
+                country(self) != country(other),
+                SAME_KEY,
+            ),
             ("state.path", self.state.path != other.state.path, STORED),
             ("state.store", self.state.store != other.state.store, STORED),
             ("state.hosts", self.state.hosts != other.state.hosts, RESTART),

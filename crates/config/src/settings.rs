@@ -24,8 +24,8 @@ use crate::error::{ConfigError, Problem};
 use crate::expand::expand;
 use crate::parse_error::problem_of;
 use crate::raw::{
-    AnomalyMetricsSettings, CanarySettings, DirectorySettings, File, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
-    ReloadSettings, SourceSettings, StateSettings, TopicSettings,
+    AnomalyMetricsSettings, CanarySettings, DirectorySettings, File, FormatSettings, GatewaySettings,
+    HttpSettings, LedgerSettings, ReloadSettings, SourceSettings, StateSettings, TopicSettings,
 };
 use crate::reload::Written;
 use crate::remedy::RemedyTarget;

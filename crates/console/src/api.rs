@@ -277,10 +277,7 @@ async fn ask_process(
 }
 
 /// `POST /-/reload`
-async fn reload(
-    State(speaking): State<Arc<Speaking>>,
-    Extension(bearer): Extension<Bearer>,
-) -> Response {
+async fn reload(State(speaking): State<Arc<Speaking>>, Extension(bearer): Extension<Bearer>) -> Response {
     ask_process(speaking, bearer, |running, by| running.reload(by)).await
 }
 

@@ -175,7 +175,10 @@ impl House for OnKafka {
             .as_ref()
             .map_or(Ok(()), |interface| crate::api::change(interface, settings));
         if let Err(error) = changed {
-            error!(error = format!("{error:#}"), "the HTTP interface goes by the settings of before");
+            error!(
+                error = format!("{error:#}"),
+                "the HTTP interface goes by the settings of before"
+            );
         }
         // Its address is free again before it is taken.
         if self.feeds.take().is_some() {

@@ -45,7 +45,10 @@ const FAMILIES: [(&str, &str); 10] = [
         "anomaly_channel_score",
         "What a channel said by itself: -log10 of the chance of this or worse in normal times.",
     ),
-    ("anomaly:level", "What was measured, for promql-anomaly-detection."),
+    (
+        "anomaly:level",
+        "What was measured, for promql-anomaly-detection.",
+    ),
     ("anomaly:lower_band", "As yhat_lower."),
     ("anomaly:upper_band", "As yhat_upper."),
 ];
@@ -199,8 +202,7 @@ fn text_of<N: AsRef<str>, V: AsRef<str>>(labels: impl IntoIterator<Item = (N, V)
 fn write_row(row: &ShownRow, lines: &mut Lines) {
     let labels = labels_of(row);
     let with = |more: &[(&str, &str)]| {
-        let mut all: BTreeMap<&str, &str> =
-            labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut all: BTreeMap<&str, &str> = labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         all.extend(more.iter().copied());
         text_of(all)
     };
@@ -210,10 +212,7 @@ fn write_row(row: &ShownRow, lines: &mut Lines) {
         ("scheduler_alias", "stream"),
     ];
     let ours = with(&model);
-    let name = [
-        ("anomaly_name", row.metric.as_str()),
-        ("anomaly_strategy", MODEL),
-    ];
+    let name = [("anomaly_name", row.metric.as_str()), ("anomaly_strategy", MODEL)];
     let mut told = |family, labels: String, value: f64| {
         lines.entry(family).or_default().push((labels, value));
     };
@@ -328,7 +327,10 @@ mod tests {
         assert!(page.show("t/0", row("a", &[], 1.0), start));
         assert!(page.show("t/1", row("b", &[], 2.0), start));
         assert!(!page.show("t/1", row("c", &[], 3.0), start));
-        assert!(page.show("t/1", row("b", &[], 4.0), start), "a known one has its room");
+        assert!(
+            page.show("t/1", row("b", &[], 4.0), start),
+            "a known one has its room"
+        );
         assert_eq!(values(start), "1 4");
         page.forget("t/1");
         assert_eq!(values(start), "1");

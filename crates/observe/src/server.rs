@@ -198,7 +198,8 @@ fn host(address: SocketAddr, router: Router) -> Result<Server, ServeError> {
     })
 }
 
-const TEXT: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+const TEXT: [(header::HeaderName, &str); 1] =
+    [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
 
 async fn text(State(shared): State<Shared>) -> impl IntoResponse {
     (TEXT, shared.metrics.text())

@@ -49,10 +49,7 @@ const SOURCES: [(&str, &str); 45] = [
         include_str!("../../../detect/src/peers/settings.rs"),
     ),
     ("detect/limits", include_str!("../../../detect/src/limits.rs")),
-    (
-        "detect/shown",
-        include_str!("../../../detect/src/stage/shown.rs"),
-    ),
+    ("detect/shown", include_str!("../../../detect/src/stage/shown.rs")),
     ("detect/rule", include_str!("../../../detect/src/rule.rs")),
     ("detect/kind", include_str!("../../../detect/src/kind.rs")),
     (

@@ -52,7 +52,9 @@ fn a_secret_that_changed_is_another_text_though_it_is_never_shown() {
     check(
         &key('a'),
         &key('b'),
-        &expect![[r#"`ledger.master_key` can't change while it runs: what was made with the old key can't be read or matched with another: keys are never changed in place, see docs/sre.md"#]],
+        &expect![[
+            r#"`ledger.master_key` can't change while it runs: what was made with the old key can't be read or matched with another: keys are never changed in place, see docs/sre.md"#
+        ]],
     );
     let bridge = |secret: &str| {
         format!(
@@ -78,18 +80,37 @@ fn what_only_a_start_can_do_is_named_and_nothing_else() {
             "kafka: {bootstrap_servers: \"a:9092\", security_protocol: plaintext}\n",
             "kafka: {bootstrap_servers: \"b:9092\", security_protocol: plaintext}\n",
         ),
-        ("topics.prefix", "topics: {prefix: \"\"}\n", "topics: {prefix: x.}\n"),
-        ("topics.partitions", "topics: {partitions: 12}\n", "topics: {partitions: 24}\n"),
-        ("topics.replication", "topics: {replication: 3}\n", "topics: {replication: 4}\n"),
+        (
+            "topics.prefix",
+            "topics: {prefix: \"\"}\n",
+            "topics: {prefix: x.}\n",
+        ),
+        (
+            "topics.partitions",
+            "topics: {partitions: 12}\n",
+            "topics: {partitions: 24}\n",
+        ),
+        (
+            "topics.replication",
+            "topics: {replication: 3}\n",
+            "topics: {replication: 4}\n",
+        ),
         ("topics.dev", "topics: {dev: false}\n", "topics: {dev: true}\n"),
         ("ledger.path", "ledger: {path: a}\n", "ledger: {path: b}\n"),
         ("state.path", "state: {path: a}\n", "state: {path: b}\n"),
-        ("http", "http: {listen: \"127.0.0.1:1\"}\n", "http: {listen: \"127.0.0.1:2\"}\n"),
+        (
+            "http",
+            "http: {listen: \"127.0.0.1:1\"}\n",
+            "http: {listen: \"127.0.0.1:2\"}\n",
+        ),
         ("logs.format", "logs: {format: text}\n", "logs: {format: json}\n"),
     ] {
         let named = told(before, after);
         let first = format!("`{name}` can't change while it runs: ");
-        assert!(named.starts_with(&first) && named.lines().count() == 1, "{name}: {named}");
+        assert!(
+            named.starts_with(&first) && named.lines().count() == 1,
+            "{name}: {named}"
+        );
         assert_eq!(told(before, before), "Nothing", "{name}");
     }
 }

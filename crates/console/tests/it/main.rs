@@ -92,14 +92,16 @@ struct Beside;
 
 impl Running for Beside {
     fn reload(&self, by: &str) -> Result<String, String> {
-        if by == "approver" {
+        if by == "the-approver" {
             return Err("forecall.yaml:3:1: unknown".to_owned());
         }
         Ok(format!("taken for {by}"))
     }
 
     fn log_level(&self, _: &str, level: &str) -> Result<(), String> {
-        (level == "debug").then_some(()).ok_or_else(|| format!("{level} is no level"))
+        (level == "debug")
+            .then_some(())
+            .ok_or_else(|| format!("{level} is no level"))
     }
 }
 
@@ -335,7 +337,9 @@ fn other_settings_change_who_may_speak_and_not_where() {
     let (old, new) = (&house.tokens["operator"], NewToken::from_random([77; 32]));
     let who = |token: &str| {
         let bearer = format!("Bearer {token}");
-        house.ask("GET", "/v1/whoami", &[("authorization", &bearer)], "").0
+        house
+            .ask("GET", "/v1/whoami", &[("authorization", &bearer)], "")
+            .0
     };
     assert_eq!((who(old), who(&new.token)), (200, 401));
     let token = ApiToken {
@@ -356,7 +360,10 @@ fn other_settings_change_who_may_speak_and_not_where() {
 fn what_the_process_says_of_new_settings_is_told() {
     let house = House::new();
     let told = |role: &str| house.say(role, "/-/reload", "k", "");
-    assert_eq!(told("operator"), (200, r#"{"status":"taken for operator"}"#.to_owned()));
+    assert_eq!(
+        told("operator"),
+        (200, r#"{"status":"taken for the-operator"}"#.to_owned())
+    );
     assert_eq!(
         told("approver"),
         (422, r#"{"error":"forecall.yaml:3:1: unknown"}"#.to_owned())

@@ -154,10 +154,7 @@ impl DetectStage {
             return;
         };
         let settings = self.gates.settings(detector.set());
-        let (asked, is_open) = (
-            detector.asked_of(judgement.channel, settings),
-            detector.is_open(),
-        );
+        let (asked, is_open) = (detector.asked_of(judgement.channel, settings), detector.is_open());
         let spike = channels.iter().find(|c| c.channel == Channel::Spike);
         let Some(showing) = self.showing.as_mut() else {
             return;

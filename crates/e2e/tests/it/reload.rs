@@ -88,7 +88,12 @@ fn other_settings_are_taken_at_a_commit_and_a_kill_after_it_comes_to_the_same() 
     house.change("silence: true", "silence: false");
     house.await_said("the stages go on under the settings of digest", 1);
     house.forecall.await_ready();
-    assert_eq!(house.forecall.metric("forecall_adopted_total", &["stage=\"detect\""]), 1.0);
+    assert_eq!(
+        house
+            .forecall
+            .metric("forecall_adopted_total", &["stage=\"detect\""]),
+        1.0
+    );
     house.work(60);
 
     house.change("silence: false", "silense: false");

@@ -14,7 +14,10 @@ pub(super) struct Point {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whence {
     /// A row of the table in benches/README.md, by how it begins; the figure as it stands there.
-    Bench { row: &'static str, written: &'static str },
+    Bench {
+        row: &'static str,
+        written: &'static str,
+    },
     /// What code writes: a test writes it again.
     Code,
 }
@@ -83,15 +86,23 @@ pub(super) const TAKEOVER_SECONDS: Point = bench(
     "| another slot takes over",
     "| 18; ",
 );
-pub(super) const OTLP_BYTES: Point = bench(80.0, "bytes an OTLP point, as measured", "In process: ", "OTLP of 80 B a point");
+pub(super) const OTLP_BYTES: Point = bench(
+    80.0,
+    "bytes an OTLP point, as measured",
+    "In process: ",
+    "OTLP of 80 B a point",
+);
 pub(super) const JSON_BYTES: Point = bench(
     256.0,
     "bytes a flat JSON record, as measured",
     "In process: ",
     "flat JSON of 256 B a sample",
 );
-pub(super) const SNAPSHOT_BYTES: Point = code(720.0, "bytes of a snapshot a series with a day behind it");
-pub(super) const HEARTBEAT_BYTES: Point = code(330.0, "bytes of a heartbeat on forecall.anomalies.v1, headers counted");
+pub(super) const SNAPSHOT_BYTES: Point = code(917.0, "bytes of a snapshot a series with a day behind it");
+pub(super) const HEARTBEAT_BYTES: Point = code(
+    424.0,
+    "bytes of a heartbeat on forecall.anomalies.v1, headers counted",
+);
 pub(super) const ANOMALY_BYTES: Point = code(2_100.0, "bytes of an anomaly event, headers counted");
 
 /// All of them, for the page and the tests.

@@ -2,13 +2,17 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::model::{BUSY, Whence, PARTITION_FULL, POINTS, Plan, SPARE};
+use super::model::{BUSY, PARTITION_FULL, POINTS, Plan, SPARE, Whence};
 
 /// The plan for people.
 pub(super) fn text(plan: &Plan) -> String {
     let load = &plan.load;
     let form = if load.is_otlp { "OTLP" } else { "flat JSON" };
-    let keyed = if load.is_keyed { "keyed" } else { "re-keyed by forecall" };
+    let keyed = if load.is_keyed {
+        "keyed"
+    } else {
+        "re-keyed by forecall"
+    };
     let mut rows = vec![
         (
             "load",
@@ -34,7 +38,7 @@ pub(super) fn text(plan: &Plan) -> String {
         (
             "memory",
             format!(
-                "{:.1} GiB together, {:.1} GiB a process, half of it spare for the time of a snapshot",
+                "{:.1} GiB together, {:.1} GiB a process, a third of it spare for the time of a snapshot",
                 plan.memory_gib, plan.process_gib
             ),
         ),

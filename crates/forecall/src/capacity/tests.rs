@@ -39,7 +39,12 @@ fn each_figure_stands_where_it_is_said_to_come_from() {
         };
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(row)).collect();
         assert_eq!(rows.len(), 1, "{}: rows `{row}`", point.what);
-        assert!(rows[0].contains(written), "{}: `{written}` in {}", point.what, rows[0]);
+        assert!(
+            rows[0].contains(written),
+            "{}: `{written}` in {}",
+            point.what,
+            rows[0]
+        );
         let number: String = written
             .chars()
             .filter(|c| c.is_ascii_digit() || matches!(c, '.' | ' '))
@@ -52,15 +57,17 @@ fn each_figure_stands_where_it_is_said_to_come_from() {
 }
 
 /// Within a tenth: what is written changes with each field.
-fn assert_near(what: &str, measured: f64, constant: f64) {
-    assert!(
-        (measured / constant - 1.0).abs() <= 0.1,
-        "{what}: measured {measured:.0}, the constant is {constant}"
-    );
+fn is_off(what: &str, measured: f64, constant: f64) -> Option<String> {
+    let is_near = (measured / constant - 1.0).abs() <= 0.1;
+    (!is_near).then(|| format!("{what}: measured {measured:.0}, the constant is {constant}"))
 }
 
 fn bytes(encoded: &Encoded) -> f64 {
-    let headers: usize = encoded.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let headers: usize = encoded
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     f64::from(u32::try_from(encoded.key.len() + encoded.value.len() + headers).unwrap())
 }
 
@@ -78,7 +85,13 @@ fn record(minute: i64, series: i64, change: impl Fn(i64) -> f64) -> SamplesRecor
         let entity = format!("host-{:05}.tehran.example.ir", n / 10);
         let resource = Labels::from_pairs([("service.name", "internet"), ("host.name", &entity)]);
         let metric = format!("system.network.quantity.{}", n % 10);
-        batch.push(&metric, &resource, &Labels::default(), at, Reading::Gauge(value(n, minute) + change(n)));
+        batch.push(
+            &metric,
+            &resource,
+            &Labels::default(),
+            at,
+            Reading::Gauge(value(n, minute) + change(n)),
+        );
     }
     SamplesRecord {
         domain: DomainName::new("isp").unwrap(),
@@ -97,7 +110,7 @@ fn record(minute: i64, series: i64, change: impl Fn(i64) -> f64) -> SamplesRecor
 
 #[test]
 fn what_code_writes_is_written_again() {
-    const SERIES: i64 = 1_000;
+    const SERIES: i64 = 200;
     let source = SourcePartition {
         topic: Arc::from("telemetry"),
         partition: 0,
@@ -108,7 +121,7 @@ fn what_code_writes_is_written_again() {
         stage.step(&record(minute, SERIES, |_| 0.0), &mut effects);
     }
     let snapshot = f64::from(u32::try_from(stage.save().unwrap().len()).unwrap());
-    assert_near("snapshot", snapshot / 1_000.0, SNAPSHOT_BYTES.value);
+    let snapshot = is_off("snapshot", snapshot / 200.0, SNAPSHOT_BYTES.value);
 
     let _ = effects.drain();
     for minute in 1_440..1_460 {
@@ -130,7 +143,7 @@ fn what_code_writes_is_written_again() {
         .collect();
     assert!(sizes.len() >= 20, "{} events", sizes.len());
     let mean = sizes.iter().sum::<f64>() / f64::from(u32::try_from(sizes.len()).unwrap());
-    assert_near("anomaly event", mean, ANOMALY_BYTES.value);
+    let anomaly = is_off("anomaly event", mean, ANOMALY_BYTES.value);
 
     let heartbeat = Heartbeat {
         domain: DomainName::new("isp").unwrap(),
@@ -142,7 +155,9 @@ fn what_code_writes_is_written_again() {
         caught_up: true,
     };
     let encoded = encode_correlate_entry(&CorrelateEntry::Heartbeat(heartbeat)).unwrap();
-    assert_near("heartbeat", bytes(&encoded), HEARTBEAT_BYTES.value);
+    let heartbeat = is_off("heartbeat", bytes(&encoded), HEARTBEAT_BYTES.value);
+    let off: Vec<String> = [snapshot, anomaly, heartbeat].into_iter().flatten().collect();
+    assert!(off.is_empty(), "{}", off.join("; "));
 }
 
 #[test]
@@ -176,7 +191,19 @@ fn the_page_reads_so() {
     let plan = Plan::of(&load(2e6, 15.0));
     let text = page::text(&plan);
     let rows: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
-    expect![[r#""#]].assert_eq(&rows.join("\n"));
+    expect![[r#"
+        load          2,000,000 series, 133,334 points/s, OTLP, re-keyed by forecall
+        processes     1 of `forecall detect`, each with 2 cores and 4 GiB
+        cores         0.4 together, 50 % busy
+        memory        3.2 GiB together, 3.2 GiB a process, a third of it spare for the time of a snapshot
+        partitions    36: of the telemetry and of `topics.partitions`
+        snapshots     6.8 GiB in `state.store` or `state.path`
+        after a kill  7 s until the same slot has its memory back, 36 s until others have
+        network       12.0 MB/s read from the brokers, 1.4 MB/s written to them
+        Kafka         966 GiB forecall.samples.v1, 67 GiB forecall.anomalies.v1, all 3 copies
+        agents        94 on duty, 135 scheduled, for 1,200 calls an hour of 240 s: 80 % in 20 s
+        telling       15 min until 90,000 customers are told, at 100 messages/s"#]]
+    .assert_eq(&rows.join("\n"));
     let json = page::json(&plan);
     assert_eq!(json["processes"], plan.processes);
     assert_eq!(json["measured"].as_array().map(Vec::len), Some(POINTS.len()));

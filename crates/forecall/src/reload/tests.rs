@@ -89,7 +89,7 @@ impl Bed {
 
     fn successful(&self) -> bool {
         let text = self.metrics.text();
-        text.contains("forecall_config_last_reload_successful 1")
+        text.contains("\nforecall_config_last_reload_successful 1\n")
     }
 
     /// What was done, to the end.
@@ -111,7 +111,10 @@ fn other_settings_stop_the_stages_and_build_them_anew_and_the_same_do_when_asked
     assert!(bed.successful());
     bed.write(&text(6));
     let told = bed.reloader.reload("a test", false).unwrap();
-    assert!(told.starts_with("the stages go on under the settings of digest "), "{told}");
+    assert!(
+        told.starts_with("the stages go on under the settings of digest "),
+        "{told}"
+    );
     bed.begun.recv().unwrap();
     // The same text: nobody who only watches means anything by it, whoever asks means the files it names.
     assert_eq!(
@@ -132,7 +135,10 @@ fn what_is_broken_fixed_or_not_there_leaves_the_stages_alone_and_says_why() {
     let bed = Bed::new();
     for (file, why) in [
         ("detect: {silence_scor: 6}\n", "silence_scor"),
-        ("group: other\ndetect: {silence_score: 6}\n", "`group` can't change while it runs"),
+        (
+            "group: other\ndetect: {silence_score: 6}\n",
+            "`group` can't change while it runs",
+        ),
         (text(8).as_str(), "topic t isn't there"),
     ] {
         bed.write(file);

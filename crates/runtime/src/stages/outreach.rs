@@ -7,7 +7,8 @@ use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, Outreac
 use forecall_stage::{SnapshotError, Stage};
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    CallForecast, EventTime, Fingerprint, Notice, NoticeStage, NoticeState, OutreachEntry, Reject, Tick, check_invariant,
+    CallForecast, EventTime, Fingerprint, Notice, NoticeStage, NoticeState, OutreachEntry, Reject, Tick,
+    check_invariant,
 };
 use forecall_wire::event::{
     TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_anomaly,

@@ -189,20 +189,36 @@ mod tests {
     const THIRD: &str = "ntc_4d6f8h1j3k5m7p9r";
 
     fn told(noted: Noted) -> String {
-        let fates = noted.fates.iter().map(|(p, f)| format!("{} {}", p.as_str(), f.as_str()));
+        let fates = noted
+            .fates
+            .iter()
+            .map(|(p, f)| format!("{} {}", p.as_str(), f.as_str()));
         fates.collect::<Vec<_>>().join(", ")
     }
 
     #[test]
     fn news_in_time_keeps_a_promise_and_an_end_that_comes_by_then_too() {
         let mut book = PromiseBook::default();
-        assert_eq!(book.note(&notice(FIRST, NoticeStage::Confirmed, None, [None, None])), Noted::default());
-        let first = book.note(&notice(FIRST, NoticeStage::Confirmed, Some(2), [Some(30), Some(60)]));
+        assert_eq!(
+            book.note(&notice(FIRST, NoticeStage::Confirmed, None, [None, None])),
+            Noted::default()
+        );
+        let first = book.note(&notice(
+            FIRST,
+            NoticeStage::Confirmed,
+            Some(2),
+            [Some(30), Some(60)],
+        ));
         assert_eq!(first.accepted_after, Some(Duration::from_secs(120)));
         assert!(first.fates.is_empty());
         // Another revision of the same notice is no news.
         assert_eq!(
-            book.note(&notice(FIRST, NoticeStage::Confirmed, Some(2), [Some(30), Some(60)])),
+            book.note(&notice(
+                FIRST,
+                NoticeStage::Confirmed,
+                Some(2),
+                [Some(30), Some(60)]
+            )),
             Noted::default()
         );
         assert!(book.passed(minute(30)).is_empty());
@@ -216,13 +232,23 @@ mod tests {
     #[test]
     fn silence_breaks_each_promise_once() {
         let mut book = PromiseBook::default();
-        book.note(&notice(FIRST, NoticeStage::Confirmed, Some(2), [Some(30), Some(60)]));
+        book.note(&notice(
+            FIRST,
+            NoticeStage::Confirmed,
+            Some(2),
+            [Some(30), Some(60)],
+        ));
         assert_eq!(book.passed(minute(31)), [(Promise::News, Fate::Broken)]);
         assert!(book.passed(minute(60)).is_empty());
         assert_eq!(book.passed(minute(61)), [(Promise::End, Fate::Broken)]);
         let late = notice(SECOND, NoticeStage::Resolved, Some(90), [None, None]);
         assert_eq!(told(book.note(&late)), "", "told as broken already");
-        book.note(&notice(FIRST, NoticeStage::Confirmed, Some(100), [Some(110), None]));
+        book.note(&notice(
+            FIRST,
+            NoticeStage::Confirmed,
+            Some(100),
+            [Some(110), None],
+        ));
         let late = notice(THIRD, NoticeStage::Progress, Some(111), [None, None]);
         assert_eq!(told(book.note(&late)), "news broken", "before anybody looked");
     }

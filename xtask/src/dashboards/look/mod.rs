@@ -68,8 +68,16 @@ fn drawn(root: &Path, folder: &Path, server: &Path, browser: &Path) -> Result<()
     let (target, address) = (free()?, free()?);
     let _prometheus = start_prometheus(server, folder, target, address)?;
     let mut demo = Command::new(test::binary(root));
-    demo.args(["demo", "--plain", "--customers", "20000", "--http", &target.to_string(), "--out"])
-        .arg(folder.join("out"));
+    demo.args([
+        "demo",
+        "--plain",
+        "--customers",
+        "20000",
+        "--http",
+        &target.to_string(),
+        "--out",
+    ])
+    .arg(folder.join("out"));
     let begun = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let _demo = started(&mut demo, folder, "demo")?;
     println!("xtask: the demo runs for {} s", WATCHED.as_secs());
@@ -85,7 +93,8 @@ fn drawn(root: &Path, folder: &Path, server: &Path, browser: &Path) -> Result<()
         let text = fs::read_to_string(root.join(format!("{FOLDER}/{uid}.json")))?;
         let board: Value = serde_json::from_str(&text)?;
         let answers = answers(&board, address, (begun, now))?;
-        let data = json!({"board": board, "answers": answers, "from": begun, "to": now, "step": STEP_SECONDS});
+        let data =
+            json!({"board": board, "answers": answers, "from": begun, "to": now, "step": STEP_SECONDS});
         let page = folder.join(format!("{uid}.html"));
         // What stands in a script must not end it.
         let data = data.to_string().replace("</", "<\\/");
@@ -99,7 +108,8 @@ fn drawn(root: &Path, folder: &Path, server: &Path, browser: &Path) -> Result<()
 
 fn height(board: &Value) -> u64 {
     let panels = board["panels"].as_array().map_or(&[][..], Vec::as_slice);
-    let bottom = |p: &Value| p["gridPos"]["y"].as_u64().unwrap_or(0) + p["gridPos"]["h"].as_u64().unwrap_or(0);
+    let bottom =
+        |p: &Value| p["gridPos"]["y"].as_u64().unwrap_or(0) + p["gridPos"]["h"].as_u64().unwrap_or(0);
     panels.iter().map(bottom).max().unwrap_or(0) * 38 + 80
 }
 
@@ -114,7 +124,12 @@ fn started(command: &mut Command, folder: &Path, name: &str) -> Result<Running> 
     Ok(Running(child))
 }
 
-fn start_prometheus(server: &Path, folder: &Path, target: SocketAddr, address: SocketAddr) -> Result<Running> {
+fn start_prometheus(
+    server: &Path,
+    folder: &Path,
+    target: SocketAddr,
+    address: SocketAddr,
+) -> Result<Running> {
     let config = folder.join("prometheus.yaml");
     fs::write(
         &config,
@@ -134,7 +149,10 @@ fn start_prometheus(server: &Path, folder: &Path, target: SocketAddr, address: S
     let end = Instant::now() + PATIENCE;
     while get(address, "/-/ready").is_err() {
         if Instant::now() > end {
-            bail!("Prometheus doesn't answer: {}", process::tail(&folder.join("prometheus.log")));
+            bail!(
+                "Prometheus doesn't answer: {}",
+                process::tail(&folder.join("prometheus.log"))
+            );
         }
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -146,7 +164,9 @@ fn answers(board: &Value, address: SocketAddr, (from, to): (u64, u64)) -> Result
     let mut found = Map::new();
     for panel in board["panels"].as_array().into_iter().flatten() {
         for target in panel["targets"].as_array().into_iter().flatten() {
-            let Some(query) = target["expr"].as_str() else { continue };
+            let Some(query) = target["expr"].as_str() else {
+                continue;
+            };
             let asked = put_in(query, panel["title"].as_str().unwrap_or_default());
             let path = if target["instant"] == true {
                 format!("/api/v1/query?query={}&time={to}", percent(&asked))
@@ -183,10 +203,19 @@ fn put_in(query: &str, panel: &str) -> String {
 fn take(browser: &Path, page: &Path, picture: &Path, height: u64) -> Result<()> {
     let mut command = Command::new(browser);
     command
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--force-device-scale-factor=1",
+        ])
         .arg(format!("--window-size=1600,{height}"))
         .arg(format!("--screenshot={}", picture.display()))
-        .arg(format!("--user-data-dir={}", page.with_extension("profile").display()))
+        .arg(format!(
+            "--user-data-dir={}",
+            page.with_extension("profile").display()
+        ))
         .arg(format!("file://{}", page.display()))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
