@@ -29,10 +29,11 @@ const VARIABLES: [(&str, &str); 8] = [
     ("$for", ".+"),
 ];
 /// Metrics that the demo can't have, each with why. A query of others must answer with series.
-const ABSENT: [(&str, &str); 21] = [
+const ABSENT: [(&str, &str); 22] = [
     ("forecall_adopted_total", "nothing was there before"),
     ("forecall_bridge_", "the demo has no bridge"),
     ("forecall_canary_", "the demo has no canary"),
+    ("forecall_config_last_reload", "it reads no file"),
     (
         "forecall_delivery_errors_total",
         "its gateways are files: none fails",
