@@ -31,7 +31,13 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::from(code));
     }
     // After the reference of metrics, which they are checked against.
-    dashboards::run(root, &dashboards::Args { check: args.check })
+    dashboards::run(
+        root,
+        &dashboards::Args {
+            check: args.check,
+            look: false,
+        },
+    )
 }
 
 /// Checks with a binary that is built already.

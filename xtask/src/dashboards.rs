@@ -6,12 +6,14 @@ mod catalogue;
 mod detector;
 mod grafana;
 mod incidents;
+mod look;
 mod outreach;
 mod overview;
 mod pipeline;
 mod promql;
 mod queries;
 mod rules;
+mod series;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +38,12 @@ const RUNBOOK_FOLDER: &str = "docs/runbooks";
 const REMEDY: &str = "write it anew with `cargo xtask dashboards`";
 
 /// Metrics that nobody needs to look at unless somebody looks for a fault, each with why.
-const DEBUG: [(&str, &str); 0] = [];
+const DEBUG: [(&str, &str); 3] = [
+    ("anomaly:level", OTHERS),
+    ("anomaly:lower_band", OTHERS),
+    ("anomaly:upper_band", OTHERS),
+];
+const OTHERS: &str = "for boards and rules made for promql-anomaly-detection";
 
 /// Texts of files by their paths.
 type Texts = BTreeMap<String, String>;
@@ -46,12 +53,18 @@ pub(crate) struct Args {
     /// Write nothing; fail when a dashboard differs from what would be written, or something is wrong with one or with a rule.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Draw each dashboard into docs/images/dashboards, from what a real Prometheus answers about a demo that runs: to be looked at.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) look: bool,
 }
 
 /// Writes the dashboards, then checks them and the rules; or only checks.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     if !args.check {
         write(root)?;
+    }
+    if args.look {
+        look::look(root)?;
     }
     Ok(crate::verdict("dashboards", &problems(root)?))
 }
@@ -78,10 +91,11 @@ pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
     check(&repo::files(root)?)
 }
 
-fn all() -> [Dashboard; 6] {
+fn all() -> [Dashboard; 7] {
     [
         overview::dashboard(),
         incidents::dashboard(),
+        series::dashboard(),
         detector::dashboard(),
         pipeline::dashboard(),
         outreach::dashboard(),

@@ -64,6 +64,7 @@ pub(crate) fn read(settings: &mut Settings, text: &str) -> Result<(), Vec<Proble
     let parts = files.iter().map(|(_, bytes)| bytes.as_slice());
     let parts: Vec<&[u8]> = std::iter::once(digest.as_bytes()).chain(parts).collect();
     settings.digest = Fingerprint::of_parts(&parts);
+    settings.written.add(&files);
     Arc::make_mut(&mut settings.outreach).areas.read = Arc::new(read);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use forecall_detect::SHOWN_MAX;
 use forecall_incident::{CorrelateParts, CorrelateSettings, SettingsError, Topology};
 use forecall_kafka::Secret as KafkaSecret;
 use forecall_ledger::Secret;
@@ -18,12 +19,16 @@ use crate::gateways;
 use crate::journeys;
 use crate::limits;
 use crate::place::place_of;
-use crate::raw::{File, StateStore};
+use crate::raw::{AnomalyMetricsSettings, File, StateStore};
+use crate::reload::Written;
 use crate::remedy;
 use crate::secret::literals_allowed;
 use crate::settings::{Settings, source_of};
 use crate::state;
 use crate::{api, bridge};
+
+/// Each sample of a new series is held against all entries.
+const SHOWN_ENTRIES_MAX: usize = 64;
 
 /// Collects problems, each placed at its key.
 pub(crate) struct Findings<'t> {
@@ -67,6 +72,7 @@ pub(crate) fn check(
         warnings: Vec::new(),
     };
     numbers(&file, &mut found);
+    shown(&file, &mut found);
     limits::heed(&mut file, &mut found);
     state::memory(&file, &mut found);
     kafka(&file, &mut found);
@@ -140,7 +146,10 @@ pub(crate) fn check(
             http: file.http,
             api: file.api,
             feeds: file.feeds,
+            anomaly_metrics: file.anomaly_metrics,
             logs: file.logs,
+            reload: file.reload,
+            written: Written::default(),
             digest,
             warnings: found.warnings,
         }),
@@ -149,6 +158,28 @@ pub(crate) fn check(
             found.problems.sort_by_key(|p| p.place.unwrap_or((usize::MAX, 0)));
             Err(found.problems)
         }
+    }
+}
+
+/// Bounds of what is shown on `/metrics/anomaly`.
+fn shown(file: &File, found: &mut Findings<'_>) {
+    let AnomalyMetricsSettings { series, series_max } = &file.anomaly_metrics;
+    if series.len() > SHOWN_ENTRIES_MAX {
+        found.wrong(
+            "anomaly_metrics.series",
+            format!(
+                "anomaly_metrics.series: {} entries, at most {SHOWN_ENTRIES_MAX}: `*` stands for any run of characters",
+                series.len()
+            ),
+        );
+    }
+    if usize::try_from(*series_max).map_or(true, |most| most > SHOWN_MAX) {
+        found.wrong(
+            "anomaly_metrics.series_max",
+            format!(
+                "anomaly_metrics.series_max: at most {SHOWN_MAX}: each costs a second look at every sample"
+            ),
+        );
     }
 }
 

@@ -26,6 +26,7 @@ mod lock;
 mod parse_error;
 mod place;
 mod raw;
+mod reload;
 mod remedy;
 mod secret;
 mod settings;
@@ -37,8 +38,9 @@ pub use doc::files;
 pub use error::{ConfigError, Problem};
 pub use lock::{Locked, leaves, locked};
 pub use raw::{
-    CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
-    S3Settings, SourceSettings, StateSettings, StateStore, TopicSettings,
+    AnomalyMetricsSettings, CanarySettings, DirectorySettings, FormatSettings, GatewaySettings, HttpSettings,
+    LedgerSettings, ReloadSettings, S3Settings, SourceSettings, StateSettings, StateStore, TopicSettings,
 };
+pub use reload::{Change, Fixed, glance};
 pub use remedy::RemedyTarget;
 pub use settings::Settings;

@@ -9,7 +9,7 @@ use forecall_delivery::{
     ChatSettings, DeliverSettings, FcmSettings, HttpSmsSettings, SmppSettings, SmtpSettings, WebPushSettings,
     WebhookGatewaySettings,
 };
-use forecall_detect::DetectSettings;
+use forecall_detect::{DetectSettings, ShownSeries};
 use forecall_incident::{IncidentTunables, ObjectiveEntry, TeamEntry, TopologyFile};
 use forecall_journey::JourneyFile;
 use forecall_kafka::KafkaSettings;
@@ -78,8 +78,12 @@ pub(crate) struct File {
     pub(crate) api: Option<ApiSettings>,
     /// Notices that have gone out, for everybody, as Atom and CAP; without it there are no feeds.
     pub(crate) feeds: Option<FeedSettings>,
+    /// Series that are shown with what was expected of them, on `/metrics/anomaly`; none by default.
+    pub(crate) anomaly_metrics: AnomalyMetricsSettings,
     /// Log lines.
     pub(crate) logs: LogSettings,
+    /// Other settings while it runs.
+    pub(crate) reload: ReloadSettings,
 }
 
 impl Default for File {
@@ -112,7 +116,9 @@ impl Default for File {
             http: HttpSettings::default(),
             api: None,
             feeds: None,
+            anomaly_metrics: AnomalyMetricsSettings::default(),
             logs: LogSettings::default(),
+            reload: ReloadSettings::default(),
         }
     }
 }
@@ -422,6 +428,34 @@ impl Default for HttpSettings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
             allow_remote: false,
+        }
+    }
+}
+
+/// Other settings while it runs. `SIGHUP` and `POST /-/reload` always serve; a file that is watched takes effect without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReloadSettings {
+    /// Seconds between two looks at this file and at what `${file:…}` in it names; a text is taken once two looks have found it.
+    /// 0: it isn't watched.
+    pub watch_seconds: u32,
+}
+
+/// Series that are shown with what was expected of them, on `/metrics/anomaly`. Nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnomalyMetricsSettings {
+    /// Which; one that fits any of the entries is shown. Their labels stand on the page as the telemetry has them.
+    pub series: Vec<ShownSeries>,
+    /// So many of a process at most; each is about twelve series of Prometheus.
+    pub series_max: u32,
+}
+
+impl Default for AnomalyMetricsSettings {
+    fn default() -> Self {
+        Self {
+            series: Vec::new(),
+            series_max: 100,
         }
     }
 }

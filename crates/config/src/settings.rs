@@ -24,9 +24,10 @@ use crate::error::{ConfigError, Problem};
 use crate::expand::expand;
 use crate::parse_error::problem_of;
 use crate::raw::{
-    CanarySettings, DirectorySettings, File, FormatSettings, GatewaySettings, HttpSettings, LedgerSettings,
-    SourceSettings, StateSettings, TopicSettings,
+    AnomalyMetricsSettings, CanarySettings, DirectorySettings, File, FormatSettings, GatewaySettings,
+    HttpSettings, LedgerSettings, ReloadSettings, SourceSettings, StateSettings, TopicSettings,
 };
+use crate::reload::Written;
 use crate::remedy::RemedyTarget;
 
 /// Largest `record_bytes_max`: a dead letter holds such a record whole, and its topic takes 2 MiB a record.
@@ -77,8 +78,14 @@ pub struct Settings {
     pub api: Option<ApiSettings>,
     /// Notices that have gone out, for everybody; `None`: no feeds.
     pub feeds: Option<FeedSettings>,
+    /// Series that are shown with what was expected of them.
+    pub anomaly_metrics: AnomalyMetricsSettings,
     /// Log lines.
     pub logs: LogSettings,
+    /// Other settings while it runs.
+    pub reload: ReloadSettings,
+    /// What stood in the file, to tell another text from the same.
+    pub(crate) written: Written,
     /// Digest of what decides, secrets left out.
     pub digest: Fingerprint,
     /// What works but is probably not meant.
@@ -119,7 +126,9 @@ impl Settings {
             serde_saphyr::from_str(&expanded.text)
                 .map_err(|error| failed(vec![problem_of(&error, text, &expanded.values)]))?
         };
-        check(file, text, digest(text), &expanded.values).map_err(failed)
+        let mut settings = check(file, text, digest(text), &expanded.values).map_err(failed)?;
+        settings.written = Written::of(&expanded.text);
+        Ok(settings)
     }
 
     /// The topic of the canary's samples; `None`: it is off.

@@ -1,6 +1,7 @@
 //! The routes. Whatever isn't named here doesn't exist, and nothing is answered to whom shows no token that is known.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -14,6 +15,7 @@ use forecall_log::{Log, LogError, OutRecord, Transaction, Writer};
 use forecall_observe::{ServeError, Server, serve_router};
 use forecall_types::{DomainName, EventTime};
 use forecall_wire::event::TopicNames;
+use serde::Deserialize;
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -40,6 +42,23 @@ pub struct Api {
     pub identity: String,
     /// Where customers' stories are looked up; `None`: nowhere.
     pub desk: Option<Arc<Desk>>,
+    /// The process beside it, where it can be told to read its settings anew; `None`: there is none.
+    pub running: Option<Arc<dyn Running>>,
+}
+
+/// A process that does something at an operator's word.
+pub trait Running: Send + Sync {
+    /// Reads its settings anew and goes on under them; says what came of it. It may take as long as a stop and a start.
+    ///
+    /// # Errors
+    /// Why the settings of before hold.
+    fn reload(&self, by: &str) -> Result<String, String>;
+
+    /// Logs at another level until settings are read anew.
+    ///
+    /// # Errors
+    /// It is no level.
+    fn log_level(&self, by: &str, level: &str) -> Result<(), String>;
 }
 
 /// Why it doesn't start.
@@ -54,13 +73,61 @@ pub enum ApiError {
 }
 
 pub(crate) struct Speaking {
-    tokens: Tokens,
+    changing: RwLock<Changing>,
     topics: TopicNames,
     domain: DomainName,
     pub(crate) now: Arc<dyn Fn() -> EventTime + Send + Sync>,
-    pub(crate) desk: Option<Arc<Desk>>,
+    running: Option<Arc<dyn Running>>,
     /// One writes at a time: what one key says and whether it was said is one look.
     outlet: Mutex<Outlet>,
+}
+
+/// What other settings change while it is served.
+struct Changing {
+    tokens: Tokens,
+    desk: Option<Arc<Desk>>,
+}
+
+impl Speaking {
+    pub(crate) fn desk(&self) -> Option<Arc<Desk>> {
+        let changing = self.changing.read().unwrap_or_else(PoisonError::into_inner);
+        changing.desk.clone()
+    }
+
+    fn bearer(&self, token: &str) -> Option<Bearer> {
+        let changing = self.changing.read().unwrap_or_else(PoisonError::into_inner);
+        changing.tokens.bearer(token).cloned()
+    }
+}
+
+/// The interface while it is served; it stops when dropped.
+pub struct Interface {
+    server: Server,
+    speaking: Arc<Speaking>,
+}
+
+impl std::fmt::Debug for Interface {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Interface").field(&self.server).finish()
+    }
+}
+
+impl Interface {
+    /// Where it listens.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Goes by other tokens and another desk from now on; the address stays.
+    pub fn change(&self, settings: &ApiSettings, desk: Option<Arc<Desk>>) {
+        let tokens = Tokens::new(&settings.tokens);
+        let mut changing = self
+            .speaking
+            .changing
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *changing = Changing { tokens, desk };
+    }
 }
 
 struct Outlet {
@@ -90,18 +157,21 @@ impl Outlet {
 ///
 /// # Errors
 /// The address can't be had, or the log can't be written.
-pub fn serve(settings: &ApiSettings, api: Api) -> Result<Server, ApiError> {
+pub fn serve(settings: &ApiSettings, api: Api) -> Result<Interface, ApiError> {
     use forecall_wire::event::TopicId;
     for topic in [TopicId::Commands, TopicId::Feedback] {
         // It exists: else the broker might make it with settings of its own.
         api.log.bounds(&api.topics.name(topic))?;
     }
     let speaking = Arc::new(Speaking {
-        tokens: Tokens::new(&settings.tokens),
+        changing: RwLock::new(Changing {
+            tokens: Tokens::new(&settings.tokens),
+            desk: api.desk,
+        }),
         topics: api.topics,
         domain: api.domain,
         now: api.now,
-        desk: api.desk,
+        running: api.running,
         outlet: Mutex::new(Outlet {
             log: api.log,
             identity: api.identity,
@@ -115,11 +185,14 @@ pub fn serve(settings: &ApiSettings, api: Api) -> Result<Server, ApiError> {
         .route("/v1/feedback", post(verdict))
         .route("/v1/customers/{id}/notices", get(desk::route::notices))
         .route("/v1/ivr/{place}", get(desk::ivr::announcement))
+        .route("/-/reload", post(reload))
+        .route("/-/log-level", post(log_level))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&speaking), known))
-        .with_state(speaking);
-    Ok(serve_router(settings.listen, router)?)
+        .with_state(Arc::clone(&speaking));
+    let server = serve_router(settings.listen, router)?;
+    Ok(Interface { server, speaking })
 }
 
 pub(crate) fn problem(status: StatusCode, what: &str) -> Response {
@@ -135,7 +208,7 @@ async fn known(State(speaking): State<Arc<Speaking>>, mut request: Request, next
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
-    let Some(bearer) = shown.and_then(|token| speaking.tokens.bearer(token)).cloned() else {
+    let Some(bearer) = shown.and_then(|token| speaking.bearer(token)) else {
         let mut answer = problem(
             StatusCode::UNAUTHORIZED,
             "show a token that is known: `Authorization: Bearer …`",
@@ -178,6 +251,54 @@ async fn verdict(
 ) -> Response {
     let said = Said::verdict(&body, &speaking.domain);
     say(speaking, bearer, (&headers, "feedback", body), said).await
+}
+
+/// Asks the process beside it, where the bearer may and there is one.
+async fn ask_process(
+    speaking: Arc<Speaking>,
+    bearer: Bearer,
+    ask: impl FnOnce(&dyn Running, &str) -> Result<String, String> + Send + 'static,
+) -> Response {
+    if bearer.role < ApiRole::Operator {
+        return forbidden(&bearer, ApiRole::Operator);
+    }
+    let Some(running) = speaking.running.clone() else {
+        return problem(
+            StatusCode::NOT_IMPLEMENTED,
+            "no stages run in this process: restart it, or send `SIGHUP` to those in which they do",
+        );
+    };
+    let task = tokio::task::spawn_blocking(move || ask(running.as_ref(), &bearer.name));
+    match task.await {
+        Ok(Ok(told)) => Json(json!({ "status": told })).into_response(),
+        Ok(Err(why)) => problem(StatusCode::UNPROCESSABLE_ENTITY, &why),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "it failed: see the log"),
+    }
+}
+
+/// `POST /-/reload`
+async fn reload(State(speaking): State<Arc<Speaking>>, Extension(bearer): Extension<Bearer>) -> Response {
+    ask_process(speaking, bearer, |running, by| running.reload(by)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Level {
+    level: String,
+}
+
+/// `POST /-/log-level`, `{"level": "info,forecall_kafka=debug"}`
+async fn log_level(
+    State(speaking): State<Arc<Speaking>>,
+    Extension(bearer): Extension<Bearer>,
+    body: Bytes,
+) -> Response {
+    ask_process(speaking, bearer, move |running, by| {
+        let asked: Level = serde_json::from_slice(&body).map_err(|e| format!("the body: {e}"))?;
+        running.log_level(by, &asked.level)?;
+        Ok(format!("logs {}", asked.level))
+    })
+    .await
 }
 
 /// The key that its sender knows it by.

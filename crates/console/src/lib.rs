@@ -22,7 +22,7 @@ mod feeds;
 mod said;
 
 pub use access::{Bearer, NewToken, needed};
-pub use api::{Api, ApiError, serve};
+pub use api::{Api, ApiError, Interface, Running, serve};
 pub use desk::ivr::Place;
 pub use desk::{Desk, DeskError, Look, Pseudonym, WHYS};
 pub use feeds::{Feeds, serve_feeds};

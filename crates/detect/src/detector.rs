@@ -257,6 +257,18 @@ impl Detector {
         self.spike.seen = self.spike.seen.saturating_add(1);
     }
 
+    /// What is let off the score that opens: by its pace, and by how many may open by chance.
+    fn credit(&self, channel: Channel, settings: &DetectSettings) -> f64 {
+        let pace = policy::credit(self.spike.recent.interval_seconds(), settings);
+        // Half a decade is asked of any, however many may open.
+        (pace + settings.alarms_a_month.credit(channel)).min(settings.open_score - OPEN_SCORE_LEAST)
+    }
+
+    /// The score from which a sample counts as abnormal to this series, where it isn't used to trouble.
+    pub(crate) fn asked_of(&self, channel: Channel, settings: &DetectSettings) -> f64 {
+        settings.open_score - self.credit(channel, settings)
+    }
+
     fn live(
         &mut self,
         at: EventTime,
@@ -270,9 +282,7 @@ impl Detector {
             score: judgement.gated,
             channel: judgement.channel,
             direction: judgement.verdict.direction(),
-            // Half a decade is asked of any, however many may open.
-            credit: (policy::credit(interval, settings) + settings.alarms_a_month.credit(judgement.channel))
-                .min(settings.open_score - OPEN_SCORE_LEAST),
+            credit: self.credit(judgement.channel, settings),
             habit: 0.0,
             pause: policy::pause(interval, settings),
         };

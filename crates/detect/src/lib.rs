@@ -70,6 +70,6 @@ pub use peers::{ENTITY_SERIES_MAX, PEER_ENTITIES_MAX, PEER_GROUPS_MAX, PEER_METR
 pub use rekey::{MARK_STEP, RekeyOutput, RekeySettings, RekeyStage, Rekeyed};
 pub use rule::{AlarmRates, ChannelName, Channels, GateRule, NamedTwice, Watched};
 pub use settings::{AHEAD_SPANS_MAX, DetectSettings, DetectSettingsError, SERIES_PER_SHARD_MAX};
-pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC};
+pub use stage::{DetectOutput, DetectStage, Divided, LINE_LABEL, LINE_METRIC, SHOWN_MAX, Shown, ShownSeries};
 
 pub use traced::{CALLS_SEEN_MIN, CALLS_TRACED_MAX, SPANS_WAITING_MAX, TRACED_SAID_AGAIN};

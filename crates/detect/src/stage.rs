@@ -6,6 +6,7 @@ mod once;
 mod peers;
 mod receive;
 mod release;
+mod shown;
 mod siblings;
 mod silence;
 mod split;
@@ -21,6 +22,7 @@ use forecall_types::{
     ScoredSample, SeriesKey, SourcePartition, Summary, check_invariant,
 };
 use serde::{Deserialize, Serialize};
+pub use shown::{SHOWN_MAX, Shown, ShownSeries};
 pub use split::Divided;
 pub use words::{LINE_LABEL, LINE_METRIC};
 
@@ -63,6 +65,8 @@ pub struct DetectStage {
     last: Option<Last>,
     /// Keys of scored series, for a replay: made once, not for each line.
     keys: BTreeMap<(u32, Part), Arc<SeriesKey>>,
+    /// What is shown of chosen series; no part of the state.
+    showing: Option<Box<shown::Showing>>,
 }
 
 #[derive(Debug, Clone)]
@@ -166,6 +170,7 @@ impl DetectStage {
             derived: Vec::new(),
             last: None,
             keys: BTreeMap::new(),
+            showing: None,
         };
         stage.find_sets();
         stage
@@ -272,32 +277,6 @@ impl DetectStage {
         self.state.origins = origins;
     }
 
-    fn position(&self, pending: &Pending) -> Position {
-        let source = self
-            .state
-            .origins
-            .get(&pending.source)
-            .unwrap_or(&self.state.source);
-        Position {
-            topic: Arc::clone(&source.topic),
-            partition: source.partition,
-            offset: pending.offset,
-        }
-    }
-
-    /// A series' key; kept where every sample is told.
-    fn key(&mut self, slot: u32, part: Part) -> Option<Arc<SeriesKey>> {
-        if !self.settings.emit_scores {
-            return self.state.registry.key(slot, part).map(Arc::new);
-        }
-        if let Some(known) = self.keys.get(&(slot, part)) {
-            return Some(Arc::clone(known));
-        }
-        let key = Arc::new(self.state.registry.key(slot, part)?);
-        self.keys.insert((slot, part), Arc::clone(&key));
-        Some(key)
-    }
-
     fn judge(
         &mut self,
         slot: u32,
@@ -312,6 +291,10 @@ impl DetectStage {
             effects.reject(RejectReason::SeriesLimit, "a series derived from a point");
             return;
         };
+        let is_shown = self
+            .showing
+            .as_mut()
+            .is_some_and(|s| s.wants(index, registry.evicted(), || registry.key(slot, part)));
         let Some(detector) = registry.detector_mut(index) else {
             return;
         };
@@ -324,9 +307,10 @@ impl DetectStage {
         }
         detector.counts_so_far(counts);
         let settings = self.gates.settings(set);
-        let mut channels = match scored {
-            Some(_) => detector.explain(at, value, settings),
-            None => Box::default(),
+        let mut channels = if scored.is_some() || is_shown {
+            detector.explain(at, value, settings)
+        } else {
+            Box::default()
         };
         let stepped = if self.state.contexts.is_near(at) {
             self.step_announced((slot, index, part), (at, before), value, origin)
@@ -336,8 +320,11 @@ impl DetectStage {
         let Some((judgement, change)) = stepped else {
             return;
         };
-        if scored.is_some() {
+        if scored.is_some() || is_shown {
             channels = self.with_limit(index, at, channels);
+        }
+        if is_shown {
+            self.show((slot, part, index), (at, value), &judgement, &channels);
         }
         self.note_judged((slot, part), (at, value), &judgement, origin, effects);
         if let Some((position, row)) = scored

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use forecall_config::{ApiRole, ApiScope, Settings};
-use forecall_console::{Api, Feeds, NewToken, serve, serve_feeds};
+use forecall_console::{Api, Desk, Feeds, Interface, NewToken, Running, serve, serve_feeds};
 use forecall_kafka::KafkaLog;
 use forecall_log::Log;
 use forecall_observe::{Server, init_logs};
@@ -19,16 +19,24 @@ use tracing::info;
 use crate::cli::{ApiTokenArgs, RunArgs};
 use crate::stop;
 
-/// Serves the interface where the configuration has one.
-pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow::Result<Option<Server>> {
+/// Where customers' stories are looked up, where a token may.
+fn desk_of(settings: &Settings) -> anyhow::Result<Option<Arc<Desk>>> {
+    let mut tokens = settings.api.iter().flat_map(|api| api.tokens.values());
+    if tokens.any(|token| !token.scopes.is_empty()) {
+        return Ok(crate::customers::desk(settings)?.map(Arc::new));
+    }
+    Ok(None)
+}
+
+/// Serves the interface where the configuration has one; `running` is the process that can be told to read it anew.
+pub(crate) fn begin(
+    settings: &Settings,
+    log: Arc<dyn Log>,
+    slot: u32,
+    running: Option<Arc<dyn Running>>,
+) -> anyhow::Result<Option<Interface>> {
     let Some(api) = &settings.api else {
         return Ok(None);
-    };
-    let is_asked = api.tokens.values().any(|token| !token.scopes.is_empty());
-    let desk = if is_asked {
-        crate::customers::desk(settings)?.map(Arc::new)
-    } else {
-        None
     };
     let server = serve(
         api,
@@ -38,12 +46,21 @@ pub(crate) fn begin(settings: &Settings, log: Arc<dyn Log>, slot: u32) -> anyhow
             domain: settings.domain.clone(),
             now: Arc::new(|| SystemClock.now()),
             identity: format!("{}.api.{slot}", settings.group),
-            desk,
+            desk: desk_of(settings)?,
+            running,
         },
     )
     .context("the HTTP interface doesn't start")?;
     info!(address = %server.local_addr(), "commands and verdicts are taken over HTTP");
     Ok(Some(server))
+}
+
+/// Has the interface go by other settings: who may speak, and what is shown of customers.
+pub(crate) fn change(interface: &Interface, settings: &Settings) -> anyhow::Result<()> {
+    if let Some(api) = &settings.api {
+        interface.change(api, desk_of(settings)?);
+    }
+    Ok(())
 }
 
 /// Serves the public feeds where the configuration has them.
@@ -78,7 +95,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let stop: Arc<AtomicBool> = stop::on_signal()?;
     let log = Arc::new(KafkaLog::connect_until(kafka, Arc::clone(&stop))?);
     let feeds = begin_feeds(&settings)?;
-    let server = begin(&settings, log, args.slot)?;
+    let server = begin(&settings, log, args.slot, None)?;
     if server.is_none() && feeds.is_none() {
         return Err(anyhow!(
             "{name} has no `api:` and no `feeds:`: say who may speak; `forecall api-token` makes a token"

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::calls::CallsArgs;
+use crate::capacity::CapacityArgs;
 use crate::customers::CustomersArgs;
 use crate::demo::DemoArgs;
 use crate::incidents::IncidentsArgs;
@@ -86,6 +87,11 @@ pub(crate) enum Command {
     Topology(TopologyArgs),
     /// Calls: how good forecasts of a history would have been, what comes next, the agents it takes.
     Calls(CallsArgs),
+    /// How many processes, partitions, bytes and agents it takes, from what was measured.
+    #[command(
+        after_help = "Examples:\n  forecall capacity --series 2000000 --every-seconds 15\n  forecall capacity --series 50000 --form json --keyed --calls-per-hour 1200 --aht 240 --json"
+    )]
+    Capacity(CapacityArgs),
     /// What the stages remember: list, verify, start one partition cold.
     Snapshots(SnapshotsArgs),
     /// Watch from outside that the canary still arrives, and raise the alarm when it doesn't.

@@ -52,6 +52,12 @@ pub(crate) fn import(settings: &Settings, pipeline: &mut Pipeline) -> anyhow::Re
     Ok(())
 }
 
+/// Whether the directory file of the settings, if there is one, can be taken.
+pub(crate) fn look(settings: &Settings) -> anyhow::Result<()> {
+    let path = settings.directory.as_ref().and_then(|d| d.file.as_ref());
+    path.map_or(Ok(()), |path| read(settings, path).map(|_| ()))
+}
+
 fn connect(settings: &Settings, config: &Path) -> anyhow::Result<KafkaLog> {
     let kafka = settings.kafka.clone();
     Ok(KafkaLog::connect(kafka.with_context(|| {

@@ -6,6 +6,7 @@ mod acls;
 mod api;
 mod audit;
 mod calls;
+mod capacity;
 mod check;
 mod cli;
 mod codegen;
@@ -19,6 +20,7 @@ mod journeys;
 mod manual;
 mod migrate;
 mod notices;
+mod reload;
 mod replay;
 mod run;
 mod snapshots;
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Incidents(args) => incidents::run(args),
         Command::Journeys(args) => journeys::run(&args),
         Command::Calls(args) => calls::run(&args),
+        Command::Capacity(args) => done(capacity::run(&args)),
         Command::Snapshots(args) => snapshots::run(&args),
         Command::DeadMan(args) => dead_man::run(&args),
         Command::Directory(args) => done(directory::run(&args)),

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use forecall_config::Settings;
+use forecall_console::{Interface, Running};
 use forecall_kafka::KafkaLog;
-use forecall_observe::{Health, Metric, Metrics, init_logs, serve};
+use forecall_observe::{Health, Metric, Metrics, Server, init_logs, serve};
 use forecall_runtime::{Ending, Pipeline, Roles, Storage, Surroundings, SystemClock};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::cli::RunArgs;
-use crate::topic_watch::TopicWatch;
-use crate::{directory, stop};
+use crate::reload::{House, Reloader};
+use crate::topic_watch::{self, TopicWatch};
+use crate::{directory, reload, stop};
 
 /// Which stages a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,20 +100,107 @@ fn count_client(metrics: Metrics, stop: Arc<AtomicBool>) {
     });
 }
 
-pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
-    let settings = Settings::load(&args.config)?;
-    init_logs(&settings.logs)?;
+fn warn_of(settings: &Settings) {
     for warning in &settings.warnings {
         let place = warning.place.map(|(line, column)| format!("{line}:{column}"));
         warn!(place = place.as_deref(), "{}", warning.what);
     }
+}
+
+/// A process on Kafka.
+struct OnKafka {
+    log: Arc<KafkaLog>,
+    metrics: Metrics,
+    health: Health,
+    roles: Roles,
+    slot: u32,
+    /// By which it remembers partition counts.
+    identity: String,
+    which: Which,
+    reloader: Arc<Reloader>,
+    interface: Option<Interface>,
+    feeds: Option<Server>,
+    has_begun: bool,
+}
+
+impl OnKafka {
+    /// What is served beside the stages, from their first start on.
+    fn serve(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        if !self.has_begun && self.which == Which::All {
+            let running = Arc::clone(&self.reloader) as Arc<dyn Running>;
+            self.interface = crate::api::begin(settings, self.log.clone(), self.slot, Some(running))?;
+            self.feeds = crate::api::begin_feeds(settings)?;
+        }
+        self.has_begun = true;
+        Ok(())
+    }
+}
+
+impl House for OnKafka {
+    type Stages = (TopicWatch, Pipeline);
+
+    fn build(&mut self, settings: &Settings) -> anyhow::Result<Self::Stages> {
+        self.health.set_ready("start", false);
+        let topics = TopicWatch::begin(settings, &self.log, self.roles, &self.identity, &self.metrics)?;
+        let surroundings = Surroundings {
+            log: self.log.clone(),
+            clock: Arc::new(SystemClock),
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+            slot: self.slot,
+            scores: None,
+            peers: None,
+        };
+        let mut pipeline = Pipeline::build(settings, surroundings, self.roles, &Storage::Settings)?;
+        if self.roles.outreach {
+            directory::import(settings, &mut pipeline)?;
+        }
+        self.serve(settings)?;
+        self.health.set_ready("start", true);
+        info!(slot = self.slot, which = ?self.which, "running");
+        Ok((topics, pipeline))
+    }
+
+    fn run(&mut self, (topics, pipeline): Self::Stages, halt: &Arc<AtomicBool>) -> anyhow::Result<Ending> {
+        let topics = topics.start(self.log.clone(), self.metrics.clone(), Arc::clone(halt));
+        let ending = pipeline.run(halt)?;
+        topics.verdict()?;
+        Ok(ending)
+    }
+
+    fn taken(&mut self, settings: &Settings) {
+        warn_of(settings);
+        let changed = self
+            .interface
+            .as_ref()
+            .map_or(Ok(()), |interface| crate::api::change(interface, settings));
+        if let Err(error) = changed {
+            error!(
+                error = format!("{error:#}"),
+                "the HTTP interface goes by the settings of before"
+            );
+        }
+        // Its address is free again before it is taken.
+        if self.feeds.take().is_some() {
+            match crate::api::begin_feeds(settings) {
+                Ok(feeds) => self.feeds = feeds,
+                Err(error) => error!(error = format!("{error:#}"), "the public feeds are not served"),
+            }
+        }
+    }
+}
+
+pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
+    let settings = Settings::load(&args.config)?;
+    init_logs(&settings.logs)?;
+    warn_of(&settings);
     let kafka = settings.kafka.clone().with_context(|| {
         format!(
             "{} has no `kafka:`; the log in memory serves `forecall demo` and `forecall replay` only",
             args.config.display()
         )
     })?;
-    let stop = stop::on_signal()?;
+    let (stop, hup) = (stop::on_signal()?, stop::on_hangup()?);
     let metrics = Metrics::new();
     let health = Health::default();
     health.set_ready("start", false);
@@ -124,33 +213,34 @@ pub(crate) fn run(args: &RunArgs, which: Which) -> anyhow::Result<()> {
     info!(address = %server.local_addr(), "metrics and health are served");
     let log = Arc::new(KafkaLog::connect_until(kafka, Arc::clone(&stop))?);
     let roles = which.roles();
-    let identity = format!("{}.layout.{}.{}", settings.group, which.name(), args.slot);
-    let topics = TopicWatch::begin(&settings, &log, roles, &identity, &metrics)?;
-    let surroundings = Surroundings {
-        log: log.clone(),
-        clock: Arc::new(SystemClock),
+    let look = {
+        let log = Arc::clone(&log);
+        Box::new(move |settings: &Settings| {
+            topic_watch::look(settings, &log, roles)?;
+            if roles.outreach {
+                directory::look(settings)?;
+            }
+            Ok(())
+        })
+    };
+    let reloader = Reloader::new(args.config.clone(), settings.clone(), metrics.clone(), look);
+    let reloader = Arc::new(reloader);
+    let mut house = OnKafka {
+        log,
         metrics: metrics.clone(),
-        health: health.clone(),
+        health,
+        roles,
         slot: args.slot,
-        scores: None,
-        peers: None,
+        identity: format!("{}.layout.{}.{}", settings.group, which.name(), args.slot),
+        which,
+        reloader: Arc::clone(&reloader),
+        interface: None,
+        feeds: None,
+        has_begun: false,
     };
-    let mut pipeline = Pipeline::build(&settings, surroundings, roles, &Storage::Settings)?;
-    if roles.outreach {
-        directory::import(&settings, &mut pipeline)?;
-    }
-    let _http = if which == Which::All {
-        let api = crate::api::begin(&settings, log.clone(), args.slot)?;
-        (api, crate::api::begin_feeds(&settings)?)
-    } else {
-        (None, None)
-    };
-    health.set_ready("start", true);
-    count_client(metrics.clone(), Arc::clone(&stop));
-    info!(slot = args.slot, ?which, "running");
-    let topics = topics.start(log, metrics, Arc::clone(&stop));
-    let ending = pipeline.run(&stop)?;
-    topics.verdict()?;
+    count_client(metrics, Arc::clone(&stop));
+    reload::listen(Arc::clone(&reloader), hup, Arc::clone(&stop));
+    let ending = reload::run_house(&mut house, settings, &reloader, &stop)?;
     match ending {
         Ending::Clean => info!("stopped: positions are committed, snapshots saved"),
         Ending::Undecided => warn!(

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// A flag that Ctrl-C or a supervisor's stop sets. A second one ends the process at once.
 pub(crate) fn on_signal() -> anyhow::Result<Arc<AtomicBool>> {
@@ -14,4 +14,11 @@ pub(crate) fn on_signal() -> anyhow::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("failed to listen for signals")?;
     }
     Ok(stop)
+}
+
+/// A flag that each `SIGHUP` sets: settings are to be read anew.
+pub(crate) fn on_hangup() -> anyhow::Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&asked)).context("failed to listen for signals")?;
+    Ok(asked)
 }

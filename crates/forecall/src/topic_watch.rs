@@ -47,6 +47,12 @@ fn count(metrics: &Metrics, findings: &[Finding]) {
     }
 }
 
+/// Whether the topics serve these settings; nothing is remembered.
+pub(crate) fn look(settings: &Settings, log: &KafkaLog, roles: Roles) -> anyhow::Result<()> {
+    let (findings, _) = look_at_topics(settings, log, roles)?;
+    Ok(Refused::if_wrong(&findings)?)
+}
+
 impl TopicWatch {
     /// Looks before anything is read; remembers the partition counts.
     ///

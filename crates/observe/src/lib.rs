@@ -11,13 +11,15 @@
 //! assert!(metrics.text().contains(r#"forecall_records_total{stage="detect",topic="telemetry"} 3"#));
 //! ```
 
+mod anomalies;
 mod logs;
 mod metric;
 mod process;
 mod registry;
 mod server;
 
-pub use logs::{LogFormat, LogSettings, NotALogLevel, init_logs};
+pub use anomalies::ShownRow;
+pub use logs::{LogFormat, LogSettings, NotALogLevel, init_logs, set_log_level};
 pub use metric::{Kind, Metric, reference};
 pub use registry::Metrics;
 pub use server::{Health, ServeError, Server, serve, serve_router};

@@ -1,5 +1,13 @@
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
+
+/// What the running process logs; unset where logs were started by someone else (a test).
+static LEVEL: OnceLock<Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -44,23 +52,42 @@ pub struct NotALogLevel {
     pub source: tracing_subscriber::filter::ParseError,
 }
 
+fn filter_of(level: &str) -> Result<EnvFilter, NotALogLevel> {
+    EnvFilter::try_new(level).map_err(|source| NotALogLevel {
+        text: level.to_owned(),
+        source,
+    })
+}
+
 /// Starts logging; a second call changes nothing.
 ///
 /// # Errors
 /// The level can't be read.
 pub fn init_logs(settings: &LogSettings) -> Result<(), NotALogLevel> {
-    let filter = EnvFilter::try_new(&settings.level).map_err(|source| NotALogLevel {
-        text: settings.level.clone(),
-        source,
-    })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // Already started by someone else (a test): theirs stays.
-    let _ = match settings.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    let (filter, handle) = reload::Layer::new(filter_of(&settings.level)?);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = match settings.format {
+        LogFormat::Text => registry.with(lines).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
+    // Already started by someone else (a test): theirs stays.
+    if started.is_ok() {
+        let _ = LEVEL.set(handle);
+    }
+    Ok(())
+}
+
+/// Logs at another level from now on. Where logs were not started by [`init_logs`], it is only looked at.
+///
+/// # Errors
+/// The level can't be read; the one of before holds.
+pub fn set_log_level(level: &str) -> Result<(), NotALogLevel> {
+    let filter = filter_of(level)?;
+    if let Some(handle) = LEVEL.get() {
+        // It fails only where the subscriber is gone: then nothing is logged.
+        let _ = handle.reload(filter);
+    }
     Ok(())
 }
 
@@ -79,5 +106,20 @@ mod tests {
             error.to_string().starts_with("`loud=very` is not a log level"),
             "{error}"
         );
+        assert!(set_log_level("loud=very").is_err());
+    }
+
+    #[test]
+    fn the_level_changes_while_it_runs() {
+        init_logs(&LogSettings {
+            level: "warn".to_owned(),
+            ..LogSettings::default()
+        })
+        .unwrap();
+        assert!(!tracing::enabled!(tracing::Level::DEBUG));
+        set_log_level("info,forecall_observe=debug").unwrap();
+        assert!(tracing::enabled!(tracing::Level::DEBUG));
+        set_log_level("warn").unwrap();
+        assert!(!tracing::enabled!(tracing::Level::INFO));
     }
 }

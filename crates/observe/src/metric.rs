@@ -135,6 +135,10 @@ metrics! {
     IntentsSettledTotal = "intents_settled_total", Kind::Counter, ["how"], 8;
     /// People not told, or not yet, by reason.
     WithheldTotal = "withheld_total", Kind::Counter, ["reason"], 32;
+    /// Promises of notices, by what was promised (news by a time, an end by a time) and what became of it: kept, broken, or, for an end, moved before it had passed. Those made before the process started aren't counted.
+    PromisesTotal = "promises_total", Kind::Counter, ["what", "outcome"], 8;
+    /// From a notice's draft to the first of its messages that a gateway took.
+    NoticeAcceptedSeconds = "notice_accepted_seconds", Kind::Histogram(SECONDS), [], 1;
     /// Openings that stopped themselves, by why: failures, failures_in_a_row, stops, untrue.
     RampsStoppedTotal = "ramps_stopped_total", Kind::Counter, ["why"], 8;
     /// Call forecasts published.
@@ -185,6 +189,10 @@ metrics! {
     TopicFindings = "topic_findings", Kind::Gauge, ["severity"], 4;
     /// Label sets sent to `other` because a metric's bound was reached.
     LabelOverflowTotal = "label_overflow_total", Kind::Counter, ["metric"], 64;
+    /// 1 where the configuration was read and taken the last time it was to be; 0: a file is refused, the settings of before hold.
+    ConfigLastReloadSuccessful = "config_last_reload_successful", Kind::Gauge, [], 1;
+    /// Unix time at which settings were last taken, at the start or while running.
+    ConfigLastReloadSuccessTimestampSeconds = "config_last_reload_success_timestamp_seconds", Kind::Gauge, [], 1;
     /// 1, with the version as label.
     BuildInfo = "build_info", Kind::Gauge, ["version"], 1;
     /// Resident memory of the process.
@@ -222,6 +230,11 @@ pub fn reference() -> String {
             metric.help()
         );
     }
+    text.push_str(
+        "\n## Chosen series\n\nOn `/metrics/anomaly`, under the names of vmanomaly and of promql-anomaly-detection, with the labels of the series beside these (`service_name` and `region` where it has them); \
+         which ones, and how many at most, `anomaly_metrics` says ([how to scrape it](../sre.md#chosen-series)).\n\n",
+    );
+    text.push_str(&crate::anomalies::table());
     text
 }
 

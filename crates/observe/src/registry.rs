@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use forecall_types::invariant::{self, InvariantId};
 use prometheus::core::Collector;
 use prometheus::{CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 
+use crate::anomalies::{Page, ShownRow};
 use crate::metric::{Kind, Metric};
 use crate::process;
 
@@ -23,6 +25,8 @@ struct Inner {
     families: BTreeMap<Metric, Family>,
     /// Label sets seen, so that a metric's bound holds.
     seen: Mutex<BTreeMap<Metric, BTreeSet<Vec<String>>>>,
+    /// Chosen series, on a page of their own.
+    page: Page,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -70,6 +74,7 @@ impl Metrics {
             registry,
             families,
             seen: Mutex::default(),
+            page: Page::default(),
         }));
         metrics.set(Metric::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
         metrics
@@ -115,10 +120,36 @@ impl Metrics {
         }
     }
 
+    /// Has a counter begin at 0: one that is born with its first event shows no increase by it.
+    pub fn begin(&self, metric: Metric, labels: &[&str]) {
+        self.inc(metric, labels, 0);
+    }
+
     /// Sets a gauge.
     pub fn set(&self, metric: Metric, labels: &[&str], value: f64) {
         if let (true, Some(Family::Gauge(g))) = (Self::right(metric, labels), self.0.families.get(&metric)) {
             g.with_label_values(&self.bounded(metric, labels)).set(value);
+        }
+    }
+
+    /// Forgets the label sets of a gauge in which each of these labels has this value: what it told of is another's now, or gone.
+    /// A label that the metric hasn't got matches.
+    pub fn forget(&self, metric: Metric, of: &[(&str, &str)]) {
+        let Some(Family::Gauge(gauge)) = self.0.families.get(&metric) else {
+            return;
+        };
+        let matches = |set: &Vec<String>| {
+            let mut named = metric.labels().iter().zip(set);
+            named.all(|(label, value)| of.iter().all(|(l, v)| l != label || v == value))
+        };
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sets) = seen.get_mut(&metric) else { return };
+        let gone: Vec<Vec<String>> = sets.iter().filter(|set| matches(set)).cloned().collect();
+        for set in gone {
+            let values: Vec<&str> = set.iter().map(String::as_str).collect();
+            // It may never have been set: then there is nothing to remove.
+            let _ = gauge.remove_label_values(&values);
+            sets.remove(&set);
         }
     }
 
@@ -129,6 +160,28 @@ impl Metrics {
         {
             h.with_label_values(&self.bounded(metric, labels)).observe(value);
         }
+    }
+
+    /// So many chosen series are shown at most; none until it is said.
+    pub fn show_at_most(&self, series: usize) {
+        self.0.page.show_at_most(series);
+    }
+
+    /// Shows a chosen series as `of` tells it; one too many is counted.
+    pub fn show(&self, of: &str, row: ShownRow) {
+        if !self.0.page.show(of, row, Instant::now()) {
+            self.inc(Metric::LabelOverflowTotal, &["anomaly_score"], 1);
+        }
+    }
+
+    /// Shows no longer what `of` has told.
+    pub fn show_none_of(&self, of: &str) {
+        self.0.page.forget(of);
+    }
+
+    /// The page of chosen series, in Prometheus' text format.
+    pub fn anomaly_text(&self) -> String {
+        self.0.page.text(Instant::now())
     }
 
     /// All of them in Prometheus' text format.
@@ -179,6 +232,53 @@ mod tests {
             "{text}"
         );
         assert!(text.contains(r#"forecall_label_overflow_total{metric="forecall_withheld_total"} 68"#));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_no_longer_told_and_leaves_its_room() {
+        let metrics = Metrics::new();
+        for (topic, partition) in [("t", "1"), ("t", "11"), ("u", "1")] {
+            metrics.set(Metric::LagRecords, &["detect", topic, partition], 7.0);
+        }
+        metrics.set(Metric::LagRecords, &["correlate", "t", "1"], 7.0);
+        metrics.forget(
+            Metric::LagRecords,
+            &[("stage", "detect"), ("topic", "t"), ("partition", "1")],
+        );
+        let text = metrics.text();
+        let left: Vec<&str> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("forecall_lag_records{"))
+            .collect();
+        assert_eq!(
+            left,
+            [
+                r#"partition="1",stage="correlate",topic="t"} 7"#,
+                r#"partition="1",stage="detect",topic="u"} 7"#,
+                r#"partition="11",stage="detect",topic="t"} 7"#,
+            ]
+        );
+        for moved in 0..2 * Metric::IncidentsOpen.label_sets_max() {
+            let partition = moved.to_string();
+            metrics.set(Metric::IncidentsOpen, &[&partition], 1.0);
+            metrics.forget(
+                Metric::IncidentsOpen,
+                &[("stage", "correlate"), ("partition", &partition)],
+            );
+        }
+        let text = metrics.text();
+        assert!(!text.contains("forecall_incidents_open{"), "{text}");
+    }
+
+    #[test]
+    fn a_counter_may_begin_before_its_first_event() {
+        let metrics = Metrics::new();
+        metrics.begin(Metric::IncidentsTotal, &["predicted"]);
+        let begun = r#"forecall_incidents_total{change="predicted"} "#;
+        assert!(metrics.text().contains(&format!("{begun}0")));
+        metrics.inc(Metric::IncidentsTotal, &["predicted"], 1);
+        metrics.begin(Metric::IncidentsTotal, &["predicted"]);
+        assert!(metrics.text().contains(&format!("{begun}1")));
     }
 
     #[test]

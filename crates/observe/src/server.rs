@@ -130,7 +130,7 @@ struct Shared {
     health: Health,
 }
 
-/// Serves `/metrics`, `/-/healthy` and `/-/ready` on a thread of its own.
+/// Serves `/metrics`, `/metrics/anomaly`, `/-/healthy` and `/-/ready` on a thread of its own.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -146,6 +146,7 @@ pub fn serve(
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(text))
+        .route("/metrics/anomaly", get(anomalies))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .with_state(Shared { metrics, health });
@@ -197,11 +198,15 @@ fn host(address: SocketAddr, router: Router) -> Result<Server, ServeError> {
     })
 }
 
+const TEXT: [(header::HeaderName, &str); 1] =
+    [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+
 async fn text(State(shared): State<Shared>) -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        shared.metrics.text(),
-    )
+    (TEXT, shared.metrics.text())
+}
+
+async fn anomalies(State(shared): State<Shared>) -> impl IntoResponse {
+    (TEXT, shared.metrics.anomaly_text())
 }
 
 fn answer(problems: &[(String, String)], good: &str) -> (StatusCode, Json<serde_json::Value>) {
@@ -227,7 +232,7 @@ async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
 async fn index() -> Html<&'static str> {
     Html(
         "<!doctype html><title>forecall</title><h1>forecall</h1><ul>\
-         <li><a href=\"/metrics\">metrics</a><li><a href=\"/-/healthy\">healthy</a><li><a href=\"/-/ready\">ready</a></ul>",
+         <li><a href=\"/metrics\">metrics</a><li><a href=\"/metrics/anomaly\">chosen series</a><li><a href=\"/-/healthy\">healthy</a><li><a href=\"/-/ready\">ready</a></ul>",
     )
 }
 
@@ -262,6 +267,7 @@ mod tests {
         health.set_ready("detect", true);
         assert!(ask(&server, "/-/ready").starts_with("HTTP/1.1 200"));
         assert!(ask(&server, "/metrics").contains("forecall_build_info"));
+        assert!(ask(&server, "/metrics/anomaly").starts_with("HTTP/1.1 200"));
         health.fail("detect", "digest mismatch");
         let unhealthy = ask(&server, "/-/healthy");
         assert!(

@@ -193,6 +193,7 @@ impl<'a> Assembly<'a> {
             wiring: self.wiring.clone(),
             settings: Arc::clone(&self.settings.detect),
             metrics: self.around.metrics.clone(),
+            shown: self.settings.anomaly_metrics.series.clone().into(),
             scores: self.around.scores.clone(),
         }
     }
@@ -208,6 +209,8 @@ impl<'a> Assembly<'a> {
     }
 
     pub(crate) fn detect(&mut self) -> Result<Drives, HostError> {
+        let most = usize::try_from(self.settings.anomaly_metrics.series_max).unwrap_or(usize::MAX);
+        self.around.metrics.show_at_most(most);
         self.pin(TopicId::Anomalies)?;
         let telemetry = || self.settings.sources.iter().filter(|s| s.format.is_telemetry());
         let names = |keyed: bool| {
@@ -284,7 +287,9 @@ impl<'a> Assembly<'a> {
             Arc::new(LogSink),
         )?;
         let membership = self.membership("correlate", vec![self.topic(TopicId::Anomalies)]);
-        let correlate = self.host(&membership, self.correlate_adapter(), Arc::new(LogSink))?;
+        let adapter = self.correlate_adapter();
+        adapter.begin_counters();
+        let correlate = self.host(&membership, adapter, Arc::new(LogSink))?;
         Ok(vec![
             ("correlate-intake", Box::new(intake)),
             ("correlate", Box::new(correlate)),
@@ -379,11 +384,12 @@ impl<'a> Assembly<'a> {
             intake,
             Arc::new(DirectorySink::new(Arc::clone(&ledger))),
         )?;
-        let adapter = OutreachAdapter {
-            wiring: self.wiring.clone(),
-            settings: Arc::clone(&self.settings.outreach),
-            metrics: self.around.metrics.clone(),
-        };
+        let adapter = OutreachAdapter::new(
+            self.wiring.clone(),
+            Arc::clone(&self.settings.outreach),
+            self.around.metrics.clone(),
+        );
+        adapter.begin_counters();
         let membership = self.membership("outreach", vec![self.topic(TopicId::OutreachLog)]);
         let sink = Arc::new(LedgerSink::new(Arc::clone(&ledger), &membership.instance));
         let outreach = self.host(&membership, adapter, sink)?;

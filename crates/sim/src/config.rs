@@ -41,6 +41,7 @@ delivery:
   # 100 messages a second, in steps of half a minute of simulated time.
   rates: { sms: { per_minute: 6000, burst: 3000 }, email: { per_minute: 6000, burst: 3000 } }
 state: { tick_seconds: 10, interval_seconds: 3600 }
+anomaly_metrics: { series: [{ metric: access.packet_loss }, { metric: access.latency.p95 }] }
 "#;
 
 /// What is told to whom, when: the demo's own policy, less careful than the defaults so that a day shows all of it.

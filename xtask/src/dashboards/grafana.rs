@@ -69,6 +69,8 @@ pub(super) struct Panel {
     width: u32,
     alarm: Alarm,
     most: Option<f64>,
+    /// Its axis begins where its values do, not at 0.
+    anywhere: bool,
     runbook: Option<&'static str>,
     /// Query and the legend of its series.
     queries: Vec<(String, &'static str)>,
@@ -84,6 +86,7 @@ impl Panel {
             width: 8,
             alarm: Alarm::Never,
             most: None,
+            anywhere: false,
             runbook: None,
             queries: Vec::new(),
         }
@@ -108,6 +111,12 @@ impl Panel {
     /// The top of its axis.
     pub(super) fn most(mut self, most: f64) -> Self {
         self.most = Some(most);
+        self
+    }
+
+    /// Values may be of any size and below zero.
+    pub(super) fn anywhere(mut self) -> Self {
+        self.anywhere = true;
         self
     }
 
@@ -169,10 +178,12 @@ impl Panel {
             (Shape::Lines | Shape::Stack | Shape::Bars, _) => json!({"mode": "palette-classic"}),
         };
         let mut field = json!({
-            "unit": self.unit, "color": color, "thresholds": self.thresholds(), "custom": self.custom(),
+            "unit": self.unit, "noValue": "none", "color": color, "thresholds": self.thresholds(), "custom": self.custom(),
         });
         if let Some(field) = field.as_object_mut() {
-            field.insert("min".to_owned(), json!(0));
+            if !self.anywhere {
+                field.insert("min".to_owned(), json!(0));
+            }
             if let Some(most) = self.most {
                 field.insert("max".to_owned(), json!(most));
             }
@@ -321,6 +332,13 @@ impl Dashboard {
         for chosen in &self.chosen {
             let query = format!("label_values({}{{{WHERE}}}, {})", chosen.metric, chosen.label);
             variables.push(variable(chosen.label, chosen.title, &query));
+        }
+        if self.name == "series" {
+            // Telemetry's labels are its own: whoever looks at one series narrows by whichever it has.
+            variables.push(json!({
+                "type": "adhoc", "name": "filters", "label": "Filters", "datasource": datasource(), "filters": [], "hide": 0,
+                "skipUrlSync": false,
+            }));
         }
         variables.push(json!({
             "type": "constant", "name": "runbooks", "label": "Runbooks", "query": RUNBOOKS, "hide": 2,

@@ -8,7 +8,7 @@ pub(super) fn dashboard() -> Dashboard {
         title: "Outreach",
         question: "Did the notices go, who wasn't told and why, and what do gateways say?",
         chosen: Vec::new(),
-        rows: vec![notices(), messages(), gateways()],
+        rows: vec![notices(), promises(), messages(), gateways()],
     }
 }
 
@@ -39,6 +39,52 @@ fn notices() -> Row {
             )
             .query("sort_desc(sum by (reason) (increase(forecall_withheld_total{@}[$__range])))", "{{reason}}")
             .runbook("kill-switch"),
+        ],
+    }
+}
+
+fn promises() -> Row {
+    Row {
+        title: "In time, and as promised",
+        height: 8,
+        panels: vec![
+            Panel::new(
+                Shape::Lines,
+                "Draft to the first message taken",
+                "s",
+                "From a notice's draft to the first of its messages that a gateway took: half of them, and all but one in twenty. Approvals and quiet hours count.",
+            )
+            .query(
+                "histogram_quantile(0.5, sum by (le) (rate(forecall_notice_accepted_seconds_bucket{@}[$__rate_interval])))",
+                "half",
+            )
+            .query(
+                "histogram_quantile(0.95, sum by (le) (rate(forecall_notice_accepted_seconds_bucket{@}[$__rate_interval])))",
+                "19 of 20",
+            )
+            .runbook("ledger-stuck"),
+            Panel::new(
+                Shape::Stack,
+                "Promises, by what became of them",
+                "short",
+                "News by a time, an end by a time: kept, broken, or an end moved before it had passed.",
+            )
+            .query(
+                "sum by (what, outcome) (increase(forecall_promises_total{@}[$__rate_interval]))",
+                "{{what}} {{outcome}}",
+            ),
+            Panel::new(
+                Shape::Bars,
+                "Promises kept",
+                "percentunit",
+                "Of those that were kept or broken within the chosen time, by what was promised.",
+            )
+            .query(
+                "sum by (what) (increase(forecall_promises_total{@,outcome=\"kept\"}[$__range])) / \
+                 sum by (what) (increase(forecall_promises_total{@,outcome=~\"kept|broken\"}[$__range]))",
+                "{{what}}",
+            )
+            .most(1.0),
         ],
     }
 }

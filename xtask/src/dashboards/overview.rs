@@ -39,9 +39,12 @@ fn customers() -> Row {
                 Shape::Stack,
                 "Incidents by what happened",
                 "short",
-                "Incident events in each step of the graph: predicted, confirmed, resolved, averted and so on.",
+                "Incident events in each step of the graph: predicted, confirmed, resolved, averted and so on; not those that only bring news.",
             )
-            .query("sum by (change) (increase(forecall_incidents_total{@}[$__rate_interval]))", "{{change}}")
+            .query(
+                "sum by (change) (increase(forecall_incidents_total{@,change!=\"updated\"}[$__rate_interval])) > 0",
+                "{{change}}",
+            )
             .width(10),
             Panel::new(
                 Shape::Number,

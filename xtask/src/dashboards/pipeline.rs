@@ -243,6 +243,30 @@ fn machine() -> Row {
                 "Open file descriptors, by process.",
             )
             .query("sum by (instance) (forecall_open_fds{@})", "{{instance}}"),
+            Panel::new(
+                Shape::States,
+                "New settings refused",
+                "bool",
+                "Coloured while the file was read anew and refused: the settings of before hold. By process.",
+            )
+            .query(
+                "max by (instance) (forecall_config_last_reload_successful{@}) == bool 0",
+                "{{instance}}",
+            )
+            .alarm(Alarm::From(1.0))
+            .runbook("config-refused")
+            .width(12),
+            Panel::new(
+                Shape::Lines,
+                "Age of the settings",
+                "s",
+                "Since the settings in force were taken, at the start or while running, by process.",
+            )
+            .query(
+                "time() - max by (instance) (forecall_config_last_reload_success_timestamp_seconds{@})",
+                "{{instance}}",
+            )
+            .width(12),
         ],
     }
 }

@@ -10,7 +10,7 @@ use forecall_delivery::{
     ReplyFields, SmppSettings, SmtpSettings, WebPushSettings, WebhookGatewaySettings,
 };
 use forecall_detect::calendar::CalendarEntry;
-use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup};
+use forecall_detect::{AlarmRates, GateRule, LimitEntry, PeerGroup, ShownSeries};
 use forecall_incident::{ObjectiveEntry, RegionEntry, RuleEntry, ServiceEntry, TeamEntry};
 use forecall_journey::{JourneyRuleEntry, JourneyStepEntry};
 use forecall_outreach::calls::QueueSettings;
@@ -30,7 +30,7 @@ use crate::remedy::RemedyEntry;
 const KAFKA: &str = include_str!("../../../kafka/src/settings.rs");
 
 /// The files settings are declared in.
-const SOURCES: [(&str, &str); 44] = [
+const SOURCES: [(&str, &str); 45] = [
     ("config/raw", include_str!("../raw.rs")),
     ("config/api", include_str!("../api.rs")),
     ("config/remedy", include_str!("../remedy.rs")),
@@ -49,6 +49,7 @@ const SOURCES: [(&str, &str); 44] = [
         include_str!("../../../detect/src/peers/settings.rs"),
     ),
     ("detect/limits", include_str!("../../../detect/src/limits.rs")),
+    ("detect/shown", include_str!("../../../detect/src/stage/shown.rs")),
     ("detect/rule", include_str!("../../../detect/src/rule.rs")),
     ("detect/kind", include_str!("../../../detect/src/kind.rs")),
     (
@@ -260,6 +261,7 @@ impl Model {
             ("AlarmRates", least::<AlarmRates>(json!({}))),
             ("LimitEntry", least::<LimitEntry>(json!({"metric": "m"}))),
             ("PeerGroup", least::<PeerGroup>(json!({}))),
+            ("ShownSeries", least::<ShownSeries>(json!({}))),
             ("CalendarEntry", least::<CalendarEntry>(json!({}))),
             ("RegionSettings", least::<RegionSettings>(json!({}))),
             ("ServiceSettings", least::<ServiceSettings>(json!({}))),

@@ -5,4 +5,5 @@ mod errors;
 mod example;
 mod journeys;
 mod limits;
+mod reload;
 mod remedies;

@@ -46,7 +46,7 @@ pub(crate) async fn announcement(
     if !bearer.scopes.contains(&ApiScope::Ivr) {
         return out_of_scope(&bearer, ApiScope::Ivr);
     }
-    let Some(desk) = speaking.desk.clone() else {
+    let Some(desk) = speaking.desk() else {
         return nowhere();
     };
     let Some((place, language)) = read(&place, &asked) else {

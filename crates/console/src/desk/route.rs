@@ -38,7 +38,7 @@ pub(crate) async fn notices(
     if !bearer.scopes.contains(&ApiScope::Customers) {
         return out_of_scope(&bearer, ApiScope::Customers);
     }
-    let Some(desk) = speaking.desk.clone() else {
+    let Some(desk) = speaking.desk() else {
         return nowhere();
     };
     let given = if id == IN_HEADER {

@@ -334,7 +334,7 @@ fn every_look_is_in_the_audit_before_it_is_shown_and_names_nobody() {
 }
 
 struct Counter {
-    server: forecall_observe::Server,
+    server: forecall_console::Interface,
     tokens: BTreeMap<&'static str, String>,
 }
 
@@ -371,6 +371,7 @@ fn counter(town: &Town, clock: &Clock) -> Counter {
         now: std::sync::Arc::new(move || clock.now()),
         identity: "forecall.api.0".into(),
         desk: Some(town.desk()),
+        running: None,
     };
     Counter {
         server: serve(&settings, api).unwrap(),

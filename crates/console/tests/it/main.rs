@@ -17,9 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_config::{ApiRole, ApiSettings, ApiToken};
-use forecall_console::{Api, NewToken, serve};
+use forecall_console::{Api, Interface, NewToken, Running, serve};
 use forecall_log::{InProcess, Log, TopicPartition, TopicSpec};
-use forecall_observe::Server;
 use forecall_types::{Action, DomainName, EventTime, Verdict};
 use forecall_wire::event::{TopicId, TopicNames, decode_command, decode_feedback};
 
@@ -29,7 +28,7 @@ const INCIDENT: &str = "inc_2d6f8h1j3k5m7p9r";
 
 struct House {
     log: InProcess,
-    server: Server,
+    server: Interface,
     tokens: BTreeMap<&'static str, String>,
 }
 
@@ -68,6 +67,7 @@ impl House {
             now: Arc::new(|| EventTime::from_secs(1_800_000_000)),
             identity: "forecall.api.0".into(),
             desk: None,
+            running: Some(Arc::new(Beside)),
         }
     }
 
@@ -84,6 +84,24 @@ impl House {
     fn records(&self, topic: &str) -> usize {
         let bounds = self.log.bounds(topic).unwrap();
         bounds.iter().map(|(_, end)| usize::try_from(*end).unwrap()).sum()
+    }
+}
+
+/// A process that takes settings from everybody but `approver`, and one level.
+struct Beside;
+
+impl Running for Beside {
+    fn reload(&self, by: &str) -> Result<String, String> {
+        if by == "the-approver" {
+            return Err("forecall.yaml:3:1: unknown".to_owned());
+        }
+        Ok(format!("taken for {by}"))
+    }
+
+    fn log_level(&self, _: &str, level: &str) -> Result<(), String> {
+        (level == "debug")
+            .then_some(())
+            .ok_or_else(|| format!("{level} is no level"))
     }
 }
 
@@ -128,7 +146,7 @@ fn every_route_answers_each_role_as_the_table_says() {
     );
     let right = format!(r#"{{"incident":"{INCIDENT}","verdict":"right"}}"#);
     // Nobody, somebody with a token unknown, viewer, operator, approver, admin.
-    let table: [(&str, &str, &str, [u16; 6]); 8] = [
+    let table: [(&str, &str, &str, [u16; 6]); 12] = [
         ("GET", "/v1/whoami", "", [401, 401, 200, 200, 200, 200]),
         (
             "POST",
@@ -142,6 +160,20 @@ fn every_route_answers_each_role_as_the_table_says() {
         ("POST", "/v1/feedback", &right, [401, 401, 403, 202, 202, 202]),
         ("GET", "/v1/commands", "", [401, 401, 405, 405, 405, 405]),
         ("GET", "/metrics", "", [401, 401, 404, 404, 404, 404]),
+        ("POST", "/-/reload", "", [401, 401, 403, 200, 422, 200]),
+        ("GET", "/-/reload", "", [401, 401, 405, 405, 405, 405]),
+        (
+            "POST",
+            "/-/log-level",
+            r#"{"level":"debug"}"#,
+            [401, 401, 403, 200, 200, 200],
+        ),
+        (
+            "POST",
+            "/-/log-level",
+            r#"{"level":"loud"}"#,
+            [401, 401, 403, 422, 422, 422],
+        ),
     ];
     let unknown = NewToken::from_random([9; 32]).token;
     let mut count = 0;
@@ -308,4 +340,44 @@ fn it_stays_on_this_machine_and_needs_its_topics() {
         .unwrap();
     let error = serve(&settings("0.0.0.0:0"), House::api(log)).unwrap_err();
     assert!(error.to_string().contains("not a loopback address"), "{error}");
+}
+
+#[test]
+fn other_settings_change_who_may_speak_and_not_where() {
+    let house = House::new();
+    let address = house.server.local_addr();
+    let (old, new) = (&house.tokens["operator"], NewToken::from_random([77; 32]));
+    let who = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        house
+            .ask("GET", "/v1/whoami", &[("authorization", &bearer)], "")
+            .0
+    };
+    assert_eq!((who(old), who(&new.token)), (200, 401));
+    let token = ApiToken {
+        role: ApiRole::Viewer,
+        sha256: new.sha256.clone(),
+        scopes: BTreeSet::new(),
+    };
+    let settings = ApiSettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        tokens: [("noc".to_owned(), token)].into(),
+    };
+    house.server.change(&settings, None);
+    assert_eq!((who(old), who(&new.token)), (401, 200));
+    assert_eq!(house.server.local_addr(), address);
+}
+
+#[test]
+fn what_the_process_says_of_new_settings_is_told() {
+    let house = House::new();
+    let told = |role: &str| house.say(role, "/-/reload", "k", "");
+    assert_eq!(
+        told("operator"),
+        (200, r#"{"status":"taken for the-operator"}"#.to_owned())
+    );
+    assert_eq!(
+        told("approver"),
+        (422, r#"{"error":"forecall.yaml:3:1: unknown"}"#.to_owned())
+    );
 }

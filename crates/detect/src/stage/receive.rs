@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forecall_types::{
     Band, EventTime, Fingerprint, Position, Reading, RejectReason, SampleBatch, SampleRow, SamplesRecord,
-    Score, ScoredSample, SourcePartition,
+    Score, ScoredSample, SeriesKey, SourcePartition,
 };
 
 use super::words::Words;
@@ -165,6 +165,32 @@ impl DetectStage {
             }
         };
         Some((id, slot, last.source))
+    }
+
+    pub(super) fn position(&self, pending: &Pending) -> Position {
+        let source = self
+            .state
+            .origins
+            .get(&pending.source)
+            .unwrap_or(&self.state.source);
+        Position {
+            topic: Arc::clone(&source.topic),
+            partition: source.partition,
+            offset: pending.offset,
+        }
+    }
+
+    /// A series' key; kept where every sample is told.
+    pub(super) fn key(&mut self, slot: u32, part: Part) -> Option<Arc<SeriesKey>> {
+        if !self.settings.emit_scores {
+            return self.state.registry.key(slot, part).map(Arc::new);
+        }
+        if let Some(known) = self.keys.get(&(slot, part)) {
+            return Some(Arc::clone(known));
+        }
+        let key = Arc::new(self.state.registry.key(slot, part)?);
+        self.keys.insert((slot, part), Arc::clone(&key));
+        Some(key)
     }
 
     /// A row that isn't taken still gets its line in a replay.

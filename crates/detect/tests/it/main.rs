@@ -22,6 +22,7 @@ mod ramp;
 mod readers;
 mod rekey;
 mod rules;
+mod shown;
 mod siblings;
 mod silence;
 mod silence_oracle;

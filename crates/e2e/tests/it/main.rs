@@ -41,5 +41,6 @@ mod ports;
 mod process;
 mod prometheus;
 mod real_input;
+mod reload;
 mod snapshots;
 mod telemetry;

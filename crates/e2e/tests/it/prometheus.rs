@@ -18,19 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const DEMO_WITHIN: Duration = Duration::from_secs(140);
 const RULE_TESTS_WITHIN: Duration = Duration::from_secs(300);
 /// What stands for Grafana's variables, with a scrape a second.
-const VARIABLES: [(&str, &str); 6] = [
+const VARIABLES: [(&str, &str); 8] = [
     ("$__rate_interval", "15s"),
     ("$__range", "5m"),
     ("$job", ".+"),
     ("$instance", ".+"),
     ("$stage", ".+"),
     ("$queue", ".+"),
+    ("$domain", ".+"),
+    ("$for", ".+"),
 ];
 /// Metrics that the demo can't have, each with why. A query of others must answer with series.
-const ABSENT: [(&str, &str); 21] = [
+const ABSENT: [(&str, &str); 22] = [
     ("forecall_adopted_total", "nothing was there before"),
     ("forecall_bridge_", "the demo has no bridge"),
     ("forecall_canary_", "the demo has no canary"),
+    ("forecall_config_last_reload", "it reads no file"),
     (
         "forecall_delivery_errors_total",
         "its gateways are files: none fails",
@@ -112,7 +115,9 @@ impl Prometheus {
             &format!(
                 "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
                  rule_files: [\"{0}/alerts.yaml\", \"{0}/recording.yaml\"]\n\
-                 scrape_configs: [{{job_name: forecall, static_configs: [{{targets: [\"{target}\"]}}]}}]\n",
+                 scrape_configs: [{{job_name: forecall, static_configs: [{{targets: [\"{target}\"]}}]}}, \
+                 {{job_name: forecall-series, metrics_path: /metrics/anomaly, static_configs: [{{targets: [\"{target}\"]}}], \
+                 metric_relabel_configs: [{{target_label: job, replacement: forecall}}]}}]\n",
                 rules.display()
             ),
         );

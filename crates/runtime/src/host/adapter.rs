@@ -1,4 +1,5 @@
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
+use forecall_observe::Metric;
 use forecall_stage::{Effects, SnapshotError, Stage};
 use forecall_types::{EventTime, Fingerprint, Reject};
 
@@ -95,8 +96,13 @@ pub trait Adapter: Send + Sync + 'static {
     }
 
     /// Told after each step, muted ones too: what the stage keeps only to be looked at can be taken from it.
-    fn stepped(&self, stage: &mut Self::Stage) {
-        let _ = stage;
+    fn stepped(&self, partition: &TopicPartition, stage: &mut Self::Stage) {
+        let _ = (partition, stage);
+    }
+
+    /// Told that a partition is no longer ours.
+    fn gone(&self, partition: &TopicPartition) {
+        let _ = partition;
     }
 
     /// Whether the stage wants to be [told](Self::committed) of this record once it stands.
@@ -113,6 +119,11 @@ pub trait Adapter: Send + Sync + 'static {
     /// Told how a stage stands, as often as it is asked for heartbeats; for gauges.
     fn observe(&self, partition: &TopicPartition, stage: &Self::Stage, now: EventTime) {
         let _ = (partition, stage, now);
+    }
+
+    /// The gauges that [`observe`](Self::observe) sets for a partition: they are forgotten with it.
+    fn gauges(&self) -> &'static [Metric] {
+        &[]
     }
 
     /// Called at the end of a finite input: what the stage still holds back comes out.

@@ -42,6 +42,8 @@ pub(super) struct Hosted<A: Adapter> {
     pub(super) committed: Option<Committed>,
     /// Still re-reading what was committed before.
     pub(super) restoring: bool,
+    /// The settings under which the snapshot it began with was taken.
+    pub(super) began_under: Option<Fingerprint>,
     pub(super) gathered: Vec<Gathered<A>>,
     /// Inputs that were stepped, for their memory: never more than were gathered at once.
     pub(super) spare: Vec<InputOf<A>>,
@@ -134,6 +136,20 @@ impl<A: Adapter> Hosting<A> {
         }
     }
 
+    /// What gauges tell of a partition that is no longer ours is another's to tell.
+    pub(super) fn forget_gauges(&self, partition: &TopicPartition) {
+        let number = partition.partition.to_string();
+        let of = [
+            ("stage", A::Stage::NAME),
+            ("topic", &*partition.topic),
+            ("partition", number.as_str()),
+        ];
+        for metric in [Metric::LagRecords].iter().chain(self.adapter.gauges()) {
+            self.metrics.forget(*metric, &of);
+        }
+        self.adapter.gone(partition);
+    }
+
     /// Records that wait to be stepped.
     pub(super) fn gathered(&self) -> usize {
         self.owned.values().map(|hosted| hosted.gathered.len()).sum()
@@ -146,6 +162,7 @@ impl<A: Adapter> Hosting<A> {
             counts: Counts::default(),
             next_offset: 0,
             restoring: committed.as_ref().is_some_and(|c| c.next_offset > 0),
+            began_under: None,
             committed,
             gathered: Vec::new(),
             spare: Vec::new(),
@@ -195,10 +212,16 @@ impl<A: Adapter> Hosting<A> {
                         hosted.counts = snapshot.header.checkpoint.counts;
                         hosted.next_offset = snapshot.header.next_offset;
                         hosted.saved_offset = snapshot.header.next_offset;
+                        hosted.began_under = Some(snapshot.header.checkpoint.settings);
                         hosted.restoring = hosted
                             .committed
                             .as_ref()
                             .is_some_and(|c| c.next_offset > hosted.next_offset);
+                        if !hosted.restoring && hosted.began_under != Some(self.settings) {
+                            // Nothing is to be read again: from here on it goes by these settings.
+                            self.metrics.inc(Metric::AdoptedTotal, &[A::Stage::NAME], 1);
+                            info!(stage = A::Stage::NAME, %partition, "adopted: its memory goes on under other settings");
+                        }
                         Ok((hosted, "snapshot"))
                     }
                     Err(source) => Err(HostError::Save {
@@ -245,6 +268,7 @@ impl<A: Adapter> Handler for Hosting<A> {
             return;
         };
         info!(stage = A::Stage::NAME, %partition, lost, "partition given back");
+        self.forget_gauges(partition);
         (self.has_lost, self.has_changed) = (true, true);
         hosted.gathered.clear();
         if hosted.is_held {

@@ -45,7 +45,12 @@ impl<A: Adapter> Stepper<'_, A> {
             Ok(wanted) if wanted == found => {
                 info!(stage, %partition, offset = committed.next_offset, "restored: the digest is the committed one");
             }
-            Ok(wanted) if wanted.version == found.version && wanted.settings == found.settings => {
+            Ok(wanted)
+                if wanted.version == found.version
+                    && wanted.settings == found.settings
+                    // Where the settings changed on the way, what came before was decided under others: nothing is proved.
+                    && hosted.began_under.is_none_or(|settings| settings == found.settings) =>
+            {
                 self.metrics.inc(Metric::DigestMismatchTotal, &[stage], 1);
                 return Err(HostError::DigestMismatch {
                     stage,
@@ -81,7 +86,7 @@ impl<A: Adapter> Stepper<'_, A> {
                 let mut effects = Effects::default();
                 catch_unwind(AssertUnwindSafe(|| {
                     hosted.stage.step(&input, &mut effects);
-                    self.adapter.stepped(&mut hosted.stage);
+                    self.adapter.stepped(self.partition, &mut hosted.stage);
                     hosted.digest.record(record.offset, record.payload);
                     self.perform(hosted, effects, muted);
                 }))

@@ -94,7 +94,10 @@ impl Adapter for SumAdapter {
         }
     }
     fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<Sum, SnapshotError> {
-        Sum::load((), state)
+        Sum::load((), state).map(|stage| Sum {
+            every: self.every,
+            ..stage
+        })
     }
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<u64>, Reject> {
         std::str::from_utf8(record.value.unwrap_or_default())
@@ -533,4 +536,121 @@ fn what_was_adopted_is_saved_under_its_own_checkpoint_alone() {
         "one that bears the old checkpoint holds the new memory"
     );
     settle(&mut bed.host_of("m", other(), settings()).unwrap());
+}
+
+/// The value of a metric with one label set.
+fn counted(bed: &Bed, name: &str) -> u32 {
+    let text = bed.metrics.text();
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or_default()
+}
+
+/// As [`HostSettings::default`], saving when it stops and only then.
+fn saving_at_its_end() -> HostSettings {
+    HostSettings {
+        snapshot_in_background: false,
+        snapshot_every: Duration::MAX,
+        ..HostSettings::default()
+    }
+}
+
+#[test]
+fn under_other_settings_it_goes_on_from_its_own_memory_and_can_be_run_again() {
+    let mut bed = Bed::new();
+    bed.write(20);
+    let mut before = bed
+        .host_of("m", SumAdapter::speaking(1), saving_at_its_end())
+        .unwrap();
+    settle(&mut before);
+    before.stop().unwrap();
+    assert_eq!(counted(&bed, "forecall_adopted_total"), 0);
+    bed.log.forget(&TopicPartition::new("in", 0), 20);
+    let mut after = bed
+        .host_of("m", SumAdapter::speaking(2), saving_at_its_end())
+        .unwrap();
+    settle(&mut after);
+    assert_eq!(counted(&bed, "forecall_adopted_total"), 1);
+    bed.write(6);
+    settle(&mut after);
+    // Killed: what came since is read again from the memory of before, under the settings of after, and comes to the same.
+    drop(after);
+    let mut again = bed
+        .host_of("m", SumAdapter::speaking(2), saving_at_its_end())
+        .unwrap();
+    settle(&mut again);
+    bed.write(2);
+    settle(&mut again);
+    let sums = sums(0..28);
+    let spoken = (0..28).filter(|n| *n < 20 || n % 2 == 0);
+    let wanted: Vec<String> = spoken.map(|n: usize| sums[n].to_string()).collect();
+    assert_eq!(bed.out("out"), wanted);
+    assert_eq!(
+        counted(&bed, "forecall_adopted_total"),
+        1,
+        "the chain of after is whole"
+    );
+}
+
+#[test]
+fn what_was_decided_under_other_settings_proves_nothing_and_stops_nobody() {
+    let mut bed = Bed::new();
+    let run = |bed: &Bed, every| {
+        let mut host = bed
+            .host_of("m", SumAdapter::speaking(every), saving_at_its_end())
+            .unwrap();
+        settle(&mut host);
+        host
+    };
+    bed.write(10);
+    run(&bed, 1).stop().unwrap();
+    let newer = SnapshotStore::in_memory("g").unwrap();
+    let older = std::mem::replace(&mut bed.snapshots, newer);
+    bed.write(10);
+    run(&bed, 1).stop().unwrap();
+    bed.write(1);
+    drop(run(&bed, 2));
+    assert_eq!(counted(&bed, "forecall_adopted_total"), 1);
+    // The snapshot at 20, where the settings changed, is lost. From 10 to 20 others spoke: another digest, and no fault.
+    bed.snapshots = older;
+    bed.write(3);
+    drop(run(&bed, 2));
+    assert_eq!(counted(&bed, "forecall_adopted_total"), 2);
+    assert_eq!(counted(&bed, "forecall_digest_mismatch_total"), 0);
+    let sums = sums(0..24);
+    let spoken = (0..24).filter(|n| *n < 20 || n % 2 == 0);
+    let wanted: Vec<String> = spoken.map(|n: usize| sums[n].to_string()).collect();
+    assert_eq!(bed.out("out"), wanted);
+}
+
+#[test]
+fn a_partition_that_moves_away_leaves_no_gauge_behind() {
+    let mut bed = Bed::new();
+    bed.write(10);
+    let mut first = bed.host("a", 0).unwrap();
+    settle(&mut first);
+    let lags = |bed: &Bed| {
+        let text = bed.metrics.text();
+        let lines = text.lines().filter(|l| l.starts_with("forecall_lag_records{"));
+        lines.count()
+    };
+    assert_eq!(lags(&bed), 2);
+    let other = Bed {
+        metrics: Metrics::new(),
+        log: bed.log.clone(),
+        snapshots: bed.snapshots.clone(),
+        clock: Arc::clone(&bed.clock),
+        written: 0,
+    };
+    let mut second = other.host("b", 0).unwrap();
+    for _ in 0..4 {
+        first.turn(Duration::ZERO).unwrap();
+        second.turn(Duration::ZERO).unwrap();
+    }
+    bed.clock.advance_to(EventTime::from_secs(2));
+    settle(&mut first);
+    settle(&mut second);
+    assert_eq!((lags(&bed), lags(&other)), (1, 1), "each tells of its own");
+    first.stop().unwrap();
+    assert_eq!(lags(&bed), 0);
 }

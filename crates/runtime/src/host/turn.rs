@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_log::{GatherLimits, Log, LogError, Member, Membership, OutRecord, TopicPartition, crash};
-use forecall_observe::Metrics;
+use forecall_observe::{Metric, Metrics};
 use forecall_stage::{Effects, Stage};
 use forecall_types::EventTime;
 use tracing::info;
@@ -119,6 +119,13 @@ impl<A: Adapter> Host<A> {
         let planner = Arc::new(Planner::<A>::new(Arc::clone(&sink), snapshots.clone()));
         let member = log.join(membership, Arc::clone(&planner) as Arc<_>)?;
         let pause = Pause::new(A::Stage::NAME, metrics.clone());
+        for counter in [
+            Metric::AdoptedTotal,
+            Metric::DigestMismatchTotal,
+            Metric::DeadLettersTotal,
+        ] {
+            metrics.begin(counter, &[A::Stage::NAME]);
+        }
         let hosting = Hosting::new(Arc::new(adapter), planner, metrics);
         let saver = Saver::new(snapshots.clone(), settings.snapshot_in_background);
         Ok(Self {
@@ -351,6 +358,9 @@ impl<A: Adapter> Host<A> {
             self.commit()?;
         }
         self.count_gathered();
+        for partition in self.hosting.owned.keys() {
+            self.hosting.forget_gauges(partition);
+        }
         self.save_due(true)?;
         Ok(self.member.leave()?)
     }

@@ -4,7 +4,9 @@ use forecall_incident::{CorrelateInput, CorrelateSettings, CorrelateStage, Learn
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
 use forecall_observe::{Metric, Metrics};
 use forecall_stage::{SnapshotError, Stage};
-use forecall_types::{CorrelateEntry, EventTime, Fingerprint, IncidentEvent, PeerScore, Reject, Tick};
+use forecall_types::{
+    CorrelateEntry, EventTime, Fingerprint, IncidentChange, IncidentEvent, PeerScore, Reject, Tick,
+};
 use forecall_wire::event::{
     TopicId, decode_correlate_entry, decode_incident_event, encode_correlate_entry, encode_incident_event,
     encode_incident_state,
@@ -15,6 +17,18 @@ use tracing::info;
 use crate::clock::Clock;
 use crate::host::{Adapter, Effect};
 use crate::stages::{Wiring, unwritable, value};
+
+/// What [`observe`](Adapter::observe) sets.
+pub(super) const CORRELATE_GAUGES: &[Metric] = &[
+    Metric::IncidentsOpen,
+    Metric::SilencesInForce,
+    Metric::HeartbeatsMissing,
+    Metric::PredictionsSettled,
+    Metric::PredictionsUnknown,
+    Metric::PredictionsWaiting,
+    Metric::OutcomesLearnt,
+    Metric::PredictionBrier,
+];
 
 /// `forecall.anomalies.v1` → `forecall.incidents.v1` and its state topic.
 pub(crate) struct CorrelateAdapter {
@@ -28,6 +42,32 @@ pub(crate) struct CorrelateAdapter {
     pub(crate) clock: Arc<dyn Clock>,
     /// Takes what each member of a peer group was, where wanted.
     pub(crate) peers: Option<Arc<Mutex<Vec<PeerScore>>>>,
+}
+
+impl CorrelateAdapter {
+    /// What may happen to incidents is told from 0 on.
+    pub(crate) fn begin_counters(&self) {
+        use IncidentChange as C;
+        for change in [
+            C::Predicted,
+            C::Updated,
+            C::Confirmed,
+            C::Averted,
+            C::Retracted,
+            C::Expired,
+            C::Resolved,
+            C::Reviewed,
+            C::Reopened,
+            C::Announced,
+            C::Started,
+            C::Overrun,
+            C::Ended,
+            C::Cancelled,
+            C::Merged,
+        ] {
+            self.metrics.begin(Metric::IncidentsTotal, &[change.as_str()]);
+        }
+    }
 }
 
 impl Adapter for CorrelateAdapter {
@@ -100,6 +140,10 @@ impl Adapter for CorrelateAdapter {
         self.tell_outcomes(&number, &health.learnt);
     }
 
+    fn gauges(&self) -> &'static [Metric] {
+        CORRELATE_GAUGES
+    }
+
     fn tick(&self, partition: &TopicPartition, at: EventTime) -> Option<OutRecord> {
         if self.wiring.is_unused(partition) {
             return None;
@@ -110,7 +154,7 @@ impl Adapter for CorrelateAdapter {
         )
     }
 
-    fn stepped(&self, stage: &mut CorrelateStage) {
+    fn stepped(&self, _: &TopicPartition, stage: &mut CorrelateStage) {
         if let Some(peers) = &self.peers {
             let scores = stage.take_peer_scores();
             peers

@@ -1,9 +1,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forecall_detect::{DetectOutput, DetectSettings, DetectStage};
+use forecall_detect::{DetectOutput, DetectSettings, DetectStage, Shown, ShownSeries};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
-use forecall_observe::{Metric, Metrics};
+use forecall_observe::{Metric, Metrics, ShownRow};
 use forecall_stage::{Effects, SnapshotError, Stage};
 use forecall_types::{CorrelateEntry, EventTime, Fingerprint, Reject, SamplesRecord, ScoredSample};
 use forecall_wire::event::{TopicId, encode_correlate_entry};
@@ -15,6 +15,13 @@ use crate::stages::{Wiring, source_of, unwritable, value};
 /// `correlate` evaluates on a grid of whole seconds at the finest, once every watermark has passed.
 const STEP: Duration = Duration::from_secs(1);
 
+/// What [`observe`](Adapter::observe) sets.
+pub(super) const DETECT_GAUGES: &[Metric] = &[
+    Metric::SeriesEvictedTotal,
+    Metric::SamplesReleasedEarlyTotal,
+    Metric::WatermarkDelaySeconds,
+];
+
 /// Keyed telemetry and the re-keyed topic → `forecall.anomalies.v1`.
 pub(crate) struct DetectAdapter {
     /// Sources and topics.
@@ -23,6 +30,8 @@ pub(crate) struct DetectAdapter {
     pub(crate) settings: Arc<DetectSettings>,
     /// Where delays are told.
     pub(crate) metrics: Metrics,
+    /// Series that are shown; no part of what is decided, nor of the digest.
+    pub(crate) shown: Arc<[ShownSeries]>,
     /// Takes the score of each input row, where a replay wants them.
     pub(crate) scores: Option<Arc<Mutex<Vec<ScoredSample>>>>,
 }
@@ -38,11 +47,27 @@ impl Adapter for DetectAdapter {
 
     fn create(&self, partition: &TopicPartition) -> DetectStage {
         let stage = DetectStage::new(Arc::clone(&self.settings), source_of(partition));
-        stage.of_domains(self.wiring.domains_on(&partition.topic))
+        stage
+            .of_domains(self.wiring.domains_on(&partition.topic))
+            .showing(&self.shown)
     }
 
     fn load(&self, _: &TopicPartition, state: &[u8]) -> Result<DetectStage, SnapshotError> {
-        DetectStage::load(Arc::clone(&self.settings), state)
+        let stage = DetectStage::load(Arc::clone(&self.settings), state)?;
+        Ok(stage.showing(&self.shown))
+    }
+
+    fn stepped(&self, partition: &TopicPartition, stage: &mut DetectStage) {
+        if self.shown.is_empty() {
+            return;
+        }
+        for shown in stage.take_shown() {
+            self.metrics.show(&partition.to_string(), row_of(shown));
+        }
+    }
+
+    fn gone(&self, partition: &TopicPartition) {
+        self.metrics.show_none_of(&partition.to_string());
     }
 
     fn decode(&self, record: &RecordRef<'_>) -> Result<Option<SamplesRecord>, Reject> {
@@ -98,6 +123,10 @@ impl Adapter for DetectAdapter {
         }
     }
 
+    fn gauges(&self) -> &'static [Metric] {
+        DETECT_GAUGES
+    }
+
     fn step_reached(&self, stage: &DetectStage) -> EventTime {
         match stage.watermark().time() {
             EventTime::MIN | EventTime::MAX => EventTime::MIN,
@@ -115,5 +144,30 @@ impl Adapter for DetectAdapter {
 
     fn flush(&self, stage: &mut DetectStage, effects: &mut Effects<DetectOutput>) {
         stage.flush(effects);
+    }
+}
+
+/// A shown series as the page has it.
+fn row_of(shown: Shown) -> ShownRow {
+    let Shown { series, normal, .. } = shown;
+    let own = series.labels.iter().chain(series.resource.iter());
+    let labels = std::iter::once(("domain", shown.domain.as_str())).chain(own);
+    let mut known = std::collections::BTreeSet::new();
+    ShownRow {
+        metric: series.metric.to_string(),
+        // A label of the point goes before one of the resource.
+        labels: labels
+            .filter(|(name, _)| known.insert(name.to_owned()))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        value: shown.value,
+        normal: normal.map(|(expected, band)| [expected, band.low, band.high]),
+        score: shown.score,
+        channels: shown
+            .channels
+            .iter()
+            .map(|said| (said.channel.as_str(), said.score.get()))
+            .collect(),
+        is_open: shown.is_open,
     }
 }

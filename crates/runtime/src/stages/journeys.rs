@@ -14,6 +14,16 @@ use forecall_wire::event::{
 use crate::host::{Adapter, Effect};
 use crate::stages::{Wiring, unwritable, value};
 
+/// What [`observe`](Adapter::observe) sets.
+pub(super) const JOURNEYS_GAUGES: &[Metric] = &[
+    Metric::JourneysOpen,
+    Metric::JourneysBytes,
+    Metric::JourneyEventsWaiting,
+    Metric::JourneyWavesOpen,
+    Metric::JourneySourcesUnheard,
+    Metric::WatermarkDelaySeconds,
+];
+
 /// `forecall.journeys.log.v1` → `forecall.journeys.v1`; waves also → `forecall.anomalies.v1`.
 pub(crate) struct JourneysAdapter {
     /// Sources and topics.
@@ -123,6 +133,10 @@ impl Adapter for JourneysAdapter {
                 behind,
             );
         }
+    }
+
+    fn gauges(&self) -> &'static [Metric] {
+        JOURNEYS_GAUGES
     }
 
     fn watches(&self, record: &OutRecord) -> bool {

@@ -6,6 +6,7 @@ mod intake;
 mod journeys;
 mod journeys_intake;
 mod outreach;
+mod promises;
 mod rekey;
 
 use std::collections::BTreeMap;
@@ -281,6 +282,24 @@ mod tests {
         assert_eq!(partitions, [Some(0), Some(1), Some(2)]);
     }
 
+    /// The lag is the host's own; what else tells of a partition is in the list of the stage that sets it.
+    #[test]
+    fn every_gauge_of_a_partition_is_forgotten_with_it() {
+        use forecall_observe::Metric;
+
+        let lists = [
+            detect::DETECT_GAUGES,
+            correlate::CORRELATE_GAUGES,
+            journeys::JOURNEYS_GAUGES,
+        ];
+        let mut known: Vec<Metric> = lists.concat();
+        known.push(Metric::LagRecords);
+        for metric in Metric::ALL {
+            let is_of_partitions = metric.labels().contains(&"partition");
+            assert_eq!(known.contains(metric), is_of_partitions, "{}", metric.name());
+        }
+    }
+
     #[test]
     fn another_way_of_reading_a_source_makes_another_digest_of_the_settings() {
         let digests = |source: &str| {
@@ -291,6 +310,7 @@ mod tests {
                 wiring: wiring.clone(),
                 settings: Arc::clone(&settings.detect),
                 metrics: Metrics::new(),
+                shown: Arc::default(),
                 scores: None,
             };
             let rekey = RekeyAdapter {

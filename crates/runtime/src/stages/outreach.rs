@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forecall_ledger::{Cancel, Kept};
 use forecall_log::{OutRecord, RecordRef, TopicPartition};
@@ -7,7 +7,8 @@ use forecall_outreach::{OutreachInput, OutreachOutput, OutreachSettings, Outreac
 use forecall_stage::{SnapshotError, Stage};
 use forecall_types::invariant::InvariantId;
 use forecall_types::{
-    CallForecast, EventTime, Fingerprint, Notice, NoticeState, OutreachEntry, Reject, Tick, check_invariant,
+    CallForecast, EventTime, Fingerprint, Notice, NoticeStage, NoticeState, OutreachEntry, Reject, Tick,
+    check_invariant,
 };
 use forecall_wire::event::{
     TopicId, decode_call_forecast, decode_notice, decode_outreach_entry, encode_anomaly,
@@ -16,6 +17,7 @@ use forecall_wire::event::{
 
 use crate::host::{Adapter, Effect};
 use crate::stages::correlate::own_log_record;
+use crate::stages::promises::{Fate, Promise, PromiseBook};
 use crate::stages::{Wiring, unwritable, value};
 
 /// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices, call forecasts and what customers write.
@@ -26,9 +28,80 @@ pub(crate) struct OutreachAdapter {
     pub(crate) settings: Arc<OutreachSettings>,
     /// Where notices and forecasts are counted.
     pub(crate) metrics: Metrics,
+    /// What notices promised, for metrics.
+    promises: Mutex<PromiseBook>,
 }
 
 impl OutreachAdapter {
+    pub(crate) fn new(wiring: Wiring, settings: Arc<OutreachSettings>, metrics: Metrics) -> Self {
+        Self {
+            wiring,
+            settings,
+            metrics,
+            promises: Mutex::default(),
+        }
+    }
+
+    /// What may happen to notices and promises is told from 0 on.
+    pub(crate) fn begin_counters(&self) {
+        use NoticeState as S;
+        let states = [
+            S::Drafted,
+            S::Approved,
+            S::Held,
+            S::Suppressed,
+            S::Sending,
+            S::Sent,
+            S::Delivered,
+            S::Retracted,
+        ];
+        for stage in NoticeStage::ALL {
+            for state in states {
+                self.metrics
+                    .begin(Metric::NoticesTotal, &[stage.as_str(), state.as_str()]);
+            }
+        }
+        for promise in [Promise::News, Promise::End] {
+            for fate in [Fate::Kept, Fate::Broken, Fate::Moved] {
+                self.metrics
+                    .begin(Metric::PromisesTotal, &[promise.as_str(), fate.as_str()]);
+            }
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, PromiseBook> {
+        self.promises.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_promises(&self, fates: &[(Promise, Fate)]) {
+        for (promise, fate) in fates {
+            self.metrics
+                .inc(Metric::PromisesTotal, &[promise.as_str(), fate.as_str()], 1);
+        }
+    }
+
+    fn count_notice(&self, notice: &Notice) {
+        let labels = [notice.stage.as_str(), notice.state.as_str()];
+        self.metrics.inc(Metric::NoticesTotal, &labels, 1);
+        let noted = self.book().note(notice);
+        self.count_promises(&noted.fates);
+        if let Some(after) = noted.accepted_after {
+            self.metrics
+                .observe(Metric::NoticeAcceptedSeconds, &[], after.as_secs_f64());
+        }
+        // Later revisions tell of the same people again.
+        let withheld = notice.withheld.iter().filter(|_| notice.revision == 1);
+        for (reason, people) in withheld {
+            self.metrics
+                .inc(Metric::WithheldTotal, &[reason.as_str()], *people);
+        }
+        // The notice that waits for a person from then on is a new one.
+        let ramp = notice.ramp.as_ref().filter(|_| notice.revision == 1);
+        if let Some(why) = ramp.and_then(|ramp| ramp.stopped) {
+            self.metrics.inc(Metric::RampsStoppedTotal, &[why.as_str()], 1);
+        }
+    }
+
     fn notice(&self, notice: &Notice, into: &mut Vec<Effect>) -> Result<(), Reject> {
         // The canary's words are never sent: the ledger needn't keep them, once a minute for ever.
         let texts = notice.texts.iter().filter(|_| !notice.domain.is_canary());
@@ -183,6 +256,11 @@ impl Adapter for OutreachAdapter {
         stage.is_at_rest()
     }
 
+    fn observe(&self, _: &TopicPartition, _: &OutreachStage, now: EventTime) {
+        let fates = self.book().passed(now);
+        self.count_promises(&fates);
+    }
+
     fn watches(&self, record: &OutRecord) -> bool {
         let topics = [TopicId::Notices, TopicId::CallForecasts];
         topics
@@ -197,19 +275,7 @@ impl Adapter for OutreachAdapter {
             };
             if self.wiring.is_on(&record.topic, TopicId::Notices) {
                 if let Ok(notice) = decode_notice(&record.headers, value) {
-                    let labels = [notice.stage.as_str(), notice.state.as_str()];
-                    self.metrics.inc(Metric::NoticesTotal, &labels, 1);
-                    // Later revisions tell of the same people again.
-                    let withheld = notice.withheld.iter().filter(|_| notice.revision == 1);
-                    for (reason, people) in withheld {
-                        self.metrics
-                            .inc(Metric::WithheldTotal, &[reason.as_str()], *people);
-                    }
-                    // The notice that waits for a person from then on is a new one.
-                    let ramp = notice.ramp.as_ref().filter(|_| notice.revision == 1);
-                    if let Some(why) = ramp.and_then(|ramp| ramp.stopped) {
-                        self.metrics.inc(Metric::RampsStoppedTotal, &[why.as_str()], 1);
-                    }
+                    self.count_notice(&notice);
                 }
             } else if self.wiring.is_on(&record.topic, TopicId::CallForecasts)
                 && let Ok(forecast) = decode_call_forecast(&record.headers, value)
