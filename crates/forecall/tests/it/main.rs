@@ -10,4 +10,6 @@ mod judged;
 mod machine;
 mod peers;
 mod replay;
+mod story;
+mod tables;
 mod texts;
