@@ -317,8 +317,7 @@ fn run(shop: &Shop, rows: &[(i64, &[(usize, f64)])], bare: bool) -> Result<(Told
             let mut effects = Effects::default();
             correlate.step(&CorrelateInput { position, entry }, &mut effects);
             for event in effects.drain().0 {
-                let suspects: Vec<String> =
-                    event.incident.causes.iter().map(|c| c.node.to_string()).collect();
+                let suspects: Vec<String> = event.incident.causes.iter().map(|c| c.node.to_string()).collect();
                 let named = incidents.entry(event.incident.id.clone()).or_insert_with(|| {
                     let at = told_until.unwrap_or(known);
                     told[0].push(at);
@@ -397,15 +396,10 @@ impl Caused {
         if asked.truth.is_empty() {
             return;
         }
-        let first = named
-            .iter()
-            .filter(|one| one.told > from)
-            .min_by_key(|one| one.told);
+        let first = named.iter().filter(|one| one.told > from).min_by_key(|one| one.told);
         let first = first.cloned().unwrap_or_default();
         let truth: BTreeSet<String> = asked.truth.iter().map(|node| service(node)).collect();
-        let hit = |answer: &[String]| {
-            AMONG.map(|k| truth.iter().all(|node| answer.iter().take(k).any(|n| n == node)))
-        };
+        let hit = |answer: &[String]| AMONG.map(|k| truth.iter().all(|node| answer.iter().take(k).any(|n| n == node)));
         self.at_first.push(hit(&first.at_first));
         self.at_last.push(hit(&first.at_last));
     }
@@ -415,9 +409,7 @@ impl Caused {
             let revision = format!("{revision}{told_less}");
             let [one, three] = [0, 1].map(|k| Hits::count(hits.iter().map(|hit| hit[k])));
             let _ = writeln!(text, "| {revision} | {} | {} |", one.shown(), three.shown());
-            rows.push(
-                json!({"revision": revision, "of": one.of, "first": one.hit, "among_three": three.hit}),
-            );
+            rows.push(json!({"revision": revision, "of": one.of, "first": one.hit, "among_three": three.hit}));
         }
     }
 }

@@ -93,10 +93,7 @@ fn geojson(side: u32, dice: &mut Dice) -> String {
             ring.join(",")
         ));
     }
-    format!(
-        r#"{{"type":"FeatureCollection","features":[{}]}}"#,
-        features.join(",")
-    )
+    format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, features.join(","))
 }
 
 fn customer(number: u32, place: Cell) -> Result<Customer> {
@@ -131,25 +128,11 @@ fn run(cli: &Cli) -> Result<()> {
     let bounds = Bounds::new(WEST - 1.0, SOUTH - 1.0, WEST + SPAN + 1.0, SOUTH + SPAN + 1.0)?;
     let before = cpu()?;
     let areas = Areas::read([("made", text.as_bytes())], bounds)?;
-    println!(
-        "{} polygons of 24 corners ({} MiB of GeoJSON) read: {:.2} CPU s",
-        side * side,
-        text.len() >> 20,
-        (cpu()? - before).as_secs_f64()
-    );
-    let parent = |_| RegionSettings {
-        parent: region("IR-00").ok(),
-        ..RegionSettings::default()
-    };
+    println!("{} polygons of 24 corners ({} MiB of GeoJSON) read: {:.2} CPU s", side * side, text.len() >> 20, (cpu()? - before).as_secs_f64());
+    let parent = |_| RegionSettings { parent: region("IR-00").ok(), ..RegionSettings::default() };
     let settings = OutreachSettings {
-        regions: areas
-            .codes()
-            .map(|code| (code.clone(), parent(code)))
-            .collect::<BTreeMap<_, _>>(),
-        areas: AreaSettings {
-            read: Arc::new(areas),
-            ..AreaSettings::default()
-        },
+        regions: areas.codes().map(|code| (code.clone(), parent(code))).collect::<BTreeMap<_, _>>(),
+        areas: AreaSettings { read: Arc::new(areas), ..AreaSettings::default() },
         ..OutreachSettings::default()
     };
     let settings = Arc::new(settings);
@@ -173,36 +156,17 @@ fn run(cli: &Cli) -> Result<()> {
     let one = format!("IR-00-{}", side * side / 2);
     let areas = &settings.areas.read;
     let every = |step: usize| areas.codes().step_by(step).cloned().collect::<BTreeSet<_>>();
-    let cells: BTreeSet<Cell> = places
-        .iter()
-        .take(2_048)
-        .filter_map(|place| place.at_resolution(8))
-        .collect();
+    let cells: BTreeSet<Cell> = places.iter().take(2_048).filter_map(|place| place.at_resolution(8)).collect();
     let questions = [
-        (
-            "one polygon",
-            scope(BTreeSet::from([region(&one)?]), BTreeSet::new())?,
-        ),
+        ("one polygon", scope(BTreeSet::from([region(&one)?]), BTreeSet::new())?),
         ("a hundredth of the polygons", scope(every(100), BTreeSet::new())?),
         ("all polygons", scope(every(1), BTreeSet::new())?),
-        (
-            "the region by its code: everybody",
-            scope(BTreeSet::from([region("IR-00")?]), BTreeSet::new())?,
-        ),
-        (
-            "the region, 2,048 cells of it",
-            scope(BTreeSet::from([region("IR-00")?]), cells)?,
-        ),
+        ("the region by its code: everybody", scope(BTreeSet::from([region("IR-00")?]), BTreeSet::new())?),
+        ("the region, 2,048 cells of it", scope(BTreeSet::from([region("IR-00")?]), cells)?),
         ("no region", scope(BTreeSet::new(), BTreeSet::new())?),
-        (
-            "an unknown region",
-            scope(BTreeSet::from([region("XX-99")?]), BTreeSet::new())?,
-        ),
+        ("an unknown region", scope(BTreeSet::from([region("XX-99")?]), BTreeSet::new())?),
     ];
-    println!(
-        "\n| scope | touched | CPU ms, slowest of {} |\n|---|---|---|",
-        cli.times
-    );
+    println!("\n| scope | touched | CPU ms, slowest of {} |\n|---|---|---|", cli.times);
     for (name, scope) in &questions {
         let (mut slowest, mut reach) = (Duration::ZERO, 0);
         for _ in 0..cli.times {
@@ -220,17 +184,10 @@ fn run(cli: &Cli) -> Result<()> {
             let wider = |cell: &Cell| place.at_resolution(cell.resolution()) == Some(*cell);
             let wanted = in_region && (scope.cells.is_empty() || scope.cells.iter().any(wider));
             let id = CustomerId::new(&format!("cus_{number:016}"))?;
-            ensure!(
-                touched.contains(&id) == wanted,
-                "{name}: {id} in {place} is {wanted} by the slow way"
-            );
+            ensure!(touched.contains(&id) == wanted, "{name}: {id} in {place} is {wanted} by the slow way");
         }
     }
-    println!(
-        "\nThe same, polygon after polygon and cell after cell, for {} customers. {} MiB in RAM.",
-        cli.compared,
-        resident_bytes()? >> 20
-    );
+    println!("\nThe same, polygon after polygon and cell after cell, for {} customers. {} MiB in RAM.", cli.compared, resident_bytes()? >> 20);
     Ok(())
 }
 
@@ -242,10 +199,7 @@ fn cpu() -> Result<Duration> {
 
 fn resident_bytes() -> Result<u64> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").context("failed to read the memory map")?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("Rss:"))
-        .context("no Rss in it")?;
+    let line = text.lines().find(|line| line.starts_with("Rss:")).context("no Rss in it")?;
     let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
     Ok(kib * 1024)
 }
