@@ -37,7 +37,7 @@ struct Owned {
     tests: bool,
 }
 
-const OWNED: [Owned; 6] = [
+const OWNED: [Owned; 7] = [
     Owned {
         library: "rdkafka",
         owner: "forecall-kafka",
@@ -56,6 +56,11 @@ const OWNED: [Owned; 6] = [
     Owned {
         library: "rusqlite",
         owner: "forecall-ledger",
+        tests: false,
+    },
+    Owned {
+        library: "parquet",
+        owner: "forecall-table",
         tests: false,
     },
     Owned {

@@ -9,15 +9,12 @@ mod bootstrap;
 mod calm;
 mod cost;
 mod data;
-mod events;
-mod nab;
 mod quiet;
 mod ramps;
 mod rivals;
 mod sets;
 mod subject;
 mod table;
-mod vus;
 
 use std::path::{Path, PathBuf};
 

@@ -5,15 +5,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use forecall_backtest::alerts::{self as events, Counts, Span};
+use forecall_backtest::{nab, vus};
 use forecall_detect::entity;
 
 use crate::bootstrap::Figure;
 use crate::data::{self, Machine, Series};
-use crate::events::{self, Counts, Span};
-use crate::nab;
 use crate::subject::{Method, Scored};
 use crate::table::Table;
-use crate::vus;
 
 /// Metrics of a machine that count: the mean of the highest so many scores.
 pub(crate) const TOP: usize = 4;

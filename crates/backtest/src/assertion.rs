@@ -58,6 +58,18 @@ pub enum BadAssertion {
         /// Its unit.
         unit: &'static str,
     },
+    /// It could never hold, or never fail, whatever a run tells.
+    #[error("`{text}` {never}: {name} {reach}")]
+    Settled {
+        /// The assertion.
+        text: String,
+        /// The figure.
+        name: String,
+        /// Which of both.
+        never: &'static str,
+        /// Where the figure lies.
+        reach: &'static str,
+    },
 }
 
 /// What came of an assertion.
@@ -69,6 +81,8 @@ pub struct Verdict {
     pub holds: bool,
     /// The figure; `None`: it is of nothing.
     pub value: Option<f64>,
+    /// What it is measured in; `None`: there is no such figure.
+    pub unit: Option<Unit>,
     /// Why it can't hold, where the figure is of nothing.
     pub why: String,
 }
@@ -119,12 +133,50 @@ fn read(text: &str, known: &[Figure]) -> Result<Assertion, BadAssertion> {
     if !number.is_finite() {
         return Err(bad());
     }
+    let value = number * times;
+    if let Some((never, reach)) = settled(figure, relation, value) {
+        return Err(BadAssertion::Settled {
+            text: text.to_owned(),
+            name: name.to_owned(),
+            never,
+            reach,
+        });
+    }
     Ok(Assertion {
         text: text.to_owned(),
         name: name.to_owned(),
         relation,
-        value: number * times,
+        value,
     })
+}
+
+/// What is settled before any run, by where the figure can lie at all.
+///
+/// An assertion of a share `>=0` or `<=1` is left alone: it still asks that the figure is of something.
+fn settled(figure: &Figure, relation: Relation, value: f64) -> Option<(&'static str, &'static str)> {
+    let (low, high, reach) = match figure.unit {
+        Unit::Share => (0.0, 1.0, "lies between 0 and 1 (write 80 % as 0.8 or 80%)"),
+        Unit::Count | Unit::PerDay => (0.0, f64::INFINITY, "is never below 0"),
+        // A lead that was late is below 0.
+        Unit::Seconds => return None,
+    };
+    let never = match relation {
+        Relation::AtLeast => value > high,
+        Relation::AtMost => value < low,
+        Relation::Above => value >= high,
+        Relation::Below => value <= low,
+    };
+    let always = match relation {
+        Relation::AtLeast | Relation::Above => value < low,
+        Relation::AtMost | Relation::Below => value > high,
+    };
+    if never {
+        Some(("can never hold", reach))
+    } else if always {
+        Some(("can never fail", reach))
+    } else {
+        None
+    }
 }
 
 impl Assertion {
@@ -147,6 +199,7 @@ impl Assertion {
             text: self.text.clone(),
             holds,
             value,
+            unit: figure.map(|f| f.unit),
             why,
         }
     }

@@ -1,4 +1,5 @@
-//! What a run over history is worth: figures against labels, assertions on them, and how two runs differ.
+//! What a run over history is worth: figures against labels, assertions on them, how two runs differ, and the scores that
+//! detectors are compared by ([`nab`], [`vus`], [`ranges`], [`alerts`]).
 //!
 //! It knows neither files nor stages: a *truth* is a time in which there was trouble, as people said afterwards; a *finding* is
 //! what a run told, an incident or an anomaly. The order in which either is given changes nothing.
@@ -15,12 +16,16 @@
 //! assert_eq!(recall.and_then(|f| f.value), Some(1.0));
 //! ```
 
+pub mod alerts;
 mod assertion;
 mod compare;
 mod curve;
 mod figure;
 mod matching;
+pub mod nab;
+pub mod ranges;
 mod score;
+pub mod vus;
 
 pub use assertion::{Assertion, BadAssertion, Verdict, assertions};
 pub use compare::{Change, Moved, Sign, SignChange, Told, compare, first_difference};

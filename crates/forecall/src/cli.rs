@@ -11,6 +11,7 @@ use crate::incidents::IncidentsArgs;
 use crate::journeys::JourneysArgs;
 use crate::notices::NoticesArgs;
 use crate::replay::ReplayCommand;
+use crate::replay::bench::BenchCommand;
 use crate::topology::TopologyArgs;
 
 /// If the customer has called, we were late.
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Remedy(RunArgs),
     /// Run recorded telemetry through the same code: scores, anomalies, incidents, notices (never sent), call forecasts.
     Replay(ReplayCommand),
+    /// The shipped detector on labelled recordings: the Numenta Anomaly Benchmark, or any folder.
+    Bench(BenchCommand),
     /// Check a configuration; nothing is started.
     #[command(after_help = "Example:\n  forecall check forecall.yaml --json")]
     Check(CheckArgs),

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Bridge(args) => done(run::run(&args, run::Which::Bridge)),
         Command::Remedy(args) => done(run::run(&args, run::Which::Remedy)),
         Command::Replay(command) => replay::run(command),
+        Command::Bench(command) => replay::bench::run(command),
         Command::Check(args) => done(check::run(&args)),
         Command::Topics(args) => done(topics::run(&args)),
         Command::Notices(args) => notices::run(args),

@@ -83,6 +83,26 @@ impl KafkaLog {
     pub fn members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
         groups::members(&self.0, group)
     }
+
+    /// As [`Log::read`], but no further than `to`, which is shown too: a few records of a long partition.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn read_to(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+        to: i64,
+        visit: &mut dyn FnMut(&RecordRef<'_>),
+    ) -> Result<(), LogError> {
+        reader::read_while(&self.0, partition, from, &mut |record| {
+            if record.offset > to {
+                return Pace::Stop;
+            }
+            visit(record);
+            if record.offset >= to { Pace::Stop } else { Pace::On }
+        })
+    }
 }
 
 impl std::fmt::Debug for KafkaLog {

@@ -225,6 +225,12 @@ fn assertions_take_units_and_name_what_is_known() {
         holds("recall>=75%, recall > 0.75, delay_p50<=6m,delay_p50<6m,lead_p90>=0.8h,lead_p90<=3000s"),
         [true, false, true, false, true, true]
     );
+    assert_eq!(holds("recall>=1"), [false]);
+    // What asks only that there is something to measure may be asked; a lead may lie below 0.
+    assert_eq!(
+        holds("recall>=0,recall<=1,incidents>=0,lead_p50>=-600s"),
+        [true; 4]
+    );
     for (bad, said) in [
         ("recall", "`recall` is no assertion"),
         (">=1", "is no assertion"),
@@ -234,6 +240,20 @@ fn assertions_take_units_and_name_what_is_known() {
         ("recal>=0.8", "no figure is called `recal`; there are incidents, "),
         ("recall>=5m", "recall is measured in share"),
         ("pages_per_day<=5%", "pages_per_day is measured in per_day"),
+        (
+            "recall>=2",
+            "`recall>=2` can never hold: recall lies between 0 and 1",
+        ),
+        ("recall>=80", "can never hold"),
+        ("recall>1", "can never hold"),
+        ("recall<0%", "can never hold"),
+        ("precision<=-0.1", "can never hold"),
+        (
+            "precision<=1.5",
+            "`precision<=1.5` can never fail: precision lies between 0 and 1",
+        ),
+        ("incidents<0", "can never hold: incidents is never below 0"),
+        ("pages_per_day>-1", "can never fail"),
     ] {
         let error = assertions(bad, &figures).unwrap_err().to_string();
         assert!(error.contains(said), "{bad}: {error}");

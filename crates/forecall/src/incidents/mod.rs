@@ -5,12 +5,12 @@ mod area;
 mod args;
 mod remedies;
 mod say;
-mod show;
+pub(crate) mod show;
 mod silences;
 mod steer;
 #[cfg(test)]
 mod tests;
-mod topic;
+pub(crate) mod topic;
 mod why;
 
 use std::io::Write;

@@ -15,7 +15,7 @@ const RANGES_SHOWN: usize = 8;
 const LINES_SHOWN: usize = 40;
 
 /// A number as people read it: four significant digits, without trailing zeros.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e7).contains(&size) {
         return format!("{value:.2e}");
@@ -35,14 +35,14 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-pub(super) fn place(incident: &Incident) -> String {
+pub(crate) fn place(incident: &Incident) -> String {
     let services: Vec<&str> = incident.scope.services.iter().map(|s| s.as_str()).collect();
     let regions: Vec<&str> = incident.scope.regions.iter().map(|r| r.as_str()).collect();
     format!("{} in {}", services.join(", "), regions.join(", "))
 }
 
 /// A series with its labels: `loss{cell.id="c1"}`.
-pub(super) fn series(key: &SeriesKey) -> String {
+pub(crate) fn series(key: &SeriesKey) -> String {
     let labels: Vec<String> = key
         .resource
         .iter()
@@ -57,7 +57,7 @@ pub(super) fn series(key: &SeriesKey) -> String {
 }
 
 /// `loss{…} at 2.2, expected 0.2 (0.1 to 0.3), score 9, spike since 2026-…`.
-pub(super) fn evidence(e: &Evidence) -> String {
+pub(crate) fn evidence(e: &Evidence) -> String {
     format!(
         "{} at {}, expected {} ({} to {}), score {}, {} since {}",
         series(&e.series),
@@ -72,7 +72,7 @@ pub(super) fn evidence(e: &Evidence) -> String {
 }
 
 /// The positions, shortened.
-pub(super) fn lineage(lineage: &Lineage) -> String {
+pub(crate) fn lineage(lineage: &Lineage) -> String {
     let ranges = lineage.ranges();
     let mut text = format!("{} records", lineage.records());
     if lineage.is_coarse() {

@@ -81,10 +81,10 @@ impl History {
 }
 
 /// The topics of incidents on a log.
-pub(super) struct Topics<'a> {
-    pub(super) log: &'a dyn Log,
-    pub(super) names: TopicNames,
-    pub(super) strange: Strange,
+pub(crate) struct Topics<'a> {
+    pub(crate) log: &'a dyn Log,
+    pub(crate) names: TopicNames,
+    pub(crate) strange: Strange,
 }
 
 /// Whether a filter lets an incident through.
@@ -103,11 +103,35 @@ pub(super) fn passes(filter: &Filter, incident: &Incident) -> bool {
 }
 
 impl Topics<'_> {
-    fn partitions(&self, topic: TopicId) -> anyhow::Result<Vec<TopicPartition>> {
+    pub(crate) fn partitions(&self, topic: TopicId) -> anyhow::Result<Vec<TopicPartition>> {
         let name = self.names.name(topic);
         let count = self.log.bounds(&name)?.len();
         let count = i32::try_from(count).context("too many partitions")?;
         Ok((0..count).map(|p| TopicPartition::new(&name, p)).collect())
+    }
+
+    /// Every revision of one incident that the topic keeps, with its value as it stands.
+    ///
+    /// # Errors
+    /// The topic holds nothing of it; the log refuses.
+    pub(crate) fn revisions(&self, id: &IncidentId) -> anyhow::Result<Vec<(IncidentEvent, Vec<u8>)>> {
+        let mut found: BTreeMap<u32, (IncidentEvent, Vec<u8>)> = BTreeMap::new();
+        for partition in self.partitions(TopicId::Incidents)? {
+            self.log.read(&partition, 0, &mut |record| {
+                let is_it = record.key == Some(id.as_str().as_bytes());
+                if let Some((event, raw)) = is_it.then(|| self.strange.event_of(record)).flatten() {
+                    let raw = raw.to_vec();
+                    found.entry(event.incident.revision).or_insert((event, raw));
+                }
+            })?;
+        }
+        if found.is_empty() {
+            bail!(
+                "{} holds nothing of {id}: `forecall incidents list --all` names those it holds",
+                self.names.name(TopicId::Incidents)
+            )
+        }
+        Ok(found.into_values().collect())
     }
 
     /// Everything known of one incident.
@@ -146,7 +170,7 @@ impl Topics<'_> {
     }
 
     /// What had ended by itself when the revision was made; see [`Heard`].
-    pub(super) fn heard_before(&self, revision: &Incident) -> anyhow::Result<Heard> {
+    pub(crate) fn heard_before(&self, revision: &Incident) -> anyhow::Result<Heard> {
         let mut heard = Heard::default();
         for partition in self.partitions(TopicId::Incidents)? {
             self.log.read(&partition, 0, &mut |record| {
@@ -282,7 +306,7 @@ fn listed(mut incidents: Vec<Incident>) -> anyhow::Result<Vec<Incident>> {
 
 /// Records that are no events of incidents, such as those of a later version: counted, so that they are told.
 #[derive(Debug, Default)]
-pub(super) struct Strange(Cell<usize>);
+pub(crate) struct Strange(Cell<usize>);
 
 impl Strange {
     pub(super) fn count(&self) -> usize {

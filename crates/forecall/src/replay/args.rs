@@ -1,10 +1,13 @@
 //! The command line of `forecall replay`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use forecall_types::IncidentId;
 
 use super::CHUNK_ROWS;
+use super::columns::Mapping;
 use super::diff::DiffArgs;
 
 /// `forecall replay …` and `forecall replay diff …`.
@@ -27,14 +30,20 @@ pub(super) enum ReplayOther {
 }
 
 /// The command line of `forecall replay`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ReplayArgs {
-    /// A CSV or JSONL file, a folder of them, or `kafka://topic?from=TIME&to=TIME` (with --config).
-    #[arg(long, short)]
-    pub(crate) input: String,
+    /// A CSV, JSONL or Parquet file, a folder of them, or `kafka://topic?from=TIME&to=TIME` (with --config).
+    #[arg(long, short, required_unless_present = "incident")]
+    pub(crate) input: Option<String>,
     /// Folder for the results; files of an earlier replay in it are replaced.
-    #[arg(long, short)]
-    pub(crate) out: PathBuf,
+    #[arg(long, short, required_unless_present = "incident")]
+    pub(crate) out: Option<PathBuf>,
+    /// Tell step by step how this incident arose: of live topics (--config alone), of a run's folder, or of a run made now (--input).
+    #[arg(long, value_name = "ID", conflicts_with_all = ["labels", "asserted", "strict"])]
+    pub(crate) incident: Option<IncidentId>,
+    /// With --incident: a page to look at, too.
+    #[arg(long, value_name = "FILE", requires = "incident")]
+    pub(crate) html: Option<PathBuf>,
     /// Topology, policy and detector settings; without it the defaults. `simulated: true` always holds.
     #[arg(long, short)]
     pub(crate) config: Option<PathBuf>,
@@ -50,6 +59,12 @@ pub(crate) struct ReplayArgs {
     /// Time zone of timestamps that name none, such as `Asia/Tehran`.
     #[arg(long, default_value = "UTC")]
     pub(crate) zone: String,
+    /// Which column of tables holds what, such as `timestamp=ts:ms,value=v,series=name,unit=u`; `values=a+b` or `values=*`: a series a column.
+    #[arg(long, value_name = "WHAT=COLUMN,…", conflicts_with = "source")]
+    pub(crate) columns: Option<String>,
+    /// Write every table of the results as Parquet, too.
+    #[arg(long)]
+    pub(crate) parquet: bool,
     /// Leave out channels.csv, which is the largest file.
     #[arg(long)]
     pub(crate) no_channels: bool,
@@ -82,11 +97,35 @@ pub(crate) struct ReplayArgs {
     pub(crate) chunk: usize,
 }
 
+impl ReplayArgs {
+    /// Where it reads; the command line asks for it wherever a run is made.
+    pub(super) fn input(&self) -> &str {
+        self.input.as_deref().unwrap_or_default()
+    }
+
+    /// Which column holds what.
+    pub(super) fn mapping(&self) -> anyhow::Result<Mapping> {
+        match &self.columns {
+            None => Ok(Mapping::default()),
+            Some(text) => Mapping::parse(text)
+                .map_err(anyhow::Error::msg)
+                .context("--columns"),
+        }
+    }
+
+    /// Where it writes; as `input`.
+    pub(super) fn out(&self) -> &Path {
+        self.out.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
 const LONG: &str = "\
 Input:
   CSV, wide    timestamp,value                      the series is the file's path below the input, without its ending
   CSV, long    timestamp,series,value[,label…]      further columns are labels
+  Parquet      the same columns, with types: a time of a column that knows its zone and unit is that time
   JSONL        {\"ts\":…,\"series\":…,\"value\":…,\"labels\":{…}}, one object a line
+  With --columns they may be called otherwise, and a table may have a series a column (FILE/COLUMN; an empty cell is none).
   With --context FILE a line of that file is what was announced, known from its beginning on.
   With --said FILE a line of that file is a verdict or a command, heard at its time (`at`):
                {\"incident\":…,\"at\":…,\"verdict\":\"expected\"} or {\"at\":…,\"action\":{\"kind\":…}}; after the last row nothing is heard.
@@ -112,7 +151,17 @@ Output (the same input gives the same bytes):
                        labels are null without --labels; curves over thresholds, whether probabilities were right
   report.html          all of it to look at: one file, nothing is loaded from anywhere
   config.lock.yaml     all settings that decided, defaults written out, without secrets; may be given as --config again
+  *.parquet            with --parquet: each of the tables above once more, events with their whole JSON in `data`
   manifest.json        input files with sizes and XXH3-128, counts, versions of the stages, hashes of all files above; written last
+
+One incident (--incident ID), step by step: the records it came from, each anomaly with score and expected value, when the
+probability came to the threshold, suspects, and what every revision changed. Where it is read:
+  --config alone         live topics: correlate is stepped through its own log again, and every revision held against the one that
+                         was published; records are read by their offsets. Nothing is committed, nobody is disturbed
+  --input RESULT         the folder of a run, as it was written
+  --input, as for a run  the run is made again first; its results are kept only with --out
+It ends with 1 where a revision does not come out to the byte.
+
 Ctrl-C leaves a valid partial run: `\"complete\": false` in manifest.json and metrics.json; nothing asserted is judged. It ends with 1.
 
 Ends with 0, with 3 where an assertion fails, with 2 where the command line is wrong, else with 1.
@@ -121,7 +170,11 @@ Examples:
   forecall replay --input history/ --out result/
   forecall replay --input history/ --out result/ --config forecall.yaml --zone Asia/Tehran
   forecall replay --input history/ --out result/ --labels troubles.csv --assert 'recall>=0.8,pages_per_day<=5'
+  forecall replay --input metrics.parquet --columns timestamp=ts,values=* --parquet --out result/
   forecall replay diff result/ result-new/ --html changes.html
+  forecall replay --incident inc_s49amx21rz2fpkk8 --input result/ --html why.html
+  forecall replay --incident inc_s49amx21rz2fpkk8 --input history/ --config forecall.yaml
+  forecall replay --incident inc_s49amx21rz2fpkk8 --config forecall.yaml --json
   forecall replay --input history/ --context changes.jsonl --out result/
   forecall replay --input history/ --said verdicts.jsonl --out result/
   forecall replay --input tickets.jsonl --source crm.texts --config forecall.yaml --out result/

@@ -19,7 +19,7 @@ use super::output::{Manifest, Seal};
 use super::report::{self, Page};
 use super::told::Results;
 use super::truths::{self, Labels};
-use super::{Outcome, configuration, walk};
+use super::{Outcome, configuration, parquet_output, walk};
 
 /// What is asked of a run, read before it begins: a mistake in it is told at once.
 pub(super) struct Plan {
@@ -36,10 +36,10 @@ impl Plan {
         let labels = args.labels.as_deref().map(|path| truths::read(path, &zone));
         let labels = labels.transpose()?;
         if let Some(labels) = labels.as_ref().filter(|labels| labels.name_files()) {
-            if args.source.is_some() || args.input.starts_with("kafka://") {
+            if args.source.is_some() || args.input().starts_with("kafka://") {
                 bail!("labels that name files go with files of rows; write them as CSV");
             }
-            let (_, paths) = walk::paths(Path::new(&args.input))?;
+            let (_, paths) = walk::paths(Path::new(args.input()))?;
             let inputs: Vec<Value> = paths.iter().map(|path| json!({ "path": path })).collect();
             labels.of(&inputs)?;
         }
@@ -72,6 +72,9 @@ pub(super) fn finish(args: &ReplayArgs, plan: Plan, outcome: Outcome) -> anyhow:
     let lock = locked(&name, &text)?;
     output.settle()?;
     output.put("config.lock.yaml", lock.text.as_bytes())?;
+    if args.parquet {
+        parquet_output::write(&mut output, &plan.zone)?;
+    }
     let results = Results::read(output.folder(), span.1)?;
     let (truths, elsewhere): (Option<Vec<Truth>>, usize) = match &plan.labels {
         Some(labels) => {

@@ -252,6 +252,12 @@ impl House {
         Ok(())
     }
 
+    /// The log that it stands on.
+    #[cfg(test)]
+    pub(super) const fn log(&self) -> &InProcess {
+        &self.log
+    }
+
     /// How many records a topic holds.
     pub(super) fn count(&self, topic: &str) -> anyhow::Result<i64> {
         Ok(self.log.bounds(topic)?.iter().map(|(from, to)| to - from).sum())
@@ -259,7 +265,7 @@ impl House {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use forecall_types::{Labels, Position, Reading, SampleBatch, SamplesRecord, SeriesKey};
     use forecall_wire::event::TopicId;
     use forecall_wire::telemetry::samples;
@@ -283,7 +289,7 @@ mod tests {
     const TIMES: i64 = 500;
 
     /// Two series of a service with values every five minutes: two hours of trouble, and later half a day without any value.
-    fn rows(settings: &Settings) -> impl Iterator<Item = Stamped> {
+    pub(in super::super) fn rows(settings: &Settings) -> impl Iterator<Item = Stamped> {
         let key = |name: &str, unit: &str| SeriesKey {
             metric: Arc::from(name),
             unit: Arc::from(unit),

@@ -138,7 +138,13 @@ impl Input {
         };
         file.bad += 1;
         if self.told.len() < TOLD_MAX {
-            self.told.push(format!("{}:{line}: {why}", file.path));
+            // Parquet has no lines.
+            let row = if file.path.ends_with(".parquet") {
+                " row "
+            } else {
+                ""
+            };
+            self.told.push(format!("{}:{row}{line}: {why}", file.path));
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use forecall_backtest::{
-    Assertion, Bin, Case, CurvePoint, Figure, Level, RELIABILITY_BINS, Rules, Truth, Verdict, assertions,
-    curve_of, figures_of, reliability_of,
+    Assertion, Bin, Case, CurvePoint, Figure, Level, RELIABILITY_BINS, Rules, Truth, Unit, Verdict,
+    assertions, curve_of, figures_of, reliability_of,
 };
 use forecall_types::EventTime;
 use serde_json::{Map, Value, json};
@@ -127,6 +127,9 @@ impl Judged {
             .map(|v| {
                 let word = if v.holds { "holds" } else { "FAILS" };
                 match v.value {
+                    Some(value) if v.unit == Some(Unit::Seconds) => {
+                        format!("{word}  {}  it is {}", v.text, seconds_text(value))
+                    }
                     Some(value) => format!("{word}  {}  it is {}", v.text, rounded(value)),
                     None => format!("{word}  {}  {}", v.text, v.why),
                 }
@@ -137,6 +140,50 @@ impl Judged {
     pub(super) fn all_hold(&self) -> bool {
         self.verdicts.iter().all(|v| v.holds)
     }
+}
+
+/// `32 min 50 s`; below a minute with its tenth.
+pub(super) fn span_text(seconds: f64) -> String {
+    if seconds.abs() < 60.0 {
+        return format!("{} s", (seconds * 10.0).round() / 10.0);
+    }
+    let sign = if seconds < 0.0 { "−" } else { "" };
+    // Up to 2⁵³ a float holds every second.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and whole by rounding"
+    )]
+    let whole = seconds.abs().round() as u64;
+    let parts = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut rest = whole;
+    let mut told = Vec::new();
+    for (size, name) in parts {
+        let count = rest / size;
+        rest %= size;
+        if count > 0 {
+            told.push(format!("{count} {name}"));
+        }
+    }
+    format!("{sign}{}", told.join(" "))
+}
+
+/// `32 min 50 s (1,970 s)`; what is below a minute is said once.
+fn seconds_text(seconds: f64) -> String {
+    let span = span_text(seconds);
+    if seconds.abs() < 60.0 {
+        return span;
+    }
+    let digits = seconds.abs().round().to_string();
+    let mut grouped = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let sign = if seconds < 0.0 { "−" } else { "" };
+    format!("{span} ({sign}{grouped} s)")
 }
 
 /// Four digits behind the point: what a person reads.
@@ -163,4 +210,24 @@ pub(super) fn bins(bins: &[Bin]) -> Value {
         })
     };
     (0..).zip(bins).map(bin).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_told_as_people_say_them() {
+        for (seconds, text) in [
+            (1_970.0, "32 min 50 s (1,970 s)"),
+            (12.34, "12.3 s"),
+            (59.96, "60 s"),
+            (-90.0, "−1 min 30 s (−90 s)"),
+            (3_600.0, "1 h (3,600 s)"),
+            (90_061.0, "1 d 1 h 1 min 1 s (90,061 s)"),
+            (1_000_000.0, "11 d 13 h 46 min 40 s (1,000,000 s)"),
+        ] {
+            assert_eq!(seconds_text(seconds), text);
+        }
+    }
 }

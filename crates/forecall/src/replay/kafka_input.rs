@@ -131,7 +131,7 @@ fn take(log: &KafkaLog, range: &Range) -> anyhow::Result<Taken> {
 
 pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Outcome> {
     let zone = TimeZone::get(&args.zone).with_context(|| format!("no time zone is called {}", args.zone))?;
-    let range = parse(&args.input, &zone)?;
+    let range = parse(args.input(), &zone)?;
     let config = args
         .config
         .as_deref()
@@ -180,7 +180,7 @@ pub(super) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> anyhow::Result<Out
     });
     bar.finish_and_clear();
 
-    let mut output = Output::create(&args.out)?;
+    let mut output = Output::create(args.out())?;
     output.scores_of_samples(args, &scored, &shown)?;
     let events = output.events(&house, &settings.topic_names())?;
     let series: BTreeSet<_> = scored.iter().map(|s| s.series.fingerprint()).collect();

@@ -4,6 +4,8 @@
 //! hangs on the input alone, not on the machine's clock nor on how much is fed at once.
 
 mod args;
+pub(crate) mod bench;
+mod columns;
 mod context_input;
 mod csv_input;
 mod details;
@@ -18,10 +20,13 @@ mod judge;
 mod kafka_input;
 mod labels;
 mod output;
+mod parquet_input;
+mod parquet_output;
 mod report;
 mod said_input;
 mod series_cells;
 mod source_input;
+mod story;
 pub(crate) mod time_text;
 mod told;
 mod truths;
@@ -73,16 +78,50 @@ struct Outcome {
 pub(crate) fn run(command: ReplayCommand) -> anyhow::Result<ExitCode> {
     match (command.other, command.run) {
         (Some(ReplayOther::Diff(args)), _) => diff::run(&args),
-        (None, Some(args)) => replay(&args),
+        (None, Some(args)) => match &args.incident {
+            Some(id) => story::run(&args, id),
+            None => ended(&args, &replay(&args, Says::Summary)?),
+        },
         (None, None) => bail!("say --input and --out, or `diff`; `forecall replay --help` has examples"),
     }
 }
 
-fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+/// Whether a run tells at its end what it came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Summary,
+    Nothing,
+}
+
+/// How a run ended.
+struct Ran {
+    complete: bool,
+    rows_bad: usize,
+    all_hold: bool,
+}
+
+fn ended(args: &ReplayArgs, ran: &Ran) -> anyhow::Result<ExitCode> {
+    if !ran.complete {
+        bail!(
+            "stopped by a signal: the results in {} are valid and partial",
+            args.out().display()
+        );
+    }
+    if args.strict && ran.rows_bad > 0 {
+        bail!("{} rows could not be read", ran.rows_bad);
+    }
+    Ok(if ran.all_hold {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_ASSERTION)
+    })
+}
+
+fn replay(args: &ReplayArgs, says: Says) -> anyhow::Result<Ran> {
     if args.chunk == 0 {
         bail!("--chunk must be at least 1");
     }
-    if (args.context.is_some() || args.said.is_some()) && args.input.starts_with("kafka://") {
+    if (args.context.is_some() || args.said.is_some()) && args.input().starts_with("kafka://") {
         bail!("--context and --said go with files, not with a topic");
     }
     if args.ahead.len() > AHEAD_SPANS_MAX {
@@ -95,7 +134,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     })?;
     let plan = Plan::new(args)?;
     let stop = stop::on_signal()?;
-    let mut outcome = if args.input.starts_with("kafka://") {
+    let mut outcome = if args.input().starts_with("kafka://") {
         kafka_input::replay(args, &stop)?
     } else if let Some(name) = &args.source {
         source_input::replay(args, name, &stop)?
@@ -106,20 +145,13 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         complain(&remark);
     }
     let (manifest, judged) = finish::finish(args, plan, outcome)?;
-    manifest.print(args.json, &args.out, begun.elapsed(), &judged)?;
-    if !manifest.complete {
-        bail!(
-            "stopped by a signal: the results in {} are valid and partial",
-            args.out.display()
-        );
+    if says == Says::Summary {
+        manifest.print(args.json, args.out(), begun.elapsed(), &judged)?;
     }
-    if args.strict && manifest.rows_bad > 0 {
-        bail!("{} rows could not be read", manifest.rows_bad);
-    }
-    Ok(if judged.all_hold() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_ASSERTION)
+    Ok(Ran {
+        complete: manifest.complete,
+        rows_bad: manifest.rows_bad,
+        all_hold: judged.all_hold(),
     })
 }
 
@@ -211,7 +243,7 @@ fn ask_ahead(settings: &mut Settings, args: &ReplayArgs) {
 fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyhow::Result<Outcome> {
     let zone = jiff::tz::TimeZone::get(&args.zone)
         .with_context(|| format!("no time zone is called {}", args.zone))?;
-    let input = walk::read(Path::new(&args.input), &zone)?;
+    let input = walk::read(Path::new(args.input()), &zone, &args.mapping()?)?;
     let order = input.order();
     let cap = if args.config.is_some() {
         house::GRID_CONFIG_MAX
@@ -233,7 +265,7 @@ fn replay_files(args: &ReplayArgs, stop: &std::sync::atomic::AtomicBool) -> anyh
         .map(|(n, file)| (Arc::clone(&file.path), n))
         .collect();
     let mut scores: Vec<Vec<Option<Score>>> = input.files.iter().map(|f| vec![None; f.rows.len()]).collect();
-    let mut output = Output::create(&args.out)?;
+    let mut output = Output::create(args.out())?;
     let mut details = output.details(args)?;
     let mut keep = |scored: Vec<ScoredSample>| -> anyhow::Result<()> {
         for sample in scored {

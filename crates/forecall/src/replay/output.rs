@@ -24,7 +24,7 @@ const PART: &str = ".part";
 /// Written last.
 pub(super) const MANIFEST: &str = "manifest.json";
 /// What a run writes only if it is asked to, or came so far.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 16] = [
     "channels.csv",
     "ahead.csv",
     "vmanomaly.csv",
@@ -32,6 +32,15 @@ const OTHERS: [&str; 7] = [
     "config.lock.yaml",
     "metrics.json",
     "report.html",
+    "scores.parquet",
+    "channels.parquet",
+    "ahead.parquet",
+    "vmanomaly.parquet",
+    "peers.parquet",
+    "anomalies.parquet",
+    "incidents.parquet",
+    "notices.parquet",
+    "call-forecasts.parquet",
 ];
 /// Bytes of a file held at once.
 const PIECE_BYTES: usize = 1 << 16;
@@ -82,7 +91,7 @@ impl Output {
         })
     }
 
-    fn begin(&mut self, name: &str) -> anyhow::Result<BufWriter<File>> {
+    pub(super) fn begin(&mut self, name: &str) -> anyhow::Result<BufWriter<File>> {
         let path = self.folder.join(format!("{name}{PART}"));
         let file = File::create(&path).with_context(|| format!("failed to create {}", path.display()))?;
         self.names.push(name.to_owned());

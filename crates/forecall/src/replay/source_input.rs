@@ -156,13 +156,13 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
     let (mut settings, source) = declared(args, name)?;
     let key = pseudonym_key(&settings)?;
     let mut read = Read::default();
-    let (root, paths) = walk::paths(Path::new(&args.input))?;
+    let (root, paths) = walk::paths(Path::new(args.input()))?;
     for path in paths.iter().filter(|path| path.ends_with(".jsonl")) {
         let bytes = std::fs::read(root.join(path)).with_context(|| format!("failed to read {path}"))?;
         read.file(&source, key.as_deref(), path, &bytes)?;
     }
     if read.inputs.is_empty() {
-        bail!("{} holds no *.jsonl", args.input);
+        bail!("{} holds no *.jsonl", args.input());
     }
     read.records
         .sort_by_key(|(at, file, line, _)| (*at, *file, *line));
@@ -198,7 +198,7 @@ pub(super) fn replay(args: &ReplayArgs, name: &str, stop: &AtomicBool) -> anyhow
     });
     bar.finish_and_clear();
 
-    let mut output = Output::create(&args.out)?;
+    let mut output = Output::create(args.out())?;
     output.scores_of_samples(args, &scored, &shown)?;
     let events = output.events(&house, &settings.topic_names())?;
     let series: BTreeSet<_> = scored.iter().map(|s| s.series.fingerprint()).collect();

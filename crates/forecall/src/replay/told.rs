@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use forecall_backtest::{Finding, Sign, Told};
-use forecall_types::EventTime;
+use forecall_types::{EventTime, SeriesKey};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -333,16 +333,12 @@ impl Abnormal {
         let label = |name: &str| resource.get(name).or_else(|| labels.get(name));
         let region = REGION_LABELS.iter().find_map(|name| label(name));
         let of = |text: Option<&String>| Arc::from(text.map_or("", String::as_str));
-        let all: BTreeMap<&String, &String> = resource.iter().chain(labels).collect();
-        // A series of a file that says no scope was given one.
-        let given = |(name, value): &(&&String, &&String)| {
-            !(**name == SERVICE_LABEL && **value == metric || **name == "region" && **value == NOWHERE)
-        };
-        let plain = all.iter().filter(given).map(|(n, v)| (*n, *v)).collect();
+        let pairs = resource.iter().chain(labels);
+        let (series, full) = names(metric, pairs.map(|(n, v)| (n.as_str(), v.as_str())).collect());
         Self {
             id: Arc::clone(&line.id),
-            series: shown(metric, &plain),
-            full: shown(metric, &all),
+            series,
+            full,
             channel: Arc::clone(&line.channel),
             service: of(label(SERVICE_LABEL)),
             region: of(region),
@@ -354,8 +350,26 @@ impl Abnormal {
     }
 }
 
+/// How `scores.csv` names a series: where the input was files, where it was records.
+pub(super) fn names_of(series: &SeriesKey) -> (Arc<str>, Arc<str>) {
+    names(
+        &series.metric,
+        series.resource.iter().chain(series.labels.iter()).collect(),
+    )
+}
+
+fn names(metric: &str, all: BTreeMap<&str, &str>) -> (Arc<str>, Arc<str>) {
+    let full = shown(metric, &all);
+    // A series of a file that says no scope was given one.
+    let mut plain = all;
+    plain.retain(|name, value| {
+        !(*name == SERVICE_LABEL && *value == metric || *name == "region" && *value == NOWHERE)
+    });
+    (shown(metric, &plain), full)
+}
+
 /// A series with its labels.
-fn shown(metric: &str, labels: &BTreeMap<&String, &String>) -> Arc<str> {
+fn shown(metric: &str, labels: &BTreeMap<&str, &str>) -> Arc<str> {
     if labels.is_empty() {
         return Arc::from(metric);
     }

@@ -115,7 +115,7 @@ fn ordered(from: EventTime, to: EventTime) -> anyhow::Result<(EventTime, EventTi
 }
 
 /// `{"realKnownCause/nyc_taxi.csv": [["2014-10-30 15:30:00.000000", "2014-11-03 22:30:00.000000"], …], …}`
-fn windows(bytes: &[u8], zone: &TimeZone) -> anyhow::Result<BTreeMap<String, Vec<Truth>>> {
+pub(super) fn windows(bytes: &[u8], zone: &TimeZone) -> anyhow::Result<BTreeMap<String, Vec<Truth>>> {
     let all: BTreeMap<String, Vec<(String, String)>> =
         serde_json::from_slice(bytes).context("it is not {\"file\": [[\"start\", \"end\"], …], …}")?;
     all.into_iter()

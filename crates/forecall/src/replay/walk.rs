@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 
+use super::columns::Mapping;
 use super::input::{Input, ROWS_MAX};
-use super::{csv_input, jsonl_input};
+use super::{csv_input, jsonl_input, parquet_input};
 
 /// Folders below the input: deeper is a mistake, or a circle of links.
 const DEPTH_MAX: usize = 32;
@@ -27,26 +28,29 @@ pub(super) fn paths(input: &Path) -> anyhow::Result<(&Path, Vec<String>)> {
     Ok((input.parent().unwrap_or_else(|| Path::new("")), found))
 }
 
-/// Reads a file, or all `*.csv` and `*.jsonl` below a folder in order of their paths.
-pub(super) fn read(input: &Path, zone: &TimeZone) -> anyhow::Result<Input> {
+/// Reads a file, or all `*.csv`, `*.jsonl` and `*.parquet` below a folder in order of their paths.
+pub(super) fn read(input: &Path, zone: &TimeZone, mapping: &Mapping) -> anyhow::Result<Input> {
     let (root, found) = paths(input)?;
     let mut read = Input::default();
     for path in found {
         let Some((series, ending)) = path
             .rsplit_once('.')
-            .filter(|(_, e)| matches!(*e, "csv" | "jsonl"))
+            .filter(|(_, e)| matches!(*e, "csv" | "jsonl" | "parquet"))
         else {
             if !input.is_dir() {
-                bail!("{} is neither *.csv nor *.jsonl nor a folder", input.display());
+                bail!(
+                    "{} is neither *.csv nor *.jsonl nor *.parquet nor a folder",
+                    input.display()
+                );
             }
             read.leave_alone(&path, "");
             continue;
         };
         let bytes = std::fs::read(root.join(&path)).with_context(|| format!("failed to read {path}"))?;
-        if ending == "csv" {
-            csv_input::read(&mut read, &path, series, &bytes, zone);
-        } else {
-            jsonl_input::read(&mut read, &path, &bytes, zone);
+        match ending {
+            "csv" => csv_input::read(&mut read, (&path, series), &bytes, zone, mapping),
+            "parquet" => parquet_input::read(&mut read, (&path, series), bytes, zone, mapping)?,
+            _ => jsonl_input::read(&mut read, &path, &bytes, zone),
         }
         if read.rows() > ROWS_MAX {
             bail!("more than {ROWS_MAX} rows: replay a part of the folder at a time");
@@ -55,7 +59,7 @@ pub(super) fn read(input: &Path, zone: &TimeZone) -> anyhow::Result<Input> {
     if read.files.is_empty() {
         let remarks = read.remarks().join("; ");
         bail!(
-            "{} holds no *.csv or *.jsonl that can be read; {remarks}",
+            "{} holds no *.csv, *.jsonl or *.parquet that can be read; {remarks}",
             input.display()
         );
     }

@@ -11,4 +11,6 @@ mod machine;
 mod peers;
 mod replay;
 mod said;
+mod story;
+mod tables;
 mod texts;

@@ -2,13 +2,15 @@
 //! accuracy evaluation measure for time-series anomaly detection", as TSB-AD computes it (250 thresholds, each width of
 //! the tolerance from 0 to the series' own period).
 
+use crate::figure::whole;
+
 /// Thresholds, by rank.
 const THRESHOLDS: usize = 250;
 /// Period where none shows.
 const PERIOD_DEFAULT: usize = 125;
 
 /// Runs of labelled rows, both ends within.
-pub(crate) fn events(labels: &[bool]) -> Vec<(usize, usize)> {
+pub fn events(labels: &[bool]) -> Vec<(usize, usize)> {
     let mut out: Vec<(usize, usize)> = Vec::new();
     for (i, _) in labels.iter().enumerate().filter(|(_, label)| **label) {
         match out.last_mut() {
@@ -20,37 +22,49 @@ pub(crate) fn events(labels: &[bool]) -> Vec<(usize, usize)> {
 }
 
 /// The lag of the highest peak of the autocorrelation of the first 20,000 values, as TSB-AD finds a series' period.
-pub(crate) fn period(values: &[f64]) -> usize {
+pub fn period(values: &[f64]) -> usize {
     const BASE: usize = 3;
     const LAGS: usize = 400;
-    let values = &values[..values.len().min(20_000)];
+    let values = values.get(..20_000).unwrap_or(values);
     let n = values.len();
-    let mean = values.iter().sum::<f64>() / n.max(1) as f64;
+    let mean = values.iter().sum::<f64>() / whole(n.max(1));
     let centred: Vec<f64> = values.iter().map(|v| v - mean).collect();
     let correlation: Vec<f64> = (BASE..=LAGS.min(n.saturating_sub(1)))
-        .map(|lag| centred.iter().zip(&centred[lag..]).map(|(a, b)| a * b).sum())
+        .map(|lag| {
+            centred
+                .iter()
+                .zip(centred.iter().skip(lag))
+                .map(|(a, b)| a * b)
+                .sum()
+        })
         .collect();
-    let peak = (1..correlation.len().saturating_sub(1))
-        .filter(|i| correlation[*i] > correlation[i - 1] && correlation[*i] > correlation[i + 1])
-        .max_by(|a, b| correlation[*a].total_cmp(&correlation[*b]));
-    match peak {
-        Some(peak) if (3..=300).contains(&peak) => peak + BASE,
-        _ => PERIOD_DEFAULT,
+    let peaks = correlation
+        .windows(3)
+        .enumerate()
+        .filter_map(|(i, around)| match around {
+            [before, here, after] if here > before && here > after => Some((i + 1, *here)),
+            _ => None,
+        });
+    match peaks.max_by(|a, b| a.1.total_cmp(&b.1)) {
+        Some((peak, _)) if (3..=300).contains(&peak) => peak + BASE,
+        Some(_) | None => PERIOD_DEFAULT,
     }
 }
 
 /// Events widened by `half` rows on both sides, those that meet made one.
 fn widened(events: &[(usize, usize)], half: usize, rows: usize) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
-    let mut from = events[0].0.saturating_sub(half);
-    for pair in events.windows(2) {
-        let (end, start) = (pair[0].1, pair[1].0);
-        if end + 2 * half < start {
+    let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        return out;
+    };
+    let mut from = first.0.saturating_sub(half);
+    for ((_, end), (start, _)) in events.iter().zip(events.iter().skip(1)) {
+        if end + 2 * half < *start {
             out.push((from, end + half));
             from = start - half;
         }
     }
-    out.push((from, (events[events.len() - 1].1 + half).min(rows - 1)));
+    out.push((from, (last.1 + half).min(rows - 1)));
     out
 }
 
@@ -58,17 +72,22 @@ fn widened(events: &[(usize, usize)], half: usize, rows: usize) -> Vec<(usize, u
 fn ranks(scores: &[f64]) -> (Vec<usize>, Vec<f64>) {
     let mut sorted = scores.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
-    let last = scores.len() - 1;
-    let step = last as f64 / (THRESHOLDS - 1) as f64;
+    let last = scores.len().saturating_sub(1);
+    let step = whole(last) / whole(THRESHOLDS - 1);
+    let place = |i: usize| {
+        if i + 1 == THRESHOLDS {
+            return last;
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to the last row"
+        )]
+        let place = (whole(i) * step) as usize;
+        place
+    };
     let thresholds: Vec<f64> = (0..THRESHOLDS)
-        .map(|i| {
-            if i + 1 == THRESHOLDS {
-                last
-            } else {
-                (i as f64 * step) as usize
-            }
-        })
-        .map(|place| sorted[place])
+        .filter_map(|i| sorted.get(place(i)).copied())
         .collect();
     let first: Vec<usize> = scores
         .iter()
@@ -96,9 +115,11 @@ fn cumulated(parts: impl Iterator<Item = (usize, f64)>) -> Vec<f64> {
 /// Labels that fall off towards both sides of the events, 0 within them, for one width; only rows it touches.
 fn slopes(events: &[(usize, usize)], width: usize, soft: &mut [f64], touched: &mut Vec<usize>) {
     for row in touched.drain(..) {
-        soft[row] = 0.0;
+        if let Some(soft) = soft.get_mut(row) {
+            *soft = 0.0;
+        }
     }
-    let fall = |distance: usize| (1.0 - distance as f64 / width as f64).sqrt();
+    let fall = |distance: usize| (1.0 - whole(distance) / whole(width)).sqrt();
     let half = width / 2;
     for (start, end) in events {
         let behind = end + 1..(end + half + 1).min(soft.len());
@@ -107,55 +128,55 @@ fn slopes(events: &[(usize, usize)], width: usize, soft: &mut [f64], touched: &m
             .map(|row| (row, row - end))
             .chain(before.map(|row| (row, start - row)));
         for (row, distance) in rows {
-            soft[row] += fall(distance);
-            touched.push(row);
+            if let Some(soft) = soft.get_mut(row) {
+                *soft += fall(distance);
+                touched.push(row);
+            }
         }
     }
     touched.sort_unstable();
     touched.dedup();
     for row in touched.iter() {
-        soft[*row] = soft[*row].min(1.0);
+        if let Some(soft) = soft.get_mut(*row) {
+            *soft = soft.min(1.0);
+        }
     }
 }
 
-/// VUS-PR of scores against labels, with tolerances of 0 to `window` rows; `None` where nothing is labelled.
-pub(crate) fn vus_pr(labels: &[bool], scores: &[f64], window: usize) -> Option<f64> {
+/// VUS-PR of scores against labels, row by row, with tolerances of 0 to `window` rows; `None` where nothing is labelled.
+pub fn vus_pr(labels: &[bool], scores: &[f64], window: usize) -> Option<f64> {
     let events = events(labels);
-    if events.is_empty() {
+    if events.is_empty() || labels.len() != scores.len() {
         return None;
     }
     let (first, taken) = ranks(scores);
-    let labelled = labels.iter().filter(|label| **label).count() as f64;
-    let hard = cumulated(
-        labels
-            .iter()
-            .zip(&first)
-            .filter(|(label, _)| **label)
-            .map(|(_, k)| (*k, 1.0)),
-    );
+    let labelled = whole(labels.iter().filter(|label| **label).count());
+    let rows = || labels.iter().zip(&first);
+    let hard = cumulated(rows().filter(|(label, _)| **label).map(|(_, k)| (*k, 1.0)));
     let mut soft = vec![0.0; labels.len()];
     let mut touched = Vec::new();
     let mut volume = 0.0;
     for width in 0..=window {
         slopes(&events, width, &mut soft, &mut touched);
-        let outside = touched.iter().filter(|row| !labels[**row]);
-        let gained = cumulated(outside.map(|row| (first[*row], soft[*row])));
+        let outside = touched.iter().filter(|row| labels.get(**row) == Some(&false));
+        let gained = cumulated(outside.filter_map(|row| Some((*first.get(*row)?, *soft.get(*row)?))));
         let ranges = widened(&events, width / 2, labels.len());
-        let met = ranges
-            .iter()
-            .map(|(from, to)| first[*from..=*to].iter().copied().min().unwrap_or(THRESHOLDS));
-        let met = cumulated(met.map(|k| (k, 1.0)));
+        let earliest = |(from, to): &(usize, usize)| {
+            let within = first.get(*from..=*to).unwrap_or_default();
+            (within.iter().copied().min().unwrap_or(THRESHOLDS), 1.0)
+        };
+        let met = cumulated(ranges.iter().map(earliest));
         let mut recalled_before = 0.0;
-        for k in 0..THRESHOLDS {
-            let found = hard[k] + gained[k];
+        for (((hard, gained), met), taken) in hard.iter().zip(&gained).zip(&met).zip(&taken) {
+            let found = hard + gained;
             // Halfway between the hard labels and the softened ones, so that recall is neither too low nor too high.
-            let wanted = f64::midpoint(labelled, labelled + gained[k]);
-            let recalled = (found / wanted).min(1.0) * met[k] / ranges.len() as f64;
-            volume += (recalled - recalled_before) * found / taken[k];
+            let wanted = f64::midpoint(labelled, labelled + gained);
+            let recalled = (found / wanted).min(1.0) * met / whole(ranges.len());
+            volume += (recalled - recalled_before) * found / taken;
             recalled_before = recalled;
         }
     }
-    Some(volume / (window + 1) as f64)
+    Some(volume / whole(window + 1))
 }
 
 #[cfg(test)]

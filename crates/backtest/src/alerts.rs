@@ -4,24 +4,32 @@ use std::time::Duration;
 
 use forecall_types::EventTime;
 
+use crate::figure::whole;
+
 /// Alerts nearer to each other than this are one: a person is told once.
-pub(crate) const MERGE: Duration = Duration::from_secs(600);
+pub const MERGE: Duration = Duration::from_secs(600);
 
 /// First and last row of an alert.
-pub(crate) type Span = (usize, usize);
+pub type Span = (usize, usize);
 
 /// What alerts have met; sums over files.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Counts {
-    pub(crate) events: f64,
-    pub(crate) found: f64,
-    pub(crate) alerts: f64,
-    pub(crate) false_alerts: f64,
-    pub(crate) days: f64,
+pub struct Counts {
+    /// Labelled events.
+    pub events: f64,
+    /// Events that an alert of their own met.
+    pub found: f64,
+    /// Alerts.
+    pub alerts: f64,
+    /// Alerts that met no event.
+    pub false_alerts: f64,
+    /// Length of what was looked at.
+    pub days: f64,
 }
 
 impl Counts {
-    pub(crate) fn sum(all: impl Iterator<Item = Self>) -> Self {
+    /// Of several files together.
+    pub fn sum(all: impl Iterator<Item = Self>) -> Self {
         all.fold(Self::default(), |a, b| Self {
             events: a.events + b.events,
             found: a.found + b.found,
@@ -31,7 +39,8 @@ impl Counts {
         })
     }
 
-    pub(crate) fn f1(&self) -> f64 {
+    /// The harmonic mean of precision and recall.
+    pub fn f1(&self) -> f64 {
         // 2 TP / (2 TP + FP + FN)
         let wrong = self.false_alerts + self.events - self.found;
         if self.found > 0.0 {
@@ -41,41 +50,53 @@ impl Counts {
         }
     }
 
-    pub(crate) fn recall(&self) -> f64 {
+    /// Of events, those found.
+    pub fn recall(&self) -> f64 {
         self.found / self.events.max(1.0)
     }
 
-    pub(crate) fn alerts_a_day(&self) -> f64 {
+    /// Of alerts, those that met an event; none: 1.
+    pub fn precision(&self) -> f64 {
+        1.0 - self.false_alerts / self.alerts.max(1.0)
+    }
+
+    /// Alerts a day.
+    pub fn alerts_a_day(&self) -> f64 {
         self.alerts / self.days.max(f64::MIN_POSITIVE)
     }
 }
 
 /// Flagged rows as alerts: rows in a row, and those less than [`MERGE`] apart.
-pub(crate) fn spans(times: &[EventTime], flags: impl Iterator<Item = bool>) -> Vec<Span> {
+pub fn spans(times: &[EventTime], flags: impl Iterator<Item = bool>) -> Vec<Span> {
     let mut out: Vec<Span> = Vec::new();
-    for (row, _) in flags.enumerate().filter(|(_, flag)| *flag) {
+    let mut last = EventTime::MIN;
+    for ((row, at), _) in times.iter().enumerate().zip(flags).filter(|(_, flag)| *flag) {
         match out.last_mut() {
-            Some((_, end)) if *end + 1 == row || times[row].since(times[*end]) <= MERGE => *end = row,
-            _ => out.push((row, row)),
+            Some((_, end)) if *end + 1 == row || at.since(last) <= MERGE => *end = row,
+            Some(_) | None => out.push((row, row)),
         }
+        last = *at;
     }
     out
 }
 
 /// Judges alerts. One alert finds one event at most, the first it meets that no other has found: else one that never ends
 /// would find them all. An alert that meets an event is not false.
-pub(crate) fn count(times: &[EventTime], events: &[Span], alerts: &[Span]) -> Counts {
+pub fn count(times: &[EventTime], events: &[Span], alerts: &[Span]) -> Counts {
     let mut found = vec![false; events.len()];
     let mut false_alerts = 0.0;
     for (from, to) in alerts {
         let first = events.partition_point(|(_, end)| end < from);
-        let met: Vec<usize> = (first..events.len())
-            .take_while(|i| events[*i].0 <= *to)
-            .collect();
-        if met.is_empty() {
+        let mut met = events
+            .iter()
+            .zip(&mut found)
+            .skip(first)
+            .take_while(|((start, _), _)| start <= to)
+            .peekable();
+        if met.peek().is_none() {
             false_alerts += 1.0;
-        } else if let Some(open) = met.into_iter().find(|i| !found[*i]) {
-            found[open] = true;
+        } else if let Some((_, open)) = met.find(|(_, found)| !**found) {
+            *open = true;
         }
     }
     let span = times
@@ -83,16 +104,16 @@ pub(crate) fn count(times: &[EventTime], events: &[Span], alerts: &[Span]) -> Co
         .zip(times.last())
         .map_or(Duration::ZERO, |(a, b)| b.since(*a));
     Counts {
-        events: events.len() as f64,
-        found: found.iter().filter(|f| **f).count() as f64,
-        alerts: alerts.len() as f64,
+        events: whole(events.len()),
+        found: whole(found.iter().filter(|f| **f).count()),
+        alerts: whole(alerts.len()),
         false_alerts,
         days: span.as_secs_f64() / 86_400.0,
     }
 }
 
 /// Counts of one file at each threshold.
-pub(crate) fn at_thresholds(
+pub fn at_thresholds(
     times: &[EventTime],
     events: &[Span],
     scores: &[f64],
@@ -111,7 +132,7 @@ pub(crate) fn at_thresholds(
 }
 
 /// Counts at the last threshold, from the highest down, before the budget of alerts a day is first overrun.
-pub(crate) fn within_budget(at: &[Counts], alerts_a_day: f64) -> Counts {
+pub fn within_budget(at: &[Counts], alerts_a_day: f64) -> Counts {
     let good = at
         .iter()
         .take_while(|counts| counts.alerts_a_day() <= alerts_a_day);
@@ -127,7 +148,7 @@ pub(crate) fn within_budget(at: &[Counts], alerts_a_day: f64) -> Counts {
 }
 
 /// Thresholds worth trying, falling: the scores at ranks that grow by about 2 %.
-pub(crate) fn thresholds<'s>(scores: impl Iterator<Item = &'s [f64]>) -> Vec<f64> {
+pub fn thresholds<'s>(scores: impl Iterator<Item = &'s [f64]>) -> Vec<f64> {
     let mut all: Vec<f64> = scores.flatten().copied().collect();
     all.sort_by(|a, b| b.total_cmp(a));
     let mut out: Vec<f64> = Vec::new();

@@ -1,20 +1,41 @@
 //! The score of the Numenta Anomaly Benchmark: Lavin and Ahmad 2015, "Evaluating real-time anomaly detection algorithms",
 //! in the form its leaderboard is made with (one threshold for all files by a full sweep).
+//!
+//! A file's first rows (15 %, at most 750) aren't scored. An alert within a window is worth the more the earlier it comes, and
+//! only the earliest counts; one outside costs, less where it follows closely behind a window. A window without an alert costs
+//! its whole weight. Points are put on a scale from 0, which saying nothing gives, to 100, which the first row of each window
+//! gives.
+//!
+//! ```
+//! use forecall_backtest::nab::{File, PROFILES, sweep};
+//! use forecall_types::EventTime;
+//!
+//! let at = |row: i64| EventTime::from_secs(300 * row);
+//! let times: Vec<EventTime> = (0..100).map(at).collect();
+//! let file = File::new(&times, &[(at(60), at(69))]);
+//! let scores: Vec<f64> = (15..100).map(|row| if row == 60 { 9.0 } else { 1.0 }).collect();
+//! let (score, threshold) = sweep(&[(&file, &scores)], &PROFILES[0]);
+//! assert_eq!((score.round(), threshold), (100.0, 9.0));
+//! ```
 
 use forecall_types::EventTime;
 
+use crate::figure::whole;
+
 /// What a find, a false alarm and a miss are worth.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Profile {
-    pub(crate) name: &'static str,
-    /// Its name in `published_scores.json`.
-    pub(crate) published: &'static str,
+pub struct Profile {
+    /// As people call it.
+    pub name: &'static str,
+    /// Its name in NAB's own files.
+    pub published: &'static str,
     found: f64,
     false_alarm: f64,
     missed: f64,
 }
 
-pub(crate) const PROFILES: [Profile; 3] = [
+/// The leaderboard's three.
+pub const PROFILES: [Profile; 3] = [
     Profile {
         name: "standard",
         published: "standard",
@@ -45,7 +66,7 @@ const PROBATION_ROWS_MAX: f64 = 5_000.0;
 
 /// What an alert on one row is worth before weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Row {
+pub struct Row {
     /// Within a window 0 to 1, the earlier the more; else −1 to 0.
     reward: f64,
     /// The window it lies in, by its number in the file.
@@ -54,10 +75,11 @@ pub(crate) struct Row {
 
 /// A file's rows after probation.
 #[derive(Debug, Clone)]
-pub(crate) struct File {
-    pub(crate) rows: Vec<Row>,
+pub struct File {
+    /// What an alert on each of them is worth.
+    pub rows: Vec<Row>,
     /// Rows of probation.
-    pub(crate) probation: usize,
+    pub probation: usize,
     windows: usize,
 }
 
@@ -66,21 +88,27 @@ fn sigmoid(position: f64) -> f64 {
     if position >= 3.0 {
         return -1.0;
     }
-    2.0 / (1.0 + (5.0 * position).exp()) - 1.0
+    2.0 / (1.0 + libm::exp(5.0 * position)) - 1.0
 }
 
 impl File {
-    /// Of a file's times and windows.
-    pub(crate) fn new(times: &[EventTime], windows: &[(EventTime, EventTime)]) -> Self {
-        let probation = (PROBATION_SHARE * times.len() as f64)
+    /// Of a file's times and windows, both ends of which are rows.
+    pub fn new(times: &[EventTime], windows: &[(EventTime, EventTime)]) -> Self {
+        let share = (PROBATION_SHARE * whole(times.len()))
             .floor()
             .min(PROBATION_SHARE * PROBATION_ROWS_MAX);
-        let probation = probation as usize;
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 750 by the bound above"
+        )]
+        let probation = share as usize;
         let best = sigmoid(-1.0);
         let place = |at: EventTime| times.iter().position(|t| *t == at);
         let mut rows = Vec::with_capacity(times.len());
         let mut next = 0;
-        let mut inside: Option<(usize, usize, f64)> = None;
+        // The window that a row lies in: its number, its last row, its width; and its last moment.
+        let mut inside: Option<(usize, usize, f64, EventTime)> = None;
         let mut behind: Option<(usize, f64)> = None;
         for (i, at) in times.iter().enumerate() {
             if let Some((from, to)) = windows.get(next)
@@ -88,12 +116,12 @@ impl File {
                 && let Some(right) = place(*to)
             {
                 let left = place(*from).unwrap_or(i);
-                inside = Some((next, right, (right + 1 - left) as f64));
+                inside = Some((next, right, whole((right + 1).saturating_sub(left)), *to));
                 next += 1;
             }
             rows.push(match (inside, behind) {
-                (Some((window, right, width)), _) => Row {
-                    reward: sigmoid(-((right as f64) - (i as f64) + 1.0) / width) / best,
+                (Some((window, right, width, _)), _) => Row {
+                    reward: sigmoid(-(whole(right) - whole(i) + 1.0) / width) / best,
                     window: Some(window),
                 },
                 (None, None) => Row {
@@ -101,16 +129,15 @@ impl File {
                     window: None,
                 },
                 (None, Some((right, width))) => Row {
-                    reward: sigmoid((i as f64 - right as f64).abs() / (width - 1.0)),
+                    reward: sigmoid((whole(i) - whole(right)).abs() / (width - 1.0)),
                     window: None,
                 },
             });
-            if let Some((_, right, width)) = inside
-                && *at == windows[next - 1].1
+            if let Some((_, _, width, end)) = inside
+                && *at == end
             {
                 behind = Some((i, width));
                 inside = None;
-                let _ = right;
             }
         }
         Self {
@@ -121,7 +148,7 @@ impl File {
     }
 
     /// Points of these alerts, one flag a row after probation.
-    pub(crate) fn points(&self, alerts: impl Iterator<Item = bool>, profile: &Profile) -> f64 {
+    pub fn points(&self, alerts: impl Iterator<Item = bool>, profile: &Profile) -> f64 {
         let mut tally = Tally::new(self, profile);
         for (row, _) in self.rows.iter().zip(alerts).filter(|(_, alert)| *alert) {
             tally.add(row);
@@ -130,17 +157,16 @@ impl File {
     }
 
     /// Points at each of the thresholds, which fall; `scores` are those after probation.
-    pub(crate) fn points_at(&self, scores: &[f64], thresholds: &[f64], profile: &Profile) -> Vec<f64> {
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    pub fn points_at(&self, scores: &[f64], thresholds: &[f64], profile: &Profile) -> Vec<f64> {
+        let mut order: Vec<(f64, &Row)> = scores.iter().copied().zip(&self.rows).collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut order = order.into_iter().peekable();
         let mut tally = Tally::new(self, profile);
-        let mut at = 0;
         thresholds
             .iter()
             .map(|threshold| {
-                while let Some(row) = order.get(at).filter(|row| scores[**row] >= *threshold) {
-                    tally.add(&self.rows[*row]);
-                    at += 1;
+                while let Some((_, row)) = order.next_if(|(score, _)| score >= threshold) {
+                    tally.add(row);
                 }
                 tally.points
             })
@@ -158,7 +184,7 @@ struct Tally<'p> {
 impl<'p> Tally<'p> {
     fn new(file: &File, profile: &'p Profile) -> Self {
         Self {
-            points: -profile.missed * file.windows as f64,
+            points: -profile.missed * whole(file.windows),
             best: vec![-profile.missed; file.windows],
             profile,
         }
@@ -181,19 +207,19 @@ impl<'p> Tally<'p> {
 }
 
 /// 0 for a detector that says nothing, 100 for a perfect one.
-pub(crate) fn normalised(points: f64, windows: usize, profile: &Profile) -> f64 {
-    let null = -profile.missed * windows as f64;
-    let perfect = profile.found * windows as f64;
+pub fn normalised(points: f64, windows: usize, profile: &Profile) -> f64 {
+    let null = -profile.missed * whole(windows);
+    let perfect = profile.found * whole(windows);
     100.0 * (points - null) / (perfect - null)
 }
 
 /// Windows of the files.
-pub(crate) fn windows<'f>(files: impl Iterator<Item = &'f File>) -> usize {
+pub fn windows<'f>(files: impl Iterator<Item = &'f File>) -> usize {
     files.map(|file| file.windows).sum()
 }
 
 /// The best normalised score of one threshold for all files, over every threshold there is, and that threshold.
-pub(crate) fn sweep(files: &[(&File, &[f64])], profile: &Profile) -> (f64, f64) {
+pub fn sweep(files: &[(&File, &[f64])], profile: &Profile) -> (f64, f64) {
     let mut rows: Vec<(f64, usize, &Row)> = files
         .iter()
         .enumerate()
@@ -209,7 +235,9 @@ pub(crate) fn sweep(files: &[(&File, &[f64])], profile: &Profile) -> (f64, f64) 
     let mut points: f64 = tallies.iter().map(|tally| tally.points).sum();
     let (mut best, mut threshold) = (points, f64::INFINITY);
     for (i, (score, file, row)) in rows.iter().enumerate() {
-        let tally = &mut tallies[*file];
+        let Some(tally) = tallies.get_mut(*file) else {
+            continue;
+        };
         let before = tally.points;
         tally.add(row);
         points += tally.points - before;
@@ -225,7 +253,7 @@ pub(crate) fn sweep(files: &[(&File, &[f64])], profile: &Profile) -> (f64, f64) 
 }
 
 /// Alerts that come no sooner than `pause` rows after the one before.
-pub(crate) fn with_pause(scores: &[f64], threshold: f64, pause: usize) -> impl Iterator<Item = bool> {
+pub fn with_pause(scores: &[f64], threshold: f64, pause: usize) -> impl Iterator<Item = bool> {
     let mut wait = 0_usize;
     scores.iter().map(move |score| {
         let alert = *score >= threshold && wait == 0;
