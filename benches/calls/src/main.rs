@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
 mod effect;
+mod erlang;
 mod random;
 mod rivals;
 mod speed;
@@ -34,7 +35,8 @@ struct Cli {
     /// Uses only so many days from the beginning: to tune on what is not the test.
     #[arg(long)]
     first_days: Option<usize>,
-    /// Only series whose name contains this; `effect`, `surge`: made-up worlds, for which no data is needed.
+    /// Only series whose name contains this; `effect`, `surge`: made-up worlds; `erlang`: agents beside pyworkforce. No data is
+    /// needed for these.
     #[arg(long)]
     only: Option<String>,
     /// Another history instead of the public ones …
@@ -117,6 +119,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     match cli.only.as_deref() {
         Some("surge") => return surge::run(cli.runs.min(200), cli.seed, cli.json),
+        Some("erlang") => {
+            let python = cli.rivals.as_deref().unwrap_or(Path::new("python3"));
+            return erlang::run(python, cli.runs, cli.seed);
+        }
         Some("effect") => return effect::run(cli.runs, cli.seed, cli.world.as_deref(), cli.json),
         _ if cli.data.is_none() && cli.history.is_none() => anyhow::bail!("give --data or --history"),
         _ => {}
