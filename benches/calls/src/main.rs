@@ -5,7 +5,9 @@
 #![allow(clippy::print_stdout, reason = "figures are told on the terminal")]
 
 mod effect;
+mod erlang;
 mod random;
+mod rivals;
 mod speed;
 mod surge;
 
@@ -15,8 +17,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
-use forecall_outreach::calls::backtest::{Horizon, Scores, backtest, score};
+use clap::{Parser, ValueEnum};
+use forecall_outreach::calls::backtest::{Backtest, History, Horizon, Scores, Tuning, backtest_with, score};
 use forecall_outreach::calls::table::{TableSettings, read_table};
 use serde_json::{Value, json};
 
@@ -33,7 +35,8 @@ struct Cli {
     /// Uses only so many days from the beginning: to tune on what is not the test.
     #[arg(long)]
     first_days: Option<usize>,
-    /// Only series whose name contains this; `effect`, `surge`: made-up worlds, for which no data is needed.
+    /// Only series whose name contains this; `effect`, `surge`: made-up worlds; `erlang`: agents beside pyworkforce. No data is
+    /// needed for these.
     #[arg(long)]
     only: Option<String>,
     /// Another history instead of the public ones …
@@ -51,12 +54,42 @@ struct Cli {
     /// Only made-up worlds whose name contains this.
     #[arg(long, requires = "only")]
     world: Option<String>,
+    /// Where the parameters come from.
+    #[arg(long, value_enum, default_value_t = From::Fitted)]
+    parameters_from: From,
+    /// Others beside it: augurs, and through this Python what it has of LightGBM, statsforecast and Prophet.
+    #[arg(long, value_name = "PYTHON")]
+    rivals: Option<PathBuf>,
+    /// Days on which those are asked that need a fit for each, spread over the tested ones.
+    #[arg(long, default_value_t = 16)]
+    rival_days: usize,
     /// Print JSON.
     #[arg(long)]
     json: bool,
     /// Print the fitted parameters too.
     #[arg(long)]
     parameters: bool,
+}
+
+/// Where the parameters come from.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum From {
+    /// A fit of what lies before the first origin.
+    Fitted,
+    /// As in the pipeline: found beside the walk.
+    Beside,
+    /// None: priors.
+    Priors,
+}
+
+impl From {
+    const fn tuning(self) -> Tuning {
+        match self {
+            Self::Fitted => Tuning::Fitted,
+            Self::Beside => Tuning::Beside,
+            Self::Priors => Tuning::Priors,
+        }
+    }
 }
 
 const SERIES: [(&str, &str, u64); 5] = [
@@ -86,6 +119,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     match cli.only.as_deref() {
         Some("surge") => return surge::run(cli.runs.min(200), cli.seed, cli.json),
+        Some("erlang") => {
+            let python = cli.rivals.as_deref().unwrap_or(Path::new("python3"));
+            return erlang::run(python, cli.runs, cli.seed);
+        }
         Some("effect") => return effect::run(cli.runs, cli.seed, cli.world.as_deref(), cli.json),
         _ if cli.data.is_none() && cli.history.is_none() => anyhow::bail!("give --data or --history"),
         _ => {}
@@ -105,9 +142,11 @@ fn run(cli: &Cli) -> Result<()> {
         };
         let table =
             read_table(&text, &settings).with_context(|| format!("failed to read {}", path.display()))?;
+        let mut walks = Vec::new();
         for (words, horizon) in HORIZONS {
             let before = speed::cpu()?;
-            let found = backtest(&table.history, horizon, cli.test_days, |_, _| ())?;
+            let tuning = cli.parameters_from.tuning();
+            let found = backtest_with(&table.history, horizon, cli.test_days, tuning, |_, _| ())?;
             let spent = speed::cpu()?.saturating_sub(before);
             let scores = score(&found);
             if cli.json {
@@ -118,9 +157,16 @@ fn run(cli: &Cli) -> Result<()> {
                     println!("{:?}", found.parameters);
                 }
             }
+            walks.push((words, found));
+        }
+        if let Some(python) = &cli.rivals {
+            beside(cli, (&name, python), &table.history, &walks, &mut rows)?;
         }
     }
-    if cli.history.is_some() {
+    if cli.history.is_some() || cli.only.is_some() {
+        if cli.json {
+            println!("{:#}", json!({ "series": rows }));
+        }
         return Ok(());
     }
     let costs = speed::costs()?;
@@ -128,6 +174,41 @@ fn run(cli: &Cli) -> Result<()> {
         println!("{:#}", json!({ "series": rows, "costs": costs }));
     } else {
         println!("\n{}", speed::table(&costs));
+    }
+    Ok(())
+}
+
+/// Tells how others fare on the same days.
+fn beside(
+    cli: &Cli,
+    (name, python): (&str, &Path),
+    history: &History,
+    walks: &[(&str, Backtest)],
+    rows: &mut Vec<Value>,
+) -> Result<()> {
+    let grid = rivals::Grid::new(history, cli.test_days)?;
+    let mut all = rivals::augurs(&grid, cli.rival_days)?;
+    all.extend(rivals::python(&grid, python, cli.rival_days)?);
+    for rival in &all {
+        let Some((_, ours)) = walks.iter().find(|(words, _)| *words == rival.horizon) else {
+            continue;
+        };
+        let (theirs, own, days) = grid.wmape(rival, &ours.forecasts, history);
+        if cli.json {
+            rows.push(json!({
+                "series": name, "horizon": rival.horizon, "model": rival.model, "days": days, "wmape": theirs,
+                "wmape_forecall": own, "cpu_seconds": rival.cpu_seconds,
+            }));
+        } else {
+            println!(
+                "| {name} | {} | {} | {:.2} | **{:.2}** | {days} | {:.1} |",
+                rival.horizon,
+                rival.model,
+                100.0 * theirs,
+                100.0 * own,
+                rival.cpu_seconds
+            );
+        }
     }
     Ok(())
 }

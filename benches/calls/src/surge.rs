@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use forecall_outreach::calls::surge::{
-    BIN, Cohort, Drive, Learning, Seen, SurgeHistory, SurgeModel, SurgePriors,
+    BIN, Cohort, Drive, Learning, NoticeEffect, Seen, SurgeHistory, SurgeModel, SurgePriors,
 };
 use forecall_types::EventTime;
 use serde_json::{Value, json};
@@ -83,11 +83,12 @@ fn incident(random: &mut Random, company: &Company) -> Incident {
     }
 }
 
-const fn model(priors: SurgePriors) -> SurgeModel {
+fn model(priors: SurgePriors) -> SurgeModel {
     SurgeModel {
         repeats: 0.15,
         remaining_seconds: 10_800.0,
         lasting: priors.lasting,
+        notice: NoticeEffect::default(),
     }
 }
 

@@ -145,6 +145,8 @@ metrics! {
     CallForecastsTotal = "call_forecasts_total", Kind::Counter, ["queue"], 512;
     /// Calls expected in the present interval.
     CallsExpected = "calls_expected", Kind::Gauge, ["queue", "scenario"], 1024;
+    /// Calls that the notices avoid in the present interval, by quantile (`p10`, `p50`, `p90`); negative: they cause more than they avoid.
+    CallsAvoided = "calls_avoided", Kind::Gauge, ["queue", "level"], 1536;
     /// Agents needed in the present interval.
     AgentsNeeded = "agents_needed", Kind::Gauge, ["queue", "scenario"], 1024;
     /// Consumers made anew because they stood still.

@@ -10,6 +10,7 @@ use forecall_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::calls::effect::Arms;
 use crate::calls::{CallModel, CallState};
 use crate::notice::{Domain, Office};
 use crate::settings::OutreachSettings;
@@ -184,17 +185,8 @@ impl OutreachStage {
             effects.emit(OutreachOutput::Forecast(Box::new(forecast)));
         }
     }
-}
 
-impl Stage for OutreachStage {
-    type Settings = Arc<OutreachSettings>;
-    type Input = OutreachInput;
-    type Output = OutreachOutput;
-
-    const NAME: &'static str = "outreach";
-    const VERSION: u32 = 8;
-
-    fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
+    fn take_in(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
         match &input.entry {
             OutreachEntry::Incident(event) => {
                 if let Some((domain, mut office, calls)) = self.domain(&event.incident.domain, effects)
@@ -231,6 +223,39 @@ impl Stage for OutreachStage {
             }
             OutreachEntry::Tick(tick) => self.on_tick(tick.at, effects),
         }
+    }
+
+    /// What hold-outs found, as notices tell it, is what the call forecasts think of the next notice.
+    fn hear_trials(&mut self, outputs: &[OutreachOutput]) {
+        for output in outputs {
+            let OutreachOutput::Notice(notice) = output else {
+                continue;
+            };
+            if let Some(trial) = &notice.hold_out {
+                let arms = Arms {
+                    told: trial.told,
+                    held_out: trial.held_out,
+                    told_contacts: trial.told_contacts,
+                    held_out_contacts: trial.held_out_contacts,
+                };
+                self.calls.on_trial(&notice.domain, &notice.incident, arms);
+            }
+        }
+    }
+}
+
+impl Stage for OutreachStage {
+    type Settings = Arc<OutreachSettings>;
+    type Input = OutreachInput;
+    type Output = OutreachOutput;
+
+    const NAME: &'static str = "outreach";
+    const VERSION: u32 = 8;
+
+    fn step(&mut self, input: &OutreachInput, effects: &mut Effects<OutreachOutput>) {
+        let before = effects.outputs().len();
+        self.take_in(input, effects);
+        self.hear_trials(effects.outputs().get(before..).unwrap_or_default());
     }
 
     fn save(&self) -> Result<Vec<u8>, SnapshotError> {

@@ -297,6 +297,127 @@ mod tests {
     }
 
     #[test]
+    fn erlang_c_equals_pyworkforce() {
+        // pyworkforce 0.5.1, ErlangC.required_positions: calls, minutes of handling and of an interval, seconds, service level, largest
+        // occupancy, shrinkage | agents, scheduled, service level, occupancy, P(wait).
+        let rows = [
+            (
+                55.0,
+                6.5,
+                15.0,
+                30.0,
+                0.9,
+                0.9,
+                0.0,
+                31,
+                31,
+                0.935_042_904,
+                0.768_817_204,
+                0.112_731_518,
+            ),
+            (
+                1.0,
+                2.0,
+                60.0,
+                20.0,
+                0.8,
+                0.85,
+                0.1,
+                1,
+                2,
+                0.971_626_750,
+                0.033_333_333,
+                0.033_333_333,
+            ),
+            (
+                730.0,
+                8.25,
+                30.0,
+                60.0,
+                0.7,
+                0.88,
+                0.35,
+                229,
+                353,
+                0.998_964_893,
+                0.876_637_555,
+                0.031_777_138,
+            ),
+            (
+                18.0,
+                12.0,
+                60.0,
+                120.0,
+                0.95,
+                0.75,
+                0.25,
+                7,
+                10,
+                0.951_064_420,
+                0.514_285_714,
+                0.086_243_217,
+            ),
+            (
+                4200.0,
+                4.1,
+                60.0,
+                10.0,
+                0.85,
+                0.95,
+                0.33,
+                303,
+                453,
+                0.867_199_848,
+                0.947_194_719,
+                0.254_487_542,
+            ),
+            (
+                333.0,
+                2.75,
+                15.0,
+                15.0,
+                0.99,
+                0.8,
+                0.2,
+                77,
+                97,
+                0.992_515_915,
+                0.792_857_143,
+                0.031_905_513,
+            ),
+        ];
+        for (
+            calls,
+            handle,
+            minutes,
+            within,
+            level,
+            busiest,
+            shrinkage,
+            agents,
+            rostered,
+            served,
+            busy,
+            wait,
+        ) in rows
+        {
+            let offered = Offered::per_interval(calls, minutes * 60.0, handle * 60.0);
+            let target = Target {
+                service_level: level,
+                threshold_seconds: within,
+                occupancy_max: busiest,
+                patience_seconds: None,
+            };
+            assert_eq!(agents_needed(offered, target), agents, "{calls}");
+            assert_eq!(scheduled(agents, shrinkage), rostered, "{calls}");
+            let got = erlang_c(offered, agents, within);
+            near(got.service_level, served, 9);
+            near(got.occupancy, busy, 9);
+            near(got.wait, wait, 9);
+        }
+    }
+
+    #[test]
     fn erlang_a_equals_the_reference() {
         let rows = [
             (

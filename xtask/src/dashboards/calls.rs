@@ -73,6 +73,16 @@ fn over_time() -> Row {
             ),
             Panel::new(
                 Shape::Lines,
+                "Calls that notices avoid, with what isn't known",
+                "short",
+                "10 %, 50 % and 90 % quantile for each interval; below 0 they bring more calls than they avoid.",
+            )
+            .query(
+                "max by (queue, level) (forecall_calls_avoided{@,queue=~\"$queue\"})",
+                "{{queue}} {{level}}",
+            ),
+            Panel::new(
+                Shape::Lines,
                 "Agents needed, by queue",
                 "short",
                 "Agents to be scheduled for each interval. A step up is what a supervisor must find people for.",

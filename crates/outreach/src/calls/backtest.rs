@@ -12,6 +12,7 @@ use super::baseline::{Baseline, Law, Parameters};
 use super::calendar::{Calendar, Place};
 use super::fit::fit;
 pub use super::score::{Band, Score, Scores, score};
+use super::tuner::Tuner;
 
 /// Levels of the quantiles, with their places in the normal law.
 pub const LEVELS: [(f64, f64); 15] = [
@@ -60,6 +61,17 @@ impl Horizon {
     }
 }
 
+/// Where the parameters come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tuning {
+    /// A fit of what lies before the first origin.
+    Fitted,
+    /// As in the pipeline: priors, then what is found beside the walk.
+    Beside,
+    /// Priors.
+    Priors,
+}
+
 /// Counts of calls in equal intervals, in order of time; what is missing is not there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
@@ -92,7 +104,7 @@ pub struct Forecast {
 pub struct Backtest {
     /// In order of their targets.
     pub forecasts: Vec<Forecast>,
-    /// What the model was told about the queue.
+    /// Parameters at the end.
     pub parameters: Parameters,
     /// Days with counts before the first origin.
     pub train_days: usize,
@@ -202,10 +214,27 @@ struct Walk<'a> {
     calendar: &'a Calendar,
     model: Baseline,
     seasons: Seasons,
+    tuner: Option<Tuner>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(calendar: &'a Calendar, parameters: Parameters) -> Self {
+        Self {
+            calendar,
+            model: Baseline::with_parameters(calendar, parameters),
+            seasons: Seasons::default(),
+            tuner: None,
+        }
+    }
+
     fn learn(&mut self, row: (Place, EventTime, f64)) {
+        if let Some(tuner) = &mut self.tuner {
+            tuner.learn(self.calendar, row.0, Some(row.2));
+            let found = tuner.work(self.calendar, self.model.parameters(), usize::MAX);
+            if let Some(parameters) = found {
+                self.model.retune(self.calendar, parameters);
+            }
+        }
         self.model.judge(self.calendar, row.0, Some(row.2));
         self.seasons.add(row.0, row.2);
     }
@@ -238,6 +267,20 @@ pub fn backtest(
     history: &History,
     horizon: Horizon,
     test_days: usize,
+    progress: impl FnMut(usize, usize),
+) -> Result<Backtest, BacktestError> {
+    backtest_with(history, horizon, test_days, Tuning::Fitted, progress)
+}
+
+/// [`backtest`] with parameters that come from elsewhere.
+///
+/// # Errors
+/// A history that is too short.
+pub fn backtest_with(
+    history: &History,
+    horizon: Horizon,
+    test_days: usize,
+    tuning: Tuning,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Backtest, BacktestError> {
     let calendar = history.calendar();
@@ -257,12 +300,12 @@ pub fn backtest(
     if train_days < TRAIN_DAYS_MIN {
         return Err(too_short(train_days));
     }
-    let parameters = fitted(calendar, train);
-    let mut walk = Walk {
-        calendar,
-        model: Baseline::with_parameters(calendar, parameters),
-        seasons: Seasons::default(),
+    let parameters = match tuning {
+        Tuning::Fitted => fitted(calendar, train),
+        Tuning::Beside | Tuning::Priors => Parameters::default(),
     };
+    let mut walk = Walk::new(calendar, parameters);
+    walk.tuner = (tuning == Tuning::Beside).then(Tuner::default);
     let (known, test) = history.rows.split_at(history.before(test_from).len());
     let mut waiting = known.iter().chain(test).copied().peekable();
     let mut forecasts = Vec::with_capacity(test.len());
@@ -293,7 +336,7 @@ pub fn backtest(
     }
     Ok(Backtest {
         forecasts,
-        parameters,
+        parameters: walk.model.parameters(),
         train_days,
         scale: weekly_difference(train),
     })
@@ -328,11 +371,7 @@ pub fn ahead(history: &History, span: Duration) -> Result<(Vec<Forecast>, Parame
         });
     };
     let parameters = fitted(calendar, &history.rows);
-    let mut walk = Walk {
-        calendar,
-        model: Baseline::with_parameters(calendar, parameters),
-        seasons: Seasons::default(),
-    };
+    let mut walk = Walk::new(calendar, parameters);
     for row in &history.rows {
         walk.learn(*row);
     }

@@ -145,6 +145,35 @@ impl Calendar {
         }
     }
 
+    /// An interval of a local day.
+    pub(super) fn place_of(day: i64, slot: u16) -> Place {
+        Place {
+            day,
+            weekday: weekday(day),
+            slot,
+        }
+    }
+
+    /// So many of its intervals make the shortest one of at least `least` that divides the day.
+    pub(super) fn parts_of(&self, least: Duration) -> u16 {
+        let step = self.step_seconds();
+        let least = i64::try_from(least.as_secs()).unwrap_or(DAY_SECONDS);
+        (1_u16..)
+            .find(|parts| {
+                let length = step * i64::from(*parts);
+                length >= DAY_SECONDS || (length >= least && DAY_SECONDS % length == 0)
+            })
+            .unwrap_or(1)
+    }
+
+    /// The same days, cut into intervals of `parts` of these.
+    pub(super) fn coarser(&self, parts: u16) -> Self {
+        Self {
+            step: self.step * u32::from(parts.max(1)),
+            ..self.clone()
+        }
+    }
+
     /// Seconds of the local day.
     pub(super) fn local_seconds(&self, at: EventTime) -> u64 {
         let local = at.secs().saturating_add(self.zone.offset_seconds(at));

@@ -18,10 +18,12 @@ mod model;
 mod queue;
 mod score;
 mod settings;
+mod simplex;
 pub mod staffing;
 pub mod surge;
 pub mod table;
 mod trouble;
+mod tuner;
 
 #[cfg(test)]
 mod backtest_tests;

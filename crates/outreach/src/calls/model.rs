@@ -5,19 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    CallForecast, CallRecord, DomainName, EventTime, IncidentChange, IncidentEvent, IncidentId,
+    CallForecast, CallOutcome, CallRecord, DomainName, EventTime, IncidentChange, IncidentEvent, IncidentId,
     IncidentState, QueueName,
 };
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
+use super::effect::Arms;
 use super::queue::{MEMORY, Now, Queue, Touching};
 use super::settings::CallSettings;
-use super::surge::{SurgeHistory, SurgeModel, SurgePriors};
+use super::surge::{NoticeEffect, NoticeHistory, SurgeHistory, SurgeModel, SurgePriors};
 use super::trouble::Trouble;
 
-/// Name and version of the model, as forecasts carry it.
-pub(super) const MODEL: &str = "state-space/2";
+/// Name and version of the model, as forecasts carry it; behind a dot the fits that the queue's own parameters have had.
+pub(super) fn model_name(fits: u32) -> Arc<str> {
+    format!("state-space/3.{fits}").into()
+}
+
+/// Evaluations of a fit at a time, all queues together: a millisecond each at most, every second at most. So 256 queues are fitted
+/// within a day for half a hundredth of a core.
+const TUNED_AT_A_TIME: usize = 3;
+const TUNED_EVERY: Duration = Duration::from_secs(1);
 /// Queues with a memory; 256 of at most 64 KiB each are 16 MiB, and no contact centre we know has more.
 pub const QUEUES_MAX: usize = 256;
 /// Calls remembered by id, about 100 bytes each: half a day of 11 calls a second.
@@ -58,6 +66,7 @@ struct Known {
     arrived: EventTime,
     at: EventTime,
     handled: bool,
+    waited: bool,
 }
 
 /// All the model remembers; the settings are not part of it.
@@ -67,10 +76,15 @@ pub struct CallState {
     incidents: BTreeMap<IncidentId, Trouble>,
     /// What incidents that are over taught, by domain.
     histories: BTreeMap<DomainName, SurgeHistory>,
+    /// What its hold-outs say of notices, by domain.
+    notices: BTreeMap<DomainName, NoticeHistory>,
     known: BTreeMap<Arc<str>, Known>,
     order: BTreeSet<(EventTime, Arc<str>)>,
     counts: CallCounts,
     last_tick: Option<EventTime>,
+    /// The queue whose parameters were last searched for, and when.
+    tuned: Option<(DomainName, QueueName)>,
+    tuned_at: Option<EventTime>,
 }
 
 /// Forecasts the calls of every queue, with and without the notices.
@@ -92,9 +106,9 @@ impl CallModel {
         let calendar = settings.calendar();
         for queue in state.queues.values_mut().flat_map(BTreeMap::values_mut) {
             if !queue.baseline.fits(&calendar) {
-                let handle = queue.handle;
+                let (handle, patience) = (queue.handle, queue.patience);
                 *queue = Queue::new(&calendar, queue.open_from);
-                queue.handle = handle;
+                (queue.handle, queue.patience) = (handle, patience);
             }
         }
         Self {
@@ -121,13 +135,13 @@ impl CallModel {
             counts.ahead += 1;
             return;
         }
-        let mut handled = false;
+        let (mut handled, mut waited) = (false, false);
         if let Some(known) = self.state.known.get(&call.id) {
             counts.repeated += 1;
             if call.at < known.at {
                 return;
             }
-            handled = known.handled;
+            (handled, waited) = (known.handled, known.waited);
             let old = known.clone();
             self.state.order.remove(&(old.arrived, Arc::clone(&call.id)));
             if let Some(queue) = queue_mut(&mut self.state.queues, &old.domain, &old.queue) {
@@ -154,6 +168,15 @@ impl CallModel {
             queue.handle.update(handle.as_secs_f64(), &self.settings);
             handled = true;
         }
+        let gave_up = match call.outcome {
+            CallOutcome::Abandoned => Some(true),
+            CallOutcome::Answered | CallOutcome::Left => Some(false),
+            CallOutcome::Offered => None,
+        };
+        if let (Some(wait), Some(gave_up), false) = (call.wait, gave_up, waited) {
+            queue.patience.update(wait.as_secs_f64(), gave_up);
+            waited = true;
+        }
         self.state.order.insert((call.arrived_at, Arc::clone(&call.id)));
         let known = Known {
             domain: call.domain.clone(),
@@ -161,6 +184,7 @@ impl CallModel {
             arrived: call.arrived_at,
             at: call.at,
             handled,
+            waited,
         };
         self.state.known.insert(Arc::clone(&call.id), known);
         while self.state.known.len() > CALLS_MAX && self.forget_first() {
@@ -231,6 +255,17 @@ impl CallModel {
         }
     }
 
+    /// Takes in what came of an incident's hold-out: how many of those told and of those held out got in touch before its release.
+    pub fn on_trial(&mut self, domain: &DomainName, incident: &IncidentId, arms: Arms) {
+        let notices = self.state.notices.entry(domain.clone()).or_default();
+        notices.take(incident, arms);
+        for (name, queue) in self.state.queues.get_mut(domain).into_iter().flatten() {
+            let is_touched =
+                |trouble: &Trouble| trouble.domain == *domain && self.settings.touches(name, &trouble.scope);
+            queue.changed |= self.state.incidents.values().any(is_touched);
+        }
+    }
+
     fn mark_changed(&mut self, incident: &IncidentId) {
         let Some(trouble) = self.state.incidents.get(incident) else {
             return;
@@ -264,12 +299,14 @@ impl CallModel {
                 repeats: self.settings.repeats(),
                 remaining_seconds: self.settings.remaining_seconds(),
                 lasting: None,
+                notice: NoticeEffect::default(),
             },
         };
         let CallState {
             queues,
             incidents,
             histories,
+            notices,
             ..
         } = &mut self.state;
         for (domain, queues) in queues.iter_mut() {
@@ -278,6 +315,7 @@ impl CallModel {
                 .map(SurgeHistory::priors)
                 .unwrap_or_default();
             now.surge.lasting = now.priors.lasting;
+            now.surge.notice = notices.get(domain).map(NoticeHistory::effect).unwrap_or_default();
             let shares = touched(incidents, domain, queues, &self.settings);
             for (name, queue) in queues.iter_mut() {
                 let touching: Touching<'_> = shares
@@ -297,7 +335,41 @@ impl CallModel {
                 }
             }
         }
+        self.tune(at);
         self.forget(at);
+    }
+
+    /// Goes on with the search for one queue's own parameters: the one that was searched for last, else the next one that is due.
+    fn tune(&mut self, at: EventTime) {
+        let CallState {
+            queues,
+            tuned,
+            tuned_at,
+            ..
+        } = &mut self.state;
+        if tuned_at.is_some_and(|last| at.since(last) < TUNED_EVERY) {
+            return;
+        }
+        let due = |after: bool| {
+            let all = queues
+                .iter()
+                .flat_map(|(domain, queues)| queues.iter().map(move |(name, queue)| (domain, name, queue)));
+            all.filter(|(_, _, queue)| queue.tuner.is_due())
+                .map(|(domain, name, _)| (domain, name))
+                .find(|own| {
+                    let last = tuned.as_ref().filter(|_| after);
+                    last.is_none_or(|(domain, name)| *own >= (domain, name))
+                })
+                .map(|(domain, name)| (domain.clone(), name.clone()))
+        };
+        let Some((domain, name)) = due(true).or_else(|| due(false)) else {
+            return;
+        };
+        if let Some(queue) = queue_mut(queues, &domain, &name) {
+            queue.tune(&self.calendar, TUNED_AT_A_TIME);
+        }
+        *tuned = Some((domain, name));
+        *tuned_at = Some(at);
     }
 
     /// Takes into the domain's history what was learned of incidents that are past and were real, from the queue they hit most.

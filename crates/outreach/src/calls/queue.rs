@@ -1,6 +1,7 @@
 //! One queue: its counts, its ordinary calls, and what it has learned of the incidents that touch it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_stats::poisson::{NegativeBinomial, quantile_of};
@@ -13,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use super::atoms::Atoms;
 use super::baseline::{Baseline, Moments};
 use super::calendar::Calendar;
-use super::model::MODEL;
+use super::model::model_name;
 use super::settings::CallSettings;
-use super::staffing::{HandleTime, staff};
+use super::staffing::{AtWork, HandleTime, Patience, Work, staff};
 use super::surge::{
     BIN, Intervals, Learning, SURGE_DISPERSION, Seen, SurgeForecast, SurgeModel, SurgePriors,
 };
 use super::trouble::Trouble;
+use super::tuner::Tuner;
 
 /// Counts are kept this long: an incident whose onset proves earlier is learned anew from them.
 pub(super) const MEMORY: Duration = Duration::from_secs(12 * 3600);
@@ -55,6 +57,8 @@ pub(super) struct Now<'a> {
 pub(super) struct Queue {
     pub(super) baseline: Baseline,
     pub(super) handle: HandleTime,
+    pub(super) patience: Patience,
+    pub(super) tuner: Tuner,
     /// Calls by bin.
     pub(super) bins: BTreeMap<EventTime, u32>,
     /// Start of the first interval not closed yet.
@@ -71,6 +75,8 @@ impl Queue {
         Self {
             baseline: Baseline::new(calendar),
             handle: HandleTime::default(),
+            patience: Patience::default(),
+            tuner: Tuner::default(),
             bins: BTreeMap::new(),
             open_from: first.floor(calendar.step()),
             learning: BTreeMap::new(),
@@ -88,6 +94,14 @@ impl Queue {
     pub(super) fn remove(&mut self, arrived: EventTime) {
         if let Some(bin) = self.bins.get_mut(&arrived.floor(BIN)) {
             *bin = bin.saturating_sub(1);
+        }
+    }
+
+    /// Searches on for its own parameters, for so many evaluations.
+    pub(super) fn tune(&mut self, calendar: &Calendar, evaluations: usize) {
+        let present = self.baseline.parameters();
+        if let Some(parameters) = self.tuner.work(calendar, present, evaluations) {
+            self.baseline.retune(calendar, parameters);
         }
     }
 
@@ -209,6 +223,7 @@ impl Queue {
         masked |= surge > MASK_SHARE * expected.max(1.0);
         let ordinary = (!masked).then(|| (count - surge).max(0.0));
         self.baseline.update(now.calendar, from, ordinary);
+        self.tuner.learn(now.calendar, now.calendar.place(from), ordinary);
     }
 
     /// Forecasts of the coming intervals.
@@ -233,12 +248,23 @@ impl Queue {
             })
             .collect();
         let handle = self.handle.seconds(now.settings);
+        let patience = self.patience.seconds(now.settings);
+        let model = model_name(self.tuner.fits());
         self.baseline
             .end_days_before(now.calendar, now.calendar.place(self.open_from).day);
         let base = self.bases(now, intervals.count);
         self.revisions = self.revisions.split_off(&self.open_from);
+        let seconds = step.as_secs_f64();
+        let last = self.bins.range(self.open_from.minus(step)..self.open_from);
+        let last: f64 = last.map(|(_, calls)| f64::from(*calls)).sum();
+        // A feed that stood still is no queue without work.
+        let first = base.first().map_or(0.0, |base| base.mean);
+        let steady = AtWork::steady(if last < 0.5 { first } else { last }, seconds, handle);
+        // Without the notices, and with them.
+        let mut at_work = (steady, steady);
         for (i, base) in (0..intervals.count).zip(base) {
             let from = intervals.from.plus(step * i);
+            let before = at_work.0;
             let none = || Atoms::certain(0.0);
             let (mut without, mut with, mut avoided) = (none(), none(), none());
             let mut incidents = Vec::new();
@@ -253,26 +279,30 @@ impl Queue {
                     avoided = avoided.plus(&surge.avoided, AVOIDED_ATOMS);
                 }
             }
-            let scenario = |surge: &Atoms| {
-                let (arrivals, moments) = predict(base, surge);
-                CallScenario {
-                    arrivals,
-                    staffing: staff(moments, step.as_secs_f64(), handle, now.settings),
-                }
-            };
-            let ordinary = scenario(&none());
-            let of = |surge: &Atoms| {
-                if incidents.is_empty() {
+            let ordinary = predict(base, &none());
+            let scenario = |surge: &Atoms, at_work: &mut AtWork| {
+                let (arrivals, moments) = if incidents.is_empty() {
                     ordinary
                 } else {
-                    scenario(surge)
+                    predict(base, surge)
+                };
+                let work = Work {
+                    interval_seconds: seconds,
+                    handle_seconds: handle,
+                    patience_seconds: patience,
+                    at_work: at_work.over(moments.mean, seconds, handle),
+                };
+                CallScenario {
+                    arrivals,
+                    staffing: staff(moments, work, now.settings),
                 }
             };
-            let without_notice = of(&without);
-            let with_notice = if with == without {
+            let without_notice = scenario(&without, &mut at_work.0);
+            let with_notice = if with == without && at_work.1 == before {
+                at_work.1 = at_work.0;
                 without_notice
             } else {
-                of(&with)
+                scenario(&with, &mut at_work.1)
             };
             let revision = self.revisions.entry(from).or_default();
             *revision = revision.saturating_add(1);
@@ -283,13 +313,13 @@ impl Queue {
                 revision: *revision,
                 from,
                 step,
-                baseline: ordinary.arrivals,
+                baseline: ordinary.0,
                 without_notice,
                 with_notice,
                 avoided: [0.1, 0.5, 0.9].map(|level| avoided.quantile(level)),
-                effect_measured: false,
+                effect_measured: now.surge.notice.is_measured,
                 incidents,
-                model: MODEL.into(),
+                model: Arc::clone(&model),
             });
         }
         self.changed = false;

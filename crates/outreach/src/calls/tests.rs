@@ -8,6 +8,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use forecall_stage::{decode_state, encode_state};
 use forecall_stats::poisson::NegativeBinomial;
 use forecall_types::{
     CallForecast, CallOutcome, CallRecord, DomainName, EventTime, Fingerprint, Incident, IncidentChange,
@@ -18,6 +19,7 @@ use proptest::prelude::*;
 
 use super::baseline::Baseline;
 use super::calendar::Zone;
+use super::effect::Arms;
 use super::{CallModel, CallSettings};
 
 const STEP: i64 = 1800;
@@ -267,6 +269,95 @@ fn a_notice_lowers_the_calls_where_its_effect_is_a_reduction() {
         }
     }
     assert!(with < without, "{with} {without}");
+}
+
+#[test]
+fn hold_outs_take_the_place_of_the_prior() {
+    let onset = START + WARM_DAYS * DAY;
+    let run = |trials: u8, told_contacts: u64| {
+        let (mut model, mut out) = warm();
+        model.on_incident(&incident(IncidentState::Confirmed, 1, onset), 10_000);
+        let id = IncidentId::derived(Fingerprint::of(b"x"));
+        model.on_told(&id, EventTime::from_secs(onset + 120), 8_000);
+        for n in 0..trials {
+            let arms = Arms {
+                told: 9_000,
+                held_out: 1_000,
+                told_contacts,
+                held_out_contacts: 60,
+            };
+            let past = IncidentId::derived(Fingerprint::of(&[n]));
+            model.on_trial(&DomainName::new("tehran").unwrap(), &past, arms);
+        }
+        out.clear();
+        surge(&mut model, onset, 3, 0.0, &mut out);
+        newest(&out)[1].clone()
+    };
+    let prior = run(0, 0);
+    // A hold-out with 8 contacts of those told says nothing: fewer than 50 held-out people in all is no measurement.
+    let helps = run(15, 270);
+    let harms = run(15, 756);
+    assert!(!prior.effect_measured && helps.effect_measured && harms.effect_measured);
+    assert!(
+        helps.avoided[0] > 0.0 && helps.avoided[1] > prior.avoided[1],
+        "half as many contacts: {:?} {:?}",
+        helps.avoided,
+        prior.avoided
+    );
+    assert!(harms.avoided[2] < 0.0, "40 % more: {:?}", harms.avoided);
+    let agents = |f: &CallForecast| f.with_notice.arrivals.mean;
+    assert!(agents(&helps) < agents(&prior) && agents(&prior) < agents(&harms));
+    let elsewhere = {
+        let (mut model, mut out) = warm();
+        let arms = Arms {
+            told: 9_000,
+            held_out: 1_000,
+            told_contacts: 270,
+            held_out_contacts: 60,
+        };
+        let past = IncidentId::derived(Fingerprint::of(b"y"));
+        model.on_trial(&DomainName::new("shiraz").unwrap(), &past, arms);
+        model.on_tick(EventTime::from_secs(onset + 1_860), &mut out);
+        newest(&out)[0].effect_measured
+    };
+    assert!(!elsewhere, "another domain's hold-outs say nothing here");
+}
+
+#[test]
+fn a_queue_finds_its_own_parameters_beside_its_work() {
+    let run = |ticks: i64| {
+        let mut model = CallModel::new(Arc::new(settings()));
+        let mut out = Vec::new();
+        for i in 0..24 * 48 {
+            let calls = if (16..40).contains(&(i % 48)) {
+                12 + (i * 7) % 5
+            } else {
+                2
+            };
+            steady(&mut model, START + i * STEP, calls);
+            for k in 1..=ticks {
+                let at = START + i * STEP + k * STEP / ticks + 60;
+                model.on_tick(EventTime::from_secs(at), &mut out);
+            }
+        }
+        let name = newest(&out)[0].model.to_string();
+        let (state, bytes) = (model.state().clone(), encode_state(model.state()).unwrap());
+        assert_eq!(decode_state::<super::CallState>(&bytes).unwrap(), state);
+        name
+    };
+    // Three weeks are there at the 22nd day: 80 evaluations, three a tick.
+    assert_eq!(run(1), "state-space/3.1");
+    assert_eq!(run(2), "state-space/3.1");
+    let few = |days: i64| {
+        let mut model = CallModel::new(Arc::new(settings()));
+        let mut out = Vec::new();
+        for i in 0..days * 48 {
+            steady(&mut model, START + i * STEP, 3);
+            model.on_tick(EventTime::from_secs(START + (i + 1) * STEP + 60), &mut out);
+        }
+        newest(&out)[0].model.to_string()
+    };
+    assert_eq!(few(20), "state-space/3.0");
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod hands;
 #[cfg(test)]
 mod hold_out;
 #[cfg(test)]
+mod measured;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod ramp;

@@ -142,6 +142,9 @@ impl OutreachAdapter {
         let present =
             forecast.from <= forecast.made_at && forecast.made_at < forecast.from.plus(forecast.step);
         if present {
+            for (level, calls) in ["p10", "p50", "p90"].into_iter().zip(forecast.avoided) {
+                self.metrics.set(Metric::CallsAvoided, &[queue, level], calls);
+            }
             for (name, scenario) in [
                 ("without", &forecast.without_notice),
                 ("with", &forecast.with_notice),

@@ -357,6 +357,13 @@ fn of_queue(t: &Tally, rules: Rules) -> Vec<Figure> {
             Form::Seconds,
         ),
         Figure::new(
+            "patience",
+            "mean patience: all time waited",
+            t.patience(),
+            "gave up",
+            Form::Seconds,
+        ),
+        Figure::new(
             "aht",
             "mean talk, hold and after-call work",
             t.aht(),

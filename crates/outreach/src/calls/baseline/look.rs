@@ -108,7 +108,12 @@ impl DayLook<'_> {
     /// The law of the calls of an interval.
     pub fn at(&self, slot: u16) -> Law {
         let baseline = self.look.baseline;
-        let dispersion = baseline.parameters.dispersion;
+        let fast = if self.is_today {
+            baseline.near
+        } else {
+            baseline.far
+        };
+        let dispersion = fast.dispersion;
         let i = usize::from(slot).min(baseline.shapes.slots() - 1);
         let law = |(root, doubt): (f64, f64)| Law {
             root,
@@ -126,7 +131,7 @@ impl DayLook<'_> {
         let bend = bend(tilt);
         let steps = self.steps(last, slot);
         let within = &baseline.within;
-        let (keep, added) = baseline.fast_move(steps, shape.unseen[i], self.look.calendar);
+        let (keep, added) = Baseline::fast_move(fast, steps, shape.unseen[i], self.look.calendar);
         let half = 0.5 * base;
         let doubt = f64::from(shape.doubt[i]) + added;
         let (eta, variance) = if self.is_today {

@@ -25,8 +25,9 @@ use self::law::seen_root;
 pub use self::law::{Law, Moments};
 use self::level::{DayFacts, DayRate, Level};
 pub use self::look::{DayLook, Look};
-pub(super) use self::parameters::FREE;
+use self::parameters::Fast;
 pub use self::parameters::Parameters;
+pub(super) use self::parameters::{FREE, NEAR};
 use self::shapes::{Noise, Shapes};
 use self::spread::Spread;
 use self::within::{BEND, DAY, FAST, TILT, Within};
@@ -102,8 +103,11 @@ pub struct Baseline {
     ahead: Vec<(i64, DayRate)>,
     /// Bands of the next interval, of a day ahead, of a week ahead.
     spread: [Spread; 3],
-    /// Share of the fast factor that an interval leaves.
-    keep: f64,
+    /// As they stand for the day in progress, and what of them shows within it.
+    tuned: Parameters,
+    near: Fast,
+    /// The same for all that is learned and forecast of whole days.
+    far: Fast,
     /// Counts a day.
     per_day: f64,
 }
@@ -147,9 +151,23 @@ impl Baseline {
             today: None,
             ahead: Vec::new(),
             spread: [Spread::default(); 3],
-            keep: libm::pow(parameters.fast_keep, calendar.step_minutes() / 30.0),
+            tuned: parameters,
+            near: parameters.fast(calendar.step_minutes()),
+            far: parameters.fast(calendar.step_minutes()),
             per_day: 20.0,
         }
+    }
+
+    /// How fast its parts move.
+    pub const fn parameters(&self) -> Parameters {
+        self.tuned
+    }
+
+    /// Moves within a day as these parameters say from now on; what was learned stays, and days are learned as before: what is fitted to the
+    /// next interval says nothing of them.
+    pub fn retune(&mut self, calendar: &Calendar, parameters: Parameters) {
+        self.tuned = parameters;
+        self.near = parameters.fast(calendar.step_minutes());
     }
 
     /// Whether any count was taken in.
@@ -196,17 +214,17 @@ impl Baseline {
     }
 
     /// Share of the fast factor that so many intervals leave, and what they add to its variance.
-    fn fast_move(&self, steps: f64, is_cold: bool, calendar: &Calendar) -> (f64, f64) {
+    fn fast_move(fast: Fast, steps: f64, is_cold: bool, calendar: &Calendar) -> (f64, f64) {
         if is_cold {
             let half_hours = (steps * calendar.step_minutes() / 30.0).min(48.0);
             return (1.0, square(COLD_STEP) * half_hours);
         }
         let keep = if (steps - 1.0).abs() < 1e-9 {
-            self.keep
+            fast.keep
         } else {
-            libm::pow(self.keep, steps)
+            libm::pow(fast.keep, steps)
         };
-        (keep, square(self.parameters.fast_spread) * (1.0 - keep * keep))
+        (keep, square(fast.spread) * (1.0 - keep * keep))
     }
 
     /// Ends the day in progress if it lies before `day`, so that what is asked next rests on all of it.
@@ -294,7 +312,7 @@ impl Baseline {
         if is_nothing {
             return None;
         }
-        let alike = (1.0 + self.keep) / (1.0 - self.keep).max(1e-3);
+        let alike = (1.0 + self.far.keep) / (1.0 - self.far.keep).max(1e-3);
         let variance = square(p.own_spread)
             + p.dispersion / expected.max(0.5)
             + square(p.fast_spread) * (alike / counts).min(1.0)
@@ -383,7 +401,7 @@ impl Baseline {
         let slot = usize::from(place.slot);
         let today = self.today.as_ref()?;
         let is_cold = self.shapes.shape(today.facts.kind).unseen[slot];
-        let (keep, added) = self.fast_move(steps, is_cold, calendar);
+        let (keep, added) = Self::fast_move(self.near, steps, is_cold, calendar);
         self.within.fade(FAST, keep, added);
         let today = self.today.as_mut()?;
         today.dawn[0] *= keep;
@@ -407,7 +425,7 @@ impl Baseline {
         let (mean, slope, counting) = seen_root(base * (1.0 + 0.5 * eta));
         let half = 0.5 * base * slope;
         let expected = self.within.expect([half, half, half * tilt, half * bend]);
-        let total = expected.variance + p.dispersion * counting.max(0.02) + half * half * doubt;
+        let total = expected.variance + self.near.dispersion * counting.max(0.02) + half * half * doubt;
         let bound = CLIP * total.sqrt();
         let held = (z - mean).clamp(-bound, bound);
         self.within.update(&expected, total, held);

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Numbers a search moves.
 pub(in crate::calls) const FREE: usize = 14;
+/// The last so many of them show within a day.
+pub(in crate::calls) const NEAR: usize = 3;
 
 /// How fast the parts of a baseline move. Spreads and steps are standard deviations of the logarithm of the rate.
 ///
@@ -38,6 +40,27 @@ pub struct Parameters {
     pub month_spread: f64,
     /// Four times the variance of the root of a count around the root of its rate: 1 is Poisson.
     pub dispersion: f64,
+}
+
+/// What shows within a day.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Fast {
+    /// Spread of the fast factor.
+    pub(super) spread: f64,
+    /// Share of it that an interval leaves.
+    pub(super) keep: f64,
+    /// Of counts.
+    pub(super) dispersion: f64,
+}
+
+impl Parameters {
+    pub(super) fn fast(&self, step_minutes: f64) -> Fast {
+        Fast {
+            spread: self.fast_spread,
+            keep: libm::pow(self.fast_keep, step_minutes / 30.0),
+            dispersion: self.dispersion,
+        }
+    }
 }
 
 impl Default for Parameters {
@@ -122,8 +145,23 @@ impl Parameters {
         }
     }
 
+    /// The numbers that show within a day.
+    pub(in crate::calls) fn near(&self) -> [f64; NEAR] {
+        let free = self.free();
+        std::array::from_fn(|place| free.get(FREE - NEAR + place).copied().unwrap_or_default())
+    }
+
+    /// [`free`](Self::free) with other numbers for what shows within a day.
+    pub(in crate::calls) fn with_near(&self, near: [f64; NEAR]) -> [f64; FREE] {
+        let mut free = self.free();
+        for (own, new) in free.iter_mut().skip(FREE - NEAR).zip(near) {
+            *own = new;
+        }
+        free
+    }
+
     /// Whether the number at this place of [`free`](Self::free) shows within a day, so that few days teach it.
     pub(in crate::calls) const fn is_near(place: usize) -> bool {
-        place >= FREE - 3
+        place >= FREE - NEAR
     }
 }

@@ -29,6 +29,8 @@ mod law;
 mod segments;
 pub mod trial;
 
+use serde::{Deserialize, Serialize};
+
 use grid::{Curve, Hierarchy, Shares};
 pub use law::{Interval, Law};
 pub use segments::{SegmentEffect, segments};
@@ -46,7 +48,7 @@ pub const PEOPLE_MAX: u64 = 1_000_000_000;
 pub const INCIDENTS_MAX: usize = 10_000;
 
 /// What became of one incident's people up to the hold-out's release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arms {
     /// People assigned to be told at once, reached or not.
     pub told: u64,

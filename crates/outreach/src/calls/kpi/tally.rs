@@ -132,6 +132,9 @@ pub struct Tally {
     /// Answered, but nobody knows after how long: in no service level and no ASA.
     pub answered_without_wait: f64,
     wait_seconds: f64,
+    /// Waits of all who queued, and those of them that gave up, where it is known after how long.
+    queued_seconds: f64,
+    gave_up: f64,
     handle_seconds: f64,
     handled: f64,
     /// Time agents were there, in seconds.
@@ -157,6 +160,12 @@ pub struct Tally {
 impl Tally {
     pub(super) fn call(&mut self, rules: Rules, call: &Call<'_>) {
         self.calls += 1.0;
+        if let (Some(wait), Outcome::Answered | Outcome::Abandoned | Outcome::Left) =
+            (call.wait, call.outcome)
+        {
+            self.queued_seconds += wait.as_secs_f64();
+            self.gave_up += one(call.outcome == Outcome::Abandoned);
+        }
         match call.outcome {
             Outcome::Open => self.open += 1.0,
             Outcome::Callback => self.callbacks += 1.0,
@@ -244,6 +253,12 @@ impl Tally {
     /// Mean wait of answered calls, in seconds.
     pub fn asa(&self) -> Rate {
         rate(self.wait_seconds, self.answered_with_wait())
+    }
+
+    /// Mean patience in seconds: all time waited ÷ those who gave up. Who is answered sooner has shown that his reaches so far at least,
+    /// so that the mean wait of those who gave up would be far too short (the rate of an exponential law, censored).
+    pub const fn patience(&self) -> Rate {
+        rate(self.queued_seconds, self.gave_up)
     }
 
     /// Mean handling time of handled calls, in seconds.

@@ -61,6 +61,9 @@ fn three_denominators_of_one_queue() {
     assert_eq!(rate(of.abandonment_less_short()), (10.0, 93.0));
     assert_eq!(rate(of.asa()), (70.0 * 20.0 + 210.0, 80.0));
     assert_eq!(rate(of.aht()), (81.0 * 300.0, 81.0));
+    // All who queued have waited, call-backs and open ones apart.
+    let waited = 70.0 * 20.0 + 210.0 + 32.0 + 50.0 + 180.0;
+    assert_eq!(rate(of.patience()), (waited, 18.0));
     assert_eq!((of.calls, of.open, of.callbacks), (109.0, 3.0, 5.0));
 }
 
@@ -72,6 +75,7 @@ fn an_empty_denominator_is_no_data() {
         of.service_level_of_answered(),
         of.abandonment(),
         of.asa(),
+        of.patience(),
         of.aht(),
         of.occupancy(),
         of.fcr(),

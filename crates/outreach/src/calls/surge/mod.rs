@@ -6,7 +6,8 @@
 //! grid, for each median of a grid of delays; the delays are weighted by tempered evidence, because the delay is the part of
 //! the model that is known least. Both scenarios come from the same cells, so that their difference has quantiles of its own.
 //!
-//! θ and b are *priors* here, not measurements: a modest reduction on average, an increase not ruled out.
+//! θ and b begin as *priors*: a modest reduction on average, an increase not ruled out. What hold-outs of the domain measured takes the
+//! place of θ's ([`NoticeHistory`]); b stays the prior, for a hold-out sees both together.
 
 use std::time::Duration;
 
@@ -16,7 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::atoms::{Atom, Atoms, grouped};
 
 mod history;
+mod notice;
 mod total;
+
+use notice::{EFFECTS, caused_mean};
+pub use notice::{NoticeEffect, NoticeHistory};
 
 pub use history::{Lasting, SurgeHistory, SurgePriors};
 pub use total::SurgeTotal;
@@ -52,14 +57,6 @@ const REPEATS: [(u32, usize, f64); 8] = [
     (16, 2, 0.5),
     (18, 3, 1.0),
 ];
-/// Prior of θ, the log rate ratio of those told: about 18 % fewer calls, with an increase not ruled out.
-const EFFECT_PRIOR: (f64, f64) = (-0.2, 0.35);
-/// Seven values of a standard normal of equal chance (the medians of its sevenths).
-const EFFECT_NODES: [f64; 7] = [-1.4652, -0.7916, -0.3661, 0.0, 0.3661, 0.7916, 1.4652];
-/// Prior of b, contacts a notice causes per call it could avoid: three values of equal chance.
-const CAUSED_NODES: [f64; 3] = [0.01, 0.04, 0.12];
-/// Pairs of the two.
-const EFFECTS: f64 = 21.0;
 /// Cells of (delay, propensity) are brought together to this many before the effect is laid over them.
 const CELLS_KEPT: usize = 9;
 /// A promise of an end is overrun by half an hour on average.
@@ -98,6 +95,8 @@ pub struct SurgeModel {
     pub remaining_seconds: f64,
     /// What is known of how long incidents last; it goes before that mean.
     pub lasting: Option<Lasting>,
+    /// What a notice does to the calls of those told.
+    pub notice: NoticeEffect,
 }
 
 /// Contacts per unit of propensity in some span of time.
@@ -200,15 +199,6 @@ fn steps(range: (f64, f64), count: usize) -> impl Iterator<Item = f64> {
     (0..count).map(move |i| range.0 * libm::exp(ratio * i as f64))
 }
 
-/// Expected part of e^θ under its prior.
-fn effect_mean() -> f64 {
-    libm::exp(EFFECT_PRIOR.0 + 0.5 * EFFECT_PRIOR.1 * EFFECT_PRIOR.1)
-}
-
-fn caused_mean() -> f64 {
-    CAUSED_NODES.iter().sum::<f64>() / 3.0
-}
-
 /// One cell of the posterior.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
@@ -259,7 +249,7 @@ impl Learning {
             seen.ratio.clamp(1.0, 20.0)
         };
         let dispersion = (base * ratio + surge * SURGE_DISPERSION) / (base + surge);
-        let effect = effect_mean();
+        let effect = model.notice.left();
         for (median, row) in medians().zip(self.likelihood.chunks_mut(NODES)) {
             let unit = drive.bin(median, from, from.plus(BIN), model);
             let per = unit.untold + unit.told * effect + unit.caused * caused_mean();
@@ -273,7 +263,7 @@ impl Learning {
     /// Calls expected in a bin up to now, notices as they were.
     pub(super) fn expected_bin(&self, drive: &Drive, model: SurgeModel, from: EventTime) -> f64 {
         let cells = self.posterior();
-        let effect = effect_mean();
+        let effect = model.notice.left();
         let per: Vec<f64> = medians()
             .map(|median| {
                 let unit = drive.bin(median, from, from.plus(BIN), model);
@@ -352,7 +342,7 @@ impl Learning {
                         })
                     })
                     .collect();
-                scenarios(&cells, &units, drive.probability)
+                scenarios(&cells, &units, drive.probability, model.notice)
             })
             .collect()
     }
@@ -381,7 +371,7 @@ pub struct Seen {
 }
 
 /// Both scenarios from the same cells.
-fn scenarios(cells: &[Cell], units: &[Unit], probability: f64) -> SurgeForecast {
+fn scenarios(cells: &[Cell], units: &[Unit], probability: f64, notice: NoticeEffect) -> SurgeForecast {
     let mut points: Vec<(f64, Unit)> = cells
         .iter()
         .filter_map(|c| {
@@ -424,26 +414,23 @@ fn scenarios(cells: &[Cell], units: &[Unit], probability: f64) -> SurgeForecast 
                 variance: spread * happens,
                 weight: weight * chance,
             });
-            for z in EFFECT_NODES {
-                let left = libm::exp(EFFECT_PRIOR.0 + EFFECT_PRIOR.1 * z);
-                for b in CAUSED_NODES {
-                    let weight = weight * chance / EFFECTS;
-                    let noticed = (unit.untold + unit.told * left) * happens + unit.caused * b;
-                    // What is left of the surge is left of its spread.
-                    let part = if plain > 0.0 { noticed / plain } else { 0.0 };
-                    let variance = spread * part * part;
-                    with.push(Atom {
-                        value: noticed,
-                        variance,
-                        weight,
-                    });
-                    let kept_away = spread * (1.0 - part) * (1.0 - part) * happens;
-                    avoided.push(Atom {
-                        value: plain - noticed,
-                        variance: kept_away,
-                        weight,
-                    });
-                }
+            for (left, caused) in notice.nodes() {
+                let weight = weight * chance / EFFECTS;
+                let noticed = (unit.untold + unit.told * left) * happens + unit.caused * caused;
+                // What is left of the surge is left of its spread.
+                let part = if plain > 0.0 { noticed / plain } else { 0.0 };
+                let variance = spread * part * part;
+                with.push(Atom {
+                    value: noticed,
+                    variance,
+                    weight,
+                });
+                let kept_away = spread * (1.0 - part) * (1.0 - part) * happens;
+                avoided.push(Atom {
+                    value: plain - noticed,
+                    variance: kept_away,
+                    weight,
+                });
             }
         }
     }

@@ -37,6 +37,7 @@ fn model(lasting: Option<Lasting>) -> SurgeModel {
         repeats: 0.15,
         remaining_seconds: 10_800.0,
         lasting,
+        notice: NoticeEffect::default(),
     }
 }
 
