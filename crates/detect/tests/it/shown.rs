@@ -10,10 +10,7 @@ use super::{key, noise, record, stage};
 
 /// Two services, a sample of each every 30 s; one has trouble from sample 300 on.
 fn records() -> Vec<SamplesRecord> {
-    let (sick, well) = (
-        key("net.loss", "%", "internet"),
-        key("net.loss", "%", "voice"),
-    );
+    let (sick, well) = (key("net.loss", "%", "internet"), key("net.loss", "%", "voice"));
     (0..340)
         .map(|i| {
             let (at, n) = (i * 30, u64::try_from(i).unwrap());
