@@ -354,7 +354,7 @@ fn what_can_not_be_read_at_all_is_an_error() {
     for (input, zone, why) in [
         ("x.txt", "UTC", "neither *.csv nor *.jsonl"),
         ("none.csv", "UTC", "failed to read none.csv"),
-        (".", "UTC", "holds no *.csv or *.jsonl"),
+        (".", "UTC", "holds no *.csv, *.jsonl or *.parquet"),
         (".", "Nowhere", "no time zone is called Nowhere"),
     ] {
         let result = replay(

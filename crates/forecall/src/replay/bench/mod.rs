@@ -47,6 +47,7 @@ const NAB: &str = "\
 DIR is a copy of NAB (data/ and labels/), or of its data folder with combined_windows.json in it.
 
   swept       one threshold for all files, the best there is for the profile, as the leaderboard has it: chosen on the very files
+  paused      the same, and after an alert none for a fifth of a file's probation, as NAB's own detectors are often shown
   as shipped  alerts are the anomalies that forecall opens: nothing was chosen
 Rows of a file's probation (15 %, at most 750) are not scored. 0 is a detector that says nothing, 100 a perfect one. Where
 DIR has results/final_results.json, the leaderboard stands beside.

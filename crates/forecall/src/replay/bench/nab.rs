@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use forecall_backtest::nab::{File, PROFILES, normalised, sweep, windows};
+use forecall_backtest::alerts;
+use forecall_backtest::nab::{File, PROFILES, Profile, normalised, sweep, windows, with_pause};
 use forecall_types::EventTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -60,6 +61,18 @@ fn published(data: &Path) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The best score of one threshold for all files, where an alert is followed by a pause.
+fn paused(pairs: &[(&File, &[f64])], thresholds: &[f64], profile: &Profile) -> f64 {
+    let points = |threshold: f64| {
+        let each = pairs.iter().map(|(file, scores)| {
+            // A fifth, in whole rows.
+            file.points(with_pause(scores, threshold, file.probation / 5), profile)
+        });
+        normalised(each.sum(), windows(pairs.iter().map(|(file, _)| *file)), profile)
+    };
+    thresholds.iter().map(|t| points(*t)).fold(0.0, f64::max)
 }
 
 pub(super) fn run(args: &NabArgs) -> anyhow::Result<Report> {
@@ -124,6 +137,7 @@ pub(super) fn run(args: &NabArgs) -> anyhow::Result<Report> {
         .zip(&all)
         .map(|(file, one)| skip(file, &one.score))
         .collect();
+    let thresholds = alerts::thresholds(scores.iter().map(Vec::as_slice));
     for profile in &PROFILES {
         let pairs: Vec<(&File, &[f64])> = files.iter().zip(scores.iter().map(Vec::as_slice)).collect();
         let (score, threshold) = sweep(&pairs, profile);
@@ -131,6 +145,11 @@ pub(super) fn run(args: &NabArgs) -> anyhow::Result<Report> {
             format!("{}, swept", profile.name),
             Some(score),
             format!("best of all thresholds: {threshold}"),
+        ));
+        report.lines.push(Line::new(
+            format!("{}, swept, paused", profile.name),
+            Some(paused(&pairs, &thresholds, profile)),
+            "the same, and after an alert none for a fifth of the probation",
         ));
         let points: f64 = files
             .iter()

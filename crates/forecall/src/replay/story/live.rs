@@ -284,7 +284,10 @@ fn cite(
             }
         }
         let wanted = sign.lineage.records();
-        if sign.missing.is_empty() && seen < wanted && !sign.lineage.is_coarse() {
+        if wanted == 0 {
+            "no sample was abnormal: it tells of samples that didn't come, or of a group"
+                .clone_into(&mut sign.missing);
+        } else if sign.missing.is_empty() && seen < wanted && !sign.lineage.is_coarse() {
             sign.missing = format!(
                 "{} of {wanted} records are no longer kept by the topic",
                 wanted - seen
@@ -402,24 +405,27 @@ mod tests {
         let (house, settings) = lived();
         let all = ids(&house, &settings);
         assert!(!all.is_empty());
+        let mut cited = 0;
         for id in &all {
             let story = of(house.log(), &settings, None, id).unwrap();
             assert!(!story.differs, "{}", story.recreated);
-            assert!(story.revisions.len() >= 2 && story.revisions.iter().all(|r| r.same == Some(true)));
+            assert!(story.revisions.iter().all(|r| r.same == Some(true)));
             let opened = &story.revisions[0];
             assert!(opened.why.is_some() && opened.by.as_ref().unwrap().contains(".anomalies.v1/0@"));
             assert!(!story.signs.is_empty());
             for sign in &story.signs {
-                assert_eq!(sign.missing, "", "{:?}", sign.first());
                 let wanted: u64 = sign.lineage.records();
                 assert_eq!(u64::try_from(sign.records.len()).unwrap(), wanted);
+                assert_eq!(sign.missing.is_empty(), wanted > 0, "{}", sign.missing);
+                cited += wanted;
                 let (from, to) = sign.span().unwrap();
                 for one in &sign.records {
-                    assert!((from..=to).contains(&one.at) && one.value > 6.0, "{one:?}");
+                    assert!((from..=to).contains(&one.at) && one.value > 0.9, "{one:?}");
                     assert!(one.place.starts_with("replay/0@"));
                 }
             }
         }
+        assert!(cited > 20, "{cited}");
         let nobody = IncidentId::new("inc_nobody").unwrap();
         let error = of(house.log(), &settings, None, &nobody).unwrap_err();
         assert!(
@@ -455,9 +461,13 @@ mod tests {
         settings.sources.clear();
         let story = of(house.log(), &settings, None, &id).unwrap();
         assert!(!story.differs);
+        let said = "no source of this configuration reads replay";
+        let cited = story.signs.iter().filter(|sign| sign.lineage.records() > 0);
         assert!(
-            story.signs.iter().all(|sign| sign.records.is_empty()
-                && sign.missing == "no source of this configuration reads replay"),
+            cited.clone().count() > 0
+                && cited
+                    .into_iter()
+                    .all(|s| s.missing == said && s.records.is_empty())
         );
 
         // A record that somebody added to the log: it can't be read, and that is said.
