@@ -17,12 +17,13 @@ const IN_PROCESS: [&str; 2] = ["decode", "series"];
 /// What is counted, not measured.
 const INSTRUCTIONS: &str = "instructions";
 /// What programs of their own measure or score, which need no Kafka client.
-const APART: [(&str, &str); 6] = [
+const APART: [(&str, &str); 7] = [
     ("calls", "forecall-bench-calls"),
     ("desk", "forecall-bench-desk"),
     ("detect", "forecall-bench-detect"),
     ("incidents", "forecall-bench-incidents"),
     ("journeys", "forecall-bench-journeys"),
+    ("notices", "forecall-bench-notices"),
     ("places", "forecall-bench-places"),
 ];
 
@@ -39,13 +40,13 @@ const BASELINE: &str = "benches/instructions.json";
 const CHANGE_MAX: f64 = 0.02;
 
 /// What the benchmarks are asked for: their own options, which they alone know; `instructions [--check]`, which counts and fails
-/// where the counts differ from the committed ones by more than 2 %; or `calls`, `desk`, `detect`, `incidents`, `journeys` or
-/// `places` and their options.
+/// where the counts differ from the committed ones by more than 2 %; or `calls`, `desk`, `detect`, `incidents`, `journeys`,
+/// `notices` or `places` and their options.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
     /// `instructions [--check]`, or names and options of the benchmarks; `--help`, and `--help` behind `calls`, `desk`,
-    /// `detect`, `incidents`, `journeys` and `places`, list them.
+    /// `detect`, `incidents`, `journeys`, `notices` and `places`, list them.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
