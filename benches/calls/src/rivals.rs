@@ -110,7 +110,9 @@ impl Grid {
             .collect();
         let (mut theirs, mut mine, mut calls) = (0.0, 0.0, 0.0);
         for (target, means) in rival.targets.iter().zip(&rival.means) {
-            let Some(day) = self.days.get(*target) else { continue };
+            let Some(day) = self.days.get(*target) else {
+                continue;
+            };
             for (slot, mean) in (self.first_slot..).zip(means) {
                 if let (Some(actual), Some(own)) = (self.counted.get(&(*day, slot)), own.get(&(*day, slot))) {
                     theirs += (actual - mean).abs();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use forecall_outreach::calls::baseline::Baseline;
 use forecall_outreach::calls::calendar::{Calendar, Zone};
-use forecall_stage::{decode_state, encode_state};
 use forecall_outreach::calls::{CallModel, CallSettings, QUEUES_MAX};
+use forecall_stage::{decode_state, encode_state};
 use forecall_types::{CallOutcome, CallRecord, DomainName, EventTime, QueueName};
 use serde_json::{Value, json};
 
@@ -82,7 +82,12 @@ fn many_queues() -> Result<(usize, f64)> {
         for second in 0..3600 {
             let at = EventTime::from_secs(START + 3600 * hour + second);
             // Each queue has six calls in half an hour, spread over it.
-            for (number, queue) in names.iter().enumerate().skip((second % 300) as usize).step_by(300) {
+            for (number, queue) in names
+                .iter()
+                .enumerate()
+                .skip((second % 300) as usize)
+                .step_by(300)
+            {
                 model.on_call(&CallRecord {
                     id: Arc::from(format!("{hour}-{second}-{number}")),
                     domain: domain.clone(),

@@ -78,7 +78,10 @@ fn after(held_out_contacts: usize, told_contacts: usize) -> Run {
         call(&mut run, 12, who);
     }
     run.tick(29);
-    assert!(forecasts(&run).all(|forecast| !forecast.effect_measured), "it isn't over");
+    assert!(
+        forecasts(&run).all(|forecast| !forecast.effect_measured),
+        "it isn't over"
+    );
     for n in [30, 40, 65] {
         run.tick(n);
     }
