@@ -108,7 +108,7 @@ fn other_settings_are_taken_at_a_commit_and_a_kill_after_it_comes_to_the_same() 
     house.change("partitions: 2", "partitions: 4");
     house.await_said("`topics.partitions` can't change while it runs", 1);
     house.change("partitions: 4", "partitions: 2");
-    house.change("level: info", "level: warn,forecall=info");
+    house.change("level: info", "level: \"warn,forecall=info\"");
     house.await_said("the stages were left alone", 1);
 
     // The same text, but somebody asks.

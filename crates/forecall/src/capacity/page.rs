@@ -6,6 +6,26 @@ use super::model::{BUSY, PARTITION_FULL, POINTS, Plan, SPARE, Whence};
 
 /// The plan for people.
 pub(super) fn text(plan: &Plan) -> String {
+    let mut text = String::new();
+    for (name, what) in rows(plan).into_iter().chain(people(plan)) {
+        let _ = writeln!(text, "{name:<13} {what}");
+    }
+    text.push_str("\nBy what was measured on two cores of one machine; yours differ, so measure one partition of your telemetry and scale.\n");
+    for point in POINTS {
+        let _ = writeln!(text, "  {:>6}  {}", point.value, point.what);
+    }
+    let _ = writeln!(
+        text,
+        "Assumed, not measured: cores {:.0} % busy, memory × {SPARE}, partitions {:.0} % full, traffic before compression but for\n\
+         forecall.samples.v1, chance anomalies as `detect.alarms_a_month` allows. Not in it: journeys, peers, the ledger, small topics.",
+        BUSY * 100.0,
+        PARTITION_FULL * 100.0
+    );
+    text
+}
+
+/// What machines carry.
+fn rows(plan: &Plan) -> Vec<(&'static str, String)> {
     let load = &plan.load;
     let form = if load.is_otlp { "OTLP" } else { "flat JSON" };
     let keyed = if load.is_keyed {
@@ -13,7 +33,7 @@ pub(super) fn text(plan: &Plan) -> String {
     } else {
         "re-keyed by forecall"
     };
-    let mut rows = vec![
+    vec![
         (
             "load",
             format!(
@@ -77,7 +97,13 @@ pub(super) fn text(plan: &Plan) -> String {
                 load.replication
             ),
         ),
-    ];
+    ]
+}
+
+/// What people do.
+fn people(plan: &Plan) -> Vec<(&'static str, String)> {
+    let load = &plan.load;
+    let mut rows = Vec::new();
     if let Some((on_duty, scheduled)) = plan.agents {
         rows.push((
             "agents",
@@ -98,22 +124,7 @@ pub(super) fn text(plan: &Plan) -> String {
             ),
         ));
     }
-    let mut text = String::new();
-    for (name, what) in rows {
-        let _ = writeln!(text, "{name:<13} {what}");
-    }
-    text.push_str("\nBy what was measured on two cores of one machine; yours differ, so measure one partition of your telemetry and scale.\n");
-    for point in POINTS {
-        let _ = writeln!(text, "  {:>6}  {}", point.value, point.what);
-    }
-    let _ = writeln!(
-        text,
-        "Assumed, not measured: cores {:.0} % busy, memory × {SPARE}, partitions {:.0} % full, traffic before compression but for\n\
-         forecall.samples.v1, chance anomalies as `detect.alarms_a_month` allows. Not in it: journeys, peers, the ledger, small topics.",
-        BUSY * 100.0,
-        PARTITION_FULL * 100.0
-    );
-    text
+    rows
 }
 
 /// The plan for programs.

@@ -73,8 +73,9 @@ fn bytes(encoded: &Encoded) -> f64 {
 
 /// A value of the day at a minute: no two series alike.
 fn value(series: i64, minute: i64) -> f64 {
-    let noise = ((series * 7_919 + minute * 104_729) % 1_000) as f64 / 1_000.0;
-    50.0 + 20.0 * ((minute % 1_440) as f64 / 1_440.0 * 6.283).sin() + noise
+    let small = |n: i64| f64::from(i32::try_from(n).unwrap());
+    let noise = small((series * 7_919 + minute * 104_729) % 1_000) / 1_000.0;
+    50.0 + 20.0 * (small(minute % 1_440) / 1_440.0 * std::f64::consts::TAU).sin() + noise
 }
 
 fn record(minute: i64, series: i64, change: impl Fn(i64) -> f64) -> SamplesRecord {

@@ -96,8 +96,7 @@ impl Bed {
     fn ends(self) -> String {
         self.stop.store(true, Ordering::SeqCst);
         self.running.join().unwrap().unwrap();
-        let done = locked(&self.done).clone();
-        done
+        locked(&self.done).clone()
     }
 }
 
