@@ -205,6 +205,6 @@ mod tests {
         };
         let steps = [at(1.0, 1.0), at(2.0, 2.0), at(5.0, 4.0), at(2.0, 9.0)];
         assert_eq!(within_budget(&steps, 3.0), steps[1]);
-        assert_eq!(within_budget(&steps, 0.5).found, 0.0);
+        assert!(within_budget(&steps, 0.5).found.abs() < 1e-12);
     }
 }

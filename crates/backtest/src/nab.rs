@@ -298,7 +298,7 @@ mod tests {
         let file = file();
         let standard = &PROFILES[0];
         // 0.98661 of the left end: a find in the middle gives 2/(1+e^-2.55)-1 of it.
-        let middle = (2.0 / (1.0 + (-5.0_f64 * 0.5).exp()) - 1.0) / 0.986_614_298_151_43;
+        let middle = (2.0 / (1.0 + libm::exp(-5.0 * 0.5)) - 1.0) / 0.986_614_298_151_43;
         assert!((normal(&file, &[450, 800], standard) - (100.0 * (3.0 + middle) / 4.0)).abs() < 1e-9);
         // Before any window: the whole weight. Right behind one: hardly anything.
         assert!((normal(&file, &[200], standard) + 100.0 * 0.11 / 4.0).abs() < 1e-12);

@@ -101,6 +101,7 @@ impl Ranges {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_precision_loss, reason = "some hundred rows")]
 mod tests {
     use super::*;
 

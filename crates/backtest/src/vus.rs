@@ -180,6 +180,12 @@ pub fn vus_pr(labels: &[bool], scores: &[f64], window: usize) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "some hundred rows"
+)]
 mod tests {
     use super::*;
 
@@ -279,7 +285,7 @@ mod tests {
     #[test]
     fn the_period_shows() {
         let wave: Vec<f64> = (0..3_000)
-            .map(|i| (f64::from(i) * std::f64::consts::TAU / 60.0).sin())
+            .map(|i| libm::sin(f64::from(i) * std::f64::consts::TAU / 60.0))
             .collect();
         assert_eq!(period(&wave), 60);
         assert_eq!(period(&[1.0; 50]), PERIOD_DEFAULT);

@@ -141,6 +141,8 @@ metrics! {
     NoticeAcceptedSeconds = "notice_accepted_seconds", Kind::Histogram(SECONDS), [], 1;
     /// Openings that stopped themselves, by why: failures, failures_in_a_row, stops, untrue.
     RampsStoppedTotal = "ramps_stopped_total", Kind::Counter, ["why"], 8;
+    /// Domains whose hold-out has ended itself, because it showed harm, and was not declared anew since.
+    HoldOutsEnded = "hold_outs_ended", Kind::Gauge, ["partition"], 1024;
     /// Call forecasts published.
     CallForecastsTotal = "call_forecasts_total", Kind::Counter, ["queue"], 512;
     /// Calls expected in the present interval.

@@ -127,6 +127,14 @@ impl OutreachStage {
         Some((domain, office, &mut self.calls))
     }
 
+    /// Domains whose hold-out has ended itself, because it showed harm, and was not declared anew since.
+    pub fn hold_outs_ended(&self) -> usize {
+        let declared = self.settings.hold_out.as_ref();
+        let has_ended =
+            |domain: &&Domain| declared.is_some_and(|declared| domain.hold_out_has_ended(declared));
+        self.domains.values().filter(has_ended).count()
+    }
+
     /// Whether ticks change nothing of what it says, up to its next record: no incident is open, no message or receipt waits,
     /// and no queue is forecast.
     pub fn is_at_rest(&self) -> bool {

@@ -297,6 +297,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn erlang_c_equals_pyworkforce() {
         // pyworkforce 0.5.1, ErlangC.required_positions: calls, minutes of handling and of an interval, seconds, service level, largest
         // occupancy, shrinkage | agents, scheduled, service level, occupancy, P(wait).

@@ -256,6 +256,26 @@ pub struct NoticeText {
     pub parts: u32,
 }
 
+/// Why hold-outs ended themselves, by an interval that holds however often one looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldOutEnd {
+    /// More of those who wait get in touch than of those who are told: waiting harms them.
+    WaitingHarms,
+    /// More of those who are told get in touch: telling harms, and there is nothing more to learn by waiting.
+    TellingHarms,
+}
+
+impl HoldOutEnd {
+    /// The name used in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitingHarms => "waiting_harms",
+            Self::TellingHarms => "telling_harms",
+        }
+    }
+}
+
 /// What came of telling some later, at random, up to when they were told: two arms that differ by chance alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldOutTrial {
@@ -271,6 +291,8 @@ pub struct HoldOutTrial {
     pub held_out: u64,
     /// Of them those who got in touch before `until`.
     pub held_out_contacts: u64,
+    /// With this one all of the declaration show harm: nobody waits any more until a person declares a hold-out anew.
+    pub ended: Option<HoldOutEnd>,
 }
 
 /// Why an opening stopped itself.

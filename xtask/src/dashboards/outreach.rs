@@ -39,6 +39,13 @@ fn notices() -> Row {
             )
             .query("sort_desc(sum by (reason) (increase(forecall_withheld_total{@}[$__range])))", "{{reason}}")
             .runbook("kill-switch"),
+            Panel::new(
+                Shape::Number,
+                "Hold-outs that ended themselves",
+                "short",
+                "Domains in which all hold-outs together have shown harm: nobody waits there until a person declares a hold-out anew.",
+            )
+            .query("sum(max by (job, partition) (forecall_hold_outs_ended{@}))", "domains"),
         ],
     }
 }

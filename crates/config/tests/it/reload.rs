@@ -6,7 +6,7 @@ use forecall_config::{Settings, glance};
 const KEYS: &str = "allow_literal_secrets: true\n";
 
 fn settings(text: &str) -> Settings {
-    Settings::from_yaml("forecall.yaml", &format!("{KEYS}{text}")).unwrap_or_else(|e| panic!("{e}"))
+    Settings::from_yaml("forecall.yaml", &format!("{KEYS}{text}")).unwrap()
 }
 
 fn told(before: &str, after: &str) -> String {

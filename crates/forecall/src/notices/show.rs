@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use forecall_types::{ContactChannel, EventTime, HoldReason, IncidentId, IntentState, Notice};
+use forecall_types::{ContactChannel, EventTime, HoldOutEnd, HoldReason, IncidentId, IntentState, Notice};
 use serde_json::{Value, json};
 
 use super::read::{waits_for, waits_for_a_person};
@@ -121,6 +121,16 @@ pub(super) fn one(notice: &Notice, json: bool, out: &mut dyn Write) -> anyhow::R
             trial.held_out,
             trial.held_out_contacts
         )?;
+        if let Some(ended) = trial.ended {
+            let who = match ended {
+                HoldOutEnd::WaitingHarms => "more of those who waited got in touch",
+                HoldOutEnd::TellingHarms => "more of those who were told got in touch",
+            };
+            writeln!(
+                out,
+                "with it the hold-out has ended itself: {who}; nobody waits until it is declared anew (another purpose, last day or owner)"
+            )?;
+        }
     }
     if notice.untrue > 0 {
         writeln!(out, "{} wrote that it isn't true", notice.untrue)?;
@@ -385,6 +395,7 @@ fn row(notice: &Notice) -> Value {
         "hold_out": notice.hold_out.as_ref().map(|t| json!({
             "from": time_text::write(t.from), "until": time_text::write(t.until), "told": t.told,
             "told_contacts": t.told_contacts, "held_out": t.held_out, "held_out_contacts": t.held_out_contacts,
+            "ended": t.ended.map(|why| why.as_str()),
         })),
         "ramp": notice.ramp.as_ref().map(|r| json!({
             "share": r.share.get(), "reached": r.reached, "failed": r.failed, "stops": r.stops,

@@ -230,7 +230,7 @@ impl<'a> Walk<'a> {
     fn learn(&mut self, row: (Place, EventTime, f64)) {
         if let Some(tuner) = &mut self.tuner {
             tuner.learn(self.calendar, row.0, Some(row.2));
-            let found = tuner.work(self.calendar, self.model.parameters(), usize::MAX);
+            let found = tuner.work(self.calendar, self.model.tuned(), usize::MAX);
             if let Some(parameters) = found {
                 self.model.retune(self.calendar, parameters);
             }
@@ -336,7 +336,7 @@ pub fn backtest_with(
     }
     Ok(Backtest {
         forecasts,
-        parameters: walk.model.parameters(),
+        parameters: walk.model.tuned(),
         train_days,
         scale: weekly_difference(train),
     })

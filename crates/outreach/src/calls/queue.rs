@@ -99,7 +99,7 @@ impl Queue {
 
     /// Searches on for its own parameters, for so many evaluations.
     pub(super) fn tune(&mut self, calendar: &Calendar, evaluations: usize) {
-        let present = self.baseline.parameters();
+        let present = self.baseline.tuned();
         if let Some(parameters) = self.tuner.work(calendar, present, evaluations) {
             self.baseline.retune(calendar, parameters);
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use forecall_stage::Effects;
 use forecall_types::{
-    Command, CustomerChange, CustomerId, EventTime, Fingerprint, HoldReason, Incident, IncidentEvent,
-    IncidentId, IncidentState, NoticeId, NoticeStage, RejectReason,
+    Command, CustomerChange, CustomerId, EventTime, Fingerprint, HoldOutEnd, HoldReason, Incident,
+    IncidentEvent, IncidentId, IncidentState, NoticeId, NoticeStage, RejectReason,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,14 @@ use super::audience::audience;
 use super::directory::{Directory, PersonNo};
 use super::drill;
 use super::hold_out::HeldOut;
+use super::hold_out_end::Shown;
 use super::plan::{on_news, tell};
 use super::policy::quiet_until;
 use super::ramp::Ramp;
 use super::record::{Record, Thread, Told};
 use super::reply::{Answered, pass_cries};
 use super::thread::{Change, EtaMove, LastTold, News, news_of};
-use crate::settings::OutreachSettings;
+use crate::settings::{HoldOutSettings, OutreachSettings};
 use crate::stage::OutreachOutput;
 use crate::words::Wording;
 
@@ -45,6 +46,8 @@ pub(crate) struct Domain {
     pub(super) answered: Answered,
     /// Who was held out within the last three months.
     held_out: HeldOut,
+    /// What its hold-outs have shown.
+    shown: Shown,
 }
 
 /// What a domain borrows from the stage for one record.
@@ -64,6 +67,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) opted_out: &'a BTreeSet<CustomerId>,
     pub(crate) killed: bool,
     pub(crate) held_out: &'a mut HeldOut,
+    pub(crate) shown: &'a mut Shown,
     pub(crate) effects: &'a mut Effects<OutreachOutput>,
 }
 
@@ -101,6 +105,7 @@ impl Domain {
             opted_out: office.opted_out,
             killed: self.killed,
             held_out: &mut self.held_out,
+            shown: &mut self.shown,
             effects: office.effects,
         };
         (desk, &mut self.threads)
@@ -171,6 +176,11 @@ impl Domain {
                 && thread.ramp.as_ref().is_none_or(Ramp::is_over)
                 && !thread.records.iter().any(waits)
         })
+    }
+
+    /// Whether the hold-out of this declaration has ended itself.
+    pub(crate) fn hold_out_has_ended(&self, declared: &HoldOutSettings) -> bool {
+        self.shown.has_ended(declared)
     }
 
     /// The directory has changed.
@@ -272,6 +282,7 @@ impl Domain {
     /// Time has come to `at`: promises fall due, holds end, receipts are published, ended incidents are forgotten.
     pub(crate) fn on_tick(&mut self, at: EventTime, office: &mut Office<'_>) {
         let (mut desk, threads) = self.open(office);
+        let mut hold_outs_end = false;
         for thread in threads.values_mut() {
             // Promises are of trouble that is there; planned work is only known to be under way.
             if thread.incident.state == IncidentState::Confirmed
@@ -281,7 +292,7 @@ impl Domain {
             {
                 thread.promises.break_for(news);
             }
-            end_trial(&desk, thread, at);
+            hold_outs_end |= end_trial(&mut desk, thread, at).is_some();
             if thread.closed_at.is_none() && thread.drill_until.is_some_and(|until| until <= at) {
                 drill::end(&mut desk, thread, at);
             }
@@ -303,13 +314,16 @@ impl Domain {
             }
             for record in thread.records.iter_mut().filter(|r| r.dirty) {
                 let what = match (&record.notice.hold_out, record.told_trial) {
-                    (Some(_), false) => "the others are told now: what came of the hold-out",
+                    (Some(trial), false) => came_of(trial.ended),
                     _ => "receipts came in",
                 };
                 record.told_trial = record.notice.hold_out.is_some();
                 record.publish(at, what.into(), desk.effects);
             }
             pass_cries(thread, at, &desk.settings.replies, desk.effects);
+        }
+        if hold_outs_end {
+            threads.values_mut().for_each(|thread| thread.release(at));
         }
         let gone: Vec<IncidentId> = threads
             .iter()
@@ -323,17 +337,32 @@ impl Domain {
     }
 }
 
-/// Tells what came of a hold-out, with the notice that opened.
-fn end_trial(desk: &Desk<'_>, thread: &mut Thread, at: EventTime) {
+/// Why the notice that opened is told of again once its hold-out is over.
+const fn came_of(ended: Option<HoldOutEnd>) -> &'static str {
+    match ended {
+        None => "the others are told now: what came of the hold-out",
+        Some(HoldOutEnd::WaitingHarms) => {
+            "the hold-out has ended itself: more of those who waited got in touch; nobody waits until it is declared anew"
+        }
+        Some(HoldOutEnd::TellingHarms) => {
+            "the hold-out has ended itself: more of those who were told got in touch; nobody waits until it is declared anew"
+        }
+    }
+}
+
+/// Tells what came of a hold-out, with the notice that opened. `Some`: with it all hold-outs have shown harm.
+fn end_trial(desk: &mut Desk<'_>, thread: &mut Thread, at: EventTime) -> Option<HoldOutEnd> {
     let person = |no| desk.directory.get(no).cloned();
-    let Some(trial) = thread.trial_over(at, desk.held_out, person) else {
-        return;
-    };
+    let mut trial = thread.trial_over(at, desk.held_out, person)?;
+    let declared = desk.settings.hold_out.as_ref();
+    trial.ended = declared.and_then(|declared| desk.shown.add(declared, &trial));
+    let ended = trial.ended;
     let opened = |r: &&mut Record| r.notice.stage == NoticeStage::Confirmed;
     if let Some(record) = thread.records.iter_mut().find(opened) {
         record.notice.hold_out = Some(trial);
         record.dirty = true;
     }
+    ended
 }
 
 /// Whoever knows of trouble from a thread that was merged knows of it in the other one: nobody hears of it as new again.

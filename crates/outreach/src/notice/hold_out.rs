@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{Person, PersonNo};
 use super::domain::Desk;
+use super::hold_out_end::Shown;
 use super::policy::{in_share, purpose_of};
 use super::record::Thread;
 use crate::settings::OutreachSettings;
@@ -38,7 +39,12 @@ pub(crate) struct Trial {
 }
 
 /// Whether anybody may be held out of this message at all.
-fn applies(incident: &Incident, stage: NoticeStage, at: EventTime, settings: &OutreachSettings) -> bool {
+fn applies(
+    incident: &Incident,
+    stage: NoticeStage,
+    at: EventTime,
+    (settings, shown): (&OutreachSettings, &Shown),
+) -> bool {
     let Some(hold_out) = &settings.hold_out else {
         return false;
     };
@@ -48,6 +54,7 @@ fn applies(incident: &Incident, stage: NoticeStage, at: EventTime, settings: &Ou
     };
     stage == NoticeStage::Confirmed
         && hold_out.holds(at, &settings.zone)
+        && !shown.is_over(hold_out)
         && incident.work.is_none()
         && !incident.storm
         && !incident.simulated
@@ -61,9 +68,9 @@ pub(crate) fn times(
     thread: &Thread,
     stage: NoticeStage,
     at: EventTime,
-    settings: &OutreachSettings,
+    (settings, shown): (&OutreachSettings, &Shown),
 ) -> Option<(EventTime, EventTime)> {
-    let may_wait = applies(&thread.incident, stage, at, settings);
+    let may_wait = applies(&thread.incident, stage, at, (settings, shown));
     let hold_out = settings.hold_out.as_ref().filter(|_| may_wait)?;
     if let Some(trial) = &thread.trial {
         return (!trial.is_over).then_some((trial.from, trial.until));
@@ -145,6 +152,14 @@ impl Thread {
         held_out.extend(people.iter().map(|no| (*no, from)));
     }
 
+    /// All hold-outs have ended: who waits in this one is told at the next look.
+    pub(crate) fn release(&mut self, at: EventTime) {
+        if let Some(trial) = self.trial.as_mut().filter(|trial| !trial.is_over) {
+            trial.until = trial.until.min(at);
+            self.look_again = true;
+        }
+    }
+
     /// Somebody got in touch.
     pub(crate) fn contacted(&mut self, no: PersonNo, at: EventTime) {
         let Some(trial) = self.trial.as_mut().filter(|trial| !trial.is_over) else {
@@ -189,6 +204,7 @@ impl Thread {
             told_contacts: count(told.iter().filter(in_touch).count()),
             held_out: count(held_alive.len()),
             held_out_contacts: count(held_alive.iter().filter(in_touch).count()),
+            ended: None,
         })
     }
 }

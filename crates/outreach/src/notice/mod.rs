@@ -7,6 +7,7 @@ mod domain;
 mod draft;
 mod drill;
 mod hold_out;
+mod hold_out_end;
 pub(crate) mod no_call;
 mod plan;
 mod policy;

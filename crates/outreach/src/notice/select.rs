@@ -184,7 +184,7 @@ pub(super) fn select(
         selection.blocked = Some(why);
         return selection;
     }
-    selection.trial = hold_out::times(thread, stage, at, desk.settings).filter(|_| !is_sent);
+    selection.trial = hold_out::times(thread, stage, at, (desk.settings, &*desk.shown)).filter(|_| !is_sent);
     selection.ramp = Some(stand);
     let mut clocks: BTreeMap<u32, (i32, Option<EventTime>)> = BTreeMap::new();
     for no in people {

@@ -31,8 +31,12 @@ fn with_hold_out(change: impl FnOnce(&mut OutreachSettings)) -> Arc<OutreachSett
 
 /// Many customers, of whom the first ten must not wait; trouble that is confirmed at once.
 fn begun(settings: Arc<OutreachSettings>, change: impl FnOnce(&mut Incident)) -> Run {
+    begun_for(PEOPLE, settings, change)
+}
+
+fn begun_for(people: usize, settings: Arc<OutreachSettings>, change: impl FnOnce(&mut Incident)) -> Run {
     let mut run = Run::new(settings);
-    let people: Vec<Customer> = (0..PEOPLE)
+    let people: Vec<Customer> = (0..people)
         .map(|i| Customer {
             priority: i < 10,
             ..customer(&format!("{i:05}"), &[SMS])
@@ -70,7 +74,11 @@ fn call(run: &mut Run, n: i64, who: &CustomerId) {
 }
 
 fn everybody() -> BTreeSet<CustomerId> {
-    let all = (0..PEOPLE).map(|i| CustomerId::new(&format!("cus_{i:05}")).unwrap());
+    first_of(PEOPLE)
+}
+
+fn first_of(people: usize) -> BTreeSet<CustomerId> {
+    let all = (0..people).map(|i| CustomerId::new(&format!("cus_{i:05}")).unwrap());
     all.collect()
 }
 
@@ -221,4 +229,162 @@ fn a_snapshot_in_between_changes_nothing() {
     let (cut, uncut) = (whole(true), whole(false));
     assert_eq!(cut, uncut);
     assert_eq!(cut.1.unwrap().held_out_contacts, 1);
+}
+
+/// People where many incidents follow each other.
+const FEW: usize = 600;
+
+/// An incident of its own at this minute, in which so many of a hundred of those who wait, and of those who are told, call.
+fn one_more(run: &mut Run, number: i64, (waiting_calls, told_calls): (usize, usize)) {
+    let begun = number * 24 * 60;
+    let before = run.intents.len();
+    let id = IncidentId::new(&format!("inc_d{number}")).unwrap();
+    let of = |state, revision, at| Incident {
+        id: id.clone(),
+        ..incident(state, revision, minute(at))
+    };
+    run.event(IncidentChange::Confirmed, &of(IncidentState::Confirmed, 1, begun));
+    let first: BTreeSet<CustomerId> = run.intents[before..].iter().map(|i| i.customer.clone()).collect();
+    let waiting: Vec<CustomerId> = first_of(FEW).difference(&first).cloned().collect();
+    for (people, calls) in [
+        (waiting, waiting_calls),
+        (first.into_iter().collect(), told_calls),
+    ] {
+        for (at, who) in people.iter().enumerate() {
+            if at % 100 < calls {
+                call(run, begun + 5, who);
+            }
+        }
+    }
+    run.tick(begun + 30);
+    run.event(
+        IncidentChange::Resolved,
+        &of(IncidentState::Resolved, 2, begun + 50),
+    );
+    run.tick(begun + 51);
+}
+
+fn ended(run: &Run) -> Option<HoldOutEnd> {
+    run.notices.values().find_map(|n| n.hold_out.as_ref()?.ended)
+}
+
+/// How many wait in an incident that begins at this minute.
+fn wait_in(run: &mut Run, name: &str, at: i64) -> u64 {
+    let before = held_out(run);
+    let new = Incident {
+        id: IncidentId::new(name).unwrap(),
+        ..incident(IncidentState::Confirmed, 1, minute(at))
+    };
+    run.event(IncidentChange::Confirmed, &new);
+    held_out(run) - before
+}
+
+/// Incidents until it ends itself, at most so many.
+fn until_it_ends(calls: (usize, usize), most: i64) -> (Run, Option<i64>) {
+    let mut run = begun_for(FEW, with_hold_out(|_| {}), |_| {});
+    run.tick(31);
+    run.event(
+        IncidentChange::Resolved,
+        &incident(IncidentState::Resolved, 2, minute(40)),
+    );
+    run.tick(41);
+    let mut count = None;
+    for number in 1..=most {
+        one_more(&mut run, number, calls);
+        if ended(&run).is_some() {
+            count = Some(number);
+            break;
+        }
+    }
+    (run, count)
+}
+
+#[test]
+fn it_ends_itself_where_waiting_harms_and_nobody_waits_until_it_is_declared_anew() {
+    let (mut run, count) = until_it_ends((60, 10), 20);
+    let count = count.expect("it ends");
+    assert!(count > 1, "one incident shows nothing");
+    assert_eq!(ended(&run), Some(HoldOutEnd::WaitingHarms));
+    assert_eq!(run.stage.hold_outs_ended(), 1);
+    assert_eq!(run.log.matches("has ended itself").count(), 1, "said once");
+    let next = (count + 1) * 24 * 60;
+    assert_eq!(wait_in(&mut run, "inc_after", next), 0);
+    // Over a restart, too; and what is only tuned is no new declaration.
+    let bytes = run.stage.save().unwrap();
+    let load = |change: &dyn Fn(&mut HoldOutSettings)| {
+        let settings = with_hold_out(|s| change(s.hold_out.as_mut().unwrap()));
+        let mut run = Run::new(Arc::clone(&settings));
+        run.stage = OutreachStage::load(settings, &bytes).unwrap();
+        run
+    };
+    let mut tuned = load(&|h| h.share = HoldOutShare::try_from(0.05).unwrap());
+    assert_eq!(wait_in(&mut tuned, "inc_tuned", next + 60), 0);
+    assert_eq!(tuned.stage.hold_outs_ended(), 1);
+    for change in [
+        (|h: &mut HoldOutSettings| h.purpose = Arc::from("and with other words")) as fn(&mut HoldOutSettings),
+        |h| h.until = LastDay::try_from("2027-12-31".to_owned()).unwrap(),
+        |h| h.owner = Arc::from("quality"),
+    ] {
+        let mut anew = load(&change);
+        assert_eq!(anew.stage.hold_outs_ended(), 0);
+        assert!(wait_in(&mut anew, "inc_anew", next + 60) > 0, "declared anew");
+    }
+}
+
+#[test]
+fn it_ends_itself_where_telling_harms() {
+    let (run, count) = until_it_ends((10, 60), 20);
+    assert!(count.is_some());
+    assert_eq!(ended(&run), Some(HoldOutEnd::TellingHarms));
+}
+
+#[test]
+fn it_goes_on_where_nothing_is_shown() {
+    let (mut run, count) = until_it_ends((20, 20), 12);
+    assert_eq!((count, run.stage.hold_outs_ended()), (None, 0));
+    assert!(wait_in(&mut run, "inc_after", 13 * 24 * 60) > 0);
+}
+
+#[test]
+fn who_waits_in_another_incident_is_told_when_it_ends() {
+    let (_, count) = until_it_ends((60, 10), 20);
+    let last = count.unwrap();
+    let (mut run, _) = until_it_ends((60, 10), last - 1);
+    let begun = last * 24 * 60;
+    // It began later, so its people would wait until minute 45.
+    let other = begun + 15;
+    let mut beside = None;
+    let before = run.intents.len();
+    let of = |name: &str, at| Incident {
+        id: IncidentId::new(name).unwrap(),
+        ..incident(IncidentState::Confirmed, 1, minute(at))
+    };
+    run.event(IncidentChange::Confirmed, &of(&format!("inc_d{last}"), begun));
+    let first: BTreeSet<CustomerId> = run.intents[before..].iter().map(|i| i.customer.clone()).collect();
+    let waiting: Vec<CustomerId> = first_of(FEW).difference(&first).cloned().collect();
+    for who in waiting
+        .iter()
+        .take(waiting.len() * 6 / 10)
+        .chain(first.iter().take(first.len() / 10))
+    {
+        call(&mut run, begun + 5, who);
+    }
+    let waits = wait_in(&mut run, "inc_beside", other);
+    assert!(waits > 0);
+    for minute in [29, 30, 31] {
+        run.tick(begun + minute);
+        let notice = run.notices.values().find(|n| n.incident.as_str() == "inc_beside");
+        beside = notice.map(|n| n.withheld.get(&HoldReason::HoldOut).copied().unwrap_or(0));
+        if minute == 29 {
+            assert_eq!(beside, Some(waits), "not yet");
+        }
+    }
+    assert!(ended(&run).is_some());
+    assert_eq!(beside, Some(0), "nobody waits any more");
+    let told = run
+        .intents
+        .iter()
+        .filter(|i| i.incident.as_str() == "inc_beside")
+        .count();
+    assert_eq!(told, FEW);
 }

@@ -259,7 +259,11 @@ impl Adapter for OutreachAdapter {
         stage.is_at_rest()
     }
 
-    fn observe(&self, _: &TopicPartition, _: &OutreachStage, now: EventTime) {
+    fn observe(&self, partition: &TopicPartition, stage: &OutreachStage, now: EventTime) {
+        let labels = [&*partition.partition.to_string()];
+        #[allow(clippy::cast_precision_loss, reason = "a gauge of at most DOMAINS_MAX")]
+        self.metrics
+            .set(Metric::HoldOutsEnded, &labels, stage.hold_outs_ended() as f64);
         let fates = self.book().passed(now);
         self.count_promises(&fates);
     }

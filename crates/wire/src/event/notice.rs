@@ -124,6 +124,16 @@ published! {
     }
 }
 
+published_enum! {
+    /// Why hold-outs ended themselves, by an interval that holds however often one looks.
+    HoldOutEnd {
+        /// More of those who wait get in touch than of those who are told: waiting harms them.
+        WaitingHarms,
+        /// More of those who are told get in touch: telling harms, and there is nothing more to learn by waiting.
+        TellingHarms,
+    }
+}
+
 published! {
     /// What came of telling some later, at random, up to when they were told: two arms that differ by chance alone.
     #[derive(Eq)]
@@ -140,6 +150,9 @@ published! {
         held_out: u64 = held_out,
         /// Of them those who got in touch before `until`.
         held_out_contacts: u64 = held_out_contacts,
+        /// With this one all of the declaration show harm: nobody waits any more until a person declares a hold-out anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<HoldOutEnd> = ended,
     }
 }
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use forecall_types::{
     Ahead, Anomaly, AnomalyState, Band, CallForecast, CallOutcome, CallRecord, CallScenario, Cell, Channel,
     ContactChannel, ContextKind, ContextNote, Customer, CustomerChange, Direction, EventTime, Feedback,
-    Heartbeat, HoldOutTrial, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState, IntentState,
-    Labels, Language, Lineage, LineageRange, Notice, NoticeRamp, NoticeStage, NoticeState, NoticeText,
-    Position, Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind,
+    Heartbeat, HoldOutEnd, HoldOutTrial, HoldReason, Incident, IncidentChange, IncidentEvent, IncidentState,
+    IntentState, Labels, Language, Lineage, LineageRange, Notice, NoticeRamp, NoticeStage, NoticeState,
+    NoticeText, Position, Probability, Purpose, Quantiles, Receipt, Reject, RejectReason, Reply, ReplyKind,
     Responsibility, Score, SeriesKey, ServiceRecord, SharedLabel, Siblings, SourcePartition, Staffing,
     Summary, SummaryPart, SummaryValue, Tick, Traffic, Usual, Verdict, Watermark,
 };
@@ -305,6 +305,7 @@ fn notice() -> Notice {
             told_contacts: 310,
             held_out: 200,
             held_out_contacts: 21,
+            ended: Some(HoldOutEnd::WaitingHarms),
         }),
         ramp: Some(NoticeRamp {
             share: Probability::clamped(0.1),

@@ -640,7 +640,8 @@ pub(crate) fn outreach_entry() -> impl Strategy<Value = OutreachEntry> {
 }
 
 fn trial() -> impl Strategy<Value = HoldOutTrial> {
-    (time(), time(), any::<[u64; 4]>()).prop_map(|(from, until, counts)| {
+    let ended = option::of(select(vec![HoldOutEnd::WaitingHarms, HoldOutEnd::TellingHarms]));
+    (time(), time(), any::<[u64; 4]>(), ended).prop_map(|(from, until, counts, ended)| {
         let [told, told_contacts, held_out, held_out_contacts] = counts;
         HoldOutTrial {
             from,
@@ -649,6 +650,7 @@ fn trial() -> impl Strategy<Value = HoldOutTrial> {
             told_contacts,
             held_out,
             held_out_contacts,
+            ended,
         }
     })
 }

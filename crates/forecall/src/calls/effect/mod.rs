@@ -255,9 +255,13 @@ fn sentences(found: &Findings) -> Vec<String> {
 /// The verdict in a sentence.
 fn verdict(r: &EffectReading) -> String {
     match r.verdict {
-        Verdict::Works => "WORKS: people told made fewer contacts".to_owned(),
+        Verdict::Works => {
+            "WORKS: people told made fewer contacts; a hold-out ends itself by this, for waiting harms"
+                .to_owned()
+        }
         Verdict::Harms => {
-            "HARMS: people told made more contacts; end the hold-out and change the notice".to_owned()
+            "HARMS: people told made more contacts; a hold-out ends itself by this; change the notice"
+                .to_owned()
         }
         Verdict::NothingShown => "NOTHING SHOWN: no effect is not ruled out yet".to_owned(),
         Verdict::NotEnoughData => format!(

@@ -159,7 +159,7 @@ impl Baseline {
     }
 
     /// How fast its parts move.
-    pub const fn parameters(&self) -> Parameters {
+    pub const fn tuned(&self) -> Parameters {
         self.tuned
     }
 
