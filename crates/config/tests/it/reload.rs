@@ -1,5 +1,10 @@
 //! What another file means to a process that runs.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may fail on the spot; clippy's own allowance ends at helpers outside #[test]"
+)]
+
 use expect_test::{Expect, expect};
 use forecall_config::{Settings, glance};
 

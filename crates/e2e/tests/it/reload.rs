@@ -83,26 +83,24 @@ impl House {
 fn other_settings_are_taken_at_a_commit_and_a_kill_after_it_comes_to_the_same() {
     let mut house = House::new();
     house.work(120);
-    assert_eq!(house.forecall.metric(TAKEN, &[]), 1.0);
+    assert!((house.forecall.metric(TAKEN, &[]) - 1.0).abs() < 1e-9);
     // Watched: nobody says a word.
     house.change("silence: true", "silence: false");
     house.await_said("the stages go on under the settings of digest", 1);
     house.forecall.await_ready();
-    assert_eq!(
-        house
-            .forecall
-            .metric("forecall_adopted_total", &["stage=\"detect\""]),
-        1.0
-    );
+    let adopted = house
+        .forecall
+        .metric("forecall_adopted_total", &["stage=\"detect\""]);
+    assert!((adopted - 1.0).abs() < 1e-9);
     house.work(60);
 
     house.change("silence: false", "silense: false");
     house.await_said("the settings of before hold", 1);
-    assert_eq!(house.forecall.metric(TAKEN, &[]), 0.0);
+    assert!(house.forecall.metric(TAKEN, &[]).abs() < 1e-9);
     house.work(30);
     house.change("silense: false", "silence: false");
     wait_for("the mended file", WITHIN, || {
-        (house.forecall.metric(TAKEN, &[]) == 1.0).then_some(())
+        ((house.forecall.metric(TAKEN, &[]) - 1.0).abs() < 1e-9).then_some(())
     });
 
     house.change("partitions: 2", "partitions: 4");
@@ -121,6 +119,6 @@ fn other_settings_are_taken_at_a_commit_and_a_kill_after_it_comes_to_the_same() 
     house.forecall.start();
     house.forecall.await_ready();
     house.work(10);
-    assert_eq!(house.forecall.metric("forecall_digest_mismatch_total", &[]), 0.0);
+    assert!(house.forecall.metric("forecall_digest_mismatch_total", &[]).abs() < 1e-9);
     house.forecall.stop();
 }

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use forecall_types::{ContactChannel, EventTime, HoldOutEnd, HoldReason, IncidentId, IntentState, Notice};
+use forecall_types::{
+    ContactChannel, EventTime, HoldOutEnd, HoldOutTrial, HoldReason, IncidentId, IntentState, Notice,
+};
 use serde_json::{Value, json};
 
 use super::read::{waits_for, waits_for_a_person};
@@ -62,6 +64,30 @@ fn age(at: EventTime, now: EventTime) -> String {
     }
 }
 
+/// What came of those who waited.
+fn hold_out(trial: &HoldOutTrial, out: &mut dyn Write) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "hold-out until {}: of {} told at once {} got in touch, of {} told later {}",
+        time_text::write(trial.until),
+        trial.told,
+        trial.told_contacts,
+        trial.held_out,
+        trial.held_out_contacts
+    )?;
+    if let Some(ended) = trial.ended {
+        let who = match ended {
+            HoldOutEnd::WaitingHarms => "more of those who waited got in touch",
+            HoldOutEnd::TellingHarms => "more of those who were told got in touch",
+        };
+        writeln!(
+            out,
+            "with it the hold-out has ended itself: {who}; nobody waits until it is declared anew (another purpose, last day or owner)"
+        )?;
+    }
+    Ok(())
+}
+
 /// One notice with its words.
 pub(super) fn one(notice: &Notice, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     if json {
@@ -112,25 +138,7 @@ pub(super) fn one(notice: &Notice, json: bool, out: &mut dyn Write) -> anyhow::R
         }
     }
     if let Some(trial) = &notice.hold_out {
-        writeln!(
-            out,
-            "hold-out until {}: of {} told at once {} got in touch, of {} told later {}",
-            time_text::write(trial.until),
-            trial.told,
-            trial.told_contacts,
-            trial.held_out,
-            trial.held_out_contacts
-        )?;
-        if let Some(ended) = trial.ended {
-            let who = match ended {
-                HoldOutEnd::WaitingHarms => "more of those who waited got in touch",
-                HoldOutEnd::TellingHarms => "more of those who were told got in touch",
-            };
-            writeln!(
-                out,
-                "with it the hold-out has ended itself: {who}; nobody waits until it is declared anew (another purpose, last day or owner)"
-            )?;
-        }
+        hold_out(trial, out)?;
     }
     if notice.untrue > 0 {
         writeln!(out, "{} wrote that it isn't true", notice.untrue)?;

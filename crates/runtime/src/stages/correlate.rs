@@ -22,6 +22,7 @@ use crate::stages::{Wiring, unwritable, value};
 pub(super) const CORRELATE_GAUGES: &[Metric] = &[
     Metric::IncidentsOpen,
     Metric::SilencesInForce,
+    Metric::AdjustmentsInForce,
     Metric::HeartbeatsMissing,
     Metric::PredictionsSettled,
     Metric::PredictionsUnknown,

@@ -291,6 +291,7 @@ mod tests {
             detect::DETECT_GAUGES,
             correlate::CORRELATE_GAUGES,
             journeys::JOURNEYS_GAUGES,
+            outreach::OUTREACH_GAUGES,
         ];
         let mut known: Vec<Metric> = lists.concat();
         known.push(Metric::LagRecords);

@@ -20,6 +20,9 @@ use crate::stages::correlate::own_log_record;
 use crate::stages::promises::{Fate, Promise, PromiseBook};
 use crate::stages::{Wiring, unwritable, value};
 
+/// What [`observe`](Adapter::observe) sets.
+pub(super) const OUTREACH_GAUGES: &[Metric] = &[Metric::HoldOutsEnded];
+
 /// `forecall.outreach.log.v1` → the ledger: intents, words, and the outbox of notices, call forecasts and what customers write.
 pub(crate) struct OutreachAdapter {
     /// Sources and topics.
@@ -266,6 +269,10 @@ impl Adapter for OutreachAdapter {
             .set(Metric::HoldOutsEnded, &labels, stage.hold_outs_ended() as f64);
         let fates = self.book().passed(now);
         self.count_promises(&fates);
+    }
+
+    fn gauges(&self) -> &'static [Metric] {
+        OUTREACH_GAUGES
     }
 
     fn watches(&self, record: &OutRecord) -> bool {
