@@ -1,6 +1,6 @@
 //! What an operator wants done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use forecall_types as types;
 use schemars::JsonSchema;
@@ -8,29 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::compensation::Compensation;
 use super::incident::{Responsibility, Scope, Severity};
+use super::paging::Matchers;
 use super::remedy::RemedyOutcome;
-use super::scalar::{Name, Pattern, Region, Sentence, Time};
+use super::scalar::{Name, Region, Sentence, Time};
 use super::shape::{Shape, published, within};
-
-published! {
-    /// What a silence is for. In patterns `*` stands for any run of characters. An incident matches where every service, every region
-    /// and all of its active evidence does. What isn't given matches all; one list at least must be.
-    #[derive(Eq)]
-    Matchers of Matchers {
-        /// Services.
-        #[serde(default)]
-        services: BTreeSet<Pattern> = services,
-        /// Regions.
-        #[serde(default)]
-        regions: BTreeSet<Pattern> = regions,
-        /// Metrics.
-        #[serde(default)]
-        metrics: BTreeSet<Pattern> = metrics,
-        /// Labels of the resource, by name.
-        #[serde(default)]
-        labels: BTreeMap<Pattern, Pattern> = labels,
-    }
-}
 
 /// The actions, told apart by `kind`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adjustment::Adjustment;
 use super::anomaly::Channel;
+use super::paging::{Page, Silenced};
 use super::remedy::Remedy;
 use super::scalar::{
     Hexagon, InputLineage, Interval, Name, Number, Range, Region, Sentence, Series, Share, Surprise, Time,
@@ -266,32 +267,6 @@ published! {
 }
 
 published_enum! {
-    /// What was decided for a team.
-    PageDecision {
-        /// Page it.
-        Paged,
-        /// Its budget has no room for this one now; it may be paged later.
-        HeldBack,
-    }
-}
-
-published! {
-    /// Whether a team with an alert budget is to be paged: once, and never taken back.
-    #[derive(Eq)]
-    Page of Page {
-        /// The team, as the settings name it.
-        team: String = team,
-        /// What was decided.
-        decision: PageDecision = decision,
-        /// Event time of the decision.
-        at: Time = at,
-        /// Why, in words for an engineer.
-        #[serde(default)]
-        why: String = why,
-    }
-}
-
-published_enum! {
     /// How far planned work has come.
     WorkStage {
         /// It is to come.
@@ -321,21 +296,6 @@ published! {
         label: Sentence = label,
         /// Role or team that announced it; never a person's name.
         by: String = by,
-    }
-}
-
-published! {
-    /// That an incident pages nobody for a while, by a person's word. Customers are told all the same.
-    #[derive(Eq)]
-    Silenced of Silenced {
-        /// The silence: the id of the command that made it.
-        id: Name = id,
-        /// Event time at which it ends.
-        until: Time = until,
-        /// Role or team; never a person's name.
-        by: String = by,
-        /// Why.
-        reason: Sentence = reason,
     }
 }
 

@@ -31,6 +31,7 @@ pub mod incident;
 pub mod journey;
 mod journey_codec;
 pub mod notice;
+pub mod paging;
 mod payload;
 pub mod receipt_reply;
 pub mod remedy;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::anomaly_values::{anomaly, dimension};
-use super::steering_values::{action, silenced, steered, work};
+use super::steering_values::{action, adjustment, silenced, steered, work};
 
 pub(crate) fn name<T: TryFrom<String, Error = NotAName> + Clone + std::fmt::Debug>()
 -> impl Strategy<Value = T> + Clone {
@@ -157,7 +157,7 @@ fn summary() -> impl Strategy<Value = Summary> {
     )
 }
 
-fn verdict() -> impl Strategy<Value = Verdict> {
+pub(crate) fn verdict() -> impl Strategy<Value = Verdict> {
     select(vec![
         Verdict::Right,
         Verdict::Expected,
@@ -165,41 +165,6 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         Verdict::NewNormal,
         Verdict::Withdrawn,
     ])
-}
-
-fn adjustment() -> impl Strategy<Value = Adjustment> {
-    let direction = select(vec![Direction::Up, Direction::Down]);
-    let bounds = (option::of(score()), option::of(number()), option::of(number()));
-    let exception = (
-        text(),
-        option::of(series()),
-        option::of(channel()),
-        direction,
-        bounds,
-    )
-        .prop_map(
-            |(metric, series, channel, direction, (score_max, value_min, value_max))| Exception {
-                metric,
-                series,
-                channel,
-                direction,
-                score_max,
-                value_min,
-                value_max,
-            },
-        );
-    let daily = (any::<u32>(), any::<u32>()).prop_map(|(from, to)| DayPart { from, to });
-    let all = vec(exception, 0..3);
-    (verdict(), time(), time(), number(), option::of(daily), all).prop_map(
-        |(verdict, at, until, prior, daily, exceptions)| Adjustment {
-            verdict,
-            at,
-            until,
-            prior,
-            daily,
-            exceptions,
-        },
-    )
 }
 
 fn feedback() -> impl Strategy<Value = Feedback> {

@@ -8,7 +8,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::values::{name, region, responsibility, scope, severity, text, time};
+use super::values::{
+    channel, name, number, region, responsibility, scope, score, series, severity, text, time, verdict,
+};
 
 fn remark() -> impl Strategy<Value = Remark> {
     "[a-zء-ی]([ a-z0-9ء-ی]{0,6}[a-z]){0,8}".prop_map(|text| Remark::new(&text).unwrap())
@@ -43,6 +45,41 @@ pub(crate) fn work() -> impl Strategy<Value = PlannedWork> {
         label,
         by,
     })
+}
+
+pub(crate) fn adjustment() -> impl Strategy<Value = Adjustment> {
+    let direction = select(vec![Direction::Up, Direction::Down]);
+    let bounds = (option::of(score()), option::of(number()), option::of(number()));
+    let exception = (
+        text(),
+        option::of(series()),
+        option::of(channel()),
+        direction,
+        bounds,
+    )
+        .prop_map(
+            |(metric, series, channel, direction, (score_max, value_min, value_max))| Exception {
+                metric,
+                series,
+                channel,
+                direction,
+                score_max,
+                value_min,
+                value_max,
+            },
+        );
+    let daily = (any::<u32>(), any::<u32>()).prop_map(|(from, to)| DayPart { from, to });
+    let all = vec(exception, 0..3);
+    (verdict(), time(), time(), number(), option::of(daily), all).prop_map(
+        |(verdict, at, until, prior, daily, exceptions)| Adjustment {
+            verdict,
+            at,
+            until,
+            prior,
+            daily,
+            exceptions,
+        },
+    )
 }
 
 pub(crate) fn silenced() -> impl Strategy<Value = Silenced> {
