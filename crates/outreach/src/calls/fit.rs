@@ -1,7 +1,7 @@
 //! Parameters from a queue's own past: what would have forecast it best.
 //!
 //! The sum of the CRPS (Gneiting & Raftery 2007) of the next interval, a day and a week ahead, on the root of the counts, is
-//! made small by a [simplex](super::simplex). Every step is held to the priors by a penalty that fades with the days seen.
+//! made small by a simplex. Every step is held to the priors by a penalty that fades with the days seen.
 //! Likelihood is not used: it asks for bands that are too wide.
 
 use super::baseline::{Baseline, FREE, Judged, Parameters};
