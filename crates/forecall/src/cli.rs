@@ -395,6 +395,20 @@ pub(crate) struct CodegenArgs {
     pub(crate) publish: bool,
 }
 
+/// Holds options to their ranges, each with its name, its value and both ends.
+///
+/// # Errors
+/// One lies outside, or is no number.
+pub(crate) fn check_ranges(options: &[(&str, f64, f64, f64)]) -> anyhow::Result<()> {
+    for (option, value, low, high) in options {
+        anyhow::ensure!(
+            (low..=high).contains(&value),
+            "{option} is {value}: it needs {low} to {high}"
+        );
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

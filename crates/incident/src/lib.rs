@@ -76,6 +76,7 @@ pub use settings::{
     SettingsError,
 };
 pub use silence::{PATTERNS_MAX, SILENCE_SPAN_MAX, SILENCES_MAX};
+pub use split::check_split;
 pub use stage::{CorrelateHealth, CorrelateInput, CorrelateStage, DOMAINS_MAX, TICK_BACK_MAX};
 pub use topology::{
     DEPENDENCY_STEPS_MAX, Place, REGIONS_MAX, RULES_MAX, RegionInfo, SERVICES_MAX, SHORT_NAME_UNITS_MAX,

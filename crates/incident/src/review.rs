@@ -220,12 +220,13 @@ impl Domain {
         step: &Step<'_>,
         effects: &mut Effects<IncidentEvent>,
     ) {
-        open.peaks.note(&a.evidence);
         self.note_silence(&mut open, a, step);
         self.treat(&mut open, a, step);
         if let Some(reason) = step.news(&open, a) {
             open.incident.probability = step.probability(open.life.state(), a);
             effects.emit(self.publish(&mut open, IncidentChange::Updated, a, &reason, step));
+        } else {
+            open.peaks.note(&a.evidence);
         }
         self.open.insert(open.incident.id.clone(), open);
     }

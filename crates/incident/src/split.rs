@@ -20,6 +20,18 @@ struct Parts {
     stays: Scope,
 }
 
+/// Whether this may be split off an incident of this scope.
+///
+/// # Errors
+/// Why not, in words for whoever asked.
+pub fn check_split(
+    whole: &Scope,
+    services: &BTreeSet<ServiceName>,
+    regions: &BTreeSet<RegionCode>,
+) -> Result<(), String> {
+    parts(whole, services, regions).map(|_| ())
+}
+
 /// Parts a scope by services or by regions; an empty set names all.
 fn parts(
     whole: &Scope,

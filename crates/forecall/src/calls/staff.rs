@@ -8,6 +8,8 @@ use clap::Args;
 use forecall_stats::erlang::{AGENTS_MAX, Offered, Target, agents_needed, outcome, scheduled};
 use serde_json::json;
 
+use crate::cli::check_ranges;
+
 #[derive(Debug, Args)]
 pub(super) struct StaffArgs {
     /// Calls offered in an interval.
@@ -56,18 +58,14 @@ fn patience(text: &str) -> Result<Patience, String> {
 }
 
 pub(super) fn run(args: &StaffArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    for (name, value, low, high) in [
+    check_ranges(&[
         ("--calls", args.calls, 0.0, 1e7),
         ("--aht", args.aht, 1.0, 7200.0),
         ("--service-level", args.service_level, 1.0, 99.9),
         ("--within", args.within, 0.0, 3600.0),
         ("--occupancy-max", args.occupancy_max, 10.0, 100.0),
         ("--shrinkage", args.shrinkage, 0.0, 95.0),
-    ] {
-        if !(low..=high).contains(&value) {
-            bail!("{name} is {value}: it needs {low} to {high}");
-        }
-    }
+    ])?;
     let offered = Offered::per_interval(args.calls, args.interval.as_secs_f64(), args.aht);
     let target = Target {
         service_level: args.service_level / 100.0,

@@ -7,10 +7,11 @@ mod tests;
 
 use std::io::Write as _;
 
-use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use model::{Load, Plan};
+
+use crate::cli::check_ranges;
 
 #[derive(Debug, Args)]
 pub(crate) struct CapacityArgs {
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &CapacityArgs) -> anyhow::Result<()> {
 }
 
 fn load(args: &CapacityArgs) -> anyhow::Result<Load> {
-    for (name, value, low, high) in [
+    check_ranges(&[
         ("--series", args.series, 1.0, 1e10),
         ("--every-seconds", args.every_seconds, 0.001, 86_400.0),
         ("--cores", args.cores, 0.1, 1_024.0),
@@ -88,11 +89,7 @@ fn load(args: &CapacityArgs) -> anyhow::Result<Load> {
         ("--aht", args.aht, 1.0, 7_200.0),
         ("--customers-hit", args.customers_hit, 0.0, 1e10),
         ("--messages-per-second", args.messages_per_second, 0.001, 1e6),
-    ] {
-        if !(low..=high).contains(&value) {
-            bail!("{name} is {value}: it needs {low} to {high}");
-        }
-    }
+    ])?;
     Ok(Load {
         series: args.series,
         points_per_second: args.series / args.every_seconds,

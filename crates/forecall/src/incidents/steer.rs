@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use forecall_config::Settings;
-use forecall_incident::{PATTERNS_MAX, SILENCE_SPAN_MAX, Trigger, WORK_AHEAD_MAX, WORK_SPAN_MAX};
+use forecall_incident::{
+    PATTERNS_MAX, SILENCE_SPAN_MAX, Trigger, WORK_AHEAD_MAX, WORK_SPAN_MAX, check_split,
+};
 use forecall_types::{
     Action, DomainName, EventTime, Incident, IncidentId, Matchers, RegionCode, Remark, RemedyMode,
     RemedyName, RemedyStage, Scope, ServiceName, SilenceId,
@@ -67,7 +69,10 @@ impl Steer {
             }
             Self::Split(id, (services, regions)) => {
                 let whole = topics.history(&id)?.newest.incident;
-                check_split(&whole, &services, &regions)?;
+                let only = "only open incidents are split, and no planned work";
+                check_allowed(&whole, Trigger::Merge, only)?;
+                check_split(&whole.scope, &services, &regions)
+                    .map_err(|why| anyhow!("{id} touches {}: {why}", show::place(&whole)))?;
                 let action = Action::Split {
                     incident: id,
                     services,
@@ -160,35 +165,6 @@ fn check_merge(ends: &Incident, host: &Incident) -> anyhow::Result<()> {
         )?;
     }
     ensure!(ends.domain == host.domain, "they are of different domains");
-    Ok(())
-}
-
-fn check_split(
-    whole: &Incident,
-    services: &BTreeSet<ServiceName>,
-    regions: &BTreeSet<RegionCode>,
-) -> anyhow::Result<()> {
-    check_allowed(
-        whole,
-        Trigger::Merge,
-        "only open incidents are split, and no planned work",
-    )?;
-    let scope = &whole.scope;
-    ensure!(
-        services.is_subset(&scope.services) && regions.is_subset(&scope.regions),
-        "{} touches {}: only a part of that can leave",
-        whole.id,
-        show::place(whole)
-    );
-    let narrows = |named: usize, all: usize| named > 0 && named < all;
-    let by_service = narrows(services.len(), scope.services.len());
-    let by_region = narrows(regions.len(), scope.regions.len());
-    ensure!(
-        by_service != by_region,
-        "{} touches {}: name a part of its services or of its regions, not of both",
-        whole.id,
-        show::place(whole)
-    );
     Ok(())
 }
 

@@ -51,38 +51,15 @@ fn source_of(settings: &Settings) -> anyhow::Result<Source> {
 
 /// Reads the file, if one is named; none of it is known before `start`.
 pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -> anyhow::Result<Announced> {
-    let mut announced = Announced::default();
     let Some(path) = path else {
-        return Ok(announced);
+        return Ok(Announced::default());
     };
     let source = source_of(settings)?;
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read {shown}"))?;
-    let mut lines = 0_usize;
-    for (line, value) in (1_i64..).zip(bytes.split(|b| *b == b'\n')) {
-        if value.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        lines += 1;
-        let (contexts, refused) = announced_by(&source, &shown, line, value);
-        announced
-            .records
-            .extend(contexts.map(|record| stamped(record, start)));
-        for why in refused {
-            announced.refuse(&shown, line, &why);
-        }
-    }
-    announced.sum_up("announcements that could not be read");
-    // Stable: of one id the later line counts.
-    announced.records.sort_by_key(|record| record.at);
-    announced.inputs.push(json!({
-        "path": shown,
-        "bytes": bytes.len(),
-        "xxh3_128": Fingerprint::of(&bytes).to_string(),
-        "rows": lines,
-        "rows_bad": announced.bad,
-    }));
-    Ok(announced)
+    // Of one id the later line counts.
+    Announced::of_lines(path, "announcements", |shown, line, value| {
+        let (contexts, refused) = announced_by(&source, shown, line, value);
+        (contexts.map(|record| stamped(record, start)), refused)
+    })
 }
 
 /// What a line announces, and what of it is refused.
@@ -136,20 +113,45 @@ fn stamped(mut record: SamplesRecord, start: EventTime) -> Stamped {
 }
 
 impl Announced {
-    /// Notes a line that can't be read.
-    pub(super) fn refuse(&mut self, path: &str, line: impl std::fmt::Display, why: &str) {
-        self.bad += 1;
-        if self.told.len() < TOLD_MAX {
-            self.told.push(format!("{path}:{line}: {why}"));
+    /// What the lines of a file say, in order of time, of one time as they stand; `of_what` names them where they can't be read.
+    pub(super) fn of_lines(
+        path: &Path,
+        of_what: &str,
+        one: impl Fn(&str, i64, &[u8]) -> (Option<Stamped>, Vec<String>),
+    ) -> anyhow::Result<Self> {
+        let shown = path.display().to_string();
+        let bytes = std::fs::read(path).with_context(|| format!("failed to read {shown}"))?;
+        let mut announced = Self::default();
+        let mut lines = 0_usize;
+        for (line, value) in (1_i64..).zip(bytes.split(|b| *b == b'\n')) {
+            if value.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            lines += 1;
+            let (record, refused) = one(&shown, line, value);
+            announced.records.extend(record);
+            announced.bad += refused.len();
+            for why in refused {
+                if announced.told.len() < TOLD_MAX {
+                    announced.told.push(format!("{shown}:{line}: {why}"));
+                }
+            }
         }
-    }
-
-    /// Tells how many more there are.
-    pub(super) fn sum_up(&mut self, of_what: &str) {
-        if self.bad > self.told.len() {
-            let more = self.bad - self.told.len();
-            self.told.push(format!("… and {more} more {of_what}"));
+        if announced.bad > announced.told.len() {
+            let more = announced.bad - announced.told.len();
+            announced
+                .told
+                .push(format!("… and {more} more {of_what} that could not be read"));
         }
+        announced.records.sort_by_key(|record| record.at);
+        announced.inputs.push(json!({
+            "path": shown,
+            "bytes": bytes.len(),
+            "xxh3_128": Fingerprint::of(&bytes).to_string(),
+            "rows": lines,
+            "rows_bad": announced.bad,
+        }));
+        Ok(announced)
     }
 
     /// Both; of one time what is announced comes first.

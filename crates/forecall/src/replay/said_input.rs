@@ -7,10 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use forecall_config::Settings;
 use forecall_log::OutRecord;
-use forecall_types::{EventTime, Fingerprint};
+use forecall_types::EventTime;
 use forecall_wire::event::{
     Encoded, TopicId, command_of_value, encode_command, encode_feedback, feedback_of_value,
 };
@@ -27,37 +26,17 @@ pub(super) fn read(path: Option<&Path>, settings: &Settings, start: EventTime) -
     let Some(path) = path else {
         return Ok(Announced::default());
     };
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read {shown}"))?;
-    let mut said = Announced::default();
-    let mut lines = 0_usize;
-    for (line, value) in (1_usize..).zip(bytes.split(|b| *b == b'\n')) {
-        if value.iter().all(u8::is_ascii_whitespace) {
-            continue;
+    Announced::of_lines(path, "words", |_, line, value| match one(value, line, settings) {
+        Ok((at, record)) => {
+            let at = at.max(start);
+            (Some(Stamped { at, record }), Vec::new())
         }
-        lines += 1;
-        match one(value, line, settings) {
-            Ok((at, record)) => said.records.push(Stamped {
-                at: at.max(start),
-                record,
-            }),
-            Err(why) => said.refuse(&shown, line, &why),
-        }
-    }
-    said.sum_up("words that could not be read");
-    said.records.sort_by_key(|record| record.at);
-    said.inputs.push(json!({
-        "path": shown,
-        "bytes": bytes.len(),
-        "xxh3_128": Fingerprint::of(&bytes).to_string(),
-        "rows": lines,
-        "rows_bad": said.bad,
-    }));
-    Ok(said)
+        Err(why) => (None, vec![why]),
+    })
 }
 
 /// A line as a record of its topic. An event with its envelope (`{"type":…,"id":…,"data":{…}}`) is read as well as the value alone.
-fn one(line: &[u8], number: usize, settings: &Settings) -> Result<(EventTime, OutRecord), String> {
+fn one(line: &[u8], number: i64, settings: &Settings) -> Result<(EventTime, OutRecord), String> {
     let mut all: Map<String, Value> =
         serde_json::from_slice(line).map_err(|e| format!("no JSON object, at column {}", e.column()))?;
     let envelope = all.get("id").cloned();

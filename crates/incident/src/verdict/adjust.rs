@@ -6,11 +6,11 @@
 //! and only the configuration takes it back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use forecall_types::{
-    Adjustment, AnomalyId, Channel, DayPart, Direction, EXCEPTIONS_MAX, EventTime, Exception, IncidentId,
-    Score, Verdict,
+    Adjustment, AnomalyId, Channel, DayPart, Direction, EventTime, Exception, IncidentId, Score, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -213,6 +213,7 @@ pub(super) fn adjustment(
 ) -> Option<Adjustment> {
     let longer = 2_u32.pow(repeats.min(REPEATS_MAX));
     let until = at.plus(holds_for(verdict)?.saturating_mul(longer));
+    // No more than there are peaks, and those are bounded.
     let of_kind = |limit: &dyn Fn(&Peak, &mut Exception)| {
         let mut exceptions: Vec<Exception> = Vec::new();
         for peak in &peaks.0 {
@@ -238,27 +239,19 @@ pub(super) fn adjustment(
                 (_, Direction::Down) => exception.value_min = Some(peak.low - peak.noise),
             }),
         ),
-        Verdict::NewNormal => {
-            let one = |peak: &Peak| {
-                let mut exception = kind_of(peak);
-                exception.series = Some(std::sync::Arc::clone(&peak.series));
+        Verdict::NewNormal => (
+            0.0,
+            of_kind(&|peak, exception| {
+                exception.series = Some(Arc::clone(&peak.series));
                 if peak.channel != Channel::Silence {
                     exception.value_min = Some(peak.low - peak.noise);
                     exception.value_max = Some(peak.high + peak.noise);
                 }
-                exception
-            };
-            let mut exceptions: Vec<Exception> = Vec::new();
-            for exception in peaks.0.iter().map(one) {
-                join(&mut exceptions, exception);
-            }
-            (0.0, exceptions)
-        }
+            }),
+        ),
         Verdict::Right => (RIGHT_PRIOR, Vec::new()),
         Verdict::Withdrawn => return None,
     };
-    let mut exceptions = exceptions;
-    exceptions.truncate(EXCEPTIONS_MAX);
     let daily = (verdict == Verdict::Expected)
         .then(|| daily(peaks, is_over))
         .flatten();
@@ -272,9 +265,10 @@ pub(super) fn adjustment(
     })
 }
 
+/// Of all evidence like this in the scope, without limits.
 fn kind_of(peak: &Peak) -> Exception {
     Exception {
-        metric: std::sync::Arc::clone(&peak.series.metric),
+        metric: Arc::clone(&peak.series.metric),
         series: None,
         channel: kind(peak.channel),
         direction: peak.direction,

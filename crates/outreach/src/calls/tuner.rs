@@ -1,7 +1,7 @@
 //! A queue's own parameters, found beside its work: a [fit](super::fit) in small pieces, over a bounded past, by event time.
 //!
 //! What is fitted is the past in half hours: parameters are rates of change, so that they hold for shorter intervals too, and a quarter
-//! of a year takes some 9 KiB. Of the parameters those are fitted that show within a day, many times each day, to the next interval; of the others a
+//! of a year takes 11 KiB at most. Of the parameters those are fitted that show within a day, many times each day, to the next interval; of the others a
 //! quarter of a year says less than the priors. A fit begins once there are three weeks and then every week; each piece of it is the cost of a few
 //! points, so that no tick of a stage waits for a whole one. The same counts give the same parameters, whatever the pieces.
 
@@ -17,7 +17,7 @@ use super::simplex::Simplex;
 
 /// The past is kept in intervals of at least this.
 const STEP: Duration = Duration::from_secs(1800);
-/// Days of it: a quarter of a year, 9 KiB at some hundreds of calls in half an hour.
+/// Days of it: a quarter of a year, at most 11 KiB in a snapshot.
 const DAYS_MAX: usize = 91;
 /// Days from one fit to the next.
 const EVERY_DAYS: u32 = 7;

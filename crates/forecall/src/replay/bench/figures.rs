@@ -17,6 +17,23 @@ pub(super) struct Judged<'j> {
     pub(super) scored: &'j Scored,
 }
 
+impl<'j> Judged<'j> {
+    /// All series of a set, each with what belongs to it, in their order.
+    pub(super) fn all(
+        points: impl IntoIterator<Item = &'j Vec<(EventTime, f64)>>,
+        labels: &'j [Vec<bool>],
+        scored: &'j [Scored],
+    ) -> Vec<Self> {
+        let all = points.into_iter().zip(labels).zip(scored);
+        all.map(|((points, labels), scored)| Self {
+            points,
+            labels,
+            scored,
+        })
+        .collect()
+    }
+}
+
 impl Judged<'_> {
     fn times(&self) -> Vec<EventTime> {
         self.points.iter().map(|(at, _)| *at).collect()

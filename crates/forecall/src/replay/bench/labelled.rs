@@ -38,16 +38,7 @@ pub(super) fn run(args: &FolderArgs) -> anyhow::Result<Report> {
     };
     let (points, labels): (Vec<_>, Vec<_>) = series.into_iter().unzip();
     let all = all_scored(&points, &settings)?;
-    let judged: Vec<Judged<'_>> = points
-        .iter()
-        .zip(&labels)
-        .zip(&all)
-        .map(|((points, labels), scored)| Judged {
-            points,
-            labels,
-            scored,
-        })
-        .collect();
+    let judged = Judged::all(&points, &labels, &all);
     let mut report = Report::default();
     report.head.push(format!(
         "{}: {} series, {} rows, {} of them labelled",

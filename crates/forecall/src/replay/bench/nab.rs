@@ -162,16 +162,7 @@ pub(super) fn run(args: &NabArgs) -> anyhow::Result<Report> {
             "alerts are the anomalies opened",
         ));
     }
-    let judged: Vec<Judged<'_>> = series
-        .iter()
-        .zip(&labels)
-        .zip(&all)
-        .map(|((points, labels), scored)| Judged {
-            points,
-            labels,
-            scored,
-        })
-        .collect();
+    let judged = Judged::all(&series, &labels, &all);
     report.lines.extend(by_ranges(&judged));
     report.beside = published(&args.data);
     Ok(report)
